@@ -1,0 +1,63 @@
+import { Module, ValidationPipe, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AuditModule, PredictionRequest, PredictionResponse } from '#libs/audit';
+import { ConfigModule, type Config } from '#libs/config';
+import { DatabaseModule } from '#libs/database';
+import { ModelsModule } from '#libs/models';
+import { NestLogger, type Logger } from '#libs/observability';
+import { PredictionsModule } from '#libs/predictions';
+import { TokensModule } from '#libs/tokens';
+import { User, UsersModule } from '#libs/users';
+import type { DataSource } from 'typeorm';
+import { AuditController } from './audit/audit.controller.js';
+import { HealthController } from './health/health.controller.js';
+import { AuthGuard } from './http/auth.guard.js';
+import { serveDocumentation } from './http/documentation.js';
+import { createFastify } from './http/fastify.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { RolesGuard } from './http/roles.guard.js';
+import { validationProblem } from './http/validation-problem.js';
+import { PredictionsController } from './predictions/predictions.controller.js';
+import { TokensController } from './tokens/tokens.controller.js';
+import { UsersController } from './users/users.controller.js';
+
+export const entities = [User, PredictionRequest, PredictionResponse];
+
+/** The map: every feature and every controller. */
+@Module({
+  imports: [UsersModule, TokensModule, ModelsModule, PredictionsModule, AuditModule],
+  controllers: [UsersController, TokensController, PredictionsController, AuditController, HealthController],
+  providers: [
+    { provide: APP_FILTER, useClass: ProblemFilter },
+    // In this order: who is calling, then what they may do. A route is closed unless it says otherwise.
+    { provide: APP_GUARD, useClass: AuthGuard },
+    { provide: APP_GUARD, useClass: RolesGuard },
+    {
+      provide: APP_PIPE,
+      useValue: new ValidationPipe({
+        transform: true,
+        whitelist: true,
+        stopAtFirstError: true,
+        exceptionFactory: validationProblem,
+      }),
+    },
+  ],
+})
+export class AppModule {
+  static forRoot(config: Config, dataSource: DataSource): DynamicModule {
+    return { module: AppModule, imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)] };
+  }
+}
+
+export async function createApi(config: Config, dataSource: DataSource, logger: Logger): Promise<NestFastifyApplication> {
+  const api = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(config, dataSource),
+    createFastify(config, logger),
+    { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
+  );
+  // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
+  api.useSecurityHeaders({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
+  await serveDocumentation(api, config);
+  return api;
+}

@@ -1,0 +1,25 @@
+import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { PredictionLog, type LogItem } from '#libs/audit';
+import { Roles } from '../http/roles.guard.js';
+import { PredictionLogQueryDto } from './audit.dto.js';
+
+@ApiTags('audit')
+@ApiBearerAuth()
+@Controller('audit')
+export class AuditController {
+  constructor(@Inject(PredictionLog) private readonly log: PredictionLog) {}
+
+  @Get('predictions')
+  @Roles('analyst', 'admin')
+  @ApiOperation({ summary: 'Recorded predictions, newest first (analyst, admin)' })
+  @ApiResponse({ status: 200, description: '`{"items":[…],"next_cursor":"…"|null}`' })
+  @ApiResponse({ status: 403, description: 'Neither analyst nor admin.' })
+  async predictions(
+    @Query() { limit, cursor, user, ...filter }: PredictionLogQueryDto,
+  ): Promise<{ items: LogItem[]; next_cursor: string | null }> {
+    const byUser = user !== undefined && /^\d{1,9}$/.test(user) ? Number(user) : user;
+    const { items, nextCursor } = await this.log.page({ ...filter, user: byUser }, limit, cursor);
+    return { items, next_cursor: nextCursor };
+  }
+}

@@ -1,0 +1,57 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform, Type } from 'class-transformer';
+import { IsDate, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+
+/** ISO 8601 only: `new Date` alone would also take "1" for a year. */
+const toDate = ({ value }: { value: unknown }) =>
+  new Date(typeof value === 'string' && /^\d{4}-\d{2}-\d{2}/.test(value) ? value : NaN);
+
+export class PredictionLogQueryDto {
+  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  limit = 100;
+
+  @ApiPropertyOptional({ description: '`next_cursor` of the page before.' })
+  @IsOptional()
+  @Matches(/^\d{1,18}$/, { message: 'cursor must be the next_cursor of an earlier page' })
+  cursor?: string;
+
+  @ApiPropertyOptional({ description: 'A user id, or a username.' })
+  @IsOptional()
+  @IsString()
+  user?: string;
+
+  @ApiPropertyOptional({ example: 'heart-failure' })
+  @IsOptional()
+  @IsString()
+  model?: string;
+
+  @ApiPropertyOptional({ example: '1' })
+  @IsOptional()
+  @IsString()
+  version?: string;
+
+  @ApiPropertyOptional({ example: 200, description: 'HTTP status of the answer.' })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(100)
+  @Max(599)
+  status?: number;
+
+  @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z', description: 'Inclusive.', type: String })
+  @IsOptional()
+  @Transform(toDate)
+  @IsDate({ message: 'from must be an ISO 8601 date and time' })
+  from?: Date;
+
+  @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z', description: 'Exclusive.', type: String })
+  @IsOptional()
+  @Transform(toDate)
+  @IsDate({ message: 'to must be an ISO 8601 date and time' })
+  to?: Date;
+}

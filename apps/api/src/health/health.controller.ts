@@ -1,0 +1,71 @@
+import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { CONFIG, type Config } from '#libs/config';
+import { poolOf } from '#libs/database';
+import { ModelRegistry } from '#libs/models';
+import { DataSource } from 'typeorm';
+import { Public } from '../http/auth.guard.js';
+
+const DATABASE_TIMEOUT_MS = 1_000;
+
+type Check = 'ok' | 'failed';
+
+@ApiTags('health')
+@Controller()
+@Public()
+export class HealthController {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(ModelRegistry) private readonly models: ModelRegistry,
+  ) {}
+
+  @Get('health')
+  @ApiOperation({ summary: 'The parts and how each of them is' })
+  @ApiResponse({ status: 200, description: 'Everything works.' })
+  @ApiResponse({ status: 503, description: 'The failing check is named.' })
+  async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    const checks = await this.check();
+    const { name, version } = this.models.default;
+    return {
+      status: this.conclude(checks, reply),
+      checks,
+      ...(this.config.isProduction ? {} : { model: { name, version } }),
+    };
+  }
+
+  @Get('livez')
+  @ApiOperation({ summary: 'The process runs; restart it if this fails' })
+  live(): object {
+    return { status: 'ok' };
+  }
+
+  @Get('readyz')
+  @ApiOperation({ summary: 'The process can answer predictions; send it none if this fails' })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    return { status: this.conclude(await this.check(), reply) };
+  }
+
+  private conclude(checks: Record<string, Check>, reply: FastifyReply): Check {
+    if (Object.values(checks).every((check) => check === 'ok')) return 'ok';
+    reply.code(HttpStatus.SERVICE_UNAVAILABLE);
+    return 'failed';
+  }
+
+  private async check(): Promise<Record<'database' | 'model', Check>> {
+    return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
+  }
+
+  private async checkDatabase(): Promise<Check> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<Check>((resolve) => {
+      timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
+    });
+    const answer = poolOf(this.dataSource).query('SELECT 1').then(
+      () => 'ok' as const,
+      () => 'failed' as const,
+    );
+    return Promise.race([answer, timeout]).finally(() => clearTimeout(timer));
+  }
+}

@@ -1,0 +1,40 @@
+import fastifyExpress from '@fastify/express';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { FastifyInstance } from 'fastify';
+import swaggerUi from 'swagger-ui-express';
+import type { Config } from '#libs/config';
+import { ModelRegistry } from '#libs/models';
+import { FEATURES_SCHEMA, featuresSchema } from '../predictions/predictions.dto.js';
+
+/**
+ * The OpenAPI document at `<DOCS_PATH>-json` and its page at `<DOCS_PATH>`. The page is Express middleware: it gets
+ * an encapsulated plugin of its own, so that no other route passes through Express.
+ */
+export async function serveDocumentation(api: NestFastifyApplication, config: Config): Promise<void> {
+  if (!config.docsEnabled) return;
+  // The models are loaded by `init`, and what they take is part of the document.
+  await api.init();
+  const document = SwaggerModule.createDocument(
+    api,
+    new DocumentBuilder()
+      .setTitle('Foretell')
+      .setDescription('Register, fetch a token with `POST /token`, press "Authorize" and paste it, then predict.')
+      .setVersion('1')
+      .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+      .build(),
+  );
+  document.components!.schemas![FEATURES_SCHEMA] = featuresSchema(api.get(ModelRegistry).default.columns);
+
+  const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  fastify.get(`${config.docsPath}-json`, (_request, reply) => reply.send(document));
+  await fastify.register(async (page) => {
+    await page.register(fastifyExpress);
+    page.express.disable('x-powered-by');
+    page.use(config.docsPath, swaggerUi.serve, swaggerUi.setup(document, { customSiteTitle: 'Foretell' }));
+    // Routes for the middleware to stand before: what it does not answer is not there.
+    for (const path of ['', '/', '/*']) {
+      page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());
+    }
+  });
+}

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '#libs/config';
+import { Problem, type ErrorCode } from '#libs/errors';
+import type { Logger } from '#libs/observability';
+import { toProblem } from './to-problem.js';
+
+/** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
+const REQUEST_ID = /^[A-Za-z0-9._:+/=-]{1,128}$/;
+
+/** Fastify, set up below Nest: request ids, limits, body parsing, the access log, and errors that Nest never sees. */
+export function createFastify(config: Config, logger: Logger): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    trustProxy: config.trustProxy,
+    bodyLimit: config.maxBodyBytes,
+    /** A whole request must have arrived by then, so that slow senders do not hold connections. */
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    routerOptions: { maxParamLength: 4096 },
+    genReqId: ({ headers }: IncomingMessage) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    skipMiddie: true,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      sendProblem(reply, toProblem(error), request.id);
+    },
+    clientErrorHandler: answerMalformedRequest,
+  });
+  const fastify = adapter.getInstance<FastifyInstance>();
+  parseBodies(fastify);
+
+  let closing = false;
+  fastify.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    reply.header('cache-control', 'no-store');
+    done();
+  });
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    // So that a client with a kept-alive connection does not send its next request to a closed one.
+    if (closing) reply.header('connection', 'close');
+    done();
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    logRequest(logger, request, reply);
+    done();
+  });
+  return adapter;
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  reply
+    .code(problem.status)
+    .headers(problem.headers)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .send(JSON.stringify(problem.toBody(requestId)));
+}
+
+/**
+ * JSON only. A route with `@RouteConfig({ body: 'raw' })` gets the bytes: a prediction's body is read after its
+ * caller is known, so that a body that is no JSON is recorded like any other refusal.
+ */
+function parseBodies(fastify: FastifyInstance): void {
+  const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const { body: wanted } = request.routeOptions.config as { body?: 'raw' };
+    if (wanted === 'raw') done(null, body);
+    else if (body.length === 0) done(null, undefined);
+    else parseJson(request, body.toString('utf8'), done);
+  });
+}
+
+/** The route's pattern and never the URL, which may hold a token. Every answered prediction is in the database. */
+function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
+  const level = reply.statusCode >= 500 ? 'error' : reply.statusCode >= 400 ? 'info' : 'debug';
+  if (!logger.isLevelEnabled(level)) return;
+  logger[level](
+    {
+      request_id: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? 'unknown',
+      status: reply.statusCode,
+      duration_ms: Math.round(reply.elapsedTime * 1000) / 1000,
+    },
+    'request',
+  );
+}
+
+/** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. */
+function answerMalformedRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [code, detail]: [ErrorCode, string] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['request-timeout', 'The request did not arrive in time.']
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['headers-too-large', 'The headers are too large.']
+        : ['bad-request', 'This is not an HTTP request.'];
+  const problem = new Problem(code, detail);
+  const body = JSON.stringify(problem.toBody(randomUUID()));
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,21 @@
+import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { sendProblem } from './fastify.js';
+import { toProblem } from './to-problem.js';
+
+/** Every error leaves as `application/problem+json` (RFC 9457); those of our own making are logged with their cause. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ProblemFilter.name);
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const problem = toProblem(error);
+    if (problem.status >= 500 && problem.code !== 'overloaded') {
+      const cause = problem.cause instanceof Error ? problem.cause : problem;
+      this.logger.error(`${problem.code} (request ${request.id}): ${cause.message}`, cause.stack);
+    }
+    sendProblem(reply, problem, request.id);
+  }
+}

@@ -1,0 +1,25 @@
+import { Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { Problem, type Actor, type Role } from '#libs/errors';
+
+const ALLOWED_ROLES = 'allowedRoles';
+
+/** Restricts a route to these roles. */
+export const Roles = (...roles: Role[]) => SetMetadata(ALLOWED_ROLES, roles);
+
+@Injectable()
+export class RolesGuard implements CanActivate {
+  constructor(@Inject(Reflector) private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const allowed = this.reflector.getAllAndOverride<Role[] | undefined>(ALLOWED_ROLES, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (!allowed) return true;
+    const { user } = context.switchToHttp().getRequest<FastifyRequest & { user: Actor }>();
+    if (allowed.includes(user.role)) return true;
+    throw new Problem('forbidden', `This needs the role ${allowed.join(' or ')}.`);
+  }
+}

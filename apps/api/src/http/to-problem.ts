@@ -1,0 +1,24 @@
+import { HttpException } from '@nestjs/common';
+import { isUnavailable } from '#libs/database';
+import { Problem, type ErrorCode } from '#libs/errors';
+
+/** Codes of Fastify's and Nest's own refusals by status; their texts are not shown, ours say what would be right. */
+const BY_STATUS: Record<number, [ErrorCode, string]> = {
+  400: ['bad-request', 'The request could not be read: the body is not JSON, or the URL is malformed.'],
+  404: ['not-found', 'There is nothing at this path for this method.'],
+  408: ['request-timeout', 'The request did not arrive in time.'],
+  413: ['body-too-large', 'The body is larger than this server accepts.'],
+  415: ['unsupported-media-type', 'Send the body as application/json.'],
+  431: ['headers-too-large', 'The headers are too large.'],
+};
+
+/** Any error as a `Problem`; one that is nobody's mistake but ours becomes `internal-error`, with the cause kept. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (isUnavailable(error)) return Problem.databaseUnavailable(error);
+  const status =
+    error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number } | undefined)?.statusCode;
+  const known = status === undefined ? undefined : BY_STATUS[status];
+  if (known) return new Problem(...known);
+  return new Problem('internal-error', 'Something failed for a reason of ours. It is in our log.', { cause: error });
+}

@@ -1,0 +1,52 @@
+import { Body, Controller, Delete, Inject, Param, Post, Put } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { UsersService } from '#libs/users';
+import { Public } from '../http/auth.guard.js';
+import { FlagPipe, UserIdPipe } from '../http/path-parameters.js';
+import { Roles } from '../http/roles.guard.js';
+import { MessageDto, RegisteredDto, RegisterUserDto } from './users.dto.js';
+
+@ApiTags('users')
+@Controller()
+export class UsersController {
+  constructor(@Inject(UsersService) private readonly users: UsersService) {}
+
+  @Post('register-user')
+  @Public()
+  @ApiOperation({ summary: 'Register a user' })
+  @ApiResponse({ status: 201, type: RegisteredDto })
+  @ApiResponse({ status: 400, description: 'A field is missing or not as it should be.' })
+  @ApiResponse({ status: 409, description: 'The username is taken, whatever its case.' })
+  async register(@Body() user: RegisterUserDto): Promise<RegisteredDto> {
+    const { id } = await this.users.register(user);
+    return { message: 'User created successfully', user_id: id };
+  }
+
+  @Put('toggle-user-permission/:user_id/:enabled')
+  @Roles('admin')
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'Enable or disable a user (admin)' })
+  @ApiParam({ name: 'user_id', type: Number })
+  @ApiParam({ name: 'enabled', enum: ['0', '1', 'true', 'false'] })
+  @ApiResponse({ status: 200, type: RegisteredDto })
+  @ApiResponse({ status: 404, description: 'No such user.' })
+  async setEnabled(
+    @Param('user_id', UserIdPipe) userId: number,
+    @Param('enabled', FlagPipe) enabled: boolean,
+  ): Promise<RegisteredDto> {
+    await this.users.setEnabled(userId, enabled);
+    return { message: 'User permission updated successfully', user_id: userId };
+  }
+
+  @Delete('remove-user/:user_id')
+  @Roles('admin')
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'Erase a user and keep their recorded predictions (admin)' })
+  @ApiParam({ name: 'user_id', type: Number })
+  @ApiResponse({ status: 200, type: MessageDto })
+  @ApiResponse({ status: 404, description: 'No such user.' })
+  async remove(@Param('user_id', UserIdPipe) userId: number): Promise<MessageDto> {
+    await this.users.remove(userId);
+    return { message: 'User deleted successfully' };
+  }
+}

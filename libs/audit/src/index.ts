@@ -1,0 +1,11 @@
+/**
+ * The record: every prediction's request and response as rows that outlive us, written before the answer leaves,
+ * and read back by analysts. It knows no models, no tokens and no other feature. Called by `libs/predictions` (to
+ * write) and `apps/api` (to read).
+ */
+export { AuditModule } from './audit.module.js';
+export { Recorder } from './recorder.js';
+export type { PredictionRecord } from './prediction-record.js';
+export { PredictionLog, type LogFilter, type LogPage, type LogItem } from './prediction-log.js';
+export { PredictionRequest } from './prediction-request.entity.js';
+export { PredictionResponse } from './prediction-response.entity.js';

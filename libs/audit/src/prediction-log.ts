@@ -1,0 +1,82 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+
+/** Every condition that is given must hold; `from` is inclusive, `to` is not. */
+export interface LogFilter {
+  /** An id, or a username whatever its case. */
+  user?: number | string;
+  model?: string;
+  version?: string;
+  status?: number;
+  from?: Date;
+  to?: Date;
+}
+
+export interface LogItem {
+  id: string;
+  request_id: string;
+  user: { id: number; username: string | null };
+  model: { name: string; version: string };
+  dialect: string;
+  status: number;
+  input: unknown;
+  output: unknown;
+  created_datetime: Date;
+  duration_ms: number;
+}
+
+export interface LogPage {
+  items: LogItem[];
+  /** The id to go on below; null on the last page. */
+  nextCursor: string | null;
+}
+
+/** The recorded predictions, newest first, read through the view that analysts use. */
+@Injectable()
+export class PredictionLog {
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+
+  /** A page below `cursor` (an id): it costs the same however deep it lies, and new predictions do not shift it. */
+  async page(filter: LogFilter, limit: number, cursor?: string): Promise<LogPage> {
+    const conditions: string[] = [];
+    const values: unknown[] = [];
+    const where = (condition: string, value: unknown) => {
+      if (value === undefined) return;
+      values.push(value);
+      conditions.push(condition.replace('?', `$${values.length}`));
+    };
+    where('id < ?', cursor);
+    where(typeof filter.user === 'number' ? 'user_id = ?' : 'lower(username) = lower(?)', filter.user);
+    where('model = ?', filter.model);
+    where('model_version = ?', filter.version);
+    where('status_code = ?', filter.status);
+    where('created_datetime >= ?', filter.from);
+    where('created_datetime < ?', filter.to);
+    values.push(limit + 1);
+
+    const rows = await this.dataSource.query<Record<string, never>[]>(
+      `SELECT id, request_uuid, user_id, username, model, model_version, dialect, status_code, input, output,
+              created_datetime, duration_ms
+       FROM prediction_log ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+       ORDER BY id DESC LIMIT $${values.length}`,
+      values,
+    );
+    const items = rows.slice(0, limit).map(toItem);
+    return { items, nextCursor: rows.length > limit ? items.at(-1)!.id : null };
+  }
+}
+
+function toItem(row: Record<string, never>): LogItem {
+  return {
+    id: row.id!,
+    request_id: row.request_uuid!,
+    user: { id: row.user_id!, username: row.username! },
+    model: { name: row.model!, version: row.model_version! },
+    dialect: row.dialect!,
+    status: row.status_code!,
+    input: row.input!,
+    output: row.output!,
+    created_datetime: row.created_datetime!,
+    duration_ms: row.duration_ms!,
+  };
+}

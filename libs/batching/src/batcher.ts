@@ -1,0 +1,79 @@
+/**
+ * States: idle (nothing running, nothing waiting) → running (one batch on its way; arrivals wait) → idle.
+ *
+ * Invariants
+ * - at most one batch runs at a time, and an item is in exactly one batch;
+ * - the first item of an idle batcher starts at once: there is no timer, so an idle caller pays no latency;
+ * - while a batch runs, arrivals queue (at most `maxQueued`); when it returns, the queue becomes the next batch
+ *   (at most `maxBatch` items), in order of arrival;
+ * - `run` gets the items in order and returns one result for each, in the same order; an `Error` in the results
+ *   rejects that item alone, a rejected `run` rejects the whole batch, and the next batch starts either way.
+ */
+export interface BatcherOptions<Item, Result> {
+  run(items: Item[]): Promise<readonly (Result | Error)[]>;
+  maxBatch: number;
+  maxQueued: number;
+}
+
+/** Thrown when the queue is full: the item was never taken, so the caller may retry. */
+export class QueueFull extends Error {}
+
+interface Waiting<Item, Result> {
+  item: Item;
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+export class Batcher<Item, Result> {
+  private queue: Waiting<Item, Result>[] = [];
+  private running = 0;
+  private idleWaiters: (() => void)[] = [];
+
+  constructor(private readonly options: BatcherOptions<Item, Result>) {}
+
+  /** How many items wait for the next batch. */
+  get queued(): number {
+    return this.queue.length;
+  }
+
+  get isFull(): boolean {
+    return this.queue.length >= this.options.maxQueued;
+  }
+
+  /** @throws QueueFull when `maxQueued` items wait already. */
+  add(item: Item): Promise<Result> {
+    if (this.isFull) {
+      return Promise.reject(new QueueFull(`${this.queue.length} items are waiting already`));
+    }
+    return new Promise((resolve, reject) => {
+      this.queue.push({ item, resolve, reject });
+      if (this.running === 0) void this.runNext();
+    });
+  }
+
+  /** Resolves when nothing is queued and nothing runs. */
+  idle(): Promise<void> {
+    if (this.running === 0 && this.queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  private async runNext(): Promise<void> {
+    const batch =
+      this.queue.length <= this.options.maxBatch ? this.queue : this.queue.slice(0, this.options.maxBatch);
+    this.queue = batch === this.queue ? [] : this.queue.slice(batch.length);
+    this.running = batch.length;
+    try {
+      const results = await this.options.run(batch.map((waiting) => waiting.item));
+      batch.forEach((waiting, index) => {
+        const result = results[index] as Result | Error;
+        if (result instanceof Error) waiting.reject(result);
+        else waiting.resolve(result);
+      });
+    } catch (error) {
+      for (const waiting of batch) waiting.reject(error);
+    }
+    this.running = 0;
+    if (this.queue.length > 0) void this.runNext();
+    else this.idleWaiters.splice(0).forEach((resolve) => resolve());
+  }
+}

@@ -1,0 +1,99 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+
+const variables = z.object({
+  APP_ENV: z.enum(['local', 'staging', 'production']).default('local'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: integer(0, 65535).default(8001),
+  TRUST_PROXY: flag.default(false),
+  MAX_BODY_BYTES: integer(1024, 1024 ** 3).default(1024 ** 2),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  DATA_DIR: z.string().default('.data'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a postgresql:// URL')
+    .optional(),
+  DATABASE_POOL_SIZE: integer(2, 1000).default(10),
+  JWT_SECRET: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long')
+    .optional(),
+  JWT_TTL_MINUTES: integer(1, 60 * 24 * 366).default(60),
+  JWT_ISSUER: z.string().default('foretell'),
+  JWT_AUDIENCE: z.string().default('foretell'),
+  BCRYPT_COST: integer(4, 15).default(12),
+  PASSWORD_MIN_LENGTH: integer(1, 72).optional(),
+  LOGIN_FAILURES_PER_MINUTE: integer(1, 10_000).default(10),
+  DOCS_PATH: z
+    .string()
+    .regex(/^(\/[\w.-]+)+$/, 'must be a path such as /docs')
+    .default('/docs'),
+  DOCS_ENABLED: flag.optional(),
+  MODEL_DIR: z.string().default('model-artifacts'),
+  DEFAULT_MODEL: z.string().default('heart-failure'),
+  AUDIT_MODE: z.enum(['commit', 'async']).default('commit'),
+  AUDIT_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
+});
+
+const required = { production: ['DATABASE_URL', 'JWT_SECRET'] as const };
+
+/** Every variable that is missing or wrong, so that an operator mends them in one go. Values are never shown. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`The environment is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** @throws ConfigError naming every bad variable at once. An empty variable counts as unset. */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = variables.safeParse(set);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  if (set.APP_ENV === 'production') {
+    for (const name of required.production) {
+      if (set[name] === undefined) problems.push(`${name}: required when APP_ENV is production`);
+    }
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+
+  const value = parsed.data;
+  const isProduction = value.APP_ENV === 'production';
+  return Object.freeze({
+    appEnv: value.APP_ENV,
+    isProduction,
+    host: value.HOST,
+    port: value.PORT,
+    trustProxy: value.TRUST_PROXY,
+    maxBodyBytes: value.MAX_BODY_BYTES,
+    logLevel: value.LOG_LEVEL,
+    dataDir: resolve(value.DATA_DIR),
+    /** Undefined: an embedded PostgreSQL under `dataDir`. */
+    databaseUrl: value.DATABASE_URL,
+    databasePoolSize: value.DATABASE_POOL_SIZE,
+    /** Undefined: generated once into `dataDir`. */
+    jwtSecret: value.JWT_SECRET,
+    jwtTtlMinutes: value.JWT_TTL_MINUTES,
+    jwtIssuer: value.JWT_ISSUER,
+    jwtAudience: value.JWT_AUDIENCE,
+    bcryptCost: value.BCRYPT_COST,
+    passwordMinLength: value.PASSWORD_MIN_LENGTH ?? (isProduction ? 8 : 1),
+    loginFailuresPerMinute: value.LOGIN_FAILURES_PER_MINUTE,
+    docsPath: value.DOCS_PATH,
+    docsEnabled: value.DOCS_ENABLED ?? !isProduction,
+    modelDir: resolve(value.MODEL_DIR),
+    defaultModel: value.DEFAULT_MODEL,
+    auditMode: value.AUDIT_MODE,
+    auditQueueRows: value.AUDIT_QUEUE_ROWS,
+  });
+}
+
+export type Config = ReturnType<typeof loadConfig>;
+
+/** Injection token of the frozen `Config`. */
+export const CONFIG = Symbol('Config');

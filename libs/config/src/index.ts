@@ -1,0 +1,7 @@
+/**
+ * The only reader of the process's environment: one schema, read once at boot, every bad variable reported at
+ * once, frozen, injected. Secrets that a local start needs are generated once into `DATA_DIR`.
+ */
+export { CONFIG, ConfigError, loadConfig, type Config } from './config.js';
+export { ConfigModule } from './config.module.js';
+export { readOrCreateSecret } from './secrets.js';

@@ -1,0 +1,24 @@
+/**
+ * Code → HTTP status and public title. `docs/errors.md` has one line for each; a test keeps the two equal.
+ * The title never changes from one occasion to the next (RFC 9457 §3.1.3); the occasion is told in `detail`.
+ */
+export const ERRORS = {
+  'bad-request': { status: 400, title: 'Bad request' },
+  unauthorized: { status: 401, title: 'Unauthorized' },
+  'invalid-credentials': { status: 401, title: 'Invalid credentials' },
+  'invalid-token': { status: 401, title: 'Invalid token' },
+  forbidden: { status: 403, title: 'Forbidden' },
+  'not-found': { status: 404, title: 'Not found' },
+  'user-not-found': { status: 404, title: 'User not found' },
+  'request-timeout': { status: 408, title: 'Request timeout' },
+  'user-already-exists': { status: 409, title: 'User already exists' },
+  'body-too-large': { status: 413, title: 'Body too large' },
+  'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  'too-many-failed-logins': { status: 429, title: 'Too many failed logins' },
+  'headers-too-large': { status: 431, title: 'Headers too large' },
+  'internal-error': { status: 500, title: 'Internal error' },
+  'overloaded': { status: 503, title: 'Overloaded' },
+  'database-unavailable': { status: 503, title: 'Database unavailable' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;

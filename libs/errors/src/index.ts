@@ -1,0 +1,10 @@
+/**
+ * The one table of errors, and the type that says who is calling.
+ *
+ * Every refusal in Foretell is a `Problem`: a row of the table plus what this occasion has to say. It knows
+ * nothing of HTTP servers; `apps/api` turns it into `application/problem+json`, `apps/cli` into a line on stderr.
+ */
+export { ERRORS, type ErrorCode } from './error-table.js';
+export { Problem, type FieldError, type ProblemBody } from './problem.js';
+export type { Actor, Role } from './actor.js';
+export { ROLES } from './actor.js';

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { inputSchemaFile, type Column } from './input-schema.js';
+
+/** An artifact that cannot be used; the message says which file, what was expected and what was found. */
+export class ArtifactError extends Error {
+  constructor(folder: string, detail: string, options?: ErrorOptions) {
+    super(`The model artifact in ${folder} cannot be used: ${detail}`, options);
+    this.name = 'ArtifactError';
+  }
+}
+
+/** Data types and shapes as the Open Inference Protocol writes them; -1 is a variable size. */
+const tensor = z.strictObject({ name: z.string(), datatype: z.string(), shape: z.array(z.number().int()) });
+
+const manifestFile = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, 'must be lower-case letters, digits, dots, dashes'),
+  version: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  task: z.literal('binary_classification'),
+  labels: z.array(z.string()).length(2),
+  label_descriptions: z.array(z.string()).length(2).optional(),
+  /** The second label is answered where its probability is strictly over the threshold. */
+  threshold: z.number().min(0).max(1),
+  inputs: z.array(tensor).min(1),
+  outputs: z.array(tensor).min(1),
+  /** Of `model.onnx`, in hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  description: z.string().optional(),
+  training_data: z.record(z.string(), z.unknown()),
+  parameters: z.record(z.string(), z.unknown()),
+  framework: z.strictObject({ name: z.string(), version: z.string() }),
+  converter: z.strictObject({ name: z.string(), version: z.string() }),
+  opset: z.record(z.string(), z.number()),
+  metrics: z.array(
+    z.strictObject({
+      name: z.string(),
+      value: z.number(),
+      standard_deviation: z.number().optional(),
+      how: z.string(),
+    }),
+  ),
+});
+
+const goldenFile = z.strictObject({
+  tolerance: z.number().positive(),
+  cases: z
+    .array(
+      z.strictObject({
+        input: z.record(z.string(), z.unknown()),
+        output: z.strictObject({ probabilities: z.array(z.number()) }),
+      }),
+    )
+    .min(1),
+});
+
+export type Manifest = z.infer<typeof manifestFile>;
+export type Golden = z.infer<typeof goldenFile>;
+
+export interface Artifact {
+  folder: string;
+  manifest: Manifest;
+  columns: Column[];
+  golden: Golden;
+  /** The contents of `model.onnx`, whose sha256 is the manifest's. */
+  graph: Uint8Array;
+}
+
+/** Reads and checks the files of `<folder>`. @throws ArtifactError */
+export async function readArtifact(folder: string): Promise<Artifact> {
+  const read = async (file: string) =>
+    readFile(join(folder, file)).catch((cause: NodeJS.ErrnoException) => {
+      throw new ArtifactError(folder, `${file} cannot be read (${cause.code})`, { cause });
+    });
+  const parse = async <T>(file: string, schema: z.ZodType<T>): Promise<T> => {
+    const text = (await read(file)).toString('utf8');
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (cause) {
+      throw new ArtifactError(folder, `${file} is not JSON`, { cause });
+    }
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`);
+    throw new ArtifactError(folder, `${file} is not as it should be: ${issues.join('; ')}`);
+  };
+
+  const manifest = await parse('manifest.json', manifestFile);
+  const { input_schema } = await parse('input_schema.json', inputSchemaFile);
+  const golden = await parse('golden.json', goldenFile);
+  const graph = await read('model.onnx');
+  const sha256 = createHash('sha256').update(graph).digest('hex');
+  if (sha256 !== manifest.sha256) {
+    throw new ArtifactError(folder, `the sha256 of model.onnx is ${sha256}, the manifest says ${manifest.sha256}`);
+  }
+  return { folder, manifest, columns: input_schema.columns, golden, graph };
+}

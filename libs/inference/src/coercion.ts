@@ -1,0 +1,149 @@
+import type { FieldError } from '#libs/errors';
+import type { Column } from './input-schema.js';
+
+/** One feature dictionary as it came out of JSON. */
+export type Features = Record<string, unknown>;
+
+/** One value a column, in the schema's order: a float32 (NaN is missing) or, for a category, a string ('' is missing). */
+export type Row = (number | string)[];
+
+export interface Coerced {
+  row: Row;
+  /** One entry for each column that is absent or not convertible; the row is usable only if there is none. */
+  errors: FieldError[];
+  /** Names in the features that the schema does not have. */
+  ignoredColumns: string[];
+}
+
+/** A converted value, or what is wrong with the value; a value can be a string, so that a mistake is an object. */
+type Converted = number | string | Mistake;
+class Mistake {
+  constructor(readonly detail: string) {}
+}
+
+type Convert = (value: unknown) => Converted;
+
+/** Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. */
+const PLAIN_DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+
+/**
+ * Compiles a schema once into the function that every request passes. Every bad column is reported at once, and no
+ * value of the caller's is repeated in what is reported.
+ */
+export function compileCoercion(columns: readonly Column[]): (features: Features) => Coerced {
+  const compiled = columns.map((column) => {
+    const convert = compileColumn(column);
+    return { name: column.name, pointer: pointerTo(column.name), convert, absent: whenAbsent(column, convert) };
+  });
+  const names = new Set(columns.map(({ name }) => name));
+
+  return (features) => {
+    const row: Row = new Array(compiled.length);
+    const errors: FieldError[] = [];
+    let present = 0;
+    for (let index = 0; index < compiled.length; index++) {
+      const { name, pointer, convert, absent } = compiled[index]!;
+      let converted: Converted;
+      // `hasOwn`: a column may be called `constructor`, and every object inherits one.
+      if (Object.hasOwn(features, name)) {
+        present++;
+        converted = convert(features[name]);
+      } else {
+        converted = absent;
+      }
+      if (converted instanceof Mistake) errors.push({ detail: converted.detail, pointer });
+      else row[index] = converted;
+    }
+    const keys = Object.keys(features);
+    const ignoredColumns = keys.length === present ? [] : keys.filter((key) => !names.has(key));
+    return { row, errors, ignoredColumns };
+  };
+}
+
+/** A JSON Pointer in a URI fragment (RFC 6901 §6). */
+function pointerTo(name: string): string {
+  return `#/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`;
+}
+
+function whenAbsent(column: Column, convert: Convert): Converted {
+  if (column.default !== undefined) {
+    const converted = column.default === null ? missing(column) : convert(column.default);
+    if (converted instanceof Mistake) throw new Error(`the default of column ${column.name} ${converted.detail}`);
+    return converted;
+  }
+  return column.required ? new Mistake('is required') : missing(column);
+}
+
+function missing(column: Column): number | string {
+  return column.type === 'categorical' ? '' : NaN;
+}
+
+function compileColumn(column: Column): Convert {
+  const convert = { numeric, boolean, categorical }[column.type](column);
+  const whenNull = column.nullable ? missing(column) : new Mistake('must not be null');
+  return (value) => (value === null ? whenNull : convert(value));
+}
+
+function numeric({ minimum = -Infinity, maximum = Infinity }: Column): Convert {
+  const notNumeric = new Mistake('must be a number, or a string in plain decimal notation');
+  const tooLarge = new Mistake('must fit a 32-bit floating point number');
+  const outOfRange = new Mistake(rangeText(minimum, maximum));
+  const check = (number: number) => {
+    const float = Math.fround(number);
+    if (!Number.isFinite(float)) return tooLarge;
+    return number < minimum || number > maximum ? outOfRange : float;
+  };
+  return (value) => {
+    switch (typeof value) {
+      case 'number':
+        return check(value);
+      case 'boolean':
+        return check(value ? 1 : 0);
+      case 'string': {
+        const text = value.trim();
+        return PLAIN_DECIMAL.test(text) ? check(Number(text)) : notNumeric;
+      }
+      default:
+        return notNumeric;
+    }
+  };
+}
+
+function rangeText(minimum: number, maximum: number): string {
+  if (maximum === Infinity) return `must be at least ${minimum}`;
+  return minimum === -Infinity ? `must be at most ${maximum}` : `must be from ${minimum} to ${maximum}`;
+}
+
+function boolean(): Convert {
+  const notBoolean = new Mistake('must be true, false, 0 or 1, or one of these as a string');
+  const words = new Map([
+    ['0', 0],
+    ['1', 1],
+    ['false', 0],
+    ['true', 1],
+  ]);
+  return (value) => {
+    switch (typeof value) {
+      case 'boolean':
+        return value ? 1 : 0;
+      case 'number':
+        return value === 0 || value === 1 ? value : notBoolean;
+      case 'string':
+        return words.get(value.trim().toLowerCase()) ?? notBoolean;
+      default:
+        return notBoolean;
+    }
+  };
+}
+
+function categorical({ categories }: Column): Convert {
+  const listed = categories && new Set(categories.map(String));
+  const notListed = new Mistake(
+    listed ? `must be one of ${[...listed].map((category) => JSON.stringify(category)).join(', ')}` : 'must be a string',
+  );
+  return (value) => {
+    if (typeof value !== 'string' && typeof value !== 'number') return notListed;
+    if (listed) return listed.has(String(value)) ? String(value) : notListed;
+    return typeof value === 'string' && value !== '' ? value : notListed;
+  };
+}

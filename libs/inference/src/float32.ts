@@ -1,0 +1,13 @@
+/**
+ * The shortest decimal that reads back as the same float32: 0.5124505758285522 → "0.5124506".
+ *
+ * Nine significant digits always suffice (IEEE 754), and if p digits do, p + 1 do as well; most probabilities need
+ * seven or eight, so that the search starts there.
+ */
+export function formatFloat32(value: number): string {
+  const isExact = (digits: number) => Math.fround(Number(value.toPrecision(digits))) === value;
+  let digits = 7;
+  if (isExact(digits)) while (digits > 1 && isExact(digits - 1)) digits--;
+  else while (digits < 9 && !isExact(digits)) digits++;
+  return String(Number(value.toPrecision(digits)));
+}

@@ -1,0 +1,27 @@
+import { isUtf8 } from 'node:buffer';
+import { Problem } from '#libs/errors';
+
+/** Deeper than any features are; PostgreSQL and our own serialiser both end at some depth. */
+const MAX_DEPTH = 32;
+
+/** @throws Problem `bad-request` for what is not UTF-8, not JSON, or nested deeper than `MAX_DEPTH`. */
+export function parseJsonBody(body: Buffer): unknown {
+  if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw Problem.badRequest('The body is not JSON.');
+  }
+  if (isDeeperThan(MAX_DEPTH, value)) throw Problem.badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`);
+  return value;
+}
+
+function isDeeperThan(depth: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth === 0) return true;
+  for (const key in value) {
+    if (isDeeperThan(depth - 1, (value as Record<string, unknown>)[key])) return true;
+  }
+  return false;
+}
