@@ -6,7 +6,7 @@ import { CONFIG, type Config } from '#libs/config';
 import { Problem } from '#libs/errors';
 
 /** bcrypt reads 72 bytes and silently drops the rest (https://en.wikipedia.org/wiki/Bcrypt#Maximum_password_length). */
-export const MAX_PASSWORD_BYTES = 72;
+const MAX_PASSWORD_BYTES = 72;
 const MAX_WAITING = 200;
 
 /**
@@ -17,31 +17,27 @@ const MAX_WAITING = 200;
 export class Passwords {
   private readonly atMostHalfTheCores = pLimit(Math.max(1, Math.floor(availableParallelism() / 2)));
   private readonly cost: number;
+  private readonly minLength: number;
   /** Compared against where there is no hash, so that an unknown user takes as long as a wrong password. */
   private readonly dummyHash: Promise<string>;
 
   constructor(@Inject(CONFIG) config: Config) {
     this.cost = config.bcryptCost;
+    this.minLength = config.passwordMinLength;
     this.dummyHash = this.limited(() => bcrypt.hash('no password has this hash', this.cost));
     this.dummyHash.catch(() => undefined);
   }
 
-  static isHashable(password: string): boolean {
-    return Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && !password.includes('\0');
-  }
-
-  /** @throws Problem `bad-request` for more than 72 bytes, `overloaded` when too many hashes wait. */
-  hash(password: string): Promise<string> {
-    if (!Passwords.isHashable(password)) {
-      const detail = `must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8, without NUL`;
-      throw Problem.badRequest(`The password ${detail}.`, [{ detail, pointer: '#/password' }]);
-    }
+  /** @throws Problem `bad-request` for a password too short or too long, `overloaded` when too many hashes wait. */
+  async hash(password: string): Promise<string> {
+    if ([...password].length < this.minLength) throw refused(`must be at least ${this.minLength} characters long`);
+    if (!isHashable(password)) throw refused(`must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8, without NUL`);
     return this.limited(() => bcrypt.hash(password, this.cost));
   }
 
   /** False, after the same time, where there is no hash or the password could have no hash. */
   async matches(password: string, hash: string | null | undefined): Promise<boolean> {
-    const comparable = Passwords.isHashable(password);
+    const comparable = isHashable(password);
     const candidate = comparable && hash ? hash : await this.dummyHash;
     const equal = await this.limited(() => bcrypt.compare(comparable ? password : '', candidate));
     return equal && candidate === hash;
@@ -53,4 +49,12 @@ export class Passwords {
     }
     return this.atMostHalfTheCores(work);
   }
+}
+
+function isHashable(password: string): boolean {
+  return Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && !password.includes('\0');
+}
+
+function refused(detail: string): Problem {
+  return Problem.badRequest(`The password ${detail}.`, [{ detail, pointer: '#/password' }]);
 }

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Inject, Param, Post, Put } from '@nestjs/comm
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { UsersService } from '#libs/users';
 import { Public } from '../http/auth.guard.js';
-import { FlagPipe, UserIdPipe } from '../http/path-parameters.js';
+import { parseFlag, parseUserId } from '../http/path-parameters.js';
 import { Roles } from '../http/roles.guard.js';
 import { MessageDto, RegisteredDto, RegisterUserDto } from './users.dto.js';
 
@@ -30,11 +30,9 @@ export class UsersController {
   @ApiParam({ name: 'enabled', enum: ['0', '1', 'true', 'false'] })
   @ApiResponse({ status: 200, type: RegisteredDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
-  async setEnabled(
-    @Param('user_id', UserIdPipe) userId: number,
-    @Param('enabled', FlagPipe) enabled: boolean,
-  ): Promise<RegisteredDto> {
-    await this.users.setEnabled(userId, enabled);
+  async setEnabled(@Param('user_id') user: string, @Param('enabled') enabled: string): Promise<RegisteredDto> {
+    const userId = parseUserId(user);
+    await this.users.setEnabled(userId, parseFlag(enabled));
     return { message: 'User permission updated successfully', user_id: userId };
   }
 
@@ -45,8 +43,8 @@ export class UsersController {
   @ApiParam({ name: 'user_id', type: Number })
   @ApiResponse({ status: 200, type: MessageDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
-  async remove(@Param('user_id', UserIdPipe) userId: number): Promise<MessageDto> {
-    await this.users.remove(userId);
+  async remove(@Param('user_id') user: string): Promise<MessageDto> {
+    await this.users.remove(parseUserId(user));
     return { message: 'User deleted successfully' };
   }
 }

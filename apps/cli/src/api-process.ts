@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const API = fileURLToPath(new URL('../../api/src/main.js', import.meta.url));
+
+export interface ApiProcess {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the service as a process of its own and resolves once it listens. Its own last words go to stderr. */
+export async function startApi(environment: Record<string, string>): Promise<ApiProcess> {
+  const child = spawn(process.execPath, [API], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // A group of its own: Ctrl+C reaches us alone, and we stop the service when we are done with it.
+    detached: true,
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    const code = await ended;
+    if (code !== 0) throw new Error(`The service ended with code ${code}.`);
+  };
+  const interrupt = () => void stop().finally(() => process.exit(130));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const url = await Promise.race([
+    new Promise<string>((resolve) => child.once('message', (message) => resolve((message as { url: string }).url))),
+    ended.then(() => Promise.reject(new Error('The service did not start.'))),
+  ]);
+  return {
+    url,
+    stop: async () => {
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+      await stop();
+    },
+  };
+}

@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { Command } from 'commander';
+import { loadConfig } from '#libs/config';
+import { openDatabase } from '#libs/database';
+import { UsersService } from '#libs/users';
+import { withFeatures } from './command-context.js';
+import { startApi } from './api-process.js';
+
+/** The patient of the tutorial whose client the plain dialect is for. */
+const PATIENT = {
+  age: 25,
+  creatinine_phosphokinase: 1000,
+  ejection_fraction: 35,
+  platelets: 500000,
+  serum_creatinine: 8,
+  serum_sodium: 135,
+  sex: 1,
+  high_blood_pressure: 0,
+};
+
+/** Everything Foretell is for, once, over HTTP, on the configured or embedded database; then everything is stopped. */
+export function demoCommand(): Command {
+  return new Command('demo').description('show the whole walk: register, fetch a token, predict, find the record').action(run);
+}
+
+async function run(): Promise<void> {
+  // Names of their own for each run, so that it can be repeated on any database.
+  const suffix = randomBytes(3).toString('hex');
+  const user = { username: `ada-${suffix}`, password: secret(), email: `ada-${suffix}@example.org` };
+  const admin = { username: `admin-${suffix}`, password: secret(), email: `admin-${suffix}@example.org` };
+
+  const api = await startApi({ LOG_LEVEL: 'error' });
+  try {
+    const call = caller(api.url);
+    heading('Register a user, and the same name again');
+    const registered = await call(201, 'POST', '/register-user', user);
+    await call(409, 'POST', '/register-user', user);
+
+    heading('Fetch a token');
+    const token = await fetchToken(call, user);
+
+    heading('Predict');
+    await call(200, 'POST', '/predict', PATIENT, token);
+
+    heading('A column that is not a number, and one that is missing: both are named, and recorded');
+    const { sex: _, ...withoutSex } = PATIENT;
+    await call(400, 'POST', '/predict', { ...withoutSex, age: 'young' }, token);
+
+    heading('An admin disables the user; the token is refused from the next request on');
+    console.log(`$ npm run foretell -- users create --username ${admin.username} --email ${admin.email} --role admin`);
+    const adminId = await withFeatures((features) => features.get(UsersService).register({ ...admin, role: 'admin' }));
+    console.log(`Created admin ${admin.username} with id ${adminId.id}.\n`);
+    const adminToken = await fetchToken(call, admin);
+    await call(200, 'PUT', `/toggle-user-permission/${registered.user_id}/0`, undefined, adminToken);
+    await call(401, 'POST', '/predict', PATIENT, token);
+
+    heading('What stands in the database, as the role foretell_analyst sees it');
+    await printTables(Number(registered.user_id));
+
+    heading('Remove both: the people are erased, the recorded predictions stay');
+    await call(200, 'DELETE', `/remove-user/${registered.user_id}`, undefined, adminToken);
+    await call(200, 'DELETE', `/remove-user/${adminId.id}`, undefined, adminToken);
+  } finally {
+    await api.stop();
+  }
+  console.log('Done. Everything that was started has been stopped.');
+}
+
+type Call = (
+  expected: number,
+  method: string,
+  path: string,
+  body?: object,
+  token?: string,
+) => Promise<Record<string, string>>;
+
+/** Calls the API and prints request and answer, of secrets only that they are there; another status is a failure. */
+function caller(url: string): Call {
+  return async (expected, method, path, body, token) => {
+    console.log(`> ${method} ${path}`);
+    if (token) console.log(`> Authorization: Bearer ${token.slice(0, 12)}…`);
+    if (body) console.log(JSON.stringify(body, (key, value: unknown) => (key === 'password' ? '…' : value)));
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...(body && { 'content-type': 'application/json' }), ...(token && { authorization: `Bearer ${token}` }) },
+      body: body && JSON.stringify(body),
+    });
+    const text = await response.text();
+    console.log(`< ${response.status} ${response.statusText}`);
+    console.log(text.replace(/("token":".{12})[^"]*/, '$1…') + '\n');
+    if (response.status !== expected) throw new Error(`${method} ${path} should have answered ${expected}.`);
+    return JSON.parse(text) as Record<string, string>;
+  };
+}
+
+async function fetchToken(call: Call, user: { username: string; password: string }): Promise<string> {
+  const { token } = await call(200, 'POST', '/token', { username: user.username, password: user.password });
+  return token!;
+}
+
+async function printTables(userId: number): Promise<void> {
+  const database = await openDatabase(loadConfig(), { purpose: 'command', entities: [] });
+  const { dataSource } = database;
+  const runner = dataSource.createQueryRunner();
+  const print = async (sql: string) => {
+    console.log(`${sql.replace('$1', String(userId))};`);
+    console.table(((await runner.query(sql, [userId])) as object[]).map(oneLine));
+  };
+  try {
+    await runner.query('SET ROLE foretell_analyst');
+    await print('SELECT id, username, email, role, enabled, created_datetime FROM users WHERE id = $1');
+    await print('SELECT id, user_id, input, model, model_version, dialect FROM requests WHERE user_id = $1 ORDER BY id');
+    await print(
+      'SELECT responses.id, request_id, status_code, output, duration_ms FROM responses ' +
+        'JOIN requests ON requests.id = request_id WHERE user_id = $1 ORDER BY responses.id',
+    );
+    await print(
+      `SELECT input->>'age' AS age, output->>'yhat_prob' AS yhat_prob FROM prediction_log WHERE user_id = $1 ORDER BY id`,
+    );
+    await runner.query('RESET ROLE');
+  } finally {
+    await runner.release();
+    await database.close();
+  }
+}
+
+/** JSON and times as text, short enough for a table. */
+function oneLine(row: object): object {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]: [string, unknown]) => {
+      if (value instanceof Date) return [name, value.toISOString()];
+      if (typeof value !== 'object' || value === null) return [name, value];
+      const text = JSON.stringify(value);
+      return [name, text.length > 60 ? `${text.slice(0, 59)}…` : text];
+    }),
+  );
+}
+
+function heading(text: string): void {
+  console.log(`── ${text}\n`);
+}
+
+function secret(): string {
+  return randomBytes(18).toString('base64url');
+}
