@@ -1,0 +1,51 @@
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const API = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
+
+export interface ApiProcess {
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** Everything it has printed so far. */
+  output(): string;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+/** Cheap hashing and quiet logs; a port of the system's choice. */
+const TEST_ENVIRONMENT = { PORT: '0', BCRYPT_COST: '4', LOG_LEVEL: 'warn' };
+
+/** Starts the built service with exactly this environment (besides PATH) and resolves once it listens. */
+export async function startApi(
+  environment: Record<string, string>,
+  options: SpawnOptions & { script?: string } = {},
+): Promise<ApiProcess> {
+  const child = spawn(process.execPath, [options.script ?? API], {
+    ...options,
+    env: { PATH: process.env.PATH, ...TEST_ENVIRONMENT, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let output = '';
+  child.stdout!.on('data', (chunk) => (output += chunk));
+  child.stderr!.on('data', (chunk) => (output += chunk));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const url = await Promise.race([
+    new Promise<string>((resolve) => child.once('message', (message) => resolve((message as { url: string }).url))),
+    ended.then((code) => Promise.reject(new Error(`The service ended with code ${code}:\n${output}`))),
+  ]);
+  return {
+    url,
+    process: child,
+    output: () => output,
+    stop: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

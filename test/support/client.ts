@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import type { Role } from '#libs/errors';
+import type { TestDatabase } from './test-database.js';
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** The body as JSON, untyped on purpose: tests say what they expect of it. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  body: any;
+}
+
+export interface CallOptions {
+  /** An object is sent as JSON; a string as it is. */
+  body?: object | string;
+  /** Sent as `Bearer <token>`. */
+  token?: string;
+  headers?: Record<string, string>;
+}
+
+/** One HTTP call to a running service. */
+export async function call(
+  api: { url: string },
+  method: string,
+  path: string,
+  { body, token, headers = {} }: CallOptions = {},
+): Promise<Answer> {
+  const response = await fetch(api.url + path, {
+    method,
+    headers: {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(token && { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    body: typeof body === 'object' ? JSON.stringify(body) : body,
+    redirect: 'manual',
+  });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+}
+
+export interface TestUser {
+  id: number;
+  username: string;
+  password: string;
+  email: string;
+  token: string;
+}
+
+/** Registers a user of a name of its own over HTTP, gives it the role in the database, and fetches its token. */
+export async function createUser(api: { url: string }, database: TestDatabase, role: Role = 'user'): Promise<TestUser> {
+  const username = `user-${randomBytes(5).toString('hex')}`;
+  const credentials = { username, password: `secret of ${username}`, email: `${username}@example.org` };
+  const registered = await call(api, 'POST', '/register-user', { body: credentials });
+  if (registered.status !== 201) throw new Error(`register: ${registered.status} ${registered.text}`);
+  const id = registered.body.user_id as number;
+  if (role !== 'user') await database.query('UPDATE users SET role = $1 WHERE id = $2', [role, id]);
+  const issued = await call(api, 'POST', '/token', { body: credentials });
+  if (issued.status !== 200) throw new Error(`token: ${issued.status} ${issued.text}`);
+  return { id, ...credentials, token: issued.body.token as string };
+}
+
+/** The tutorial's patient: 0.5124506. */
+export const PATIENT = {
+  age: 25,
+  creatinine_phosphokinase: 1000,
+  ejection_fraction: 35,
+  platelets: 500000,
+  serum_creatinine: 8,
+  serum_sodium: 135,
+  sex: 1,
+  high_blood_pressure: 0,
+} as const;
