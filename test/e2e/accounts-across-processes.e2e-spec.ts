@@ -199,3 +199,26 @@ test('a process whose connections were all cut refuses a disabled account nevert
   await sleep(EVERYWHERE_WITHIN_MS);
   expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
 });
+
+test('a process that hears nothing from its database refuses a disabled account nevertheless', async () => {
+  const user = await knownUser();
+  // Both processes listen, each on a connection of its own. We stop the server's end of them: they stay open, and
+  // no notification comes through.
+  const listeners = () =>
+    database.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'foretell listener'`,
+    );
+  while ((await listeners()).length !== 2) await sleep(50);
+  const pids = (await listeners()).map(({ pid }) => pid);
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  try {
+    expect((await toggleAt(a, user, 0)).status).toBe(200);
+    const changed = sleep(EVERYWHERE_WITHIN_MS);
+    expect(await predictAt(a, user)).toBe(401);
+    await changed;
+    expect(await predictAt(b, user)).toBe(401);
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+  }
+});

@@ -328,7 +328,11 @@ describe('with other settings', () => {
   });
 
   test('a secret that is missing in production, or shorter than 32 bytes, keeps the service from starting', async () => {
-    const starting = [{ APP_ENV: 'production' }, { JWT_SECRET: 'x'.repeat(31) }].map((environment) =>
+    const environments: Record<string, string>[] = [
+      { APP_ENV: 'production' },
+      { JWT_SECRET: 'x'.repeat(31) },
+    ];
+    const starting = environments.map((environment) =>
       expect(startApi({ DATABASE_URL: database.url, ...environment })).rejects.toThrow(
         /ended with code 1[^]*JWT_SECRET/,
       ),
