@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { resolve as resolvePath } from 'node:path';
 
-const API = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
+/** The built service; tests and benchmarks run from the project's root. */
+const API = resolvePath('dist/apps/api/src/main.js');
 
 export interface ApiProcess {
   readonly url: string;
