@@ -40,7 +40,7 @@ try {
   await dataSource.destroy();
   await bench();
 } finally {
-  for (const stop of stopping.reverse()) await stop();
+  for (const stop of stopping.toReversed()) await stop();
   await postgres.close();
   rmSync(dataDir, { recursive: true, force: true });
 }
@@ -48,7 +48,10 @@ try {
 async function bench(): Promise<void> {
   const environment = { DATABASE_URL: postgres.url, JWT_SECRET };
   const start = async (name: string, extra: object = {}): Promise<ApiProcess> => {
-    const api = await startApi({ ...environment, ...extra }, name === 'recorded' ? {} : { script: script(name) });
+    const api = await startApi(
+      { ...environment, ...extra },
+      name === 'recorded' ? {} : { script: script(name) },
+    );
     stopping.push(api.stop);
     return api;
   };
@@ -66,7 +69,9 @@ async function bench(): Promise<void> {
         const figures = await load(api, token, connections);
         const key = `${name} ${connections}`;
         rounds.set(key, [...(rounds.get(key) ?? []), figures]);
-        progress(`round ${round}/${ROUNDS}  ${connections} connections  ${name}: ${Math.round(figures.perSecond)}/s`);
+        progress(
+          `round ${round}/${ROUNDS}  ${connections} connections  ${name}: ${Math.round(figures.perSecond)}/s`,
+        );
       }
     }
   }
@@ -79,7 +84,9 @@ async function bench(): Promise<void> {
     };
   };
 
-  console.log('| connections | variant | requests/s | p50 ms | p99 ms | of unrecorded | times one commit each |');
+  console.log(
+    '| connections | variant | requests/s | p50 ms | p99 ms | of unrecorded | times one commit each |',
+  );
   console.log('|---|---|---|---|---|---|---|');
   for (const connections of CONNECTIONS) {
     const unrecorded = summary('unrecorded', connections).perSecond;
@@ -95,8 +102,12 @@ async function bench(): Promise<void> {
 
   const commit = await bareCommit();
   const added = (await sequentialP50(apis.recorded, token)) - (await sequentialP50(apis.unrecorded, token));
-  console.log(`\nAt one connection the record adds ${added.toFixed(2)} ms (p50); a bare commit takes ${commit.toFixed(2)} ms.`);
-  console.log(`Cold start on an initialised database, to the first answered prediction: ${(await coldStart()).toFixed(2)} s.`);
+  console.log(
+    `\nAt one connection the record adds ${added.toFixed(2)} ms (p50); a bare commit takes ${commit.toFixed(2)} ms.`,
+  );
+  console.log(
+    `Cold start on an initialised database, to the first answered prediction: ${(await coldStart()).toFixed(2)} s.`,
+  );
 }
 
 async function load(api: ApiProcess, token: string, connections: number): Promise<Figures> {

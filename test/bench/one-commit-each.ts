@@ -54,7 +54,9 @@ class PredictController {
         modelVersion: model.version,
         dialect: 'plain',
       });
-      await manager.getRepository(PredictionResponse).save({ request, output, statusCode: 200, durationMs: 0 });
+      await manager
+        .getRepository(PredictionResponse)
+        .save({ request, output, statusCode: 200, durationMs: 0 });
     });
     return output;
   }

@@ -33,7 +33,9 @@ export async function startApi(
   child.stderr!.on('data', (chunk) => (output += chunk));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const url = await Promise.race([
-    new Promise<string>((resolve) => child.once('message', (message) => resolve((message as { url: string }).url))),
+    new Promise<string>((resolve) =>
+      child.once('message', (message) => resolve((message as { url: string }).url)),
+    ),
     ended.then((code) => Promise.reject(new Error(`The service ended with code ${code}:\n${output}`))),
   ]);
   return {

@@ -50,7 +50,11 @@ export class AppModule {
   }
 }
 
-export async function createApi(config: Config, dataSource: DataSource, logger: Logger): Promise<NestFastifyApplication> {
+export async function createApi(
+  config: Config,
+  dataSource: DataSource,
+  logger: Logger,
+): Promise<NestFastifyApplication> {
   const api = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, dataSource),
     createFastify(config, logger),

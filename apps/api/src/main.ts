@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig, type Config } from '#libs/config';
+import { loadConfig, type Config } from '#libs/config';
 import { openDatabase } from '#libs/database';
 import { createLogger, type Logger } from '#libs/observability';
 import { createApi, entities } from './app.module.js';
@@ -29,8 +29,6 @@ try {
   const config = loadConfig();
   await main(config, createLogger(config.logLevel));
 } catch (error) {
-  const reason = error instanceof Error ? error : new Error(String(error));
-  console.error(`Foretell cannot start. ${reason.message}`);
-  if (!(error instanceof ConfigError) && process.env.LOG_LEVEL === 'debug') console.error(reason.stack);
+  console.error(`Foretell cannot start. ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 }

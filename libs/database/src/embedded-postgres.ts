@@ -47,7 +47,12 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
   const password = readOrCreateSecret(dataDir, 'database-password');
   const account = await accountFor(clusterDir);
   const connect = (port: number, database: string) =>
-    connectClient({ port, database, password, application_name: `foretell ${options.purpose} ${process.pid}` });
+    connectClient({
+      port,
+      database,
+      password,
+      application_name: `foretell ${options.purpose} ${process.pid}`,
+    });
 
   const { client: keeper, port } = await joinCluster();
   // A keeper whose server is stopped by an operator must not take the process down with an unhandled 'error'.
@@ -106,9 +111,12 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
   async function leave(): Promise<void> {
     try {
       await keeper.query('SELECT pg_advisory_unlock_all()');
-      const { rows } = await keeper.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [USERS]);
+      const { rows } = await keeper.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [
+        USERS,
+      ]);
       // `fast` ends the keeper's own connection as well.
-      if (rows[0]?.last) await runPostgres('pg_ctl', clusterDir, ['stop', '-m', 'fast', '-w', '-t', '30'], account);
+      if (rows[0]?.last)
+        await runPostgres('pg_ctl', clusterDir, ['stop', '-m', 'fast', '-w', '-t', '30'], account);
       else await keeper.end();
     } catch (error) {
       // The server is gone already: there is nothing left to stop.
@@ -118,7 +126,9 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
 }
 
 async function claimService(keeper: pg.Client, dataDir: string): Promise<void> {
-  const { rows } = await keeper.query<{ free: boolean }>('SELECT pg_try_advisory_lock($1) AS free', [SERVICE]);
+  const { rows } = await keeper.query<{ free: boolean }>('SELECT pg_try_advisory_lock($1) AS free', [
+    SERVICE,
+  ]);
   if (rows[0]?.free) return;
   const holder = await keeper.query<{ application_name: string }>(
     `SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND objid = $1`,
@@ -132,7 +142,12 @@ async function claimService(keeper: pg.Client, dataDir: string): Promise<void> {
 }
 
 async function connectClient(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client({ host: '127.0.0.1', user: SUPERUSER, connectionTimeoutMillis: 10_000, ...config });
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    user: SUPERUSER,
+    connectionTimeoutMillis: 10_000,
+    ...config,
+  });
   await client.connect();
   return client;
 }
@@ -158,7 +173,9 @@ async function initialise(clusterDir: string, password: string, account: Account
         '--auth=scram-sha-256',
         '--encoding=UTF8',
         // Unicode case mapping without the operating system's locales: `lower(username)` is the same everywhere.
-        ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
       ],
       account,
     );
@@ -187,7 +204,12 @@ async function start(
   }).map(([name, value]) => `-c ${name}='${value}'`);
   const log = join(clusterDir, 'start.log');
   try {
-    await runPostgres('pg_ctl', clusterDir, ['start', '-w', '-t', '60', '-l', log, '-o', flags.join(' ')], account);
+    await runPostgres(
+      'pg_ctl',
+      clusterDir,
+      ['start', '-w', '-t', '60', '-l', log, '-o', flags.join(' ')],
+      account,
+    );
   } catch (cause) {
     const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
     throw new Error(lines.at(-1) ?? (cause as Error).message, { cause });

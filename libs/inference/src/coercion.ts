@@ -33,7 +33,12 @@ const PLAIN_DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 export function compileCoercion(columns: readonly Column[]): (features: Features) => Coerced {
   const compiled = columns.map((column) => {
     const convert = compileColumn(column);
-    return { name: column.name, pointer: pointerTo(column.name), convert, absent: whenAbsent(column, convert) };
+    return {
+      name: column.name,
+      pointer: pointerTo(column.name),
+      convert,
+      absent: whenAbsent(column, convert),
+    };
   });
   const names = new Set(columns.map(({ name }) => name));
 
@@ -68,7 +73,8 @@ function pointerTo(name: string): string {
 function whenAbsent(column: Column, convert: Convert): Converted {
   if (column.default !== undefined) {
     const converted = column.default === null ? missing(column) : convert(column.default);
-    if (converted instanceof Mistake) throw new Error(`the default of column ${column.name} ${converted.detail}`);
+    if (converted instanceof Mistake)
+      throw new Error(`the default of column ${column.name} ${converted.detail}`);
     return converted;
   }
   return column.required ? new Mistake('is required') : missing(column);
@@ -139,7 +145,9 @@ function boolean(): Convert {
 function categorical({ categories }: Column): Convert {
   const listed = categories && new Set(categories.map(String));
   const notListed = new Mistake(
-    listed ? `must be one of ${[...listed].map((category) => JSON.stringify(category)).join(', ')}` : 'must be a string',
+    listed
+      ? `must be one of ${[...listed].map((category) => JSON.stringify(category)).join(', ')}`
+      : 'must be a string',
   );
   return (value) => {
     if (typeof value !== 'string' && typeof value !== 'number') return notListed;

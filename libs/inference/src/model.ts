@@ -76,7 +76,9 @@ export class Model {
     const values = new Float32Array(rows.length * width);
     rows.forEach((row, index) => values.set(row as number[], index * width));
     const features = new ort.Tensor('float32', values, [rows.length, width]);
-    const { probabilities } = await this.session.run({ [this.session.inputNames[0]!]: features }, ['probabilities']);
+    const { probabilities } = await this.session.run({ [this.session.inputNames[0]!]: features }, [
+      'probabilities',
+    ]);
     const data = probabilities!.data as Float32Array;
     const classes = this.manifest.labels.length;
     return rows.map((_, index) => ({
@@ -95,7 +97,9 @@ export class Model {
     for (const [index, { input, output }] of golden.cases.entries()) {
       const { row, errors } = this.coerce(input);
       if (errors.length > 0) {
-        failures.push(`case ${index}: ${errors.map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ')}`);
+        failures.push(
+          `case ${index}: ${errors.map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ')}`,
+        );
         continue;
       }
       const { probabilities } = await this.infer(row);
@@ -111,13 +115,18 @@ export class Model {
       });
     }
     if (failures.length === 0) return;
-    throw new ArtifactError(folder, `it does not reproduce its golden values: ${failures.slice(0, 5).join('; ')}`);
+    throw new ArtifactError(
+      folder,
+      `it does not reproduce its golden values: ${failures.slice(0, 5).join('; ')}`,
+    );
   }
 }
 
 function checkGraph({ folder, columns }: Artifact, session: ort.InferenceSession): void {
   const describe = (tensor: ort.InferenceSession.ValueMetadata) =>
-    tensor.isTensor ? `${tensor.name} ${tensor.type}[${tensor.shape.map((size) => size || -1).join(',')}]` : tensor.name;
+    tensor.isTensor
+      ? `${tensor.name} ${tensor.type}[${tensor.shape.map((size) => size || -1).join(',')}]`
+      : tensor.name;
   const [input] = session.inputMetadata;
   const fits =
     session.inputMetadata.length === 1 &&

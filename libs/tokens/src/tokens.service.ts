@@ -30,7 +30,10 @@ export class TokensService {
       throw error;
     });
     if (!user) {
-      throw new Problem('invalid-credentials', 'The username or the password is wrong, or the user is disabled.');
+      throw new Problem(
+        'invalid-credentials',
+        'The username or the password is wrong, or the user is disabled.',
+      );
     }
     await attempt.succeeded();
     return jwt.sign({}, this.key, {

@@ -26,7 +26,8 @@ export class AuthGuard extends PassportGuard(JWT_STRATEGY) {
   }
 
   override canActivate(context: ExecutionContext) {
-    if (this.reflector.getAllAndOverride<boolean>(IS_PUBLIC, [context.getHandler(), context.getClass()])) return true;
+    if (this.reflector.getAllAndOverride<boolean>(IS_PUBLIC, [context.getHandler(), context.getClass()]))
+      return true;
     const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
     const { authorization } = request.headers;
     const claims = authorization === undefined ? undefined : this.verified.find(authorization);
@@ -51,7 +52,9 @@ export class AuthGuard extends PassportGuard(JWT_STRATEGY) {
   ): User {
     if (error) throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;
     if (actor) return actor;
-    throw unauthorized(context.switchToHttp().getRequest<FastifyRequest>().headers.authorization !== undefined);
+    throw unauthorized(
+      context.switchToHttp().getRequest<FastifyRequest>().headers.authorization !== undefined,
+    );
   }
 }
 
