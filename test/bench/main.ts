@@ -8,11 +8,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import autocannon from 'autocannon';
 import pg from 'pg';
 import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { PATIENT } from '../support/client.js';
+import { load, type Figures } from './load.js';
 
 const QUICK = process.argv.includes('--quick');
 const ROUNDS = QUICK ? 1 : 5;
@@ -20,11 +20,7 @@ const SECONDS = QUICK ? 1 : 4;
 const CONNECTIONS = [1, 16, 64];
 const JWT_SECRET = 'a secret for the bench alone, of 32 bytes or more';
 
-interface Figures {
-  perSecond: number;
-  p50: number;
-  p99: number;
-}
+const PREDICTION = { path: '/predict', body: JSON.stringify(PATIENT) };
 
 const progress = (text: string) => process.stderr.write(`${text}\n`);
 const script = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
@@ -66,7 +62,7 @@ async function bench(): Promise<void> {
   for (let round = 1; round <= ROUNDS; round++) {
     for (const connections of CONNECTIONS) {
       for (const [name, api] of Object.entries(apis)) {
-        const figures = await load(api, token, connections);
+        const figures = await load({ url: api.url, token, connections, seconds: SECONDS, ...PREDICTION });
         const key = `${name} ${connections}`;
         rounds.set(key, [...(rounds.get(key) ?? []), figures]);
         progress(
@@ -101,7 +97,7 @@ async function bench(): Promise<void> {
   }
 
   const commit = await bareCommit();
-  const added = (await sequentialP50(apis.recorded, token)) - (await sequentialP50(apis.unrecorded, token));
+  const added = summary('recorded', 1).p50 - summary('unrecorded', 1).p50;
   console.log(
     `\nAt one connection the record adds ${added.toFixed(2)} ms (p50); a bare commit takes ${commit.toFixed(2)} ms.`,
   );
@@ -110,41 +106,12 @@ async function bench(): Promise<void> {
   );
 }
 
-async function load(api: ApiProcess, token: string, connections: number): Promise<Figures> {
-  const result = await autocannon({
-    url: `${api.url}/predict`,
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify(PATIENT),
-    connections,
-    duration: SECONDS,
-  });
-  if (result.non2xx + result.errors > 0) throw new Error(`${result.non2xx} refused, ${result.errors} failed`);
-  return { perSecond: result['2xx'] / result.duration, p50: result.latency.p50, p99: result.latency.p99 };
-}
-
 async function createToken(api: ApiProcess): Promise<string> {
   const body = JSON.stringify({ username: 'bench', password: 'bench', email: 'bench@example.org' });
   const headers = { 'content-type': 'application/json' };
   await fetch(`${api.url}/register-user`, { method: 'POST', headers, body });
   const response = await fetch(`${api.url}/token`, { method: 'POST', headers, body });
   return ((await response.json()) as { token: string }).token;
-}
-
-/** One call after the other, timed to the microsecond: autocannon's histogram has whole milliseconds. */
-async function sequentialP50(api: ApiProcess, token: string): Promise<number> {
-  const times: number[] = [];
-  for (let index = 0; index < (QUICK ? 300 : 3000); index++) {
-    const started = performance.now();
-    const response = await fetch(`${api.url}/predict`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify(PATIENT),
-    });
-    await response.arrayBuffer();
-    times.push(performance.now() - started);
-  }
-  return median(times);
 }
 
 /** One row in, one commit, over a connection of its own. */

@@ -3,7 +3,7 @@
  * its own for each prediction. The same model, the same tables, the same answer.
  */
 import 'reflect-metadata';
-import { Body, Controller, Injectable, Module, Post, Req, UseGuards } from '@nestjs/common';
+import { Body, Controller, HttpCode, Injectable, Module, Post, Req, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -40,6 +40,7 @@ class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
 @Controller()
 class PredictController {
   @Post('predict')
+  @HttpCode(200)
   @UseGuards(AuthGuard('jwt'))
   async predict(@Body() features: Features, @Req() { user }: { user: User }): Promise<object> {
     const { row } = model.coerce(features);
