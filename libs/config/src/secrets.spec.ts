@@ -28,3 +28,9 @@ test('one that an operator wrote is used as it is, without the end of its line',
   writeFileSync(join(dataDir, 'a-secret'), 'chosen by hand\n');
   expect(readOrCreateSecret(dataDir, 'a-secret')).toBe('chosen by hand');
 });
+
+test('an empty file is refused: it is no secret', () => {
+  readOrCreateSecret(dataDir, 'a-secret');
+  writeFileSync(join(dataDir, 'a-secret'), '\n');
+  expect(() => readOrCreateSecret(dataDir, 'a-secret')).toThrow(`${join(dataDir, 'a-secret')} is empty`);
+});
