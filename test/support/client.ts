@@ -57,7 +57,7 @@ export interface TestUser {
 /** Registers a user of a name of its own over HTTP, gives it the role in the database, and fetches its token. */
 export async function createUser(
   api: { url: string },
-  database: TestDatabase,
+  database: Pick<TestDatabase, 'query'>,
   role: Role = 'user',
 ): Promise<TestUser> {
   const username = `user-${randomBytes(5).toString('hex')}`;

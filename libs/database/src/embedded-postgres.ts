@@ -1,6 +1,15 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { readOrCreateSecret } from '#libs/config';
@@ -233,15 +242,19 @@ function readPostmaster(clusterDir: string): { pid: number; port: number; isRead
  */
 function removeIfStale(clusterDir: string): boolean {
   const postmaster = readPostmaster(clusterDir);
-  if (!postmaster || isPostgres(postmaster.pid)) return false;
+  if (!postmaster || isPostmasterOf(clusterDir, postmaster.pid)) return false;
   rmSync(join(clusterDir, 'postmaster.pid'), { force: true });
   return true;
 }
 
-function isPostgres(pid: number): boolean {
+/** Elsewhere than on Linux any process with this number counts: the pid file of a server that runs must stay. */
+function isPostmasterOf(clusterDir: string, pid: number): boolean {
   try {
-    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'postgres';
-    return process.kill(pid, 0);
+    if (process.platform !== 'linux') return process.kill(pid, 0);
+    // Empty for a zombie; and only the postmaster has arguments, its children write what they do in their place.
+    const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    const folder = args[args.indexOf('-D') + 1] ?? '';
+    return basename(program) === 'postgres' && args.includes('-D') && realpathSync(folder) === realpathSync(clusterDir);
   } catch (error) {
     return ignorable(error, 'EPERM');
   }

@@ -23,8 +23,11 @@ class Mistake {
 
 type Convert = (value: unknown) => Converted;
 
-/** Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. */
-const PLAIN_DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+/**
+ * Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. Each digit can match in one
+ * way only: with `\d+\.?\d*` a text of 100 000 digits and a letter took 12 s to refuse, in which nobody is answered.
+ */
+const PLAIN_DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /**
  * Compiles a schema once into the function that every request passes. Every bad column is reported at once, and no

@@ -24,18 +24,17 @@ export class Model {
   readonly version: string;
   readonly manifest: Manifest;
   readonly columns: readonly Column[];
-  readonly coerce: (features: Features) => Coerced;
   private readonly batcher: Batcher<Row, Prediction>;
 
   private constructor(
     artifact: Artifact,
     private readonly session: ort.InferenceSession,
+    readonly coerce: (features: Features) => Coerced,
   ) {
     this.manifest = artifact.manifest;
     this.name = artifact.manifest.name;
     this.version = artifact.manifest.version;
     this.columns = artifact.columns;
-    this.coerce = compileCoercion(artifact.columns);
     this.batcher = new Batcher({
       run: (rows) => this.run(rows),
       maxBatch: MAX_BATCH_ROWS,
@@ -46,6 +45,7 @@ export class Model {
   /** Reads, loads, warms and checks. @throws ArtifactError */
   static async load(folder: string): Promise<Model> {
     const artifact = await readArtifact(folder);
+    const coerce = compileSchema(artifact);
     const session = await ort.InferenceSession.create(artifact.graph, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
@@ -55,7 +55,7 @@ export class Model {
       throw new ArtifactError(folder, `ONNX Runtime does not load model.onnx: ${cause.message}`, { cause });
     });
     checkGraph(artifact, session);
-    const model = new Model(artifact, session);
+    const model = new Model(artifact, session, coerce);
     await model.warmUp();
     await model.checkGolden(artifact);
     return model;
@@ -119,6 +119,14 @@ export class Model {
       folder,
       `it does not reproduce its golden values: ${failures.slice(0, 5).join('; ')}`,
     );
+  }
+}
+
+function compileSchema({ folder, columns }: Artifact): Model['coerce'] {
+  try {
+    return compileCoercion(columns);
+  } catch (cause) {
+    throw new ArtifactError(folder, `input_schema.json: ${(cause as Error).message}`, { cause });
   }
 }
 

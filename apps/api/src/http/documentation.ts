@@ -33,7 +33,9 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
   await fastify.register(async (page) => {
     await page.register(fastifyExpress);
     page.express.disable('x-powered-by');
-    page.use(config.docsPath, swaggerUi.serve, swaggerUi.setup(document, { customSiteTitle: 'Foretell' }));
+    // One list: `use` of @fastify/express takes a path and one handler, and drops what follows.
+    const handlers = [...swaggerUi.serve, swaggerUi.setup(document, { customSiteTitle: 'Foretell' })];
+    page.use(config.docsPath, handlers);
     // Routes for the middleware to stand before: what it does not answer is not there.
     for (const path of ['', '/', '/*']) {
       page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());
