@@ -1,16 +1,25 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import jwt from 'jsonwebtoken';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { recordsOfRequest, recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const JWT_SECRET = 'a secret that only this test file knows';
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const COLUMNS = Object.keys(PATIENT) as (keyof typeof PATIENT)[];
+const ALL_MISSING = Object.fromEntries(COLUMNS.map((name) => [name, null]));
 
 let database: TestDatabase;
 let api: ApiProcess;
-let user: TestUser;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-  user = await createUser(api, database);
+  api = await startApi({ DATABASE_URL: database.url, JWT_SECRET });
 });
 
 afterAll(async () => {
@@ -18,8 +27,518 @@ afterAll(async () => {
   await database?.drop();
 });
 
-test('answers the tutorial’s patient byte for byte', async () => {
-  const answer = await call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
-  expect(answer.status).toBe(200);
-  expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+const patient = (...values: (number | null)[]) =>
+  Object.fromEntries(COLUMNS.map((name, index) => [name, values[index]]));
+
+function predict(user: TestUser, body: object | string, headers?: Record<string, string>): Promise<Answer> {
+  return call(api, 'POST', '/predict', { body, token: user.token, headers });
+}
+
+/** The one request row and the one response row this user has. */
+async function onlyRecordOf(user: TestUser) {
+  const records = await recordsOfUser(database, user.id);
+  expect(records).toHaveLength(1);
+  return records[0]!;
+}
+
+function expectProblem(answer: Answer, status: number, title: string): void {
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toMatchObject({
+    type: expect.stringMatching(/^urn:foretell:error:[a-z-]+$/),
+    title,
+    status,
+    detail: expect.stringMatching(/./),
+    message: title,
+    request_id: answer.headers.get('x-request-id'),
+  });
+}
+
+describe('answers', () => {
+  test('the tutorial’s patient byte for byte, and records the question and the answer', async () => {
+    const user = await createUser(api, database);
+    const before = Date.now();
+    const answer = await predict(user, PATIENT);
+    expect(answer.status).toBe(200);
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+
+    const record = await onlyRecordOf(user);
+    expect(record).toMatchObject({
+      user_id: user.id,
+      request_uuid: answer.headers.get('x-request-id'),
+      model: 'heart-failure',
+      model_version: '1',
+      dialect: 'plain',
+      input: PATIENT,
+      ignored_columns: [],
+      status_code: 200,
+      output: { yhat_prob: '0.5124506', yhat: '1' },
+    });
+    expect(record.duration_ms).toBeGreaterThan(0);
+    expect(Math.abs(record.created_datetime.getTime() - before)).toBeLessThan(60_000);
+    expect(record.updated_datetime.getTime()).toBeGreaterThanOrEqual(record.created_datetime.getTime());
+  });
+
+  test.each([
+    [patient(25, 1000, 35, 500000, 8, 135, 0, 0), 0.55330104, '1'],
+    [patient(75, 582, 20, 265000, 1.9, 130, 1, 1), 0.9026563, '1'],
+    [patient(55, 7861, 38, 263358.03, 1.1, 136, 1, 0), 0.18759595, '0'],
+    [patient(60, 250, 60, 250000, 0.9, 140, 0, 0), 0.13463883, '0'],
+    [ALL_MISSING, 0.5014447, '1'],
+  ])('%o with the probability of the training framework, %f', async (input, probability, yhat) => {
+    const answer = await predict(await createUser(api, database), input);
+    expect(answer.status).toBe(200);
+    expect(Object.keys(answer.body)).toEqual(['yhat_prob', 'yhat']);
+    expect(answer.body.yhat).toBe(yhat);
+    const { yhat_prob } = answer.body as { yhat_prob: unknown };
+    expect(yhat_prob).toBeTypeOf('string');
+    expect(Math.abs(Number(yhat_prob) - probability)).toBeLessThanOrEqual(1e-6);
+    // The shortest decimal of a float32: no shorter one reads back as the same float32.
+    const float = Math.fround(Number(yhat_prob));
+    const significant = String(yhat_prob).replace(/^0\.0*/, '').length;
+    expect(Math.fround(Number(float.toPrecision(significant)))).toBe(float);
+    expect(Math.fround(Number(float.toPrecision(significant - 1)))).not.toBe(float);
+  });
+
+  test.each<[string, object]>([
+    ['decimal strings', Object.fromEntries(COLUMNS.map((name) => [name, String(PATIENT[name])]))],
+    ['strings in white space', Object.fromEntries(COLUMNS.map((name) => [name, ` ${PATIENT[name]}\t`]))],
+    ['scientific notation', { ...PATIENT, age: '2.5e1', platelets: '5E+5' }],
+    ['true and false', { ...PATIENT, sex: true, high_blood_pressure: false }],
+    [
+      '"true" and "FALSE" as strings, the latter false',
+      { ...PATIENT, sex: 'true', high_blood_pressure: 'FALSE' },
+    ],
+  ])('values as %s like the numbers they stand for', async (_, input) => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, input);
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    // As sent, and not as converted.
+    expect((await onlyRecordOf(user)).input).toEqual(input);
+  });
+
+  test('true as the number 1 in a numeric column', async () => {
+    const user = await createUser(api, database);
+    const [asBoolean, asNumber] = await Promise.all([
+      predict(user, { ...PATIENT, serum_creatinine: true }),
+      predict(user, { ...PATIENT, serum_creatinine: 1 }),
+    ]);
+    expect(asBoolean.status).toBe(200);
+    expect(asBoolean.text).toBe(asNumber.text);
+    expect(asBoolean.body.yhat_prob).not.toBe('0.5124506');
+  });
+
+  test('with extra columns ignored, and names them in the record', async () => {
+    const user = await createUser(api, database);
+    const input = { note: 'seen on Monday', ...PATIENT, smoking: 1, Age: 99 };
+    const answer = await predict(user, input);
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    const record = await onlyRecordOf(user);
+    expect(record.ignored_columns.toSorted()).toEqual(['Age', 'note', 'smoking']);
+    expect(record.input).toEqual(input);
+  });
+
+  test('whatever the order of the columns in the body', async () => {
+    const answer = await predict(
+      await createUser(api, database),
+      Object.fromEntries(Object.entries(PATIENT).toReversed()),
+    );
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+  });
+
+  test('with yhat 1 only strictly over the threshold of the model', async () => {
+    // The float32 that the tutorial's patient gets, and the float32 just below it.
+    const exact = Math.fround(0.5124506);
+    const below = Math.fround(exact - 2 ** -24);
+    expect(below).toBeLessThan(exact);
+    for (const [threshold, yhat] of [
+      [exact, '0'],
+      [below, '1'],
+    ] as const) {
+      const models = mkdtempSync(join(tmpdir(), 'foretell-models-'));
+      cpSync('model-artifacts/heart-failure/1', join(models, 'heart-failure/1'), { recursive: true });
+      const manifest = join(models, 'heart-failure/1/manifest.json');
+      writeFileSync(manifest, JSON.stringify({ ...JSON.parse(readFileSync(manifest, 'utf8')), threshold }));
+      const other = await startApi({ DATABASE_URL: database.url, JWT_SECRET, MODEL_DIR: models });
+      try {
+        const { token } = await createUser(other, database);
+        const answer = await call(other, 'POST', '/predict', { body: PATIENT, token });
+        expect(answer.text).toBe(`{"yhat_prob":"0.5124506","yhat":"${yhat}"}`);
+      } finally {
+        await other.stop();
+        rmSync(models, { recursive: true });
+      }
+    }
+  });
+
+  test('200 different questions at once, each with its own answer and exactly one record of both', async () => {
+    const user = await createUser(api, database);
+    const golden = JSON.parse(readFileSync('model-artifacts/heart-failure/1/golden.json', 'utf8')) as {
+      cases: { input: object; output: { probabilities: [number, number] } }[];
+    };
+    const questions = Array.from({ length: 200 }, (_, number) => ({
+      requestId: `at-once/${user.id}/${number}`,
+      body: { ...golden.cases[number % golden.cases.length]!.input, number },
+      probability: golden.cases[number % golden.cases.length]!.output.probabilities[1],
+    }));
+    const answers = await Promise.all(
+      questions.map(({ body, requestId }) => predict(user, body, { 'x-request-id': requestId })),
+    );
+    const records = await recordsOfUser(database, user.id);
+    expect(records).toHaveLength(200);
+    const byRequestId = new Map(records.map((record) => [record.request_uuid, record]));
+    for (const [index, { requestId, body, probability }] of questions.entries()) {
+      const answer = answers[index]!;
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('x-request-id')).toBe(requestId);
+      expect(Math.abs(Number(answer.body.yhat_prob) - probability)).toBeLessThanOrEqual(1e-6);
+      expect(byRequestId.get(requestId)).toMatchObject({
+        input: body,
+        output: answer.body,
+        status_code: 200,
+      });
+    }
+    const [{ responses }] = (await database.query(
+      `SELECT count(*)::int AS responses FROM responses JOIN requests ON requests.id = request_id WHERE user_id = $1`,
+      [user.id],
+    )) as [{ responses: number }];
+    expect(responses).toBe(200);
+  });
+
+  test('with Cache-Control: no-store', async () => {
+    const user = await createUser(api, database);
+    expect((await predict(user, PATIENT)).headers.get('cache-control')).toBe('no-store');
+    expect((await predict(user, {})).headers.get('cache-control')).toBe('no-store');
+  });
+});
+
+describe('refuses', () => {
+  test('every column that is missing or not convertible at once, and records the refusal as it was sent', async () => {
+    const user = await createUser(api, database);
+    const { platelets, ...rest } = PATIENT;
+    const input = { ...rest, age: 'abc', serum_sodium: [135], sex: 2 };
+    expect(platelets).toBe(500000);
+    const answer = await predict(user, input);
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer).toSorted()).toEqual(
+      ['#/age', '#/platelets', '#/serum_sodium', '#/sex'].toSorted(),
+    );
+    for (const error of answer.body.errors) {
+      expect(Object.keys(error).toSorted()).toEqual(['detail', 'pointer']);
+      expect(error.detail).toMatch(/./);
+    }
+    expect(await onlyRecordOf(user)).toMatchObject({ status_code: 400, input, output: answer.body });
+  });
+
+  test('an empty object with one error for each of the eight columns', async () => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, {});
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(
+      COLUMNS.map((name) => `#/${name}`),
+    );
+    expect(await onlyRecordOf(user)).toMatchObject({ status_code: 400, input: {}, output: answer.body });
+  });
+
+  test.each<[string, unknown]>([
+    ['a word', 'abc'],
+    ['an empty string', ''],
+    ['"NaN"', 'NaN'],
+    ['"Infinity"', 'Infinity'],
+    ['"-Infinity"', '-Infinity'],
+    ['a hexadecimal string', '0x19'],
+    ['digits with separators', '1_000'],
+    ['a number that no float32 can hold', 1e39],
+    ['the same as a string', '1e39'],
+    ['an array', [25]],
+    ['an object', {}],
+  ])('%s in a numeric column', async (_, age) => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, { ...PATIENT, age });
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: '#/age' }]);
+    expect(await onlyRecordOf(user)).toMatchObject({ status_code: 400, input: { ...PATIENT, age } });
+  });
+
+  test.each<[string, unknown]>([
+    ['2', 2],
+    ['0.5', 0.5],
+    ['"yes"', 'yes'],
+    ['"2"', '2'],
+    ['an empty string', ''],
+    ['an array', [true]],
+    ['an object', {}],
+  ])('%s in a boolean column', async (_, sex) => {
+    const answer = await predict(await createUser(api, database), { ...PATIENT, sex });
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: '#/sex' }]);
+  });
+
+  test('a bad value without repeating it', async () => {
+    const answer = await predict(await createUser(api, database), { ...PATIENT, age: 'a private matter' });
+    expect(answer.status).toBe(400);
+    expect(answer.text).not.toContain('private matter');
+  });
+
+  const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+  test.each<[string, string | Uint8Array, unknown]>([
+    ['a body that is not JSON', 'age=25', null],
+    ['half a JSON object', '{"age": 25', null],
+    ['an empty body', '', null],
+    ['invalid UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), null],
+    ['a UTF-16 body', Buffer.from(JSON.stringify(PATIENT), 'utf16le'), null],
+    ['NaN, which is not JSON', '{"age":NaN}', null],
+    ['an array', '[1,2]', [1, 2]],
+    ['an array of objects', JSON.stringify([PATIENT]), [PATIENT]],
+    ['a string', '"text"', 'text'],
+    ['a number', '12', 12],
+    ['true', 'true', true],
+    ['null', 'null', null],
+    ['arrays nested 100 levels deep', nested(100), null],
+    ['an object nested 100 levels deep', `{"age":${nested(99)}}`, null],
+    ['arrays nested 400 000 levels deep', nested(400_000), null],
+  ])('%s with 400, and records it', async (_, body, input) => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, body);
+    expectProblem(answer, 400, 'Bad request');
+    expect(await onlyRecordOf(user)).toMatchObject({
+      status_code: 400,
+      input,
+      output: answer.body,
+      ignored_columns: [],
+      request_uuid: answer.body.request_id,
+    });
+  });
+
+  test('a body over the limit with 413, and still answers the next call', async () => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, JSON.stringify({ ...PATIENT, note: 'x'.repeat(1024 ** 2) }));
+    expectProblem(answer, 413, 'Body too large');
+    const limit = JSON.stringify({ ...PATIENT, note: '' }).length;
+    const justFits = await predict(user, JSON.stringify({ ...PATIENT, note: 'x'.repeat(1024 ** 2 - limit) }));
+    expect(justFits.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+  });
+
+  test.each([
+    'text/plain',
+    'application/xml',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=a',
+  ])('the media type %s with 415', async (type) => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, JSON.stringify(PATIENT), { 'content-type': type });
+    expectProblem(answer, 415, 'Unsupported media type');
+  });
+
+  test('nothing that is application/json with a charset parameter', async () => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, JSON.stringify(PATIENT), {
+      'content-type': 'Application/JSON; charset=UTF-8',
+    });
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+  });
+});
+
+describe('takes strange members as they are', () => {
+  test('__proto__ and constructor are names like any other', async () => {
+    const user = await createUser(api, database);
+    const text = `{"__proto__":{"age":1},"constructor":{"prototype":{}},${JSON.stringify(PATIENT).slice(1)}`;
+    const answer = await predict(user, text);
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    const record = await onlyRecordOf(user);
+    expect(record.ignored_columns.toSorted()).toEqual(['__proto__', 'constructor']);
+    const [row] = await database.query<{ proto: string; columns: number }>(
+      `SELECT input->'__proto__'->>'age' AS proto, (SELECT count(*)::int FROM jsonb_object_keys(input)) AS columns
+       FROM requests WHERE user_id = $1`,
+      [user.id],
+    );
+    expect(row).toEqual({ proto: '1', columns: 10 });
+  });
+
+  test('__proto__ does not stand in for missing columns', async () => {
+    const answer = await predict(await createUser(api, database), `{"__proto__":${JSON.stringify(PATIENT)}}`);
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors).toHaveLength(8);
+  });
+
+  test('NUL and lone surrogates are recorded as U+FFFD and fail no prediction running at the same time', async () => {
+    const [strange, ordinary] = [await createUser(api, database), await createUser(api, database)];
+    const base = JSON.stringify(PATIENT).slice(0, -1);
+    const questions: [string, object][] = [
+      [`${base},"note":"a\\u0000b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
+      [`${base},"note":"a\\ud800b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
+      [`${base},"note":"\\udfff"}`, { ...PATIENT, note: '\uFFFD' }],
+      [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDte': 1 }],
+      [`${base},"note":{"deep":["\\u0000"]}}`, { ...PATIENT, note: { deep: ['\uFFFD'] } }],
+      // A well-formed pair and an escaped backslash are no strangers, and stay.
+      [`${base},"note":"\\ud83d\\ude00"}`, { ...PATIENT, note: '😀' }],
+      [`${base},"note":"\\\\u0000"}`, { ...PATIENT, note: '\\u0000' }],
+    ];
+    const ordinaryAnswers = Array.from({ length: 50 }, () => predict(ordinary, PATIENT));
+    const strangeAnswers = questions.map(([body]) => predict(strange, body));
+    for (const answer of await Promise.all([...ordinaryAnswers, ...strangeAnswers])) {
+      expect(answer.status).toBe(200);
+      expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    }
+    expect(await recordsOfUser(database, ordinary.id)).toHaveLength(50);
+    const recorded = (await recordsOfUser(database, strange.id)).map(({ input }) =>
+      JSON.stringify(sorted(input)),
+    );
+    expect(recorded.toSorted()).toEqual(
+      questions.map(([, input]) => JSON.stringify(sorted(input))).toSorted(),
+    );
+  });
+
+  test('NUL in a column of the model is refused and recorded', async () => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, { ...PATIENT, age: '2\u00005' });
+    expectProblem(answer, 400, 'Bad request');
+    expect(await onlyRecordOf(user)).toMatchObject({ input: { age: '2\uFFFD5' }, output: answer.body });
+  });
+
+  function sorted(value: unknown): unknown {
+    return Object.fromEntries(Object.entries(value as object).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+});
+
+describe('wants a token', () => {
+  const sign = (payload: object, options: jwt.SignOptions = {}, secret = JWT_SECRET) =>
+    jwt.sign(payload, secret, { issuer: 'foretell', audience: 'foretell', expiresIn: '1h', ...options });
+
+  test.each(['', 'Bearer ', 'bearer ', 'BEARER ', 'Bearer   '])('as "%s<token>"', async (scheme) => {
+    const user = await createUser(api, database);
+    const answer = await call(api, 'POST', '/predict', {
+      body: PATIENT,
+      headers: { authorization: scheme + user.token },
+    });
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+  });
+
+  test('signed by anybody who knows the secret', async () => {
+    // What the refusals below rest on: a token made like theirs, without what is wrong with it, is accepted.
+    const user = await createUser(api, database);
+    const answer = await predict({ ...user, token: sign({ sub: String(user.id) }) }, PATIENT);
+    expect(answer.status).toBe(200);
+  });
+
+  test('and answers 401 with the bare challenge where there is none', async () => {
+    const answer = await call(api, 'POST', '/predict', { body: PATIENT });
+    expectProblem(answer, 401, 'Unauthorized');
+    expect(answer.body.error).toBe('Unauthorized');
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+  });
+
+  test.each<[string, (user: TestUser) => string | Promise<string>]>([
+    ['is malformed', () => 'not.a.token'],
+    ['is a word', () => 'nonsense'],
+    ['is cut short', ({ token }) => token.slice(0, -2)],
+    ['has a changed payload', ({ token }) => withSubject(token, '1')],
+    ['has expired', ({ id }) => sign({ sub: String(id) }, { expiresIn: -1 })],
+    ['is not valid yet', ({ id }) => sign({ sub: String(id) }, { notBefore: 3600 })],
+    [
+      'was signed with another secret',
+      ({ id }) => sign({ sub: String(id) }, {}, randomBytes(32).toString('hex')),
+    ],
+    ['has the algorithm none', ({ id }) => sign({ sub: String(id) }, { algorithm: 'none' }, '')],
+    ['was signed with HS512', ({ id }) => sign({ sub: String(id) }, { algorithm: 'HS512' })],
+    ['has another issuer', ({ id }) => sign({ sub: String(id) }, { issuer: 'somebody else' })],
+    ['has another audience', ({ id }) => sign({ sub: String(id) }, { audience: 'somebody else' })],
+    ['names no subject', () => sign({})],
+    ['names a user that never was', () => sign({ sub: '2147483647' })],
+    ['names a user that no database can hold', () => sign({ sub: '99999999999' })],
+    ['names a subject that is no number', () => sign({ sub: 'admin' })],
+    ['speaks for a disabled user', async (user) => disabled(user)],
+    ['speaks for a removed user', async (user) => removed(user)],
+  ])('that is good: 401 with invalid_token where it %s', async (_, tokenFor) => {
+    const user = await createUser(api, database);
+    const token = await tokenFor(user);
+    const requestId = randomUUID();
+    for (const authorization of [token, `Bearer ${token}`]) {
+      const answer = await call(api, 'POST', '/predict', {
+        body: PATIENT,
+        headers: { authorization, 'x-request-id': requestId },
+      });
+      expectProblem(answer, 401, 'Unauthorized');
+      expect(answer.body.error).toBe('Unauthorized');
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    }
+    expect(await recordsOfRequest(database, requestId)).toEqual([]);
+  });
+
+  test.each(['Basic dXNlcjpzZWNyZXQ=', 'Bearer'])('and not "%s"', async (authorization) => {
+    const answer = await call(api, 'POST', '/predict', { body: PATIENT, headers: { authorization } });
+    expectProblem(answer, 401, 'Unauthorized');
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+  });
+
+  test.each<[string, string]>([
+    ['that is not JSON', '{"age": 25'],
+    ['with bad columns', '{"age":"abc"}'],
+    ['that is empty', ''],
+  ])('before it looks at a body %s, and leaves no rows', async (_, body) => {
+    for (const authorization of [undefined, 'Bearer nonsense']) {
+      const requestId = randomUUID();
+      const answer = await call(api, 'POST', '/predict', {
+        body,
+        headers: { 'x-request-id': requestId, ...(authorization && { authorization }) },
+      });
+      expectProblem(answer, 401, 'Unauthorized');
+      expect(await recordsOfRequest(database, requestId)).toEqual([]);
+    }
+  });
+
+  /** The same token with another subject in its payload, and the signature it had. */
+  function withSubject(token: string, sub: string): string {
+    const [header, payload, signature] = token.split('.') as [string, string, string];
+    const claims = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), sub };
+    return [header, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.');
+  }
+
+  async function disabled(user: TestUser): Promise<string> {
+    const admin = await createUser(api, database, 'admin');
+    await call(api, 'PUT', `/toggle-user-permission/${user.id}/0`, { token: admin.token });
+    return user.token;
+  }
+
+  async function removed(user: TestUser): Promise<string> {
+    const admin = await createUser(api, database, 'admin');
+    await call(api, 'DELETE', `/remove-user/${user.id}`, { token: admin.token });
+    return user.token;
+  }
+});
+
+describe('knows each request by an id', () => {
+  test.each(['42', 'order-7/line_3', '0191f6a4-7a3c-7000-8000-000000000000', 'a'.repeat(128)])(
+    'X-Request-Id %s is echoed and recorded',
+    async (requestId) => {
+      const user = await createUser(api, database);
+      const answer = await predict(user, PATIENT, { 'x-request-id': requestId });
+      expect(answer.headers.get('x-request-id')).toBe(requestId);
+      expect((await onlyRecordOf(user)).request_uuid).toBe(requestId);
+    },
+  );
+
+  test('the id of a refusal is in its header, its body and its record', async () => {
+    const user = await createUser(api, database);
+    const answer = await predict(user, {}, { 'x-request-id': 'refused-1' });
+    expect(answer.headers.get('x-request-id')).toBe('refused-1');
+    expect(answer.body.request_id).toBe('refused-1');
+    expect((await onlyRecordOf(user)).request_uuid).toBe('refused-1');
+  });
+
+  test.each([undefined, '', 'two words', '<script>', '{"a":1}', 'häß', 'a'.repeat(129)])(
+    'X-Request-Id %j is replaced by a UUID of ours',
+    async (requestId) => {
+      const user = await createUser(api, database);
+      const answer = await predict(
+        user,
+        PATIENT,
+        requestId === undefined ? {} : { 'x-request-id': requestId },
+      );
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('x-request-id')).toMatch(UUID);
+      expect((await onlyRecordOf(user)).request_uuid).toBe(answer.headers.get('x-request-id'));
+    },
+  );
 });

@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 export interface CallOptions {
-  /** An object is sent as JSON; a string as it is. */
+  /** An object is sent as JSON; a string or bytes as they are. */
   body?: object | string;
   /** Sent as `Bearer <token>`. */
   token?: string;
@@ -33,7 +33,7 @@ export async function call(
       ...(token && { authorization: `Bearer ${token}` }),
       ...headers,
     },
-    body: typeof body === 'object' ? JSON.stringify(body) : body,
+    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
     redirect: 'manual',
   });
   const text = await response.text();

@@ -38,6 +38,10 @@ export class PredictionLog {
 
   /** A page below `cursor` (an id): it costs the same however deep it lies, and new predictions do not shift it. */
   async page(filter: LogFilter, limit: number, cursor?: string): Promise<LogPage> {
+    // PostgreSQL has no text with NUL in it, so that no row can have such a name.
+    if ([filter.user, filter.model, filter.version].some((text) => String(text).includes('\0'))) {
+      return { items: [], nextCursor: null };
+    }
     const conditions: string[] = [];
     const values: unknown[] = [];
     const where = (condition: string, value: unknown) => {

@@ -33,11 +33,12 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
   await fastify.register(async (page) => {
     await page.register(fastifyExpress);
     page.express.disable('x-powered-by');
-    // One list: `use` of @fastify/express takes a path and one handler, and drops what follows.
-    const handlers = [...swaggerUi.serve, swaggerUi.setup(document, { customSiteTitle: 'Foretell' })];
-    page.use(config.docsPath, handlers);
+    page.use(config.docsPath, swaggerUi.serve);
+    // The page itself is ours to send: what Express sends as HTML leaves through Fastify as plain text.
+    const html = swaggerUi.generateHTML(document, { customSiteTitle: 'Foretell' });
+    page.get(`${config.docsPath}/`, (_request, reply) => reply.type('text/html; charset=utf-8').send(html));
     // Routes for the middleware to stand before: what it does not answer is not there.
-    for (const path of ['', '/', '/*']) {
+    for (const path of ['', '/*']) {
       page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());
     }
   });

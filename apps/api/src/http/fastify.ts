@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { maxHeaderSize, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -19,7 +19,8 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
     /** A whole request must have arrived by then, so that slow senders do not hold connections. */
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
-    routerOptions: { maxParamLength: 4096 },
+    /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
+    routerOptions: { maxParamLength: maxHeaderSize },
     genReqId: ({ headers }: IncomingMessage) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -61,6 +62,8 @@ export function sendProblem(reply: FastifyReply, problem: Problem, requestId: st
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   reply
     .code(problem.status)
+    // Set here as well: a malformed URL is refused before any hook runs.
+    .header('x-request-id', requestId)
     .headers(problem.headers)
     .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify(problem.toBody(requestId)));

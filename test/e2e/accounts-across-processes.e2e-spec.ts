@@ -1,0 +1,201 @@
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Role } from '#libs/errors';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { recordsOfUser } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const COMMAND_LINE = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
+const JWT_SECRET = 'a secret that both processes know';
+/** The promise: a change is in force in every process within this time. */
+const EVERYWHERE_WITHIN_MS = 1_000;
+
+let database: TestDatabase;
+let a: ApiProcess;
+let b: ApiProcess;
+let admin: TestUser;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  [a, b] = await Promise.all([
+    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
+    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
+  ]);
+  admin = await createUser(a, database, 'admin');
+});
+
+afterAll(async () => {
+  await Promise.all([a?.stop(), b?.stop()]);
+  await database?.drop();
+});
+
+const predictAt = async (api: ApiProcess, { token }: TestUser) =>
+  (await call(api, 'POST', '/predict', { body: PATIENT, token })).status;
+const auditAt = async (api: ApiProcess, { token }: TestUser) =>
+  (await call(api, 'GET', '/audit/predictions?limit=1', { token })).status;
+
+/** A user whom both processes have just served, and so know by heart. */
+async function knownUser(role: Role = 'user'): Promise<TestUser> {
+  const user = await createUser(a, database, role);
+  for (const api of [a, b]) {
+    for (let time = 0; time < 3; time++) expect(await predictAt(api, user)).toBe(200);
+    expect(await auditAt(api, user)).toBe(role === 'user' ? 403 : 200);
+  }
+  return user;
+}
+
+const toggleAt = (api: ApiProcess, user: TestUser, flag: 0 | 1) =>
+  call(api, 'PUT', `/toggle-user-permission/${user.id}/${flag}`, { token: admin.token });
+
+describe.concurrent('an account changed through one process', () => {
+  test('and disabled is refused there at once and elsewhere within a second', async () => {
+    const user = await knownUser();
+    expect((await toggleAt(a, user, 0)).status).toBe(200);
+    const changed = sleep(EVERYWHERE_WITHIN_MS);
+    expect(await predictAt(a, user)).toBe(401);
+    await changed;
+    expect(await predictAt(b, user)).toBe(401);
+    expect((await call(b, 'GET', `/token_status/${user.token}`)).status).toBe(401);
+    // What was refused is no prediction: there are the six that the two processes answered before.
+    const recorded = await recordsOfUser(database, user.id);
+    expect(recorded.map(({ status_code }) => status_code)).toEqual(new Array(6).fill(200));
+  });
+
+  test('and removed is refused there at once and elsewhere within a second', async () => {
+    const user = await knownUser();
+    const removed = await call(a, 'DELETE', `/remove-user/${user.id}`, { token: admin.token });
+    expect(removed.status).toBe(200);
+    const changed = sleep(EVERYWHERE_WITHIN_MS);
+    expect(await predictAt(a, user)).toBe(401);
+    await changed;
+    expect(await predictAt(b, user)).toBe(401);
+  });
+
+  test('and enabled again is served there at once and elsewhere within a second', async () => {
+    const user = await knownUser();
+    await toggleAt(a, user, 0);
+    await sleep(EVERYWHERE_WITHIN_MS);
+    // The refusal is known by heart as well.
+    expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+    expect((await toggleAt(b, user, 1)).status).toBe(200);
+    const changed = sleep(EVERYWHERE_WITHIN_MS);
+    expect(await predictAt(b, user)).toBe(200);
+    await changed;
+    expect(await predictAt(a, user)).toBe(200);
+  });
+
+  test('is not outrun by requests that are on their way meanwhile', async () => {
+    const user = await knownUser();
+    let isChanged = false;
+    const hammer = async () => {
+      const afterTheChange: number[] = [];
+      while (afterTheChange.length < 10) {
+        const startedAfter = isChanged;
+        const status = await predictAt(a, user);
+        if (startedAfter) afterTheChange.push(status);
+      }
+      return afterTheChange;
+    };
+    const hammering = Promise.all(Array.from({ length: 4 }, hammer));
+    expect((await toggleAt(a, user, 0)).status).toBe(200);
+    isChanged = true;
+    expect(new Set((await hammering).flat())).toEqual(new Set([401]));
+  });
+});
+
+describe.concurrent('an account changed by plain SQL', () => {
+  test.each([
+    ['disabled', 'UPDATE users SET enabled = false WHERE id = $1'],
+    [
+      'removed',
+      `UPDATE users SET username = NULL, password = NULL, email = NULL, enabled = false, removed_datetime = now()
+       WHERE id = $1`,
+    ],
+  ])('and %s is refused in every process within a second', async (_, sql) => {
+    const user = await knownUser();
+    await database.query(sql, [user.id]);
+    await sleep(EVERYWHERE_WITHIN_MS);
+    expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+  });
+
+  test('and deleted for good is refused in every process within a second', async () => {
+    const user = await knownUser();
+    await database.query(
+      `WITH gone AS (
+         DELETE FROM responses USING requests WHERE requests.id = request_id AND user_id = $1)
+       DELETE FROM requests WHERE user_id = $1`,
+      [user.id],
+    );
+    await database.query('DELETE FROM users WHERE id = $1', [user.id]);
+    await sleep(EVERYWHERE_WITHIN_MS);
+    expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+  });
+
+  test.each([
+    ['analyst', 'user'],
+    ['admin', 'user'],
+  ] as const)(
+    'and demoted from %s to %s may read no more within a second, and predict as before',
+    async (was, is) => {
+      const user = await knownUser(was);
+      await database.query('UPDATE users SET role = $1 WHERE id = $2', [is, user.id]);
+      await sleep(EVERYWHERE_WITHIN_MS);
+      expect([await auditAt(a, user), await auditAt(b, user)]).toEqual([403, 403]);
+      expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([200, 200]);
+    },
+  );
+
+  test('and promoted may read within a second', async () => {
+    const user = await knownUser('user');
+    await database.query(`UPDATE users SET role = 'analyst' WHERE id = $1`, [user.id]);
+    await sleep(EVERYWHERE_WITHIN_MS);
+    expect([await auditAt(a, user), await auditAt(b, user)]).toEqual([200, 200]);
+  });
+
+  test('and enabled again is served within a second', async () => {
+    const user = await knownUser();
+    for (const enabled of [false, true]) {
+      await database.query('UPDATE users SET enabled = $1 WHERE id = $2', [enabled, user.id]);
+      await sleep(EVERYWHERE_WITHIN_MS);
+      const status = enabled ? 200 : 401;
+      expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([status, status]);
+    }
+  });
+
+  test('many at once are all refused within a second', async () => {
+    const users = await Promise.all(Array.from({ length: 10 }, () => knownUser()));
+    await database.query('UPDATE users SET enabled = false WHERE id = ANY($1)', [users.map(({ id }) => id)]);
+    await sleep(EVERYWHERE_WITHIN_MS);
+    for (const api of [a, b]) {
+      const statuses = await Promise.all(users.map((user) => predictAt(api, user)));
+      expect(new Set(statuses)).toEqual(new Set([401]));
+    }
+  });
+});
+
+test('an account demoted on the command line may read no more within a second', async () => {
+  const user = await knownUser('analyst');
+  await promisify(execFile)(
+    process.execPath,
+    [COMMAND_LINE, 'users', 'set-role', '--username', user.username, '--role', 'user'],
+    { env: { PATH: process.env.PATH, DATABASE_URL: database.url } },
+  );
+  await sleep(EVERYWHERE_WITHIN_MS);
+  expect([await auditAt(a, user), await auditAt(b, user)]).toEqual([403, 403]);
+});
+
+test('a process whose connections were all cut refuses a disabled account nevertheless', async () => {
+  const user = await knownUser();
+  // Whatever was said while nobody listened is lost: here the change is made in the same moment.
+  await database.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+       AND application_name LIKE 'foretell%'`,
+  );
+  await database.query('UPDATE users SET enabled = false WHERE id = $1', [user.id]);
+  await sleep(EVERYWHERE_WITHIN_MS);
+  expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+});

@@ -1,0 +1,255 @@
+import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { recordsOfRequest, recordsOfUser } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+/** Far longer than it takes to come back, so that a slow machine is no reason to fail. */
+const PATIENCE_MS = 20_000;
+
+async function inCluster(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: inject('clusterUrl') });
+  await client.connect();
+  await work(client).finally(() => client.end());
+}
+
+const nameOf = ({ url }: TestDatabase) => new URL(url).pathname.slice(1);
+
+/** The database takes no connections any more, and those it has are cut. */
+function shutOut(database: TestDatabase): Promise<void> {
+  return inCluster(async (client) => {
+    await client.query(`ALTER DATABASE ${nameOf(database)} ALLOW_CONNECTIONS false`);
+    await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
+      nameOf(database),
+    ]);
+  });
+}
+
+function letIn(database: TestDatabase): Promise<void> {
+  return inCluster((client) => client.query(`ALTER DATABASE ${nameOf(database)} ALLOW_CONNECTIONS true`));
+}
+
+/** The road to the database: it can be cut (connections are refused) or blocked (nothing arrives, nothing is said). */
+class Road {
+  private server!: Server;
+  private readonly sockets = new Set<Socket>();
+  private port = 0;
+  private isBlocked = false;
+
+  constructor(private readonly target: URL) {}
+
+  async open(): Promise<void> {
+    this.server = createServer((incoming) => {
+      const outgoing = connect(Number(this.target.port), this.target.hostname);
+      for (const [from, to] of [
+        [incoming, outgoing],
+        [outgoing, incoming],
+      ] as const) {
+        this.sockets.add(from);
+        from.pipe(to);
+        from.on('error', () => to.destroy());
+        from.on('close', () => {
+          this.sockets.delete(from);
+          to.destroy();
+        });
+        if (this.isBlocked) from.pause();
+      }
+    });
+    await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    const url = new URL(this.target);
+    url.port = String(this.port);
+    return url.href;
+  }
+
+  async cut(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  block(): void {
+    this.isBlocked = true;
+    for (const socket of this.sockets) socket.pause();
+  }
+
+  unblock(): void {
+    this.isBlocked = false;
+    for (const socket of this.sockets) socket.resume();
+  }
+}
+
+let database: TestDatabase;
+let road: Road;
+let api: ApiProcess;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  road = new Road(new URL(database.url));
+  await road.open();
+  api = await startApi({ DATABASE_URL: road.url });
+});
+
+afterEach(async () => {
+  // Whatever a failed test left behind.
+  await letIn(database);
+  road.unblock();
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await road?.cut();
+  await database?.drop();
+});
+
+const predict = (user: TestUser, headers: Record<string, string> = {}) =>
+  call(api, 'POST', '/predict', { body: PATIENT, token: user.token, headers });
+
+function expectUnavailable(answer: Answer): void {
+  expect(answer.status).toBe(503);
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toMatchObject({
+    type: 'urn:foretell:error:database-unavailable',
+    title: 'Database unavailable',
+    message: 'Database unavailable',
+    status: 503,
+    detail: expect.stringMatching(/./),
+    request_id: answer.headers.get('x-request-id'),
+  });
+  expect(answer.text).not.toMatch(/yhat|postgres|ECONN|127\.0\.0\.1/i);
+}
+
+/** Repeats until the status is this one; fails for any other status than 503 on the way. */
+async function until(status: number, attempt: () => Promise<Answer>): Promise<Answer> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await attempt();
+    if (answer.status === status) return answer;
+    expect(answer.status).toBe(503);
+    if (Date.now() > deadline) throw new Error(`no ${status} within ${PATIENCE_MS} ms: ${answer.text}`);
+    await sleep(50);
+  }
+}
+
+describe.each<[string, () => Promise<void>, () => Promise<void>]>([
+  ['takes no connections', () => shutOut(database), () => letIn(database)],
+  ['cannot be reached', () => road.cut(), () => road.open()],
+])('while the database %s', (_, goAway, comeBack) => {
+  test('no route answers 500, and those that need it answer 503 with Retry-After, until it is back', async () => {
+    // One whose account is known by heart, one who has not been seen since it was made.
+    const [known, other] = [await createUser(api, database), await createUser(api, database, 'analyst')];
+    expect((await predict(known, { 'x-request-id': `before-${known.username}` })).status).toBe(200);
+    await goAway();
+    try {
+      expectUnavailable(await predict(known, { 'x-request-id': `known-${known.username}` }));
+      expectUnavailable(await predict(other, { 'x-request-id': `other-${known.username}` }));
+      // A refusal of the prediction itself would have to be recorded as well.
+      expectUnavailable(await call(api, 'POST', '/predict', { body: '[]', token: known.token }));
+      expectUnavailable(await call(api, 'POST', '/token', { body: known }));
+      expectUnavailable(
+        await call(api, 'POST', '/register-user', { body: { ...known, username: 'somebody new' } }),
+      );
+      expectUnavailable(await call(api, 'GET', `/token_status/${other.token}`));
+      expectUnavailable(await call(api, 'GET', '/audit/predictions', { token: other.token }));
+      // What needs no database is answered as ever.
+      expect((await call(api, 'POST', '/predict', { body: PATIENT })).status).toBe(401);
+      expect((await call(api, 'POST', '/predict', { body: PATIENT, token: 'nonsense' })).status).toBe(401);
+      expect((await call(api, 'POST', '/register-user', { body: {} })).status).toBe(400);
+    } finally {
+      await comeBack();
+    }
+    await until(200, () => predict(known, { 'x-request-id': `after-${known.username}` }));
+    const recorded = (await recordsOfUser(database, known.id)).filter(
+      ({ status_code }) => status_code === 200,
+    );
+    expect(recorded.map(({ request_uuid }) => request_uuid)).toEqual([
+      `before-${known.username}`,
+      `after-${known.username}`,
+    ]);
+    expect(await recordsOfRequest(database, `other-${known.username}`)).toEqual([]);
+    expect(await database.query(`SELECT FROM users WHERE username = 'somebody new'`)).toEqual([]);
+    expect((await call(api, 'POST', '/token', { body: other })).status).toBe(200);
+  });
+
+  test('/health and /readyz answer 503, /health names the database, and /livez stands', async () => {
+    await goAway();
+    try {
+      const health = await call(api, 'GET', '/health');
+      expect(health.status).toBe(503);
+      expect(health.body).toMatchObject({ status: 'failed', checks: { database: 'failed', model: 'ok' } });
+      expect((await call(api, 'GET', '/readyz')).status).toBe(503);
+      expect((await call(api, 'GET', '/livez')).status).toBe(200);
+    } finally {
+      await comeBack();
+    }
+    const health = await until(200, () => call(api, 'GET', '/health'));
+    expect(health.body).toMatchObject({ status: 'ok', checks: { database: 'ok', model: 'ok' } });
+    expect((await call(api, 'GET', '/readyz')).status).toBe(200);
+  });
+
+  test('no prediction that was on its way is answered without its record', async () => {
+    const user = await createUser(api, database);
+    const answers = new Map<string, number>();
+    let isOver = false;
+    const caller = async (name: number) => {
+      for (let number = 0; !isOver; number++) {
+        const requestId = `caller-${name}/${number}`;
+        answers.set(requestId, (await predict(user, { 'x-request-id': requestId })).status);
+      }
+    };
+    const callers = Promise.all(Array.from({ length: 16 }, (_, name) => caller(name)));
+    const statusesSoFar = () => new Set(answers.values());
+    try {
+      await until(200, () => predict(user));
+      await goAway();
+      while (!statusesSoFar().has(503)) await sleep(20);
+      await comeBack();
+      await until(200, () => predict(user));
+    } finally {
+      isOver = true;
+      await callers;
+    }
+    expect(statusesSoFar()).toEqual(new Set([200, 503]));
+    const counts = await database.query<{ request_uuid: string; responses: number }>(
+      `SELECT request_uuid, count(responses.id)::int AS responses
+       FROM requests LEFT JOIN responses ON responses.request_id = requests.id
+       WHERE user_id = $1 GROUP BY request_uuid`,
+      [user.id],
+    );
+    const recorded = new Map(counts.map(({ request_uuid, responses }) => [request_uuid, responses]));
+    for (const [requestId, status] of answers) {
+      if (status === 200) expect(recorded.get(requestId), requestId).toBe(1);
+    }
+  });
+});
+
+test('a database that falls silent turns /health to 503, and what it was asked meanwhile is answered in the end', async () => {
+  const user = await createUser(api, database);
+  expect((await predict(user)).status).toBe(200);
+  road.block();
+  const waiting = Promise.all(
+    [1, 2, 3].map((number) => predict(user, { 'x-request-id': `silent-${number}` })),
+  );
+  try {
+    const health = await call(api, 'GET', '/health');
+    expect(health.status).toBe(503);
+    expect(health.body.checks).toEqual({ database: 'failed', model: 'ok' });
+    expect((await call(api, 'GET', '/livez')).status).toBe(200);
+  } finally {
+    road.unblock();
+  }
+  for (const [index, answer] of (await waiting).entries()) {
+    // Answered with its record, or not at all.
+    if (answer.status !== 200) expectUnavailable(answer);
+    else expect(await recordsOfRequest(database, `silent-${index + 1}`)).toHaveLength(1);
+  }
+  await until(200, () => call(api, 'GET', '/health'));
+  expect((await predict(user)).status).toBe(200);
+});

@@ -1,0 +1,310 @@
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type Answer } from '../support/client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+const hasChromium = existsSync(CHROMIUM);
+const CHROMIUM_ARGUMENTS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const JWT_SECRET = 'a secret that only this test file knows';
+
+if (!hasChromium) console.warn(`The documentation is not tried in a browser: there is no ${CHROMIUM}.`);
+
+let database: TestDatabase;
+let local: ApiProcess;
+let production: ApiProcess;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  [local, production] = await Promise.all([
+    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
+    startApi({ DATABASE_URL: database.url, JWT_SECRET, APP_ENV: 'production' }),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([local?.stop(), production?.stop()]);
+  await database?.drop();
+});
+
+const get = (api: ApiProcess, path: string) => call(api, 'GET', path);
+
+async function withApi(environment: Record<string, string>, work: (api: ApiProcess) => Promise<void>) {
+  const api = await startApi({ DATABASE_URL: database.url, JWT_SECRET, ...environment });
+  try {
+    await work(api);
+  } finally {
+    await api.stop();
+  }
+}
+
+function expectNotFound(answer: Answer): void {
+  expect(answer.status).toBe(404);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toEqual({
+    type: 'urn:foretell:error:not-found',
+    title: 'Not found',
+    status: 404,
+    detail: expect.stringMatching(/./),
+    message: 'Not found',
+    request_id: answer.headers.get('x-request-id'),
+  });
+}
+
+/** The page, after the redirect that gives its relative links their folder. */
+async function expectPage(api: ApiProcess, path: string): Promise<void> {
+  const page = await fetch(api.url + path);
+  expect(page.status).toBe(200);
+  expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+  const html = await page.text();
+  expect(html).toContain('<title>Foretell</title>');
+  const links = [...html.matchAll(/(?:src|href)="(\.\/[^"]+)"/g)].map(([, link]) => link!);
+  expect(links.length).toBeGreaterThan(3);
+  for (const link of links) {
+    const { pathname } = new URL(link, page.url);
+    expect((await get(api, pathname)).status, link).toBe(200);
+  }
+}
+
+describe('health', () => {
+  test('/health names the parts, how they are, and the model', async () => {
+    const answer = await get(local, '/health');
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({
+      status: 'ok',
+      checks: { database: 'ok', model: 'ok' },
+      model: { name: 'heart-failure', version: '1' },
+    });
+  });
+
+  test('/health leaves the model out in production', async () => {
+    const answer = await get(production, '/health');
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({ status: 'ok', checks: { database: 'ok', model: 'ok' } });
+    expect(answer.text).not.toContain('heart-failure');
+  });
+
+  test('/health names the model in staging', async () => {
+    await withApi({ APP_ENV: 'staging' }, async (api) => {
+      expect((await get(api, '/health')).body.model).toEqual({ name: 'heart-failure', version: '1' });
+      expect((await get(api, '/docs-json')).status).toBe(200);
+      await expectPage(api, '/docs');
+    });
+  });
+
+  test.each(['/livez', '/readyz'])('%s says ok', async (path) => {
+    for (const api of [local, production]) {
+      const answer = await get(api, path);
+      expect(answer.status).toBe(200);
+      expect(answer.text).toBe('{"status":"ok"}');
+    }
+  });
+
+  test('needs no token, and is not put off by a bad one', async () => {
+    for (const path of ['/health', '/livez', '/readyz']) {
+      expect((await call(production, 'GET', path, { token: 'nonsense' })).status).toBe(200);
+    }
+  });
+});
+
+describe('the documentation', () => {
+  test('is a page at /docs, with everything it links to', async () => {
+    await expectPage(local, '/docs');
+    await expectPage(local, '/docs/');
+  });
+
+  test('and its JSON answer 404 in production', async () => {
+    for (const path of [
+      '/docs',
+      '/docs/',
+      '/docs-json',
+      '/docs/swagger-ui.css',
+      '/docs/swagger-ui-init.js',
+    ]) {
+      expectNotFound(await get(production, path));
+    }
+  });
+
+  test('and its JSON are served in production with DOCS_ENABLED=true', async () => {
+    await withApi({ APP_ENV: 'production', DOCS_ENABLED: 'true' }, async (api) => {
+      expect((await get(api, '/docs-json')).body.openapi).toMatch(/^3\./);
+      await expectPage(api, '/docs');
+    });
+  });
+
+  test('and its JSON move with DOCS_PATH', async () => {
+    await withApi({ DOCS_PATH: '/api/reference' }, async (api) => {
+      expect((await get(api, '/api/reference-json')).body.openapi).toMatch(/^3\./);
+      await expectPage(api, '/api/reference');
+      expectNotFound(await get(api, '/docs'));
+      expectNotFound(await get(api, '/docs-json'));
+    });
+  });
+
+  test('and its JSON are off in local with DOCS_ENABLED=false', async () => {
+    await withApi({ DOCS_ENABLED: 'false' }, async (api) => {
+      expectNotFound(await get(api, '/docs'));
+      expectNotFound(await get(api, '/docs-json'));
+    });
+  });
+
+  test('names every route of the contract', async () => {
+    const { body } = await get(local, '/docs-json');
+    const routes = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(routes).toEqual(
+      expect.arrayContaining([
+        'POST /register-user',
+        'POST /token',
+        'GET /token_status/{token}',
+        'PUT /toggle-user-permission/{user_id}/{enabled}',
+        'DELETE /remove-user/{user_id}',
+        'POST /predict',
+        'GET /audit/predictions',
+        'GET /health',
+        'GET /livez',
+        'GET /readyz',
+      ]),
+    );
+  });
+
+  test('asks for a bearer token where one is needed and nowhere else', async () => {
+    const { body } = await get(local, '/docs-json');
+    const [[name, scheme]] = Object.entries(body.components.securitySchemes) as [[string, object]];
+    expect(scheme).toMatchObject({ type: 'http', scheme: 'bearer' });
+    expect(body.paths['/predict'].post.security).toEqual([{ [name]: [] }]);
+    expect(body.paths['/audit/predictions'].get.security).toEqual([{ [name]: [] }]);
+    expect(body.paths['/remove-user/{user_id}'].delete.security).toEqual([{ [name]: [] }]);
+    expect(body.paths['/token'].post.security ?? []).toEqual([]);
+    expect(body.paths['/register-user'].post.security ?? []).toEqual([]);
+  });
+
+  test('describes the body of /predict from the model’s input schema, with an example that works', async () => {
+    const { body: document } = await get(local, '/docs-json');
+    const described = document.paths['/predict'].post.requestBody.content['application/json'].schema;
+    const schema = document.components.schemas[described.$ref.split('/').at(-1)];
+    const columns = Object.keys(PATIENT);
+    expect(schema.type).toBe('object');
+    expect(Object.keys(schema.properties)).toEqual(columns);
+    expect(schema.required.toSorted()).toEqual(columns.toSorted());
+    for (const column of columns) {
+      const { anyOf, nullable, description } = schema.properties[column];
+      const isBoolean = column === 'sex' || column === 'high_blood_pressure';
+      expect(anyOf[0].type, column).toBe(isBoolean ? 'boolean' : 'number');
+      expect(anyOf.map(({ type }: { type: string }) => type)).toContain('string');
+      expect(nullable).toBe(true);
+      expect(description).toMatch(/./);
+    }
+
+    const { token } = await createUser(local, database);
+    const answer = await call(local, 'POST', '/predict', { body: schema.example, token });
+    expect(answer.status).toBe(200);
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+  });
+
+  test.skipIf(!hasChromium)(
+    'works in a browser: authorize, paste a token, execute POST /predict with the example',
+    async () => {
+      const { token } = await createUser(local, database);
+      const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGUMENTS });
+      try {
+        const page = await browser.newPage();
+        page.setDefaultTimeout(20_000);
+        const mistakes: string[] = [];
+        page.on('pageerror', (error) => mistakes.push(error.message));
+        page.on('requestfailed', (request) => mistakes.push(`${request.url()} failed`));
+        page.on('console', (message) => message.type() === 'error' && mistakes.push(message.text()));
+
+        await page.goto(`${local.url}/docs`);
+        expect(await page.title()).toBe('Foretell');
+        await page.locator('.auth-wrapper').getByRole('button', { name: 'Authorize' }).click();
+        const dialog = page.locator('.dialog-ux');
+        await dialog.getByLabel('auth-bearer-value').fill(token);
+        await dialog.getByRole('button', { name: 'Apply credentials' }).click();
+        await dialog.getByRole('button', { name: 'Close' }).click();
+
+        const operation = page.locator('.opblock', { has: page.locator('[data-path="/predict"]') });
+        await operation.locator('.opblock-summary-control').click();
+        await operation.getByRole('button', { name: 'Try it out' }).click();
+        await operation.getByRole('button', { name: 'Execute' }).click();
+
+        // The live answer: the same probability also stands in the documentation, as an example.
+        const live = operation.locator('.live-responses-table .response');
+        await live.waitFor();
+        expect(await live.locator('.response-col_status').innerText()).toContain('200');
+        expect(await live.locator('.response-col_description').innerText()).toContain(
+          '"yhat_prob": "0.5124506"',
+        );
+        expect(mistakes).toEqual([]);
+      } finally {
+        await browser.close();
+      }
+    },
+  );
+});
+
+describe('every answer', () => {
+  test.each([
+    ['GET', '/nowhere'],
+    ['POST', '/nowhere'],
+    ['GET', '/predict'],
+    ['PUT', '/register-user'],
+    ['GET', '/audit'],
+    ['GET', '/token_status'],
+    ['GET', '/docs/nothing'],
+    ['GET', '/docs/..%2f..%2fpackage.json'],
+  ])('to %s %s, where there is nothing, is a 404 problem', async (method, path) => {
+    for (const api of [local, production]) expectNotFound(await call(api, method, path));
+  });
+
+  test('to a malformed URL is a 400 problem under the id of the request', async () => {
+    for (const path of ['/%zz', '/token_status/%ff', '/remove-user/%']) {
+      const answer = await call(local, 'GET', path, { headers: { 'x-request-id': 'malformed-1' } });
+      expect(answer.status).toBe(400);
+      expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      expect(answer.body).toMatchObject({
+        title: 'Bad request',
+        message: 'Bad request',
+        request_id: 'malformed-1',
+      });
+      expect(answer.headers.get('x-request-id')).toBe('malformed-1');
+    }
+  });
+
+  test('carries the security headers and no name of the server’s software', async () => {
+    const { token } = await createUser(local, database);
+    const answers = [
+      await get(local, '/health'),
+      await get(local, '/nowhere'),
+      await get(local, '/docs/'),
+      await get(local, '/docs-json'),
+      await get(production, '/health'),
+      await call(local, 'POST', '/predict', { body: PATIENT }),
+      await call(local, 'POST', '/predict', { body: PATIENT, token }),
+      await call(local, 'POST', '/predict', { body: 'age=25', token }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 404, 200, 200, 200, 401, 200, 400]);
+    for (const { headers } of answers) {
+      expect(headers.get('content-security-policy')).toMatch(/default-src 'self'/);
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
+      expect(headers.get('referrer-policy')).toBe('no-referrer');
+      expect(headers.get('strict-transport-security')).toMatch(/max-age=\d+/);
+      expect(headers.get('x-request-id')).toMatch(/./);
+      expect(headers.get('x-powered-by')).toBe(null);
+      expect(headers.get('server')).toBe(null);
+    }
+  });
+});

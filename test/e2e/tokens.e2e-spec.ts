@@ -1,0 +1,385 @@
+import { randomBytes } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const JWT_SECRET = 'a secret that only this test file knows';
+
+let database: TestDatabase;
+let api: ApiProcess;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = await startApi({ DATABASE_URL: database.url, JWT_SECRET });
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+});
+
+type Credentials = Record<string, unknown> & { username: unknown; password: unknown };
+
+const login = (body: Credentials | string, at: { url: string } = api) => call(at, 'POST', '/token', { body });
+
+const disable = (user: TestUser) =>
+  database.query('UPDATE users SET enabled = false WHERE id = $1', [user.id]);
+
+function expectProblem(answer: Answer, status: number, message: string): void {
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toMatchObject({
+    type: expect.stringMatching(/^urn:foretell:error:[a-z-]+$/),
+    title: message,
+    status,
+    detail: expect.stringMatching(/./),
+    message,
+    request_id: answer.headers.get('x-request-id'),
+  });
+}
+
+describe('a token', () => {
+  test('is the only member of the answer, and opens /predict', async () => {
+    const { username, password } = await createUser(api, database);
+    const answer = await login({ username, password });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.text).toBe(JSON.stringify({ token: answer.body.token }));
+    const predicted = await call(api, 'POST', '/predict', { body: PATIENT, token: answer.body.token });
+    expect(predicted.status).toBe(200);
+  });
+
+  test('is given for the username in any case, with other keys ignored', async () => {
+    const { id, username, password } = await createUser(api, database);
+    for (const body of [
+      { username: username.toUpperCase(), password },
+      { username, password, email: 'somebody@example.org', role: 'admin', sub: '1' },
+      { username, password, email: 42 },
+    ]) {
+      const answer = await login(body);
+      expect(answer.status).toBe(200);
+      expect(jwt.decode(answer.body.token)).toMatchObject({ sub: String(id) });
+    }
+  });
+
+  test('names its user, issuer and audience and holds for an hour, signed with HS256', async () => {
+    const { id, token } = await createUser(api, database);
+    const { header, payload } = jwt.verify(token, JWT_SECRET, { complete: true });
+    expect(header).toEqual({ alg: 'HS256', typ: 'JWT' });
+    const claims = payload as jwt.JwtPayload;
+    expect(claims).toEqual({
+      sub: String(id),
+      iss: 'foretell',
+      aud: 'foretell',
+      iat: expect.any(Number),
+      exp: expect.any(Number),
+    });
+    expect(claims.exp! - claims.iat!).toBe(3600);
+    expect(Math.abs(claims.iat! - Date.now() / 1000)).toBeLessThan(60);
+  });
+
+  test('follows JWT_TTL_MINUTES, JWT_ISSUER and JWT_AUDIENCE, and no other service takes it', async () => {
+    const other = await startApi({
+      DATABASE_URL: database.url,
+      JWT_SECRET,
+      JWT_TTL_MINUTES: '5',
+      JWT_ISSUER: 'https://issuer.example.org',
+      JWT_AUDIENCE: 'predictions',
+    });
+    try {
+      const { token } = await createUser(other, database);
+      const claims = jwt.verify(token, JWT_SECRET) as jwt.JwtPayload;
+      expect(claims).toMatchObject({ iss: 'https://issuer.example.org', aud: 'predictions' });
+      expect(claims.exp! - claims.iat!).toBe(300);
+      expect((await call(other, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
+      expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(401);
+    } finally {
+      await other.stop();
+    }
+  });
+});
+
+describe('no token', () => {
+  test('for a wrong password, an unknown user, a disabled user or an over-long password: one and the same 401', async () => {
+    const user = await createUser(api, database);
+    const disabled = await createUser(api, database);
+    await disable(disabled);
+    const removed = await createUser(api, database);
+    const admin = await createUser(api, database, 'admin');
+    await call(api, 'DELETE', `/remove-user/${removed.id}`, { token: admin.token });
+
+    const answers = [
+      await login({ username: user.username, password: 'wrong' }),
+      await login({ username: user.username, password: '' }),
+      await login({ username: `nobody-${user.username}`, password: user.password }),
+      await login({ username: '', password: '' }),
+      await login({ username: `${user.username}\0`, password: user.password }),
+      await login({ username: disabled.username, password: disabled.password }),
+      await login({ username: removed.username, password: removed.password }),
+      await login({ username: user.username, password: user.password + 'x'.repeat(73) }),
+      await login({ username: user.username, password: `${user.password}\0` }),
+    ];
+    const bodies = answers.map((answer) => {
+      expectProblem(answer, 401, 'Invalid credentials');
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      return answer.text.replace(answer.body.request_id, 'the request id');
+    });
+    expect(new Set(bodies).size).toBe(1);
+    // What is refused above is right but for what each has wrong with it.
+    expect((await login(user as unknown as Credentials)).status).toBe(200);
+  });
+
+  test('a password of 72 bytes is compared in full and not by how it begins', async () => {
+    const password = 'p'.repeat(72);
+    const username = `long-${randomBytes(5).toString('hex')}`;
+    const registered = await call(api, 'POST', '/register-user', {
+      body: { username, password, email: 'long@example.org' },
+    });
+    expect(registered.status).toBe(201);
+    expect((await login({ username, password })).status).toBe(200);
+    expectProblem(await login({ username, password: `${password}x` }), 401, 'Invalid credentials');
+  });
+
+  test.each<[string, Credentials | string, string[]]>([
+    ['no username', '{"password":"x"}', ['#/username']],
+    ['no password', '{"username":"x"}', ['#/password']],
+    ['nothing', '', ['#/username', '#/password']],
+    ['an array', '[]', ['#/username', '#/password']],
+    ['null', 'null', ['#/username', '#/password']],
+    ['members of wrong types', { username: ['x'], password: { a: 1 } }, ['#/username', '#/password']],
+  ])('for a body with %s: 400 with pointers', async (_, body, pointers) => {
+    const answer = await login(body);
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(pointers);
+  });
+
+  test('for a body that is not JSON: 400', async () => {
+    expectProblem(await login('{"username":'), 400, 'Bad request');
+  });
+
+  test('an unknown or disabled user is refused no faster than a wrong password', async () => {
+    // A hash of this cost takes far longer than everything else in a login, so that a skipped one shows.
+    const slow = await startApi({ DATABASE_URL: database.url, BCRYPT_COST: '11' });
+    try {
+      const user = await createUser(slow, database);
+      const disabled = await createUser(slow, database);
+      await disable(disabled);
+      const fastest = async (body: Credentials) => {
+        let best = Infinity;
+        for (let attempt = 0; attempt < 3; attempt++) {
+          const started = performance.now();
+          expect((await login(body, slow)).status).toBe(401);
+          best = Math.min(best, performance.now() - started);
+        }
+        return best;
+      };
+      const wrongPassword = await fastest({ username: user.username, password: 'wrong' });
+      expect(wrongPassword).toBeGreaterThan(20);
+      const others: Credentials[] = [
+        { username: `nobody-${user.username}`, password: 'wrong' },
+        { username: disabled.username, password: disabled.password },
+        { username: user.username, password: 'x'.repeat(100) },
+      ];
+      for (const body of others) expect(await fastest(body)).toBeGreaterThan(wrongPassword / 3);
+    } finally {
+      await slow.stop();
+    }
+  });
+});
+
+describe('token_status', () => {
+  const status = (token: string) => call(api, 'GET', `/token_status/${token}`);
+
+  test('of a valid token is 200', async () => {
+    const { token } = await createUser(api, database);
+    const answer = await status(token);
+    expect(answer.status).toBe(200);
+    expect(answer.text).toBe('{"message":"Token is valid"}');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
+  const signed = (sub: string, options: jwt.SignOptions, secret = JWT_SECRET) =>
+    jwt.sign({ sub }, secret, { issuer: 'foretell', audience: 'foretell', expiresIn: '1h', ...options });
+
+  test.each<[string, (id: string) => string]>([
+    ['nonsense', () => 'nonsense'],
+    ['three parts of nonsense', () => 'not.a.token'],
+    ['expired', (id) => signed(id, { expiresIn: -1 })],
+    ['signed with another secret', (id) => signed(id, {}, 'x'.repeat(32))],
+    ['of the algorithm none', (id) => signed(id, { algorithm: 'none' }, '')],
+    ['of HS512', (id) => signed(id, { algorithm: 'HS512' })],
+    ['of another issuer', (id) => signed(id, { issuer: 'somebody else' })],
+    ['of another audience', (id) => signed(id, { audience: 'somebody else' })],
+    ['of no user', () => signed('2147483647', {})],
+    ['longer than any token', () => 'x'.repeat(8000)],
+  ])('of a token that is %s is 401', async (_, tokenFor) => {
+    const { id } = await createUser(api, database);
+    expect((await status(signed(String(id), {}))).status).toBe(200);
+    expectProblem(await status(tokenFor(String(id))), 401, 'Invalid token');
+  });
+
+  test('of a disabled or removed user is 401', async () => {
+    const admin = await createUser(api, database, 'admin');
+    const [disabled, removed] = [await createUser(api, database), await createUser(api, database)];
+    await call(api, 'PUT', `/toggle-user-permission/${disabled.id}/0`, { token: admin.token });
+    await call(api, 'DELETE', `/remove-user/${removed.id}`, { token: admin.token });
+    for (const { token } of [disabled, removed]) expectProblem(await status(token), 401, 'Invalid token');
+  });
+
+  test('is deprecated in the OpenAPI document', async () => {
+    const { body } = await call(api, 'GET', '/docs-json');
+    expect(body.paths['/token_status/{token}'].get.deprecated).toBe(true);
+    expect(body.paths['/token'].post.deprecated).not.toBe(true);
+  });
+});
+
+describe('failed logins', () => {
+  const fail = (username: string) => login({ username, password: 'wrong' });
+
+  test('are throttled after ten in a minute for that username and nobody else', async () => {
+    const [attacked, other] = [await createUser(api, database), await createUser(api, database)];
+    for (let attempt = 0; attempt < 10; attempt++) {
+      // A name in another case is the same name.
+      const username = attempt % 2 ? attacked.username.toUpperCase() : attacked.username;
+      expect((await fail(username)).status).toBe(401);
+    }
+    for (const body of [
+      { username: attacked.username, password: 'wrong' },
+      { username: attacked.username.toUpperCase(), password: 'wrong' },
+      { username: attacked.username, password: attacked.password },
+    ]) {
+      const answer = await login(body);
+      expectProblem(answer, 429, 'Too many failed logins');
+      expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+      expect(answer.body.token).toBeUndefined();
+    }
+    expect((await login({ username: other.username, password: other.password })).status).toBe(200);
+    // The token they have already goes on working.
+    expect((await call(api, 'POST', '/predict', { body: PATIENT, token: attacked.token })).status).toBe(200);
+  });
+
+  test('count when they are made all at once', async () => {
+    const { username } = await createUser(api, database);
+    const answers = await Promise.all(Array.from({ length: 25 }, () => fail(username)));
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(10);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(15);
+  });
+
+  test('of a name that nobody has are throttled alike', async () => {
+    const username = `nobody-${randomBytes(5).toString('hex')}`;
+    for (let attempt = 0; attempt < 10; attempt++) expect((await fail(username)).status).toBe(401);
+    expect((await fail(username)).status).toBe(429);
+  });
+
+  test('are forgiven by a success', async () => {
+    const { username, password } = await createUser(api, database);
+    for (let round = 0; round < 2; round++) {
+      for (let attempt = 0; attempt < 9; attempt++) expect((await fail(username)).status).toBe(401);
+      expect((await login({ username, password })).status).toBe(200);
+    }
+  });
+
+  test('follow LOGIN_FAILURES_PER_MINUTE', async () => {
+    const strict = await startApi({ DATABASE_URL: database.url, LOGIN_FAILURES_PER_MINUTE: '2' });
+    try {
+      const { username, password } = await createUser(strict, database);
+      for (let attempt = 0; attempt < 2; attempt++) {
+        expect((await login({ username, password: 'wrong' }, strict)).status).toBe(401);
+      }
+      expect((await login({ username, password }, strict)).status).toBe(429);
+    } finally {
+      await strict.stop();
+    }
+  });
+});
+
+test('neither token, password nor Authorization header is ever in the log, at its most talkative', async () => {
+  const talkative = await startApi({ DATABASE_URL: database.url, JWT_SECRET, LOG_LEVEL: 'trace' });
+  try {
+    const user = await createUser(talkative, database);
+    const admin = await createUser(talkative, database, 'admin');
+    const expired = jwt.sign({ sub: String(user.id) }, JWT_SECRET, {
+      issuer: 'foretell',
+      audience: 'foretell',
+      expiresIn: -1,
+    });
+    const wrongPassword = `wrong-${randomBytes(8).toString('hex')}`;
+    const nonsense = `nonsense-${randomBytes(8).toString('hex')}`;
+    const basic = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}`;
+    const get = (path: string) => call(talkative, 'GET', path);
+    const predict = (authorization: string, body: object | string = PATIENT) =>
+      call(talkative, 'POST', '/predict', { body, headers: { authorization } });
+
+    const answers = [
+      await login({ username: user.username, password: wrongPassword }, talkative),
+      await login(`{"username":"${user.username}","password":"${user.password}"`, talkative),
+      await login({ username: [user.username], password: [user.password] }, talkative),
+      await call(talkative, 'POST', '/register-user', { body: user }),
+      await call(talkative, 'POST', '/register-user', { body: { ...user, email: '?' } }),
+      await get(`/token_status/${user.token}`),
+      await get(`/token_status/${user.token}?token=${user.token}`),
+      await get(`/token_status/${expired}`),
+      await get(`/token_status/${nonsense}`),
+      await get(`/token_status/${user.token}/${user.token}`),
+      await get(`/nowhere/${user.token}?password=${user.password}`),
+      await predict(`Bearer ${user.token}`),
+      await predict(user.token),
+      await predict(user.token, '{"age":'),
+      await predict(expired),
+      await predict(nonsense),
+      await predict(basic),
+      await call(talkative, 'GET', '/audit/predictions', { token: user.token }),
+      await call(talkative, 'GET', '/audit/predictions', { token: admin.token }),
+      await call(talkative, 'PUT', `/toggle-user-permission/${user.id}/0`, { token: admin.token }),
+      await predict(user.token),
+      await get(`/token_status/${user.token}`),
+      await call(talkative, 'DELETE', `/remove-user/${user.id}`, { token: admin.token }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([
+      ...[401, 400, 400, 409, 400],
+      ...[200, 200, 401, 401, 404, 404],
+      ...[200, 200, 400, 401, 401, 401],
+      ...[403, 200, 200, 401, 401, 200],
+    ]);
+    // These two never reach a route.
+    expect((await get(`/token_status/${user.token}%zz`)).status).toBe(400);
+    expect((await get(`/token_status/${user.token}${'x'.repeat(20_000)}`)).status).toBe(431);
+    await talkative.stop();
+
+    const log = talkative.output();
+    // It did log these very calls.
+    for (const { headers } of answers) {
+      expect(log).toContain(headers.get('x-request-id'));
+    }
+    expect(log).toContain('/token_status/:token');
+    const hashes = await database.query<{ password: string }>(
+      'SELECT password FROM users WHERE password IS NOT NULL',
+    );
+    for (const secret of [
+      user.token,
+      admin.token,
+      expired,
+      user.token.split('.')[2]!,
+      expired.split('.')[2]!,
+      user.password,
+      encodeURIComponent(user.password),
+      admin.password,
+      wrongPassword,
+      nonsense,
+      basic.split(' ')[1]!,
+      JWT_SECRET,
+      new URL(database.url).password,
+      ...hashes.map(({ password }) => password),
+    ]) {
+      expect(secret.length).toBeGreaterThan(8);
+      expect(log).not.toContain(secret);
+    }
+  } finally {
+    await talkative.kill();
+  }
+});

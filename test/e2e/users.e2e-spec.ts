@@ -1,0 +1,373 @@
+import { randomBytes } from 'node:crypto';
+import bcrypt from 'bcrypt';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { recordsOfUser } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+interface UserRow {
+  id: number;
+  username: string | null;
+  password: string | null;
+  email: string | null;
+  role: string;
+  enabled: boolean;
+  created_datetime: Date;
+  updated_datetime: Date;
+  removed_datetime: Date | null;
+}
+
+let database: TestDatabase;
+let api: ApiProcess;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = await startApi({ DATABASE_URL: database.url });
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+});
+
+const newName = () => `Person-${randomBytes(5).toString('hex')}`;
+const newUser = () => ({ username: newName(), password: 'correct horse', email: 'person@example.org' });
+const register = (body: object | string) => call(api, 'POST', '/register-user', { body });
+const login = (user: { username: string; password: string }) => call(api, 'POST', '/token', { body: user });
+
+const usersNamed = (username: string) =>
+  database.query<UserRow>('SELECT * FROM users WHERE lower(username) = lower($1)', [username]);
+
+async function userRow(id: number): Promise<UserRow> {
+  const [row] = await database.query<UserRow>('SELECT * FROM users WHERE id = $1', [id]);
+  return row!;
+}
+
+function expectProblem(answer: Answer, status: number, message: string): void {
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toMatchObject({
+    type: expect.stringMatching(/^urn:foretell:error:[a-z-]+$/),
+    title: message,
+    status,
+    detail: expect.stringMatching(/./),
+    message,
+    request_id: answer.headers.get('x-request-id'),
+  });
+}
+
+const pointersOf = (answer: Answer): string[] =>
+  answer.body.errors.map(({ pointer }: { pointer: string }) => pointer);
+
+describe('registering', () => {
+  test('answers 201 with the id and leaves an enabled user with a hashed password', async () => {
+    const user = newUser();
+    const answer = await register(user);
+    expect(answer.status).toBe(201);
+    expect(answer.body.user_id).toBeTypeOf('number');
+    expect(answer.text).toBe(`{"message":"User created successfully","user_id":${answer.body.user_id}}`);
+
+    const row = await userRow(answer.body.user_id);
+    expect(row).toMatchObject({
+      username: user.username,
+      email: user.email,
+      role: 'user',
+      enabled: true,
+      removed_datetime: null,
+    });
+    expect(row.created_datetime).toBeInstanceOf(Date);
+    expect(row.updated_datetime).toBeInstanceOf(Date);
+    expect(row.password).toMatch(/^\$2b\$\d\d\$[./A-Za-z0-9]{53}$/);
+    expect(await bcrypt.compare(user.password, row.password!)).toBe(true);
+  });
+
+  test('gives nobody a role, an id or an enabled flag of their own choice', async () => {
+    const answer = await register({ ...newUser(), role: 'admin', id: 1_000_000, enabled: false });
+    expect(answer.status).toBe(201);
+    expect(answer.body.user_id).not.toBe(1_000_000);
+    expect(await userRow(answer.body.user_id)).toMatchObject({ role: 'user', enabled: true });
+  });
+
+  test('a taken name, whatever its case, is refused with 409 and the id of who has it', async () => {
+    const user = newUser();
+    const { body } = await register(user);
+    for (const username of [user.username, user.username.toUpperCase(), user.username.toLowerCase()]) {
+      const answer = await register({ ...newUser(), username });
+      expectProblem(answer, 409, 'User already exists');
+      expect(answer.body.user_id).toBe(body.user_id);
+    }
+    expect(await usersNamed(user.username)).toHaveLength(1);
+  });
+
+  test('letters beyond ASCII have a case as well, and one normal form', async () => {
+    const suffix = newName();
+    const { body } = await register({ ...newUser(), username: `Ärztin-${suffix}` });
+    for (const username of [`ÄRZTIN-${suffix}`, `a\u0308rztin-${suffix}`]) {
+      const answer = await register({ ...newUser(), username });
+      expectProblem(answer, 409, 'User already exists');
+      expect(answer.body.user_id).toBe(body.user_id);
+    }
+  });
+
+  test('twenty at once of one name in mixed case make exactly one user', async () => {
+    const name = newName();
+    const mixed = (index: number) =>
+      [...name].map((letter, at) => ((index >> (at % 5)) & 1 ? letter.toUpperCase() : letter)).join('');
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => register({ ...newUser(), username: mixed(index) })),
+    );
+    const created = answers.filter(({ status }) => status === 201);
+    const refused = answers.filter(({ status }) => status === 409);
+    expect(created).toHaveLength(1);
+    expect(refused).toHaveLength(19);
+    for (const answer of refused) {
+      expectProblem(answer, 409, 'User already exists');
+      expect(answer.body.user_id).toBe(created[0]!.body.user_id);
+    }
+    expect(await usersNamed(name)).toHaveLength(1);
+  });
+
+  test.each<[string, object | string, string[]]>([
+    ['no fields', {}, ['#/username', '#/password', '#/email']],
+    ['no email', { username: newName(), password: 'x' }, ['#/email']],
+    ['no password', { username: newName(), email: 'a@example.org' }, ['#/password']],
+    ['no username', { password: 'x', email: 'a@example.org' }, ['#/username']],
+    [
+      'fields of wrong types',
+      { username: ['x'], password: { a: 1 }, email: 3 },
+      ['#/username', '#/password', '#/email'],
+    ],
+    ['nulls', { username: null, password: null, email: null }, ['#/username', '#/password', '#/email']],
+    ['empty strings', { username: '', password: '', email: '' }, ['#/username', '#/password', '#/email']],
+    ['an email without a host', { ...newUser(), email: 'person' }, ['#/email']],
+    [
+      'an email with a line break',
+      { ...newUser(), email: 'a@example.org\r\nBcc: b@example.org' },
+      ['#/email'],
+    ],
+    ['a username of blanks', { ...newUser(), username: '   ' }, ['#/username']],
+    ['a username with a NUL', { ...newUser(), username: 'a\0b' }, ['#/username']],
+    ['a username of 129 characters', { ...newUser(), username: 'a'.repeat(129) }, ['#/username']],
+    ['a password with a NUL', { ...newUser(), password: 'a\0b' }, ['#/password']],
+    ['an array', [newUser()], ['#/username', '#/password', '#/email']],
+    ['null', 'null', ['#/username', '#/password', '#/email']],
+    ['a number', '12', ['#/username', '#/password', '#/email']],
+    ['nothing', '', ['#/username', '#/password', '#/email']],
+  ])('with %s is refused with 400 and a pointer to each bad field', async (_, body, pointers) => {
+    const answer = await register(body);
+    expectProblem(answer, 400, 'Bad request');
+    expect(pointersOf(answer).toSorted()).toEqual(pointers.toSorted());
+    for (const { detail } of answer.body.errors) expect(detail).toMatch(/./);
+  });
+
+  test('with a body that is not JSON is refused with 400, of another media type with 415', async () => {
+    expectProblem(await register('{"username"'), 400, 'Bad request');
+    const form = await call(api, 'POST', '/register-user', {
+      body: 'username=a&password=b&email=c@example.org',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expectProblem(form, 415, 'Unsupported media type');
+  });
+
+  test('a refused registration leaves no user', async () => {
+    const user = { ...newUser(), email: 'no address' };
+    expect((await register(user)).status).toBe(400);
+    expect(await usersNamed(user.username)).toEqual([]);
+  });
+
+  test.each<[string, string, string]>([
+    ['ASCII', 'p'.repeat(72), 'p'.repeat(73)],
+    ['two bytes each', 'é'.repeat(36), 'é'.repeat(36) + 'x'],
+    ['four bytes each', '😀'.repeat(18), '😀'.repeat(18) + 'x'],
+  ])('a password of 72 bytes is accepted and one of 73 refused: %s', async (_, fits, tooLong) => {
+    expect([Buffer.byteLength(fits), Buffer.byteLength(tooLong)]).toEqual([72, 73]);
+    const refused = newUser();
+    const answer = await register({ ...refused, password: tooLong });
+    expectProblem(answer, 400, 'Bad request');
+    expect(pointersOf(answer)).toEqual(['#/password']);
+    expect(await usersNamed(refused.username)).toEqual([]);
+
+    const accepted = { ...newUser(), password: fits };
+    expect((await register(accepted)).status).toBe(201);
+    expect((await login(accepted)).status).toBe(200);
+    // Every byte counts: the first 71 do not open the account.
+    expect((await login({ ...accepted, password: fits.slice(0, -1) })).status).toBe(401);
+  });
+});
+
+/** What both routes that change a user refuse, and the user they must leave as it is. */
+describe.each([
+  ['toggle-user-permission', 'PUT', (id: unknown) => `/toggle-user-permission/${id}/0`],
+  ['remove-user', 'DELETE', (id: unknown) => `/remove-user/${id}`],
+] as const)('%s', (_, method, pathOf) => {
+  test('without a token answers 401', async () => {
+    const user = await createUser(api, database);
+    const answer = await call(api, method, pathOf(user.id));
+    expectProblem(answer, 401, 'Unauthorized');
+    expect(answer.body.error).toBe('Unauthorized');
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    expect(await userRow(user.id)).toMatchObject({ username: user.username, enabled: true });
+  });
+
+  test.each(['user', 'analyst'] as const)('as %s answers 403, also for oneself', async (role) => {
+    const user = await createUser(api, database);
+    const caller = await createUser(api, database, role);
+    for (const id of [user.id, caller.id, 2147483647, 'abc']) {
+      expectProblem(await call(api, method, pathOf(id), { token: caller.token }), 403, 'Forbidden');
+    }
+    expect(await userRow(user.id)).toMatchObject({ username: user.username, enabled: true });
+    expect(await userRow(caller.id)).toMatchObject({ username: caller.username, enabled: true });
+  });
+
+  test.each(['0', '2147483647', '2147483648', '99999999999999999999'])(
+    'of user %s answers 404',
+    async (id) => {
+      const { token } = await createUser(api, database, 'admin');
+      expectProblem(await call(api, method, pathOf(id), { token }), 404, 'User not found');
+    },
+  );
+
+  test.each(['abc', '-1', '1.5', '1e3', '0x1', '%20', '%00', 'null'])(
+    'of user %s answers 400',
+    async (id) => {
+      const { token } = await createUser(api, database, 'admin');
+      expectProblem(await call(api, method, pathOf(id), { token }), 400, 'Bad request');
+    },
+  );
+});
+
+describe('toggle-user-permission', () => {
+  test.each([
+    ['0', false],
+    ['false', false],
+    ['1', true],
+    ['true', true],
+  ] as const)('%s makes enabled %s, from either state', async (flag, enabled) => {
+    const admin = await createUser(api, database, 'admin');
+    for (const before of [true, false]) {
+      const user = await createUser(api, database);
+      await database.query(`UPDATE users SET enabled = $1, updated_datetime = '2020-01-01' WHERE id = $2`, [
+        before,
+        user.id,
+      ]);
+      const answer = await call(api, 'PUT', `/toggle-user-permission/${user.id}/${flag}`, {
+        token: admin.token,
+      });
+      expect(answer.status).toBe(200);
+      expect(answer.text).toBe(`{"message":"User permission updated successfully","user_id":${user.id}}`);
+      const row = await userRow(user.id);
+      expect(row).toMatchObject({ enabled, username: user.username, email: user.email, role: 'user' });
+      expect(row.updated_datetime.getTime()).toBeGreaterThan(row.created_datetime.getTime());
+    }
+  });
+
+  test.each(['2', '-1', 'yes', 'on', '01', 'null', '%20'])(
+    '%s is no flag: 400, and nothing changes',
+    async (flag) => {
+      const admin = await createUser(api, database, 'admin');
+      const user = await createUser(api, database);
+      const answer = await call(api, 'PUT', `/toggle-user-permission/${user.id}/${flag}`, {
+        token: admin.token,
+      });
+      expectProblem(answer, 400, 'Bad request');
+      expect((await userRow(user.id)).enabled).toBe(true);
+    },
+  );
+
+  test('shuts a user out at once and lets them in again at once', async () => {
+    const admin = await createUser(api, database, 'admin');
+    const user = await createUser(api, database);
+    const predict = () => call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
+    expect((await predict()).status).toBe(200);
+    await call(api, 'PUT', `/toggle-user-permission/${user.id}/0`, { token: admin.token });
+    expectProblem(await predict(), 401, 'Unauthorized');
+    expectProblem(await login(user), 401, 'Invalid credentials');
+    await call(api, 'PUT', `/toggle-user-permission/${user.id}/1`, { token: admin.token });
+    expect((await predict()).status).toBe(200);
+    expect((await login(user)).status).toBe(200);
+    expect((await recordsOfUser(database, user.id)).map(({ status_code }) => status_code)).toEqual([
+      200, 200,
+    ]);
+  });
+});
+
+describe('remove-user', () => {
+  test('erases the person, keeps what was recorded, and frees the name', async () => {
+    const admin = await createUser(api, database, 'admin');
+    const user = await createUser(api, database);
+    const predict = (token: string) => call(api, 'POST', '/predict', { body: PATIENT, token });
+    await predict(user.token);
+    await call(api, 'POST', '/predict', { body: {}, token: user.token });
+    const recorded = await recordsOfUser(database, user.id);
+    expect(recorded.map(({ status_code }) => status_code)).toEqual([200, 400]);
+
+    const answer = await call(api, 'DELETE', `/remove-user/${user.id}`, { token: admin.token });
+    expect(answer.status).toBe(200);
+    expect(answer.text).toBe('{"message":"User deleted successfully"}');
+
+    const row = await userRow(user.id);
+    expect(row).toMatchObject({ username: null, password: null, email: null, enabled: false });
+    expect(row.removed_datetime).toBeInstanceOf(Date);
+    expect(JSON.stringify(row)).not.toContain(user.username);
+    expect(await recordsOfUser(database, user.id)).toEqual(recorded);
+
+    expectProblem(await predict(user.token), 401, 'Unauthorized');
+    expectProblem(await login(user), 401, 'Invalid credentials');
+    const again = await call(api, 'DELETE', `/remove-user/${user.id}`, { token: admin.token });
+    expectProblem(again, 404, 'User not found');
+    const enabling = await call(api, 'PUT', `/toggle-user-permission/${user.id}/1`, { token: admin.token });
+    expectProblem(enabling, 404, 'User not found');
+
+    const namesake = await register({ ...newUser(), username: user.username, password: user.password });
+    expect(namesake.status).toBe(201);
+    expect(namesake.body.user_id).not.toBe(user.id);
+    // The old token speaks for the old user, not for whoever has the name now.
+    expectProblem(await predict(user.token), 401, 'Unauthorized');
+    expect(await recordsOfUser(database, namesake.body.user_id)).toEqual([]);
+  });
+
+  test('removes one user and no other', async () => {
+    const admin = await createUser(api, database, 'admin');
+    const [user, other] = [await createUser(api, database), await createUser(api, database)];
+    await call(api, 'DELETE', `/remove-user/${user.id}`, { token: admin.token });
+    expect(await userRow(other.id)).toMatchObject({
+      username: other.username,
+      email: other.email,
+      enabled: true,
+    });
+    expect((await login(other)).status).toBe(200);
+  });
+});
+
+test('no answer contains a password or a hash', async () => {
+  const admin: TestUser = await createUser(api, database, 'admin');
+  const user = newUser();
+  const password = `unmistakable-${randomBytes(8).toString('hex')}`;
+  const registered = await register({ ...user, password });
+  const id = registered.body.user_id as number;
+  const hash = (await userRow(id)).password!;
+  const answers = [
+    registered,
+    await register({ ...user, password }),
+    await register({ ...user, password, email: 'no address' }),
+    await register({ ...newUser(), password: password.repeat(4) }),
+    await register(`{"username":"${user.username}","password":"${password}"`),
+    await login({ ...user, password }),
+    await login({ ...user, password: `${password}!` }),
+    await call(api, 'PUT', `/toggle-user-permission/${id}/0`, { token: admin.token }),
+    await login({ ...user, password }),
+    await call(api, 'PUT', `/toggle-user-permission/${id}/1`, { token: admin.token }),
+    await call(api, 'GET', '/audit/predictions', { token: admin.token }),
+    await call(api, 'DELETE', `/remove-user/${id}`, { token: admin.token }),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([
+    201, 409, 400, 400, 400, 200, 401, 200, 401, 200, 200, 200,
+  ]);
+  for (const { text, headers } of answers) {
+    const everything = text + JSON.stringify([...headers]);
+    expect(everything).not.toContain(password);
+    expect(everything).not.toContain(hash);
+    expect(everything).not.toMatch(/\$2[aby]\$/);
+  }
+});

@@ -1,0 +1,33 @@
+import type { TestDatabase } from './test-database.js';
+
+/** A request row with its response row, as they stand in the tables. */
+export interface Recorded {
+  id: string;
+  user_id: number;
+  request_uuid: string;
+  model: string;
+  model_version: string;
+  dialect: string;
+  input: unknown;
+  ignored_columns: string[];
+  created_datetime: Date;
+  updated_datetime: Date;
+  /** Null where the request has no response row. */
+  status_code: number | null;
+  output: unknown;
+  duration_ms: number | null;
+}
+
+const SELECT = `
+  SELECT requests.*, status_code, output, duration_ms
+  FROM requests LEFT JOIN responses ON responses.request_id = requests.id`;
+
+/** Everything recorded of one user, in the order it was written. */
+export function recordsOfUser(database: TestDatabase, userId: number): Promise<Recorded[]> {
+  return database.query<Recorded>(`${SELECT} WHERE user_id = $1 ORDER BY requests.id`, [userId]);
+}
+
+/** Everything recorded under one `X-Request-Id`, whoever sent it. */
+export function recordsOfRequest(database: TestDatabase, requestId: string): Promise<Recorded[]> {
+  return database.query<Recorded>(`${SELECT} WHERE request_uuid = $1 ORDER BY requests.id`, [requestId]);
+}
