@@ -50,7 +50,8 @@ export async function load({ url, path, token, body, connections, seconds }: Loa
       socket.on('data', (chunk) => {
         if (received === 0) {
           // "HTTP/1.1 200": the status is at bytes 9 to 11.
-          if (chunk.toString('latin1', 9, 12) !== '200') return socket.destroy(new Error(chunk.toString('latin1', 0, 200)));
+          if (chunk.toString('latin1', 9, 12) !== '200')
+            return socket.destroy(new Error(chunk.toString('latin1', 0, 200)));
           answerLength ||= lengthOf(chunk);
         }
         received += chunk.length;

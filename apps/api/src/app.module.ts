@@ -60,8 +60,16 @@ export async function createApi(
     createFastify(config, logger),
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
-  // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
-  api.useSecurityHeaders({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
+  api.useSecurityHeaders({
+    // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+    // For documents in browsers of long ago; every header is written with every answer.
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xDnsPrefetchControl: false,
+    xXssProtection: false,
+    originAgentCluster: false,
+  });
   await serveDocumentation(api, config);
   return api;
 }

@@ -254,7 +254,11 @@ function isPostmasterOf(clusterDir: string, pid: number): boolean {
     // Empty for a zombie; and only the postmaster has arguments, its children write what they do in their place.
     const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     const folder = args[args.indexOf('-D') + 1] ?? '';
-    return basename(program) === 'postgres' && args.includes('-D') && realpathSync(folder) === realpathSync(clusterDir);
+    return (
+      basename(program) === 'postgres' &&
+      args.includes('-D') &&
+      realpathSync(folder) === realpathSync(clusterDir)
+    );
   } catch (error) {
     return ignorable(error, 'EPERM');
   }

@@ -18,7 +18,9 @@ export function isUnavailable(error: unknown): boolean {
   // A failure with no SQLSTATE never came from the server: the connection was refused, cut, or timed out.
   if (state === undefined) return isConnectionFailure(error);
   // 55000 is also what a database says that takes no connections (ALTER DATABASE … ALLOW_CONNECTIONS false).
-  return ['08', '53', '57', '58', '25', '40'].includes(state.slice(0, 2)) || ['55P03', '55000'].includes(state);
+  return (
+    ['08', '53', '57', '58', '25', '40'].includes(state.slice(0, 2)) || ['55P03', '55000'].includes(state)
+  );
 }
 
 function isConnectionFailure(error: unknown): boolean {
