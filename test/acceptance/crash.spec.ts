@@ -1,11 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createUser } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
-import { test } from '../support/data-dir-test.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
 import { createTestDatabase } from '../support/test-database.js';
+import { createPreparedDataDir } from '../support/test-data-dir.js';
 
 describe('after a crash', () => {
   /** Crashes a service that is under load, starts the next one on the same folder and says which postmasters they had. */
@@ -30,16 +30,14 @@ describe('after a crash', () => {
     return [postmaster, nextPostmaster];
   }
 
-  test('of the service alone, the next takes over the database that runs on, and every answered prediction is there', async ({
-    dataDir,
-  }) => {
+  test('of the service alone, the next takes over the database that runs on, and every answered prediction is there', async () => {
+    const dataDir = await createPreparedDataDir();
     const [before, after] = await crashUnderLoad(dataDir, (service) => service.process.kill('SIGKILL'));
     expect(after).toBe(before);
   });
 
-  test('of the service and of PostgreSQL, the next recovers, and every answered prediction is there', async ({
-    dataDir,
-  }) => {
+  test('of the service and of PostgreSQL, the next recovers, and every answered prediction is there', async () => {
+    const dataDir = await createPreparedDataDir();
     const [before, after] = await crashUnderLoad(dataDir, (service) => {
       process.kill(dataDir.postmasterPid, 'SIGKILL');
       service.process.kill('SIGKILL');
@@ -47,23 +45,32 @@ describe('after a crash', () => {
     expect(after).not.toBe(before);
   });
 
-  test.for([
+  test.each([
     ['this test’s own process', async () => process.pid],
     ['another PostgreSQL', anotherPostmaster],
   ] as const)(
     'a pid file whose number now belongs to %s does not keep it from starting',
-    async ([, pidOf], { dataDir }) => {
+    async (_, pidOf) => {
+      const dataDir = await createPreparedDataDir();
+      const pid = await pidOf();
+      const lines = [
+        pid,
+        dataDir.postgresDir,
+        1763600000,
+        65000,
+        '',
+        '127.0.0.1',
+        ' 1234567     98305',
+        'ready   ',
+        '',
+      ];
+      writeFileSync(join(dataDir.postgresDir, 'postmaster.pid'), lines.join('\n'));
+
       const service = await dataDir.startService();
       const user = await createUser(service, dataDir);
-      const pidFile = readFileSync(join(dataDir.postgresDir, 'postmaster.pid'), 'utf8');
-      await service.signal('SIGTERM');
-
-      const pid = await pidOf();
-      writeFileSync(join(dataDir.postgresDir, 'postmaster.pid'), pidFile.replace(/^\d+/, String(pid)));
-      const next = await dataDir.startService();
-      await predict(next, await logIn(next, user));
+      await predict(service, user.token);
       expect(dataDir.postmasterPid).not.toBe(pid);
-      expect(await next.signal('SIGTERM')).toMatchObject({ code: 0 });
+      expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
       expect(() => process.kill(pid, 0)).not.toThrow();
     },
   );

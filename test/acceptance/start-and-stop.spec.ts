@@ -4,19 +4,18 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { describe, expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { call, createUser } from '../support/client.js';
-import { CHECKOUT, type DataDir } from '../support/data-dir.js';
-import { test } from '../support/data-dir-test.js';
+import { CHECKOUT, type DataDir, type Ending } from '../support/data-dir.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
+import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
 
 /** A condition on a duration in milliseconds. */
 const under = (seconds: number) => (durationMs: number) => durationMs < seconds * 1_000;
 
 describe('without any setting', () => {
-  test('it starts on a PostgreSQL of its own, says where everything is, and finds its data again after each stop', async ({
-    fresh,
-  }) => {
+  test('it starts on a PostgreSQL of its own, says where everything is, and finds its data again after each stop', async () => {
+    const fresh = createDataDir();
     const first = await fresh.startService();
     const { port } = new URL(first.url);
     expect(first.url).toBe(`http://127.0.0.1:${port}`);
@@ -58,9 +57,8 @@ describe('without any setting', () => {
     expect(await fresh.processes()).toEqual([]);
   });
 
-  test('two that start at the same instant on a fresh folder: one wins, the other says so', async ({
-    fresh,
-  }) => {
+  test('two that start at the same instant on a fresh folder: one wins, the other says so', async () => {
+    const fresh = createDataDir();
     const services = [fresh.spawnService(), fresh.spawnService()];
     const loser = await Promise.race(
       services.map(({ ended }, index) => ended.then((ending) => ({ ending, index }))),
@@ -77,7 +75,8 @@ describe('without any setting', () => {
   });
 });
 
-test('two that need a secret at the same instant read the same one', async ({ fresh }) => {
+test('two that need a secret at the same instant read the same one', async () => {
+  const fresh = createDataDir();
   // Two threads in step. Were the file there before its contents, every thirtieth trial or so would find out.
   const work = `
     const { parentPort, workerData } = require('node:worker_threads');
@@ -106,9 +105,10 @@ test('two that need a secret at the same instant read the same one', async ({ fr
 });
 
 describe('a stop', () => {
-  test.for(['SIGTERM', 'SIGINT'] as const)(
+  test.each(['SIGTERM', 'SIGINT'] as const)(
     'by %s under load: every answer is complete, every 200 is in the tables, and it ends with 0',
-    async (signal, { dataDir }) => {
+    async (signal) => {
+      const dataDir = await createPreparedDataDir();
       const service = await dataDir.startService();
       const user = await createUser(service, dataDir);
       const load = startLoad(16, service, user);
@@ -130,36 +130,38 @@ describe('a stop', () => {
 });
 
 describe('a signal during the start stops it all the same, and leaves no database running', () => {
-  async function signalWhen(isTime: () => boolean, dataDir: DataDir): Promise<void> {
+  const inTime = { code: 0, durationMs: expect.toSatisfy(under(10)) };
+
+  async function signalWhen(isTime: () => boolean, dataDir: DataDir): Promise<Ending> {
     const service = dataDir.spawnService();
-    await expect.poll(isTime, { interval: 5, timeout: 10_000 }).toBe(true);
-    expect(await service.signal('SIGTERM')).toMatchObject({
-      code: 0,
-      durationMs: expect.toSatisfy(under(10)),
-    });
+    await expect.poll(isTime, { interval: 5, timeout: 30_000 }).toBe(true);
+    const ending = await service.signal('SIGTERM');
     expect(await dataDir.processes()).toEqual([]);
 
     const next = await dataDir.startService();
     expect(await next.signal('SIGTERM')).toMatchObject({ code: 0 });
+    return ending;
   }
 
-  test('while its database is being made', async ({ fresh }) => {
-    await signalWhen(
-      () => existsSync(fresh.path) && readdirSync(fresh.path).includes('database-password'),
-      fresh,
-    );
+  test('while its database is being made', async () => {
+    const fresh = createDataDir();
+    // The folder that initdb works in, which gets its name when it is complete.
+    const isBeingMade = () =>
+      existsSync(fresh.path) && readdirSync(fresh.path).some((name) => name.startsWith('postgres.'));
+    expect(await signalWhen(isBeingMade, fresh)).toMatchObject(inTime);
     expect(readdirSync(fresh.path).toSorted()).toEqual(['database-password', 'jwt-secret', 'postgres']);
   });
 
-  test('once its database runs', async ({ dataDir }) => {
-    await signalWhen(() => existsSync(join(dataDir.postgresDir, 'postmaster.pid')), dataDir);
+  test('once its database runs', async () => {
+    const dataDir = await createPreparedDataDir();
+    const runs = () => existsSync(join(dataDir.postgresDir, 'postmaster.pid'));
+    expect(await signalWhen(runs, dataDir)).toMatchObject(inTime);
   });
 });
 
 describe('a start that cannot succeed', () => {
-  test('on a folder that another service uses: it says so and ends with 1, and the other goes on', async ({
-    dataDir,
-  }) => {
+  test('on a folder that another service uses: it says so and ends with 1, and the other goes on', async () => {
+    const dataDir = await createPreparedDataDir();
     const first = await dataDir.startService();
     const user = await createUser(first, dataDir);
 
@@ -175,9 +177,8 @@ describe('a start that cannot succeed', () => {
     expect(await dataDir.processes()).toEqual([]);
   });
 
-  test('on a port that is taken: it names the port and PORT, ends with 1 and leaves no database running', async ({
-    dataDir,
-  }) => {
+  test('on a port that is taken: it names the port and PORT, ends with 1 and leaves no database running', async () => {
+    const dataDir = await createPreparedDataDir();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     try {
@@ -195,9 +196,8 @@ describe('a start that cannot succeed', () => {
     }
   });
 
-  test('without its model: it names MODEL_DIR, ends with 1 and leaves no database running', async ({
-    dataDir,
-  }) => {
+  test('without its model: it names MODEL_DIR, ends with 1 and leaves no database running', async () => {
+    const dataDir = await createPreparedDataDir();
     const ending = await dataDir.spawnService({ environment: { MODEL_DIR: dataDir.path } }).ended;
     expect(ending).toMatchObject({ code: 1, stdout: '' });
     expect(ending.stderr).toMatch(

@@ -51,8 +51,9 @@ export function startLoad(clients: number, api: { url: string }, { token }: Test
     incomplete,
     ended,
     /** Resolves once so many were answered with 200. */
-    reached: (count: number) =>
-      expect.poll(() => answered.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(count),
+    async reached(count: number): Promise<void> {
+      await expect.poll(() => answered.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(count);
+    },
   };
 }
 

@@ -198,7 +198,7 @@ describe('failures', () => {
 describe('idle()', () => {
   test('resolves at once where nothing runs', async () => {
     const { batcher } = controlledBatcher();
-    await batcher.idle();
+    await expect(batcher.idle()).resolves.toBeUndefined();
   });
 
   test('resolves only when the running batch and all that was queued are done, for everyone who asked', async () => {

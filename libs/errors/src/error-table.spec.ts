@@ -6,7 +6,7 @@ import { Problem } from './problem.js';
 /** The rows of the table in docs/errors.md: code, status, title, when, what to do. */
 const documented = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
   .split('\n')
-  .filter((line) => /^\| `/.test(line))
+  .filter((line) => line.startsWith('| `'))
   .map((line) =>
     line
       .split('|')

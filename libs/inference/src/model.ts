@@ -9,6 +9,14 @@ export interface Prediction {
   readonly probabilities: readonly number[];
 }
 
+/**
+ * Since 1.29 the published ONNX Runtime reports to Microsoft by default: a number for this machine, which models are
+ * loaded, their hashes, the texts of errors. It reads this when the first session is made.
+ * https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md
+ */
+// oxlint-disable-next-line node/no-process-env -- written, not read
+process.env.ORT_DISABLE_TELEMETRY = '1';
+
 const MAX_BATCH_ROWS = 256;
 const MAX_QUEUED_ROWS = 10_000;
 const WARM_UP_BATCHES = [1, 1, 64, MAX_BATCH_ROWS, 1];
