@@ -32,7 +32,9 @@ export class CreatePredictions1763600100000 implements MigrationInterface {
       )`);
     await runner.query(`CREATE INDEX requests_user_id_idx ON requests (user_id, id)`);
     // A block-range index: rows arrive in order of time, so that it costs next to nothing to keep.
-    await runner.query(`CREATE INDEX requests_created_datetime_idx ON requests USING brin (created_datetime)`);
+    await runner.query(
+      `CREATE INDEX requests_created_datetime_idx ON requests USING brin (created_datetime)`,
+    );
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -384,10 +384,8 @@ test('neither token, password nor Authorization header is ever in the log, at it
       await call(talkative, 'DELETE', `/remove-user/${user.id}`, { token: admin.token }),
     ];
     expect(answers.map(({ status }) => status)).toEqual([
-      ...[401, 400, 400, 409, 400],
-      ...[200, 200, 401, 401, 404, 404],
-      ...[200, 200, 400, 401, 401, 401],
-      ...[403, 200, 200, 401, 401, 200],
+      401, 400, 400, 409, 400, 200, 200, 401, 401, 404, 404, 200, 200, 400, 401, 401, 401, 403, 200, 200, 401,
+      401, 200,
     ]);
     // These two never reach a route.
     expect((await get(`/token_status/${user.token}%zz`)).status).toBe(400);

@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { resolve as resolvePath } from 'node:path';
 
-const API = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
+/** The built service; tests and benchmarks run from the project's root. */
+const API = resolvePath('dist/apps/api/src/main.js');
 
 export interface ApiProcess {
   readonly url: string;
@@ -32,7 +33,9 @@ export async function startApi(
   child.stderr!.on('data', (chunk) => (output += chunk));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const url = await Promise.race([
-    new Promise<string>((resolve) => child.once('message', (message) => resolve((message as { url: string }).url))),
+    new Promise<string>((resolve) =>
+      child.once('message', (message) => resolve((message as { url: string }).url)),
+    ),
     ended.then((code) => Promise.reject(new Error(`The service ended with code ${code}:\n${output}`))),
   ]);
   return {

@@ -7,7 +7,7 @@ export interface Answer {
   headers: Headers;
   text: string;
   /** The body as JSON, untyped on purpose: tests say what they expect of it. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  // oxlint-disable-next-line typescript/no-explicit-any
   body: any;
 }
 
@@ -38,7 +38,12 @@ export async function call(
   });
   const text = await response.text();
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
-  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson ? JSON.parse(text) : undefined,
+  };
 }
 
 export interface TestUser {
@@ -50,7 +55,11 @@ export interface TestUser {
 }
 
 /** Registers a user of a name of its own over HTTP, gives it the role in the database, and fetches its token. */
-export async function createUser(api: { url: string }, database: TestDatabase, role: Role = 'user'): Promise<TestUser> {
+export async function createUser(
+  api: { url: string },
+  database: Pick<TestDatabase, 'query'>,
+  role: Role = 'user',
+): Promise<TestUser> {
   const username = `user-${randomBytes(5).toString('hex')}`;
   const credentials = { username, password: `secret of ${username}`, email: `${username}@example.org` };
   const registered = await call(api, 'POST', '/register-user', { body: credentials });

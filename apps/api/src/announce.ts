@@ -22,7 +22,10 @@ export async function announce(
   Model          ${model.name} ${model.version}
 Stop it with Ctrl+C.`);
   } else {
-    logger.info({ url, documentation, database: database.description, model: `${model.name} ${model.version}` }, 'ready');
+    logger.info(
+      { url, documentation, database: database.description, model: `${model.name} ${model.version}` },
+      'ready',
+    );
   }
   process.send?.({ url });
 }

@@ -50,14 +50,26 @@ export class AppModule {
   }
 }
 
-export async function createApi(config: Config, dataSource: DataSource, logger: Logger): Promise<NestFastifyApplication> {
+export async function createApi(
+  config: Config,
+  dataSource: DataSource,
+  logger: Logger,
+): Promise<NestFastifyApplication> {
   const api = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, dataSource),
     createFastify(config, logger),
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
-  // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
-  api.useSecurityHeaders({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
+  api.useSecurityHeaders({
+    // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+    // For documents in browsers of long ago; every header is written with every answer.
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xDnsPrefetchControl: false,
+    xXssProtection: false,
+    originAgentCluster: false,
+  });
   await serveDocumentation(api, config);
   return api;
 }

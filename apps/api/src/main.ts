@@ -1,12 +1,12 @@
-import { ConfigError, loadConfig, type Config } from '#libs/config';
+import { loadConfig, type Config } from '#libs/config';
 import { openDatabase } from '#libs/database';
 import { createLogger, type Logger } from '#libs/observability';
 import { createApi, entities } from './app.module.js';
 import { announce } from './announce.js';
-import { closeOnSignal } from './close-on-signal.js';
+import { closeOnSignal, type Closable } from './close-on-signal.js';
 
-/** Boots in order; whatever was opened is closed in reverse order, on a signal or when a later step fails. */
-async function main(config: Config, logger: Logger): Promise<void> {
+/** Boots in order. What it returns is to be closed in that order; it closes it itself when a step fails. */
+async function boot(config: Config, logger: Logger): Promise<Closable[]> {
   const database = await openDatabase(config, { purpose: 'service', entities, logger });
   try {
     const api = await createApi(config, database.dataSource, logger);
@@ -17,8 +17,8 @@ async function main(config: Config, logger: Logger): Promise<void> {
           `Stop it, or set PORT to a free one, for example PORT=${config.port + 1}.`,
       );
     });
-    closeOnSignal(logger, [api, database]);
     await announce(api, config, database, logger);
+    return [api, database];
   } catch (error) {
     await database.close();
     throw error;
@@ -27,10 +27,11 @@ async function main(config: Config, logger: Logger): Promise<void> {
 
 try {
   const config = loadConfig();
-  await main(config, createLogger(config.logLevel));
+  const logger = createLogger(config.logLevel);
+  const booted = boot(config, logger);
+  closeOnSignal(logger, booted);
+  await booted;
 } catch (error) {
-  const reason = error instanceof Error ? error : new Error(String(error));
-  console.error(`Foretell cannot start. ${reason.message}`);
-  if (!(error instanceof ConfigError) && process.env.LOG_LEVEL === 'debug') console.error(reason.stack);
+  console.error(`Foretell cannot start. ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 }

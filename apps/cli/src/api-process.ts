@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { childEnvironment } from '#libs/config';
 
 const API = fileURLToPath(new URL('../../api/src/main.js', import.meta.url));
 
@@ -11,7 +12,7 @@ export interface ApiProcess {
 /** Starts the service as a process of its own and resolves once it listens. Its own last words go to stderr. */
 export async function startApi(environment: Record<string, string>): Promise<ApiProcess> {
   const child = spawn(process.execPath, [API], {
-    env: { ...process.env, ...environment },
+    env: childEnvironment(environment),
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     // A group of its own: Ctrl+C reaches us alone, and we stop the service when we are done with it.
     detached: true,
@@ -25,7 +26,9 @@ export async function startApi(environment: Record<string, string>): Promise<Api
   const interrupt = () => void stop().finally(() => process.exit(130));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const url = await Promise.race([
-    new Promise<string>((resolve) => child.once('message', (message) => resolve((message as { url: string }).url))),
+    new Promise<string>((resolve) =>
+      child.once('message', (message) => resolve((message as { url: string }).url)),
+    ),
     ended.then(() => Promise.reject(new Error('The service did not start.'))),
   ]);
   return {

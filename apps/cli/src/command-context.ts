@@ -8,7 +8,10 @@ import type { DataSource } from 'typeorm';
 @Module({ imports: [UsersModule] })
 class CommandModule {
   static forRoot(config: Config, dataSource: DataSource): DynamicModule {
-    return { module: CommandModule, imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)] };
+    return {
+      module: CommandModule,
+      imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)],
+    };
   }
 }
 
@@ -17,10 +20,13 @@ export async function withFeatures<T>(work: (features: INestApplicationContext) 
   const config = loadConfig();
   const database = await openDatabase(config, { purpose: 'command', entities: [User] });
   try {
-    const features = await NestFactory.createApplicationContext(CommandModule.forRoot(config, database.dataSource), {
-      logger: false,
-      abortOnError: false,
-    });
+    const features = await NestFactory.createApplicationContext(
+      CommandModule.forRoot(config, database.dataSource),
+      {
+        logger: false,
+        abortOnError: false,
+      },
+    );
     try {
       return await work(features);
     } finally {

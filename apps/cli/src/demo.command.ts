@@ -20,7 +20,9 @@ const PATIENT = {
 
 /** Everything Foretell is for, once, over HTTP, on the configured or embedded database; then everything is stopped. */
 export function demoCommand(): Command {
-  return new Command('demo').description('show the whole walk: register, fetch a token, predict, find the record').action(run);
+  return new Command('demo')
+    .description('show the whole walk: register, fetch a token, predict, find the record')
+    .action(run);
 }
 
 async function run(): Promise<void> {
@@ -47,8 +49,12 @@ async function run(): Promise<void> {
     await call(400, 'POST', '/predict', { ...withoutSex, age: 'young' }, token);
 
     heading('An admin disables the user; the token is refused from the next request on');
-    console.log(`$ npm run foretell -- users create --username ${admin.username} --email ${admin.email} --role admin`);
-    const adminId = await withFeatures((features) => features.get(UsersService).register({ ...admin, role: 'admin' }));
+    console.log(
+      `$ npm run foretell -- users create --username ${admin.username} --email ${admin.email} --role admin`,
+    );
+    const adminId = await withFeatures((features) =>
+      features.get(UsersService).register({ ...admin, role: 'admin' }),
+    );
     console.log(`Created admin ${admin.username} with id ${adminId.id}.\n`);
     const adminToken = await fetchToken(call, admin);
     await call(200, 'PUT', `/toggle-user-permission/${registered.user_id}/0`, undefined, adminToken);
@@ -82,7 +88,10 @@ function caller(url: string): Call {
     if (body) console.log(JSON.stringify(body, (key, value: unknown) => (key === 'password' ? '…' : value)));
     const response = await fetch(url + path, {
       method,
-      headers: { ...(body && { 'content-type': 'application/json' }), ...(token && { authorization: `Bearer ${token}` }) },
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
       body: body && JSON.stringify(body),
     });
     const text = await response.text();
@@ -109,7 +118,9 @@ async function printTables(userId: number): Promise<void> {
   try {
     await runner.query('SET ROLE foretell_analyst');
     await print('SELECT id, username, email, role, enabled, created_datetime FROM users WHERE id = $1');
-    await print('SELECT id, user_id, input, model, model_version, dialect FROM requests WHERE user_id = $1 ORDER BY id');
+    await print(
+      'SELECT id, user_id, input, model, model_version, dialect FROM requests WHERE user_id = $1 ORDER BY id',
+    );
     await print(
       'SELECT responses.id, request_id, status_code, output, duration_ms FROM responses ' +
         'JOIN requests ON requests.id = request_id WHERE user_id = $1 ORDER BY responses.id',

@@ -8,7 +8,9 @@ import { serveCommand } from './serve.command.js';
 import { usersCommand } from './users.command.js';
 
 const program = new Command('foretell')
-  .description('Serves predictions and keeps the record of every one. Reads the same variables as the service.')
+  .description(
+    'Serves predictions and keeps the record of every one. Reads the same variables as the service.',
+  )
   .addCommand(serveCommand())
   .addCommand(migrateCommand())
   .addCommand(usersCommand())
@@ -17,7 +19,8 @@ const program = new Command('foretell')
   // Wrong arguments end with 2, as other command lines have it; a command that failed ends with 1.
   .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2));
 for (const command of program.commands) command.copyInheritedSettings(program);
-for (const command of program.commands.flatMap((parent) => parent.commands)) command.copyInheritedSettings(program);
+for (const command of program.commands.flatMap((parent) => parent.commands))
+  command.copyInheritedSettings(program);
 
 try {
   await program.parseAsync();
@@ -30,7 +33,10 @@ function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
   if (error instanceof Problem) {
     const errors = (error.members.errors ?? []) as { detail: string; pointer: string }[];
-    return [`${error.title}: ${error.message}`, ...errors.map((each) => `  ${each.pointer} ${each.detail}`)].join('\n');
+    return [
+      `${error.title}: ${error.message}`,
+      ...errors.map((each) => `  ${each.pointer} ${each.detail}`),
+    ].join('\n');
   }
   return error instanceof Error ? error.message : String(error);
 }

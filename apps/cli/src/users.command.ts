@@ -57,7 +57,9 @@ export function usersCommand(): Command {
     'change a password; it is asked on the terminal or read from standard input',
     async ({ username }) => {
       const password = await askPassword();
-      await change(username, 'given a new password', (service, user) => service.setPassword(user.id, password));
+      await change(username, 'given a new password', (service, user) =>
+        service.setPassword(user.id, password),
+      );
     },
   );
   return users;

@@ -93,9 +93,7 @@ export class Recorder implements OnApplicationShutdown {
       return records.map(() => undefined);
     } catch (error) {
       if (isUnavailable(error) || records.length === 1) throw error;
-      return Promise.all(
-        records.map((record) => this.insert([record]).catch((refusal: Error) => refusal)),
-      );
+      return Promise.all(records.map((record) => this.insert([record]).catch((refusal: Error) => refusal)));
     }
   }
 

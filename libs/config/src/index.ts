@@ -3,5 +3,6 @@
  * once, frozen, injected. Secrets that a local start needs are generated once into `DATA_DIR`.
  */
 export { CONFIG, ConfigError, loadConfig, type Config } from './config.js';
+export { bareEnvironment, childEnvironment } from './environment.js';
 export { ConfigModule } from './config.module.js';
 export { readOrCreateSecret } from './secrets.js';

@@ -1,18 +1,22 @@
 import pg from 'pg';
-import { DataSource, type EntitySchema, type MixedList } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { migrations } from '#migrations';
 
 interface DataSourceSettings {
   url: string;
   poolSize?: number;
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
-  entities: MixedList<Function | string | EntitySchema>;
+  entities: NonNullable<DataSourceOptions['entities']>;
   onPoolError?(error: unknown): void;
 }
 
 /** TypeORM on one pool. The schema is made by migrations only. */
-export function createDataSource({ url, poolSize = 10, entities, onPoolError }: DataSourceSettings): DataSource {
+export function createDataSource({
+  url,
+  poolSize = 10,
+  entities,
+  onPoolError,
+}: DataSourceSettings): DataSource {
   return new DataSource({
     type: 'postgres',
     url,

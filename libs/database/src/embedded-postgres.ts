@@ -1,6 +1,15 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { readOrCreateSecret } from '#libs/config';
@@ -47,7 +56,12 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
   const password = readOrCreateSecret(dataDir, 'database-password');
   const account = await accountFor(clusterDir);
   const connect = (port: number, database: string) =>
-    connectClient({ port, database, password, application_name: `foretell ${options.purpose} ${process.pid}` });
+    connectClient({
+      port,
+      database,
+      password,
+      application_name: `foretell ${options.purpose} ${process.pid}`,
+    });
 
   const { client: keeper, port } = await joinCluster();
   // A keeper whose server is stopped by an operator must not take the process down with an unhandled 'error'.
@@ -106,9 +120,12 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
   async function leave(): Promise<void> {
     try {
       await keeper.query('SELECT pg_advisory_unlock_all()');
-      const { rows } = await keeper.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [USERS]);
+      const { rows } = await keeper.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [
+        USERS,
+      ]);
       // `fast` ends the keeper's own connection as well.
-      if (rows[0]?.last) await runPostgres('pg_ctl', clusterDir, ['stop', '-m', 'fast', '-w', '-t', '30'], account);
+      if (rows[0]?.last)
+        await runPostgres('pg_ctl', clusterDir, ['stop', '-m', 'fast', '-w', '-t', '30'], account);
       else await keeper.end();
     } catch (error) {
       // The server is gone already: there is nothing left to stop.
@@ -118,7 +135,9 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
 }
 
 async function claimService(keeper: pg.Client, dataDir: string): Promise<void> {
-  const { rows } = await keeper.query<{ free: boolean }>('SELECT pg_try_advisory_lock($1) AS free', [SERVICE]);
+  const { rows } = await keeper.query<{ free: boolean }>('SELECT pg_try_advisory_lock($1) AS free', [
+    SERVICE,
+  ]);
   if (rows[0]?.free) return;
   const holder = await keeper.query<{ application_name: string }>(
     `SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND objid = $1`,
@@ -132,7 +151,12 @@ async function claimService(keeper: pg.Client, dataDir: string): Promise<void> {
 }
 
 async function connectClient(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client({ host: '127.0.0.1', user: SUPERUSER, connectionTimeoutMillis: 10_000, ...config });
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    user: SUPERUSER,
+    connectionTimeoutMillis: 10_000,
+    ...config,
+  });
   await client.connect();
   return client;
 }
@@ -158,7 +182,9 @@ async function initialise(clusterDir: string, password: string, account: Account
         '--auth=scram-sha-256',
         '--encoding=UTF8',
         // Unicode case mapping without the operating system's locales: `lower(username)` is the same everywhere.
-        ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
       ],
       account,
     );
@@ -187,7 +213,12 @@ async function start(
   }).map(([name, value]) => `-c ${name}='${value}'`);
   const log = join(clusterDir, 'start.log');
   try {
-    await runPostgres('pg_ctl', clusterDir, ['start', '-w', '-t', '60', '-l', log, '-o', flags.join(' ')], account);
+    await runPostgres(
+      'pg_ctl',
+      clusterDir,
+      ['start', '-w', '-t', '60', '-l', log, '-o', flags.join(' ')],
+      account,
+    );
   } catch (cause) {
     const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
     throw new Error(lines.at(-1) ?? (cause as Error).message, { cause });
@@ -211,15 +242,23 @@ function readPostmaster(clusterDir: string): { pid: number; port: number; isRead
  */
 function removeIfStale(clusterDir: string): boolean {
   const postmaster = readPostmaster(clusterDir);
-  if (!postmaster || isPostgres(postmaster.pid)) return false;
+  if (!postmaster || isPostmasterOf(clusterDir, postmaster.pid)) return false;
   rmSync(join(clusterDir, 'postmaster.pid'), { force: true });
   return true;
 }
 
-function isPostgres(pid: number): boolean {
+/** Elsewhere than on Linux any process with this number counts: the pid file of a server that runs must stay. */
+function isPostmasterOf(clusterDir: string, pid: number): boolean {
   try {
-    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'postgres';
-    return process.kill(pid, 0);
+    if (process.platform !== 'linux') return process.kill(pid, 0);
+    // Empty for a zombie; and only the postmaster has arguments, its children write what they do in their place.
+    const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    const folder = args[args.indexOf('-D') + 1] ?? '';
+    return (
+      basename(program) === 'postgres' &&
+      args.includes('-D') &&
+      realpathSync(folder) === realpathSync(clusterDir)
+    );
   } catch (error) {
     return ignorable(error, 'EPERM');
   }

@@ -20,9 +20,16 @@ interface OpenOptions {
 }
 
 /** Opens the configured database, or the embedded one, and brings its schema up to date. */
-export async function openDatabase(config: Config, { purpose, entities, logger }: OpenOptions): Promise<OpenDatabase> {
+export async function openDatabase(
+  config: Config,
+  { purpose, entities, logger }: OpenOptions,
+): Promise<OpenDatabase> {
   const server = config.databaseUrl
-    ? { url: config.databaseUrl, description: withoutPassword(config.databaseUrl), close: async () => undefined }
+    ? {
+        url: config.databaseUrl,
+        description: withoutPassword(config.databaseUrl),
+        close: async () => undefined,
+      }
     : await openEmbeddedPostgres({ dataDir: config.dataDir, purpose });
   const dataSource = createDataSource({
     url: server.url,

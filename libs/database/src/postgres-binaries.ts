@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { bareEnvironment } from '#libs/config';
 
 const run = promisify(execFile);
 
@@ -28,9 +29,12 @@ async function locate(binary: Binary): Promise<string> {
     const paths = (await import(entry)) as Record<Binary, string>;
     return paths[binary];
   } catch (cause) {
-    throw new Error(`No embedded PostgreSQL for ${system}-${arch()}. Set DATABASE_URL to a PostgreSQL of your own.`, {
-      cause,
-    });
+    throw new Error(
+      `No embedded PostgreSQL for ${system}-${arch()}. Set DATABASE_URL to a PostgreSQL of your own.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -46,10 +50,9 @@ export async function accountFor(clusterDir: string): Promise<Account | undefine
   try {
     return { uid: await id('-u'), gid: await id('-g') };
   } catch {
-    await run('useradd', [
-      ...['--system', '--user-group', '--no-create-home'],
-      ...['--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', 'postgres'],
-    ]);
+    const nobodyLogsIn =
+      '--system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin';
+    await run('useradd', [...nobodyLogsIn.split(' '), 'postgres']);
     return { uid: await id('-u'), gid: await id('-g') };
   }
 }
@@ -91,8 +94,7 @@ export async function runPostgres(
     : [program];
   const { stdout } = await run(command[0]!, [...command.slice(1), '-D', clusterDir, ...args], {
     cwd: '/',
-    // Nothing of our environment: it may hold secrets.
-    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+    env: bareEnvironment(),
     ...(needsCapability ? {} : account),
   });
   return stdout;

@@ -1,7 +1,8 @@
 /** SQLSTATE classes: https://www.postgresql.org/docs/18/errcodes-appendix.html */
+// EPIPE has five letters as well; no class of SQLSTATE begins with E.
 function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 export function isUniqueViolation(error: unknown): boolean {
@@ -17,7 +18,9 @@ export function isUnavailable(error: unknown): boolean {
   // A failure with no SQLSTATE never came from the server: the connection was refused, cut, or timed out.
   if (state === undefined) return isConnectionFailure(error);
   // 55000 is also what a database says that takes no connections (ALTER DATABASE … ALLOW_CONNECTIONS false).
-  return ['08', '53', '57', '58', '25', '40'].includes(state.slice(0, 2)) || ['55P03', '55000'].includes(state);
+  return (
+    ['08', '53', '57', '58', '25', '40'].includes(state.slice(0, 2)) || ['55P03', '55000'].includes(state)
+  );
 }
 
 function isConnectionFailure(error: unknown): boolean {

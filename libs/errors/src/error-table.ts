@@ -17,7 +17,7 @@ export const ERRORS = {
   'too-many-failed-logins': { status: 429, title: 'Too many failed logins' },
   'headers-too-large': { status: 431, title: 'Headers too large' },
   'internal-error': { status: 500, title: 'Internal error' },
-  'overloaded': { status: 503, title: 'Overloaded' },
+  overloaded: { status: 503, title: 'Overloaded' },
   'database-unavailable': { status: 503, title: 'Database unavailable' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -52,10 +52,14 @@ export class Problem extends Error {
   }
 
   static databaseUnavailable(cause: unknown, retryAfterSeconds = 1): Problem {
-    return new Problem('database-unavailable', 'The database does not answer at the moment. Please try again.', {
-      headers: { 'retry-after': String(retryAfterSeconds) },
-      cause,
-    });
+    return new Problem(
+      'database-unavailable',
+      'The database does not answer at the moment. Please try again.',
+      {
+        headers: { 'retry-after': String(retryAfterSeconds) },
+        cause,
+      },
+    );
   }
 
   toBody(requestId: string): ProblemBody {

@@ -83,7 +83,9 @@ export async function readArtifact(folder: string): Promise<Artifact> {
     }
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`);
+    const issues = parsed.error.issues.map(
+      ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
+    );
     throw new ArtifactError(folder, `${file} is not as it should be: ${issues.join('; ')}`);
   };
 
@@ -93,7 +95,10 @@ export async function readArtifact(folder: string): Promise<Artifact> {
   const graph = await read('model.onnx');
   const sha256 = createHash('sha256').update(graph).digest('hex');
   if (sha256 !== manifest.sha256) {
-    throw new ArtifactError(folder, `the sha256 of model.onnx is ${sha256}, the manifest says ${manifest.sha256}`);
+    throw new ArtifactError(
+      folder,
+      `the sha256 of model.onnx is ${sha256}, the manifest says ${manifest.sha256}`,
+    );
   }
   return { folder, manifest, columns: input_schema.columns, golden, graph };
 }

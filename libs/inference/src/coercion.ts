@@ -23,8 +23,11 @@ class Mistake {
 
 type Convert = (value: unknown) => Converted;
 
-/** Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. */
-const PLAIN_DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+/**
+ * Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. Each digit can match in one
+ * way only: with `\d+\.?\d*` a text of 100 000 digits and a letter took 12 s to refuse, in which nobody is answered.
+ */
+const PLAIN_DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /**
  * Compiles a schema once into the function that every request passes. Every bad column is reported at once, and no
@@ -33,7 +36,12 @@ const PLAIN_DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 export function compileCoercion(columns: readonly Column[]): (features: Features) => Coerced {
   const compiled = columns.map((column) => {
     const convert = compileColumn(column);
-    return { name: column.name, pointer: pointerTo(column.name), convert, absent: whenAbsent(column, convert) };
+    return {
+      name: column.name,
+      pointer: pointerTo(column.name),
+      convert,
+      absent: whenAbsent(column, convert),
+    };
   });
   const names = new Set(columns.map(({ name }) => name));
 
@@ -68,7 +76,8 @@ function pointerTo(name: string): string {
 function whenAbsent(column: Column, convert: Convert): Converted {
   if (column.default !== undefined) {
     const converted = column.default === null ? missing(column) : convert(column.default);
-    if (converted instanceof Mistake) throw new Error(`the default of column ${column.name} ${converted.detail}`);
+    if (converted instanceof Mistake)
+      throw new Error(`the default of column ${column.name} ${converted.detail}`);
     return converted;
   }
   return column.required ? new Mistake('is required') : missing(column);
@@ -139,7 +148,9 @@ function boolean(): Convert {
 function categorical({ categories }: Column): Convert {
   const listed = categories && new Set(categories.map(String));
   const notListed = new Mistake(
-    listed ? `must be one of ${[...listed].map((category) => JSON.stringify(category)).join(', ')}` : 'must be a string',
+    listed
+      ? `must be one of ${[...listed].map((category) => JSON.stringify(category)).join(', ')}`
+      : 'must be a string',
   );
   return (value) => {
     if (typeof value !== 'string' && typeof value !== 'number') return notListed;

@@ -2,7 +2,8 @@
  * The shortest decimal that reads back as the same float32: 0.5124505758285522 → "0.5124506".
  *
  * Nine significant digits always suffice (IEEE 754), and if p digits do, p + 1 do as well; most probabilities need
- * seven or eight, so that the search starts there.
+ * seven or eight, so that the search starts there. Of each length only the nearest decimal is tried; at three powers
+ * of two (-96, 87, 90) another one of eight digits would read back as well, and nine are written.
  */
 export function formatFloat32(value: number): string {
   const isExact = (digits: number) => Math.fround(Number(value.toPrecision(digits))) === value;

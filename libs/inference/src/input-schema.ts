@@ -15,11 +15,17 @@ const column = z
     default: scalar.optional(),
     minimum: z.number().optional(),
     maximum: z.number().optional(),
-    categories: z.array(z.union([z.string(), z.number()])).min(1).optional(),
+    categories: z
+      .array(z.union([z.string(), z.number()]))
+      .min(1)
+      .optional(),
     description: z.string().optional(),
     example: scalar.optional(),
   })
-  .refine(({ type, categories }) => type === 'categorical' || !categories, 'only categorical columns have categories')
+  .refine(
+    ({ type, categories }) => type === 'categorical' || !categories,
+    'only categorical columns have categories',
+  )
   .refine(
     ({ type, minimum, maximum }) => type === 'numeric' || (minimum === undefined && maximum === undefined),
     'only numeric columns have a minimum or maximum',
@@ -31,7 +37,10 @@ export const inputSchemaFile = z.strictObject({
     columns: z
       .array(column)
       .min(1)
-      .refine((columns) => new Set(columns.map(({ name }) => name)).size === columns.length, 'two columns have one name'),
+      .refine(
+        (columns) => new Set(columns.map(({ name }) => name)).size === columns.length,
+        'two columns have one name',
+      ),
   }),
 });
 

@@ -9,6 +9,14 @@ export interface Prediction {
   readonly probabilities: readonly number[];
 }
 
+/**
+ * Since 1.29 the published ONNX Runtime reports to Microsoft by default: a number for this machine, which models are
+ * loaded, their hashes, the texts of errors. It reads this when the first session is made.
+ * https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md
+ */
+// oxlint-disable-next-line node/no-process-env -- written, not read
+process.env.ORT_DISABLE_TELEMETRY = '1';
+
 const MAX_BATCH_ROWS = 256;
 const MAX_QUEUED_ROWS = 10_000;
 const WARM_UP_BATCHES = [1, 1, 64, MAX_BATCH_ROWS, 1];
@@ -24,18 +32,17 @@ export class Model {
   readonly version: string;
   readonly manifest: Manifest;
   readonly columns: readonly Column[];
-  readonly coerce: (features: Features) => Coerced;
   private readonly batcher: Batcher<Row, Prediction>;
 
   private constructor(
     artifact: Artifact,
     private readonly session: ort.InferenceSession,
+    readonly coerce: (features: Features) => Coerced,
   ) {
     this.manifest = artifact.manifest;
     this.name = artifact.manifest.name;
     this.version = artifact.manifest.version;
     this.columns = artifact.columns;
-    this.coerce = compileCoercion(artifact.columns);
     this.batcher = new Batcher({
       run: (rows) => this.run(rows),
       maxBatch: MAX_BATCH_ROWS,
@@ -46,6 +53,7 @@ export class Model {
   /** Reads, loads, warms and checks. @throws ArtifactError */
   static async load(folder: string): Promise<Model> {
     const artifact = await readArtifact(folder);
+    const coerce = compileSchema(artifact);
     const session = await ort.InferenceSession.create(artifact.graph, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
@@ -55,7 +63,7 @@ export class Model {
       throw new ArtifactError(folder, `ONNX Runtime does not load model.onnx: ${cause.message}`, { cause });
     });
     checkGraph(artifact, session);
-    const model = new Model(artifact, session);
+    const model = new Model(artifact, session, coerce);
     await model.warmUp();
     await model.checkGolden(artifact);
     return model;
@@ -76,7 +84,9 @@ export class Model {
     const values = new Float32Array(rows.length * width);
     rows.forEach((row, index) => values.set(row as number[], index * width));
     const features = new ort.Tensor('float32', values, [rows.length, width]);
-    const { probabilities } = await this.session.run({ [this.session.inputNames[0]!]: features }, ['probabilities']);
+    const { probabilities } = await this.session.run({ [this.session.inputNames[0]!]: features }, [
+      'probabilities',
+    ]);
     const data = probabilities!.data as Float32Array;
     const classes = this.manifest.labels.length;
     return rows.map((_, index) => ({
@@ -95,7 +105,9 @@ export class Model {
     for (const [index, { input, output }] of golden.cases.entries()) {
       const { row, errors } = this.coerce(input);
       if (errors.length > 0) {
-        failures.push(`case ${index}: ${errors.map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ')}`);
+        failures.push(
+          `case ${index}: ${errors.map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ')}`,
+        );
         continue;
       }
       const { probabilities } = await this.infer(row);
@@ -111,13 +123,26 @@ export class Model {
       });
     }
     if (failures.length === 0) return;
-    throw new ArtifactError(folder, `it does not reproduce its golden values: ${failures.slice(0, 5).join('; ')}`);
+    throw new ArtifactError(
+      folder,
+      `it does not reproduce its golden values: ${failures.slice(0, 5).join('; ')}`,
+    );
+  }
+}
+
+function compileSchema({ folder, columns }: Artifact): Model['coerce'] {
+  try {
+    return compileCoercion(columns);
+  } catch (cause) {
+    throw new ArtifactError(folder, `input_schema.json: ${(cause as Error).message}`, { cause });
   }
 }
 
 function checkGraph({ folder, columns }: Artifact, session: ort.InferenceSession): void {
   const describe = (tensor: ort.InferenceSession.ValueMetadata) =>
-    tensor.isTensor ? `${tensor.name} ${tensor.type}[${tensor.shape.map((size) => size || -1).join(',')}]` : tensor.name;
+    tensor.isTensor
+      ? `${tensor.name} ${tensor.type}[${tensor.shape.map((size) => size || -1).join(',')}]`
+      : tensor.name;
   const [input] = session.inputMetadata;
   const fits =
     session.inputMetadata.length === 1 &&

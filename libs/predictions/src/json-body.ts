@@ -13,7 +13,8 @@ export function parseJsonBody(body: Buffer): unknown {
   } catch {
     throw Problem.badRequest('The body is not JSON.');
   }
-  if (isDeeperThan(MAX_DEPTH, value)) throw Problem.badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`);
+  if (isDeeperThan(MAX_DEPTH, value))
+    throw Problem.badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`);
   return value;
 }
 

@@ -42,7 +42,12 @@ export class PredictionsService {
     const started = performance.now();
     if (this.recorder.isFull) throw Problem.overloaded('Too many predictions are waiting. Please try again.');
     const model = this.models.default;
-    const { input, ignoredColumns, statusCode, output, problem } = await this.answer(model, dialect, body, requestId);
+    const { input, ignoredColumns, statusCode, output, problem } = await this.answer(
+      model,
+      dialect,
+      body,
+      requestId,
+    );
     await this.recorder.record({
       userId: actor.userId,
       requestUuid: requestId,
@@ -83,7 +88,8 @@ export class PredictionsService {
 
   private toProblem(error: unknown): Problem {
     if (error instanceof Problem) return error;
-    if (error instanceof QueueFull) return Problem.overloaded('Too many rows wait for this model. Please try again.');
+    if (error instanceof QueueFull)
+      return Problem.overloaded('Too many rows wait for this model. Please try again.');
     this.logger.error(error);
     return new Problem('internal-error', 'The prediction failed for a reason of ours. It is in our log.', {
       cause: error,

@@ -4,4 +4,5 @@
  */
 export { TokensModule } from './tokens.module.js';
 export { TokensService } from './tokens.service.js';
+export { VerifiedTokens } from './verified-tokens.js';
 export { JWT_STRATEGY } from './jwt.strategy.js';

@@ -41,9 +41,13 @@ export class LoginThrottle {
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
       const seconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-      throw new Problem('too-many-failed-logins', `Too many failed logins. Try again in ${seconds} seconds.`, {
-        headers: { 'retry-after': String(seconds) },
-      });
+      throw new Problem(
+        'too-many-failed-logins',
+        `Too many failed logins. Try again in ${seconds} seconds.`,
+        {
+          headers: { 'retry-after': String(seconds) },
+        },
+      );
     }
     return {
       succeeded: async () => {

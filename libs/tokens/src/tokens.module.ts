@@ -6,15 +6,17 @@ import { JwtStrategy } from './jwt.strategy.js';
 import { LoginThrottle } from './login-throttle.js';
 import { createSigningKey, SIGNING_KEY } from './signing-key.js';
 import { TokensService } from './tokens.service.js';
+import { VerifiedTokens } from './verified-tokens.js';
 
 @Module({
   imports: [PassportModule, UsersModule],
   providers: [
     { provide: SIGNING_KEY, inject: [CONFIG], useFactory: createSigningKey },
     LoginThrottle,
+    VerifiedTokens,
     TokensService,
     JwtStrategy,
   ],
-  exports: [TokensService],
+  exports: [TokensService, VerifiedTokens],
 })
 export class TokensModule {}

@@ -4,17 +4,9 @@ import jwt from 'jsonwebtoken';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
 import { Passwords, UserDirectory, UsersService, type User } from '#libs/users';
+import type { Claims } from './claims.js';
 import { LoginThrottle } from './login-throttle.js';
 import { ALGORITHM, SIGNING_KEY } from './signing-key.js';
-
-/** The registered claims we issue (RFC 7519 §4.1); `sub` is the user's id as a string. */
-export interface Claims {
-  sub: string;
-  iss: string;
-  aud: string;
-  iat: number;
-  exp: number;
-}
 
 @Injectable()
 export class TokensService {
@@ -38,7 +30,10 @@ export class TokensService {
       throw error;
     });
     if (!user) {
-      throw new Problem('invalid-credentials', 'The username or the password is wrong, or the user is disabled.');
+      throw new Problem(
+        'invalid-credentials',
+        'The username or the password is wrong, or the user is disabled.',
+      );
     }
     await attempt.succeeded();
     return jwt.sign({}, this.key, {

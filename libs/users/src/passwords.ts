@@ -30,8 +30,10 @@ export class Passwords {
 
   /** @throws Problem `bad-request` for a password too short or too long, `overloaded` when too many hashes wait. */
   async hash(password: string): Promise<string> {
-    if ([...password].length < this.minLength) throw refused(`must be at least ${this.minLength} characters long`);
-    if (!isHashable(password)) throw refused(`must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8, without NUL`);
+    if ([...password].length < this.minLength)
+      throw refused(`must be at least ${this.minLength} characters long`);
+    if (!isHashable(password))
+      throw refused(`must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8, without NUL`);
     return this.limited(() => bcrypt.hash(password, this.cost));
   }
 

@@ -62,10 +62,12 @@ export class HealthController {
     const timeout = new Promise<Check>((resolve) => {
       timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
     });
-    const answer = poolOf(this.dataSource).query('SELECT 1').then(
-      () => 'ok' as const,
-      () => 'failed' as const,
-    );
+    const answer = poolOf(this.dataSource)
+      .query('SELECT 1')
+      .then(
+        () => 'ok' as const,
+        () => 'failed' as const,
+      );
     return Promise.race([answer, timeout]).finally(() => clearTimeout(timer));
   }
 }

@@ -4,30 +4,57 @@ import { AuthGuard as PassportGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import { isUnavailable } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
-import { JWT_STRATEGY } from '#libs/tokens';
+import { JWT_STRATEGY, TokensService, VerifiedTokens } from '#libs/tokens';
 
 const IS_PUBLIC = 'isPublic';
 
 /** Opens a route to callers without a token. */
 export const Public = () => SetMetadata(IS_PUBLIC, true);
 
-/** Who is calling: verifies the token and leaves the `Actor` on the request. */
+/**
+ * Who is calling: leaves the `Actor` behind the token on the request. Passport verifies a token that was not seen
+ * before; either way the account must be enabled now.
+ */
 @Injectable()
 export class AuthGuard extends PassportGuard(JWT_STRATEGY) {
-  constructor(@Inject(Reflector) private readonly reflector: Reflector) {
+  constructor(
+    @Inject(Reflector) private readonly reflector: Reflector,
+    @Inject(TokensService) private readonly tokens: TokensService,
+    @Inject(VerifiedTokens) private readonly verified: VerifiedTokens,
+  ) {
     super();
   }
 
   override canActivate(context: ExecutionContext) {
-    const isPublic = this.reflector.getAllAndOverride<boolean>(IS_PUBLIC, [context.getHandler(), context.getClass()]);
-    return isPublic ? true : super.canActivate(context);
+    if (this.reflector.getAllAndOverride<boolean>(IS_PUBLIC, [context.getHandler(), context.getClass()]))
+      return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
+    const { authorization } = request.headers;
+    const claims = authorization === undefined ? undefined : this.verified.find(authorization);
+    if (!claims) return super.canActivate(context);
+
+    const admit = (actor: Actor | undefined): true => {
+      if (!actor) throw unauthorized(true);
+      request.user = actor;
+      return true;
+    };
+    const actor = this.tokens.actorFor(claims);
+    // Not awaited where it is known: this is on the way of every prediction.
+    return actor instanceof Promise ? actor.then(admit) : admit(actor);
   }
 
-  override handleRequest<User = Actor>(error: unknown, actor: User | false, _info: unknown, context: ExecutionContext): User {
+  /** Passport's verdict on a token it has just verified. */
+  override handleRequest<User = Actor>(
+    error: unknown,
+    actor: User | false,
+    _info: unknown,
+    context: ExecutionContext,
+  ): User {
     if (error) throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;
     if (actor) return actor;
-    const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
-    throw unauthorized(headers.authorization !== undefined);
+    throw unauthorized(
+      context.switchToHttp().getRequest<FastifyRequest>().headers.authorization !== undefined,
+    );
   }
 }
 

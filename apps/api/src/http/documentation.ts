@@ -19,7 +19,9 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
     api,
     new DocumentBuilder()
       .setTitle('Foretell')
-      .setDescription('Register, fetch a token with `POST /token`, press "Authorize" and paste it, then predict.')
+      .setDescription(
+        'Register, fetch a token with `POST /token`, press "Authorize" and paste it, then predict.',
+      )
       .setVersion('1')
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
       .build(),

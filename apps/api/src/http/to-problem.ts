@@ -17,8 +17,12 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (isUnavailable(error)) return Problem.databaseUnavailable(error);
   const status =
-    error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number } | undefined)?.statusCode;
+    error instanceof HttpException
+      ? error.getStatus()
+      : (error as { statusCode?: number } | undefined)?.statusCode;
   const known = status === undefined ? undefined : BY_STATUS[status];
   if (known) return new Problem(...known);
-  return new Problem('internal-error', 'Something failed for a reason of ours. It is in our log.', { cause: error });
+  return new Problem('internal-error', 'Something failed for a reason of ours. It is in our log.', {
+    cause: error,
+  });
 }

@@ -18,12 +18,24 @@ export class PredictionsController {
   @HttpCode(200)
   @RouteConfig({ body: 'raw' })
   @Header('content-type', 'application/json; charset=utf-8')
-  @ApiOperation({ summary: 'Predict for one feature dictionary', description: 'The answer is recorded before it leaves.' })
+  @ApiOperation({
+    summary: 'Predict for one feature dictionary',
+    description: 'The answer is recorded before it leaves.',
+  })
   @ApiBody({ schema: { $ref: `#/components/schemas/${FEATURES_SCHEMA}` } })
   @ApiResponse({ status: 200, type: PlainPredictionDto })
-  @ApiResponse({ status: 400, description: 'Not a JSON object, or columns missing or not convertible: one error each.' })
-  @ApiResponse({ status: 401, description: 'No token, or one that is malformed, expired, or of a disabled user.' })
-  @ApiResponse({ status: 503, description: 'Overloaded, or the record cannot be written; see `Retry-After`.' })
+  @ApiResponse({
+    status: 400,
+    description: 'Not a JSON object, or columns missing or not convertible: one error each.',
+  })
+  @ApiResponse({
+    status: 401,
+    description: 'No token, or one that is malformed, expired, or of a disabled user.',
+  })
+  @ApiResponse({
+    status: 503,
+    description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
+  })
   predict(@Req() request: FastifyRequest<{ Body?: Buffer }>, @Caller() actor: Actor): Promise<string> {
     return this.predictions.predict({
       actor,

@@ -7,16 +7,27 @@ type SchemaObject = Exclude<Schemas[string], { $ref: string }>;
 export const FEATURES_SCHEMA = 'Features';
 
 export class PlainPredictionDto {
-  @ApiProperty({ example: '0.5124506', description: 'Probability of the second label: the shortest decimal of a float32.' })
+  @ApiProperty({
+    example: '0.5124506',
+    description: 'Probability of the second label: the shortest decimal of a float32.',
+  })
   yhat_prob!: string;
 
-  @ApiProperty({ example: '1', enum: ['0', '1'], description: '1 where the probability is over the threshold.' })
+  @ApiProperty({
+    example: '1',
+    enum: ['0', '1'],
+    description: '1 where the probability is over the threshold.',
+  })
   yhat!: string;
 }
 
 const TYPES: Record<ColumnType, SchemaObject[]> = {
   numeric: [{ type: 'number' }, { type: 'string' }, { type: 'boolean' }],
-  boolean: [{ type: 'boolean' }, { type: 'integer', enum: [0, 1] }, { type: 'string', enum: ['0', '1', 'true', 'false'] }],
+  boolean: [
+    { type: 'boolean' },
+    { type: 'integer', enum: [0, 1] },
+    { type: 'string', enum: ['0', '1', 'true', 'false'] },
+  ],
   categorical: [{ type: 'string' }],
 };
 
@@ -24,14 +35,24 @@ const TYPES: Record<ColumnType, SchemaObject[]> = {
 export function featuresSchema(columns: readonly Column[]): SchemaObject {
   return {
     type: 'object',
-    required: columns.filter((column) => column.required && column.default === undefined).map(({ name }) => name),
+    required: columns
+      .filter((column) => column.required && column.default === undefined)
+      .map(({ name }) => name),
     properties: Object.fromEntries(columns.map((column) => [column.name, columnSchema(column)])),
     additionalProperties: true,
     example: Object.fromEntries(columns.map(({ name, example }) => [name, example ?? null])),
   };
 }
 
-function columnSchema({ type, nullable, description, categories, minimum, maximum, ...column }: Column): SchemaObject {
+function columnSchema({
+  type,
+  nullable,
+  description,
+  categories,
+  minimum,
+  maximum,
+  ...column
+}: Column): SchemaObject {
   const [main, ...others] = TYPES[type];
   return {
     anyOf: [{ ...main, ...(categories && { enum: categories }), minimum, maximum }, ...others],

@@ -26,12 +26,16 @@ export class TokensController {
   @ApiOperation({
     summary: 'Whether a token is valid',
     deprecated: true,
-    description: 'A token in a URL ends up in the logs of whatever stands between. Call a route that needs one instead.',
+    description:
+      'A token in a URL ends up in the logs of whatever stands between. Call a route that needs one instead.',
   })
   @ApiResponse({ status: 200, type: MessageDto })
   @ApiResponse({ status: 401, description: 'It is not.' })
   async status(@Param('token') token: string): Promise<MessageDto> {
     if (await this.tokens.isValid(token)) return { message: 'Token is valid' };
-    throw new Problem('invalid-token', 'The token is malformed or expired, or its user is disabled or removed.');
+    throw new Problem(
+      'invalid-token',
+      'The token is malformed or expired, or its user is disabled or removed.',
+    );
   }
 }

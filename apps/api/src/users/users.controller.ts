@@ -30,7 +30,10 @@ export class UsersController {
   @ApiParam({ name: 'enabled', enum: ['0', '1', 'true', 'false'] })
   @ApiResponse({ status: 200, type: RegisteredDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
-  async setEnabled(@Param('user_id') user: string, @Param('enabled') enabled: string): Promise<RegisteredDto> {
+  async setEnabled(
+    @Param('user_id') user: string,
+    @Param('enabled') enabled: string,
+  ): Promise<RegisteredDto> {
     const userId = parseUserId(user);
     await this.users.setEnabled(userId, parseFlag(enabled));
     return { message: 'User permission updated successfully', user_id: userId };

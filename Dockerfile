@@ -1,0 +1,28 @@
+# Builds the same thing that `npm start` runs, in three steps that are also run without Docker:
+# npm ci, npm run build, npm prune.
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY apps ./apps
+COPY libs ./libs
+COPY migrations ./migrations
+COPY test/bench ./test/bench
+COPY test/support ./test/support
+RUN npm run build && rm -rf dist/test
+# Nothing that only builds or tests, and no embedded PostgreSQL: in a container the database is a service.
+RUN npm prune --omit=dev --omit=optional
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8001
+WORKDIR /app
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY package.json ./
+COPY model-artifacts ./model-artifacts
+USER node
+EXPOSE 8001
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/readyz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "dist/apps/api/src/main.js"]

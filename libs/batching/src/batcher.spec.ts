@@ -1,0 +1,224 @@
+import { describe, expect, test } from 'vitest';
+import { Batcher, QueueFull } from './batcher.js';
+
+interface Run {
+  items: string[];
+  /** Ends the run with these results; without an argument, with each item in capitals. */
+  succeed(results?: (string | Error)[]): Promise<void>;
+  fail(error: Error): Promise<void>;
+}
+
+/** A batcher whose runs end when the test says so. `runs` has every batch that was started, in order. */
+function controlledBatcher({ maxBatch = 100, maxQueued = 100 } = {}) {
+  const runs: Run[] = [];
+  const batcher = new Batcher<string, string>({
+    maxBatch,
+    maxQueued,
+    run: (items) =>
+      new Promise((resolve, reject) => {
+        runs.push({
+          items,
+          succeed: (results = items.map((item) => item.toUpperCase())) => settled(() => resolve(results)),
+          fail: (error) => settled(() => reject(error)),
+        });
+      }),
+  });
+  return { batcher, runs, batches: () => runs.map(({ items }) => items) };
+}
+
+/** Lets everything that follows from `act` happen. */
+async function settled(act: () => void = () => undefined): Promise<void> {
+  act();
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What has become of a promise by now. */
+async function stateOf(promise: Promise<unknown>): Promise<unknown> {
+  let state: unknown = 'pending';
+  promise.then(
+    (value) => (state = { value }),
+    (error: unknown) => (state = { error }),
+  );
+  await settled();
+  return state;
+}
+
+describe('starting', () => {
+  test('an idle batcher starts its first item at once, in the same tick', () => {
+    const { batcher, batches } = controlledBatcher();
+    void batcher.add('a');
+    expect(batches()).toEqual([['a']]);
+    expect(batcher.queued).toBe(0);
+  });
+
+  test('what arrives while a batch runs waits, and is the next batch, in order of arrival', async () => {
+    const { batcher, runs, batches } = controlledBatcher();
+    const answers = ['a', 'b', 'c', 'd'].map((item) => batcher.add(item));
+    expect(batcher.queued).toBe(3);
+    await settled();
+    expect(batches()).toEqual([['a']]);
+
+    await runs[0]!.succeed();
+    expect(batches()).toEqual([['a'], ['b', 'c', 'd']]);
+    expect(await stateOf(answers[0]!)).toEqual({ value: 'A' });
+    expect(await stateOf(answers[1]!)).toBe('pending');
+
+    await runs[1]!.succeed();
+    expect(await Promise.all(answers)).toEqual(['A', 'B', 'C', 'D']);
+    expect(batches()).toHaveLength(2);
+  });
+
+  test('an item added from an answer’s own continuation is in a batch once', async () => {
+    const { batcher, runs, batches } = controlledBatcher();
+    const second = batcher.add('a').then(() => batcher.add('b'));
+    await runs[0]!.succeed();
+    await runs[1]!.succeed();
+    expect(await second).toBe('B');
+    expect(batches()).toEqual([['a'], ['b']]);
+  });
+
+  test('after it was idle again it starts at once again', async () => {
+    const { batcher, runs, batches } = controlledBatcher();
+    const first = batcher.add('a');
+    await runs[0]!.succeed();
+    await first;
+    void batcher.add('b');
+    expect(batches()).toEqual([['a'], ['b']]);
+  });
+});
+
+describe('limits', () => {
+  test('no batch has more than maxBatch items, and the rest keep their order', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ maxBatch: 2 });
+    const answers = ['a', 'b', 'c', 'd', 'e', 'f'].map((item) => batcher.add(item));
+    for (let index = 0; index < 4; index++) {
+      expect(runs).toHaveLength(index + 1);
+      await runs[index]!.succeed();
+    }
+    expect(batches()).toEqual([['a'], ['b', 'c'], ['d', 'e'], ['f']]);
+    expect(await Promise.all(answers)).toEqual(['A', 'B', 'C', 'D', 'E', 'F']);
+  });
+
+  test('an item beyond maxQueued is refused with QueueFull and is never run', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ maxQueued: 2 });
+    const taken = [batcher.add('a'), batcher.add('b')];
+    expect(batcher.isFull).toBe(false);
+    taken.push(batcher.add('c'));
+    expect(batcher.isFull).toBe(true);
+
+    await expect(batcher.add('refused')).rejects.toBeInstanceOf(QueueFull);
+
+    await runs[0]!.succeed();
+    expect(batcher.isFull).toBe(false);
+    taken.push(batcher.add('d'));
+    await runs[1]!.succeed();
+    await runs[2]!.succeed();
+    expect(await Promise.all(taken)).toEqual(['A', 'B', 'C', 'D']);
+    expect(batches()).toEqual([['a'], ['b', 'c'], ['d']]);
+  });
+
+  test('under a thousand items at random moments one batch runs at a time and each item once, in order', async () => {
+    let running = 0;
+    let most = 0;
+    const ran: number[] = [];
+    const batcher = new Batcher<number, number>({
+      maxBatch: 7,
+      maxQueued: 1_000,
+      run: async (items) => {
+        most = Math.max(most, ++running);
+        expect(items.length).toBeLessThanOrEqual(7);
+        ran.push(...items);
+        for (let turns = items[0]! % 3; turns > 0; turns--) await settled();
+        running--;
+        return items.map((item) => -item);
+      },
+    });
+    const answers: Promise<number>[] = [];
+    for (let item = 0; item < 1_000; item++) {
+      answers.push(batcher.add(item));
+      if (item % 11 === 0) await settled();
+    }
+    const items = Array.from({ length: 1_000 }, (_, item) => item);
+    expect(await Promise.all(answers)).toEqual(items.map((item) => -item));
+    expect(ran).toEqual(items);
+    expect(most).toBe(1);
+  });
+});
+
+describe('failures', () => {
+  test('an Error among the results rejects its item alone', async () => {
+    const { batcher, runs } = controlledBatcher();
+    void batcher.add('first');
+    const answers = ['a', 'b', 'c'].map((item) => batcher.add(item));
+    const refusal = new Error('b is not wanted');
+    // Watched before it happens: a rejection that nobody handles would end the process.
+    const outcomes = Promise.allSettled(answers);
+    await runs[0]!.succeed();
+    await runs[1]!.succeed(['A', refusal, 'C']);
+    expect(await outcomes).toEqual([
+      { status: 'fulfilled', value: 'A' },
+      { status: 'rejected', reason: refusal },
+      { status: 'fulfilled', value: 'C' },
+    ]);
+  });
+
+  test('a rejected run rejects every item of its batch, and the next batch starts', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ maxBatch: 2 });
+    const first = batcher.add('a');
+    const failing = [batcher.add('b'), batcher.add('c')];
+    const next = batcher.add('d');
+    await runs[0]!.succeed();
+    const failure = new Error('no connection');
+    const outcomes = Promise.allSettled(failing);
+    await runs[1]!.fail(failure);
+    expect(await outcomes).toEqual([
+      { status: 'rejected', reason: failure },
+      { status: 'rejected', reason: failure },
+    ]);
+    expect(batches()).toEqual([['a'], ['b', 'c'], ['d']]);
+    await runs[2]!.succeed();
+    expect(await Promise.all([first, next])).toEqual(['A', 'D']);
+  });
+
+  test('a run that throws at once rejects its batch like one that rejects later', async () => {
+    let calls = 0;
+    const batcher = new Batcher<string, string>({
+      maxBatch: 10,
+      maxQueued: 10,
+      run: (items) => {
+        if (++calls === 1) throw new Error('not even begun');
+        return Promise.resolve(items);
+      },
+    });
+    await expect(batcher.add('a')).rejects.toThrow('not even begun');
+    await expect(batcher.add('b')).resolves.toBe('b');
+  });
+});
+
+describe('idle()', () => {
+  test('resolves at once where nothing runs', async () => {
+    const { batcher } = controlledBatcher();
+    await expect(batcher.idle()).resolves.toBeUndefined();
+  });
+
+  test('resolves only when the running batch and all that was queued are done, for everyone who asked', async () => {
+    const { batcher, runs } = controlledBatcher({ maxBatch: 1 });
+    const answers = [batcher.add('a'), batcher.add('b')];
+    const idle = [batcher.idle(), batcher.idle()];
+    expect(await stateOf(idle[0]!)).toBe('pending');
+    await runs[0]!.succeed();
+    expect(await stateOf(idle[0]!)).toBe('pending');
+    await runs[1]!.succeed();
+    await Promise.all(idle);
+    expect(await Promise.all(answers)).toEqual(['A', 'B']);
+  });
+
+  test('resolves after a batch that failed', async () => {
+    const { batcher, runs } = controlledBatcher();
+    const answer = batcher.add('a').catch((error: Error) => error.message);
+    const idle = batcher.idle();
+    await runs[0]!.fail(new Error('failed'));
+    await idle;
+    expect(await answer).toBe('failed');
+  });
+});

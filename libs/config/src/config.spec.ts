@@ -1,0 +1,223 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, loadConfig } from './config.js';
+
+const SECRET = 'thirty-two bytes of a secret ...';
+const PRODUCTION = {
+  APP_ENV: 'production',
+  DATABASE_URL: 'postgresql://db.example/foretell',
+  JWT_SECRET: SECRET,
+};
+
+/** What is wrong with this environment: one line for each variable. */
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const namesIn = (problems: readonly string[]) => problems.map((problem) => problem.split(':')[0]);
+
+test('an empty environment has every default of the operating contract', () => {
+  expect(loadConfig({})).toEqual({
+    appEnv: 'local',
+    isProduction: false,
+    host: '127.0.0.1',
+    port: 8001,
+    trustProxy: false,
+    maxBodyBytes: 1024 ** 2,
+    logLevel: 'info',
+    dataDir: join(process.cwd(), '.data'),
+    databaseUrl: undefined,
+    databasePoolSize: 10,
+    jwtSecret: undefined,
+    jwtTtlMinutes: 60,
+    jwtIssuer: 'foretell',
+    jwtAudience: 'foretell',
+    bcryptCost: 12,
+    passwordMinLength: 1,
+    loginFailuresPerMinute: 10,
+    docsPath: '/docs',
+    docsEnabled: true,
+    modelDir: join(process.cwd(), 'model-artifacts'),
+    defaultModel: 'heart-failure',
+    auditMode: 'commit',
+    auditQueueRows: 10_000,
+  });
+});
+
+test('every variable reaches the setting it is for', () => {
+  const config = loadConfig({
+    ...PRODUCTION,
+    HOST: '0.0.0.0',
+    PORT: '0',
+    TRUST_PROXY: 'true',
+    MAX_BODY_BYTES: '2048',
+    LOG_LEVEL: 'warn',
+    DATA_DIR: '/var/lib/foretell',
+    DATABASE_POOL_SIZE: '20',
+    JWT_TTL_MINUTES: '5',
+    JWT_ISSUER: 'https://issuer.example',
+    JWT_AUDIENCE: 'clients',
+    BCRYPT_COST: '10',
+    PASSWORD_MIN_LENGTH: '12',
+    LOGIN_FAILURES_PER_MINUTE: '3',
+    DOCS_PATH: '/api/documentation',
+    DOCS_ENABLED: 'true',
+    MODEL_DIR: '/models',
+    DEFAULT_MODEL: 'iris',
+    AUDIT_MODE: 'async',
+    AUDIT_QUEUE_ROWS: '7',
+  });
+  expect(config).toEqual({
+    appEnv: 'production',
+    isProduction: true,
+    host: '0.0.0.0',
+    port: 0,
+    trustProxy: true,
+    maxBodyBytes: 2048,
+    logLevel: 'warn',
+    dataDir: '/var/lib/foretell',
+    databaseUrl: PRODUCTION.DATABASE_URL,
+    databasePoolSize: 20,
+    jwtSecret: SECRET,
+    jwtTtlMinutes: 5,
+    jwtIssuer: 'https://issuer.example',
+    jwtAudience: 'clients',
+    bcryptCost: 10,
+    passwordMinLength: 12,
+    loginFailuresPerMinute: 3,
+    docsPath: '/api/documentation',
+    docsEnabled: true,
+    modelDir: '/models',
+    defaultModel: 'iris',
+    auditMode: 'async',
+    auditQueueRows: 7,
+  });
+});
+
+test('the configuration cannot be changed afterwards', () => {
+  expect(loadConfig({})).toSatisfy(Object.isFrozen);
+});
+
+describe('bad variables', () => {
+  const BAD = {
+    APP_ENV: 'bad-production',
+    PORT: '70666',
+    TRUST_PROXY: 'bad-flag',
+    MAX_BODY_BYTES: '1023',
+    LOG_LEVEL: 'bad-level',
+    DATABASE_URL: 'bad://user:hunter2@host/db',
+    DATABASE_POOL_SIZE: 'bad-number',
+    JWT_SECRET: 'bad-short-secret',
+    JWT_TTL_MINUTES: '-4711',
+    BCRYPT_COST: '4711',
+    PASSWORD_MIN_LENGTH: '73.5',
+    LOGIN_FAILURES_PER_MINUTE: '4711.5',
+    DOCS_PATH: 'bad path',
+    DOCS_ENABLED: 'bad-flag',
+    AUDIT_MODE: 'bad-mode',
+    AUDIT_QUEUE_ROWS: '-4711',
+  };
+
+  test('are all reported at once, each by its name', () => {
+    expect(namesIn(problemsOf(BAD)).toSorted()).toEqual(Object.keys(BAD).toSorted());
+  });
+
+  test.each(Object.entries(BAD))(
+    '%s alone is reported, with what it should be and without its value',
+    (name, value) => {
+      const problems = problemsOf({ [name]: value });
+      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name}: .{10}`))]);
+      expect(problems[0]).not.toContain(value);
+    },
+  );
+
+  test('never show a value in the message that an operator reads', () => {
+    const message = new ConfigError(problemsOf(BAD)).message;
+    expect(() => loadConfig(BAD)).toThrow(message);
+    expect(message).toMatch(/^The environment is not usable:\n {2}[A-Z_]+: /);
+    expect(message).not.toMatch(/bad-|bad:|hunter2|4711|70666|1023|73\.5/);
+  });
+
+  test.each(['80.5', '1e9', 'eighty', '-1', '65536'])('PORT=%s is refused', (PORT) => {
+    expect(namesIn(problemsOf({ PORT }))).toEqual(['PORT']);
+  });
+
+  test.each(['docs', '/', '/docs/', '//docs', '/do cs', '/docs?x', '/../docs/'])(
+    'DOCS_PATH=%s is refused',
+    (DOCS_PATH) => {
+      expect(namesIn(problemsOf({ DOCS_PATH }))).toEqual(['DOCS_PATH']);
+    },
+  );
+
+  test.each(['1', 'yes', 'TRUE'])('a flag is true or false, and not %s', (TRUST_PROXY) => {
+    expect(namesIn(problemsOf({ TRUST_PROXY }))).toEqual(['TRUST_PROXY']);
+  });
+});
+
+describe('JWT_SECRET', () => {
+  test('of 31 bytes is refused, of 32 accepted', () => {
+    expect(problemsOf({ JWT_SECRET: 'x'.repeat(31) })).toEqual([
+      'JWT_SECRET: must be at least 32 bytes long',
+    ]);
+    expect(loadConfig({ JWT_SECRET: 'x'.repeat(32) }).jwtSecret).toBe('x'.repeat(32));
+  });
+
+  test('is measured in bytes, not in characters', () => {
+    expect(loadConfig({ JWT_SECRET: 'ü'.repeat(16) }).jwtSecret).toBe('ü'.repeat(16));
+    expect(namesIn(problemsOf({ JWT_SECRET: 'ü'.repeat(15) + 'x' }))).toEqual(['JWT_SECRET']);
+  });
+});
+
+describe('production', () => {
+  test('needs DATABASE_URL and JWT_SECRET, and names both at once', () => {
+    const problems = problemsOf({ APP_ENV: 'production' });
+    expect(namesIn(problems)).toEqual(['DATABASE_URL', 'JWT_SECRET']);
+    for (const problem of problems) expect(problem).toContain('required');
+  });
+
+  test('names what is missing together with what is wrong', () => {
+    const problems = problemsOf({ APP_ENV: 'production', JWT_SECRET: 'short', PORT: 'x' });
+    expect(namesIn(problems).toSorted()).toEqual(['DATABASE_URL', 'JWT_SECRET', 'PORT']);
+  });
+
+  test('has documentation off and passwords of 8 characters, unless told otherwise', () => {
+    expect(loadConfig(PRODUCTION)).toMatchObject({ docsEnabled: false, passwordMinLength: 8 });
+    expect(loadConfig({ ...PRODUCTION, DOCS_ENABLED: 'true', PASSWORD_MIN_LENGTH: '1' })).toMatchObject({
+      docsEnabled: true,
+      passwordMinLength: 1,
+    });
+  });
+
+  test('alone asks for them: staging starts without', () => {
+    expect(loadConfig({ APP_ENV: 'staging' })).toMatchObject({ isProduction: false, docsEnabled: true });
+  });
+});
+
+describe('an empty variable counts as unset', () => {
+  test('and has its default', () => {
+    const names = ['APP_ENV', 'PORT', 'DATABASE_URL', 'JWT_SECRET', 'DOCS_PATH', 'DATA_DIR', 'TRUST_PROXY'];
+    expect(loadConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(loadConfig({}));
+  });
+
+  test('also where production needs it', () => {
+    expect(namesIn(problemsOf({ APP_ENV: 'production', DATABASE_URL: '', JWT_SECRET: '' }))).toEqual([
+      'DATABASE_URL',
+      'JWT_SECRET',
+    ]);
+  });
+});
+
+test.each(['postgres://host/db', 'postgresql://user:password@host:5432/db?sslmode=require'])(
+  'DATABASE_URL may be %s',
+  (DATABASE_URL) => expect(loadConfig({ DATABASE_URL }).databaseUrl).toBe(DATABASE_URL),
+);
+
+test('variables of other programs are ignored', () => {
+  expect(loadConfig({ HOME: '/root', PGHOST: 'elsewhere', npm_config_x: '1' })).toEqual(loadConfig({}));
+});

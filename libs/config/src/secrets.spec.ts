@@ -1,0 +1,36 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readOrCreateSecret } from './secrets.js';
+
+let parent: string;
+let dataDir: string;
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'foretell-secrets-'));
+  dataDir = join(parent, 'made', 'when needed');
+});
+
+afterEach(() => rmSync(parent, { recursive: true }));
+
+test('a secret is made once: 32 random bytes in base64url, readable by its owner alone', () => {
+  const secret = readOrCreateSecret(dataDir, 'a-secret');
+  expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
+  expect(statSync(join(dataDir, 'a-secret')).mode & 0o777).toBe(0o600);
+  expect(readOrCreateSecret(dataDir, 'a-secret')).toBe(secret);
+  expect(readOrCreateSecret(dataDir, 'another')).not.toBe(secret);
+  expect(readdirSync(dataDir)).toEqual(['a-secret', 'another']);
+});
+
+test('one that an operator wrote is used as it is, without the end of its line', () => {
+  readOrCreateSecret(dataDir, 'a-secret');
+  writeFileSync(join(dataDir, 'a-secret'), 'chosen by hand\n');
+  expect(readOrCreateSecret(dataDir, 'a-secret')).toBe('chosen by hand');
+});
+
+test('an empty file is refused: it is no secret', () => {
+  readOrCreateSecret(dataDir, 'a-secret');
+  writeFileSync(join(dataDir, 'a-secret'), '\n');
+  expect(() => readOrCreateSecret(dataDir, 'a-secret')).toThrow(`${join(dataDir, 'a-secret')} is empty`);
+});

@@ -1,0 +1,264 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ArtifactError } from './artifact.js';
+import type { Row } from './coercion.js';
+import { formatFloat32 } from './float32.js';
+import { Model } from './model.js';
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a test changes what it likes in any of the files
+type Json = any;
+
+const ARTIFACT = fileURLToPath(new URL('../../../model-artifacts/heart-failure/1', import.meta.url));
+
+describe('the committed heart-failure model', () => {
+  let model: Model;
+
+  beforeAll(async () => {
+    model = await Model.load(ARTIFACT);
+  });
+
+  afterAll(() => model?.release());
+
+  async function infer(features: Record<string, unknown>): Promise<readonly number[]> {
+    const { row, errors } = model.coerce(features);
+    expect(errors).toEqual([]);
+    return (await model.infer(row)).probabilities;
+  }
+
+  test('says what it is', () => {
+    expect(model.name).toBe('heart-failure');
+    expect(model.version).toBe('1');
+    expect(model.manifest).toMatchObject({ labels: ['0', '1'], threshold: 0.5 });
+    expect(model.columns.map(({ name }) => name)).toEqual([
+      'age',
+      'creatinine_phosphokinase',
+      'ejection_fraction',
+      'platelets',
+      'serum_creatinine',
+      'serum_sodium',
+      'sex',
+      'high_blood_pressure',
+    ]);
+  });
+
+  // From XGBoost, by way of the contract; written here again so that a wrong golden.json does not go unseen.
+  const [M, F] = [1, 0];
+  test.each<[number, (number | null)[]]>([
+    [0.5124506, [25, 1000, 35, 500000, 8, 135, M, 0]],
+    [0.55330104, [25, 1000, 35, 500000, 8, 135, F, 0]],
+    [0.9026563, [75, 582, 20, 265000, 1.9, 130, M, 1]],
+    [0.18759595, [55, 7861, 38, 263358.03, 1.1, 136, M, 0]],
+    [0.13463883, [60, 250, 60, 250000, 0.9, 140, F, 0]],
+    [0.5014447, [null, null, null, null, null, null, null, null]],
+  ])('answers the contract’s golden probability %d', async (expected, values) => {
+    const features = Object.fromEntries(model.columns.map(({ name }, index) => [name, values[index]]));
+    const [survived, died] = (await infer(features)) as [number, number];
+    expect(Math.abs(died - expected)).toBeLessThanOrEqual(1e-6);
+    expect(Math.abs(survived + died - 1)).toBeLessThanOrEqual(1e-6);
+    expect(Math.fround(died)).toBe(died);
+  });
+
+  test('answers the first of them to the last digit', async () => {
+    const golden = await goldenCases();
+    expect(formatFloat32((await infer(golden[0]!.input))[1]!)).toBe('0.5124506');
+  });
+
+  test('answers the same for the same values in other notations', async () => {
+    const golden = await goldenCases();
+    const features = golden[0]!.input;
+    const asText = Object.fromEntries(
+      Object.entries(features).map(([name, value]) => [name, ` ${String(value)} `]),
+    );
+    expect(await infer(asText)).toEqual(await infer(features));
+    expect(await infer({ ...features, sex: true, high_blood_pressure: 'FALSE' })).toEqual(
+      await infer(features),
+    );
+  });
+
+  test('a row has the same bits alone and in batches of 2 to 256, at whatever place', async () => {
+    const rows = (await goldenCases()).map(({ input }) => model.coerce(input).row);
+    const alone: (readonly number[])[] = [];
+    for (const row of rows) alone.push((await model.infer(row)).probabilities);
+
+    for (const size of [2, 3, 4, 7, 8, 16, 31, 64, 100, 128, 255, 256]) {
+      // The first row occupies the batcher, so that the others are one batch.
+      const first = model.infer(rows[0]!);
+      const indices = Array.from({ length: size }, (_, place) => (place * 7 + size) % rows.length);
+      const batch = indices.map((index) => model.infer(rows[index]!));
+      await first;
+      for (const [place, answer] of (await Promise.all(batch)).entries()) {
+        expect(answer.probabilities, `place ${place} of ${size}`).toEqual(alone[indices[place]!]);
+      }
+    }
+  });
+
+  test('a row that cannot become a tensor fails alone with its batch, and the model answers on', async () => {
+    const wrong = new Array<number>(9).fill(0) as Row;
+    await expect(model.infer(wrong)).rejects.toThrow(RangeError);
+    const golden = await goldenCases();
+    expect((await infer(golden[0]!.input))[1]).toBeCloseTo(0.5124506, 6);
+  });
+});
+
+async function goldenCases() {
+  const golden = JSON.parse(await readFile(join(ARTIFACT, 'golden.json'), 'utf8')) as {
+    cases: { input: Record<string, unknown>; output: { probabilities: number[] } }[];
+  };
+  return golden.cases;
+}
+
+describe('an artifact that cannot be used', () => {
+  let parent: string;
+  let folder: string;
+
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'foretell-artifact-'));
+    folder = join(parent, '1');
+    await cp(ARTIFACT, folder, { recursive: true });
+  });
+
+  afterEach(() => rm(parent, { recursive: true, force: true }));
+
+  async function change(file: string, edit: (json: Json) => void): Promise<void> {
+    const json = JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
+    edit(json);
+    await writeFile(join(folder, file), JSON.stringify(json));
+  }
+
+  /** The reason it is refused for; every one names the folder. */
+  async function refusal(): Promise<string> {
+    const error = await Model.load(folder).then(
+      async (model) => {
+        await model.release();
+        throw new Error('it was loaded');
+      },
+      (error: unknown) => error,
+    );
+    expect(error).toBeInstanceOf(ArtifactError);
+    const { message } = error as ArtifactError;
+    expect(message).toContain(`The model artifact in ${folder} cannot be used: `);
+    return message;
+  }
+
+  test('is none: the untouched copy loads', async () => {
+    const model = await Model.load(folder);
+    await model.release();
+    expect(model.name).toBe('heart-failure');
+  });
+
+  test.each(['manifest.json', 'input_schema.json', 'golden.json', 'model.onnx'])(
+    '%s is missing',
+    async (file) => {
+      await rm(join(folder, file));
+      expect(await refusal()).toContain(`${file} cannot be read (ENOENT)`);
+    },
+  );
+
+  test('the folder is missing', async () => {
+    await rm(folder, { recursive: true });
+    expect(await refusal()).toContain('manifest.json cannot be read (ENOENT)');
+  });
+
+  test.each(['manifest.json', 'input_schema.json', 'golden.json'])('%s is not JSON', async (file) => {
+    const text = await readFile(join(folder, file), 'utf8');
+    await writeFile(join(folder, file), text.slice(0, -3));
+    expect(await refusal()).toContain(`${file} is not JSON`);
+  });
+
+  test('the manifest has a field that nobody knows', async () => {
+    await change('manifest.json', (manifest) => (manifest.treshold = 0.7));
+    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*treshold/);
+  });
+
+  test('the manifest lacks fields: all of them are named', async () => {
+    await change('manifest.json', (manifest) => {
+      delete manifest.threshold;
+      manifest.labels = ['1'];
+    });
+    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*labels: .*threshold: /);
+  });
+
+  test.each([
+    ['a column of an unknown type', (columns: Json) => (columns[0].type = 'text'), /columns\.0\.type: /],
+    ['a misspelt property', (columns: Json) => (columns[1].nullabel = true), /columns\.1: .*nullabel/],
+    ['two columns of one name', (columns: Json) => (columns[1].name = 'age'), /two columns have one name/],
+    ['a minimum for a boolean', (columns: Json) => (columns[6].minimum = 0), /columns\.6: only numeric/],
+    [
+      'categories for a number',
+      (columns: Json) => (columns[0].categories = ['a']),
+      /columns\.0: only categorical/,
+    ],
+  ])('the input schema has %s', async (_, edit, reason) => {
+    await change('input_schema.json', ({ input_schema }) => edit(input_schema.columns));
+    expect(await refusal()).toMatch(reason);
+  });
+
+  test('model.onnx is not the one of the manifest: both hashes are shown', async () => {
+    await change('manifest.json', (manifest) => (manifest.sha256 = 'ab'.repeat(32)));
+    const found = createHash('sha256')
+      .update(await readFile(join(folder, 'model.onnx')))
+      .digest('hex');
+    expect(await refusal()).toContain(
+      `the sha256 of model.onnx is ${found}, the manifest says ${'ab'.repeat(32)}`,
+    );
+  });
+
+  test('a golden value is off by 1e-3: which case, and by how much', async () => {
+    await change('golden.json', ({ cases }) => (cases[2].output.probabilities[1] += 1e-3));
+    const message = await refusal();
+    expect(message).toContain(
+      'it does not reproduce its golden values: case 2: probabilities[1] is 0.902656',
+    );
+    expect(Number(/off by ([\d.e-]+)/.exec(message)?.[1])).toBeCloseTo(1e-3, 6);
+    expect(message).toContain('allowed 0.000001');
+    expect(message).not.toMatch(/case [013456789]/);
+  });
+
+  test('a golden value is off by twice its tolerance, and not when by half of it', async () => {
+    const edit = (by: number) =>
+      change('golden.json', ({ cases }) => (cases[0].output.probabilities[1] = 0.5124506 + by));
+    await edit(0.5e-6);
+    await (await Model.load(folder)).release();
+    await edit(2e-6);
+    expect(await refusal()).toContain('case 0');
+  });
+
+  test('a golden input does not fit the schema: which case and column', async () => {
+    await change('golden.json', ({ cases }) => (cases[1].input.age = 'old'));
+    expect(await refusal()).toMatch(/golden values: case 1: #\/age must be a number/);
+  });
+
+  test('model.onnx is cut short and the manifest agrees: ONNX Runtime’s reason', async () => {
+    const graph = await readFile(join(folder, 'model.onnx'));
+    const cut = graph.subarray(0, Math.floor(graph.length / 2));
+    await writeFile(join(folder, 'model.onnx'), cut);
+    await change('manifest.json', (manifest) => {
+      manifest.sha256 = createHash('sha256').update(cut).digest('hex');
+    });
+    expect(await refusal()).toMatch(/ONNX Runtime does not load model\.onnx: .+/);
+  });
+
+  test('the schema has a column fewer than the graph: what was expected and what was found', async () => {
+    await change('input_schema.json', ({ input_schema }) => input_schema.columns.pop());
+    expect(await refusal()).toContain(
+      'input_schema.json has 7 columns, so that the graph should have one input float32[-1,7]; ' +
+        'it has features float32[-1,8]',
+    );
+  });
+
+  test('the schema has a categorical column and the graph no input for it', async () => {
+    await change('input_schema.json', ({ input_schema }) => {
+      input_schema.columns[0] = { name: 'age', type: 'categorical', categories: ['young', 'old'] };
+    });
+    expect(await refusal()).toContain('a categorical column needs an input of strings');
+  });
+
+  test('a default does not fit its own column', async () => {
+    await change('input_schema.json', ({ input_schema }) => (input_schema.columns[0].default = 'unknown'));
+    expect(await refusal()).toMatch(/the default of column age must be a number/);
+  });
+});

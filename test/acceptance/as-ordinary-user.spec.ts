@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createUser } from '../support/client.js';
+import { CHECKOUT, type DataDir, type StartOptions } from '../support/data-dir.js';
+import { logIn, predict } from '../support/prediction-client.js';
+import { createDataDir } from '../support/test-data-dir.js';
+
+const NOBODY = { uid: 65534, gid: 65534 };
+
+/** From a first start to a second one that finds the data of the first. */
+async function walk(dataDir: DataDir, options: StartOptions): Promise<void> {
+  const first = await dataDir.startService(options);
+  const user = await createUser(first, dataDir);
+  await predict(first, user.token);
+  expect(await first.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
+
+  const second = await dataDir.startService(options);
+  await predict(second, await logIn(second, user));
+  expect(await second.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
+
+  const ending = await dataDir.foretell(['users', 'list'], options);
+  expect(ending, ending.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining(user.username) });
+  expect(await dataDir.processes()).toEqual([]);
+}
+
+/** Why this test cannot switch users here; undefined where it can. */
+function obstacle(): string | undefined {
+  if (process.getuid?.() !== 0)
+    return 'the tests do not run as root, so that they cannot become somebody else';
+  try {
+    execFileSync(process.execPath, ['dist/apps/cli/src/main.js', '--help'], {
+      ...NOBODY,
+      cwd: CHECKOUT,
+      stdio: 'pipe',
+    });
+    return undefined;
+  } catch (error) {
+    return `nobody cannot reach this checkout or node: ${(error as Error).message.split('\n')[0]}`;
+  }
+}
+
+const reason = obstacle();
+
+describe('as root', () => {
+  test('it runs PostgreSQL as another account, in a folder that only root may enter', async ({ skip }) => {
+    const fresh = createDataDir();
+    if (process.getuid?.() !== 0) skip('the tests do not run as root');
+    chmodSync(dirname(fresh.path), 0o700);
+    await walk(fresh, {});
+    expect(statSync(fresh.postgresDir).uid).not.toBe(0);
+    expect(statSync(join(fresh.path, 'jwt-secret'))).toMatchObject({ uid: 0 });
+  });
+
+  test('it does so in a folder that everybody may enter', async ({ skip }) => {
+    const fresh = createDataDir();
+    if (process.getuid?.() !== 0) skip('the tests do not run as root');
+    chmodSync(dirname(fresh.path), 0o755);
+    const ending = await fresh.foretell(['migrate']);
+    expect(ending, ending.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('Migrated') });
+    expect(statSync(fresh.postgresDir).uid).not.toBe(0);
+    expect(await fresh.processes()).toEqual([]);
+  });
+});
+
+describe('as nobody', () => {
+  test('it starts, keeps its data and stops in a folder of its own', async ({ skip }) => {
+    const fresh = createDataDir();
+    if (reason) skip(reason);
+    chownSync(dirname(fresh.path), NOBODY.uid, NOBODY.gid);
+    await walk(fresh, NOBODY);
+    for (const path of [fresh.path, fresh.postgresDir, join(fresh.path, 'jwt-secret')]) {
+      expect(statSync(path)).toMatchObject(NOBODY);
+    }
+  });
+
+  test('a folder that nobody may write is named in the reason why it cannot start', async ({ skip }) => {
+    const fresh = createDataDir();
+    if (reason) skip(reason);
+    chmodSync(dirname(fresh.path), 0o755);
+    const ending = await fresh.spawnService(NOBODY).ended;
+    expect(ending).toMatchObject({ code: 1, stdout: '' });
+    expect(ending.stderr).toMatch(/^Foretell cannot start\. .*permission denied/);
+    expect(ending.stderr).toContain(fresh.path);
+  });
+});

@@ -1,0 +1,88 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createUser } from '../support/client.js';
+import type { DataDir, Service } from '../support/data-dir.js';
+import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
+import { createTestDatabase } from '../support/test-database.js';
+import { createPreparedDataDir } from '../support/test-data-dir.js';
+
+describe('after a crash', () => {
+  /** Crashes a service that is under load, starts the next one on the same folder and says which postmasters they had. */
+  async function crashUnderLoad(
+    dataDir: DataDir,
+    crash: (service: Service) => void,
+  ): Promise<[number, number]> {
+    const service = await dataDir.startService();
+    const user = await createUser(service, dataDir);
+    const postmaster = dataDir.postmasterPid;
+    const load = startLoad(8, service, user);
+    await load.reached(100);
+    crash(service);
+    await Promise.all([service.ended, load.ended]);
+
+    const next = await dataDir.startService();
+    const nextPostmaster = dataDir.postmasterPid;
+    await predict(next, await logIn(next, user));
+    expect(await unrecorded(dataDir, load.answered)).toEqual([]);
+    expect(await next.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await dataDir.processes()).toEqual([]);
+    return [postmaster, nextPostmaster];
+  }
+
+  test('of the service alone, the next takes over the database that runs on, and every answered prediction is there', async () => {
+    const dataDir = await createPreparedDataDir();
+    const [before, after] = await crashUnderLoad(dataDir, (service) => service.process.kill('SIGKILL'));
+    expect(after).toBe(before);
+  });
+
+  test('of the service and of PostgreSQL, the next recovers, and every answered prediction is there', async () => {
+    const dataDir = await createPreparedDataDir();
+    const [before, after] = await crashUnderLoad(dataDir, (service) => {
+      process.kill(dataDir.postmasterPid, 'SIGKILL');
+      service.process.kill('SIGKILL');
+    });
+    expect(after).not.toBe(before);
+  });
+
+  test.each([
+    ['this test’s own process', async () => process.pid],
+    ['another PostgreSQL', anotherPostmaster],
+  ] as const)(
+    'a pid file whose number now belongs to %s does not keep it from starting',
+    async (_, pidOf) => {
+      const dataDir = await createPreparedDataDir();
+      const pid = await pidOf();
+      const lines = [
+        pid,
+        dataDir.postgresDir,
+        1763600000,
+        65000,
+        '',
+        '127.0.0.1',
+        ' 1234567     98305',
+        'ready   ',
+        '',
+      ];
+      writeFileSync(join(dataDir.postgresDir, 'postmaster.pid'), lines.join('\n'));
+
+      const service = await dataDir.startService();
+      const user = await createUser(service, dataDir);
+      await predict(service, user.token);
+      expect(dataDir.postmasterPid).not.toBe(pid);
+      expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
+      expect(() => process.kill(pid, 0)).not.toThrow();
+    },
+  );
+
+  /** The postmaster of the cluster that the other tests use. */
+  async function anotherPostmaster(): Promise<number> {
+    const database = await createTestDatabase({ empty: true });
+    try {
+      const [row] = await database.query<{ file: string }>(`SELECT pg_read_file('postmaster.pid') AS file`);
+      return Number.parseInt(row!.file, 10);
+    } finally {
+      await database.drop();
+    }
+  }
+});

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { createDataDir } from '../support/test-data-dir.js';
+
+test('the demo shows the whole walk and no secret, leaves nothing running, and can be repeated', async () => {
+  const dataDir = createDataDir();
+  for (const time of ['first', 'second']) {
+    const ending = await dataDir.foretell(['demo']);
+    expect(ending, `${time}: ${ending.stderr}`).toMatchObject({ code: 0, stderr: '' });
+    expect(ending.stdout).toMatch(/^\{"yhat_prob":"0\.5124506","yhat":"1"\}$/m);
+    const statuses = [...ending.stdout.matchAll(/^< (\d+) /gm)].map(([, status]) => Number(status));
+    expect(statuses).toEqual([201, 409, 200, 200, 400, 200, 200, 401, 200, 200]);
+
+    expect(secretsIn(ending.stdout)).toEqual([]);
+    expect(await dataDir.processes()).toEqual([]);
+  }
+
+  // The people of both times are gone, what was predicted for them is not.
+  const [users] = await dataDir.query('SELECT count(*)::int, count(username)::int AS names FROM users');
+  expect(users).toEqual({ count: 4, names: 0 });
+  expect(
+    await dataDir.query('SELECT status_code, count(*)::int FROM prediction_log GROUP BY 1 ORDER BY 1'),
+  ).toEqual([
+    { status_code: 200, count: 2 },
+    { status_code: 400, count: 2 },
+  ]);
+});
+
+/** Whole tokens, and anything where a password would stand. */
+function secretsIn(text: string): string[] {
+  const tokens = text.match(/eyJ[\w-]+\.[\w-]+(\.[\w-]*)?/g) ?? [];
+  const passwords = [...text.matchAll(/password["']?\s*[:=]\s*["']?([^"',\s]+)/gi)].map(
+    ([, value]) => value!,
+  );
+  return [...tokens, ...passwords.filter((value) => value !== '…')];
+}

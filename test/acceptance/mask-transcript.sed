@@ -1,0 +1,6 @@
+#!/usr/bin/sed -Ef
+# Masks what differs between two runs of the demo.
+s/(ada|admin)-[0-9a-f]{6}/\1-SUFFIX/g
+s/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/REQUEST-ID/g
+s/20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g
+s/│ [0-9]+\.?[0-9]* +│$/│ MS │/
