@@ -1,7 +1,16 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const root = fileURLToPath(new URL('.', import.meta.url));
+
 export default defineConfig({
-  ssr: { resolve: { conditions: ['source'] } },
+  resolve: {
+    // The source, not what was built last.
+    alias: [
+      { find: /^#libs\/([^/]+)$/, replacement: `${root}libs/$1/src/index.ts` },
+      { find: '#migrations', replacement: `${root}migrations/index.ts` },
+    ],
+  },
   test: {
     include: ['libs/**/*.spec.ts', 'test/**/*.{spec,e2e-spec}.ts'],
     globalSetup: ['test/support/database-cluster.ts'],

@@ -66,7 +66,7 @@ export async function load({ url, path, token, body, connections, seconds }: Loa
   await Promise.all(Array.from({ length: connections }, runConnection));
 
   const elapsed = (performance.now() - started) / 1000;
-  const sorted = Float64Array.from(latencies).sort();
+  const sorted = Float64Array.from(latencies).toSorted();
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
   return { perSecond: sorted.length / elapsed, p50: at(0.5), p99: at(0.99) };
 }

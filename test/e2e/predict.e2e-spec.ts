@@ -147,31 +147,6 @@ describe('answers', () => {
     expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
   });
 
-  test('with yhat 1 only strictly over the threshold of the model', async () => {
-    // The float32 that the tutorial's patient gets, and the float32 just below it.
-    const exact = Math.fround(0.5124506);
-    const below = Math.fround(exact - 2 ** -24);
-    expect(below).toBeLessThan(exact);
-    for (const [threshold, yhat] of [
-      [exact, '0'],
-      [below, '1'],
-    ] as const) {
-      const models = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-      cpSync('model-artifacts/heart-failure/1', join(models, 'heart-failure/1'), { recursive: true });
-      const manifest = join(models, 'heart-failure/1/manifest.json');
-      writeFileSync(manifest, JSON.stringify({ ...JSON.parse(readFileSync(manifest, 'utf8')), threshold }));
-      const other = await startApi({ DATABASE_URL: database.url, JWT_SECRET, MODEL_DIR: models });
-      try {
-        const { token } = await createUser(other, database);
-        const answer = await call(other, 'POST', '/predict', { body: PATIENT, token });
-        expect(answer.text).toBe(`{"yhat_prob":"0.5124506","yhat":"${yhat}"}`);
-      } finally {
-        await other.stop();
-        rmSync(models, { recursive: true });
-      }
-    }
-  });
-
   test('200 different questions at once, each with its own answer and exactly one record of both', async () => {
     const user = await createUser(api, database);
     const golden = JSON.parse(readFileSync('model-artifacts/heart-failure/1/golden.json', 'utf8')) as {
@@ -541,4 +516,41 @@ describe('knows each request by an id', () => {
       expect((await onlyRecordOf(user)).request_uuid).toBe(answer.headers.get('x-request-id'));
     },
   );
+});
+
+describe('with other settings', () => {
+  let models: string;
+  let other: ApiProcess;
+
+  beforeAll(async () => {
+    models = mkdtempSync(join(tmpdir(), 'foretell-models-'));
+    cpSync('model-artifacts/heart-failure/1', join(models, 'heart-failure/1'), { recursive: true });
+    const file = join(models, 'heart-failure/1/manifest.json');
+    // The threshold is the very float32 that the tutorial's patient gets.
+    const manifest = { ...JSON.parse(readFileSync(file, 'utf8')), threshold: Math.fround(0.5124506) };
+    writeFileSync(file, JSON.stringify(manifest));
+    other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: models, MAX_BODY_BYTES: '1024' });
+  });
+
+  afterAll(async () => {
+    await other?.stop();
+    rmSync(models, { recursive: true, force: true });
+  });
+
+  test('yhat is 1 only strictly over the threshold of the model', async () => {
+    const { token } = await createUser(other, database);
+    const atThreshold = await call(other, 'POST', '/predict', { body: PATIENT, token });
+    expect(atThreshold.text).toBe('{"yhat_prob":"0.5124506","yhat":"0"}');
+    const over = await call(other, 'POST', '/predict', { body: { ...PATIENT, sex: 0 }, token });
+    expect(over.body).toMatchObject({ yhat: '1' });
+  });
+
+  test('a body over MAX_BODY_BYTES is refused with 413', async () => {
+    const { token } = await createUser(other, database);
+    const body = JSON.stringify(PATIENT);
+    const fits = await call(other, 'POST', '/predict', { body: body.padEnd(1024), token });
+    expect(fits.status).toBe(200);
+    const tooLarge = await call(other, 'POST', '/predict', { body: body.padEnd(1025), token });
+    expectProblem(tooLarge, 413, 'Body too large');
+  });
 });

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
@@ -79,26 +82,6 @@ describe('a token', () => {
     });
     expect(claims.exp! - claims.iat!).toBe(3600);
     expect(Math.abs(claims.iat! - Date.now() / 1000)).toBeLessThan(60);
-  });
-
-  test('follows JWT_TTL_MINUTES, JWT_ISSUER and JWT_AUDIENCE, and no other service takes it', async () => {
-    const other = await startApi({
-      DATABASE_URL: database.url,
-      JWT_SECRET,
-      JWT_TTL_MINUTES: '5',
-      JWT_ISSUER: 'https://issuer.example.org',
-      JWT_AUDIENCE: 'predictions',
-    });
-    try {
-      const { token } = await createUser(other, database);
-      const claims = jwt.verify(token, JWT_SECRET) as jwt.JwtPayload;
-      expect(claims).toMatchObject({ iss: 'https://issuer.example.org', aud: 'predictions' });
-      expect(claims.exp! - claims.iat!).toBe(300);
-      expect((await call(other, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
-      expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(401);
-    } finally {
-      await other.stop();
-    }
   });
 });
 
@@ -283,18 +266,78 @@ describe('failed logins', () => {
       expect((await login({ username, password })).status).toBe(200);
     }
   });
+});
 
-  test('follow LOGIN_FAILURES_PER_MINUTE', async () => {
-    const strict = await startApi({ DATABASE_URL: database.url, LOGIN_FAILURES_PER_MINUTE: '2' });
-    try {
-      const { username, password } = await createUser(strict, database);
-      for (let attempt = 0; attempt < 2; attempt++) {
-        expect((await login({ username, password: 'wrong' }, strict)).status).toBe(401);
-      }
-      expect((await login({ username, password }, strict)).status).toBe(429);
-    } finally {
-      await strict.stop();
+describe('with other settings', () => {
+  let other: ApiProcess;
+
+  beforeAll(async () => {
+    other = await startApi({
+      DATABASE_URL: database.url,
+      JWT_SECRET,
+      JWT_TTL_MINUTES: '5',
+      JWT_ISSUER: 'https://issuer.example.org',
+      JWT_AUDIENCE: 'predictions',
+      LOGIN_FAILURES_PER_MINUTE: '2',
+    });
+  });
+
+  afterAll(async () => {
+    await other?.stop();
+  });
+
+  test('a token follows JWT_TTL_MINUTES, JWT_ISSUER and JWT_AUDIENCE, and no other service takes it', async () => {
+    const { token } = await createUser(other, database);
+    const claims = jwt.verify(token, JWT_SECRET) as jwt.JwtPayload;
+    expect(claims).toMatchObject({ iss: 'https://issuer.example.org', aud: 'predictions' });
+    expect(claims.exp! - claims.iat!).toBe(300);
+    expect((await call(other, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
+    expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(401);
+  });
+
+  test('failed logins follow LOGIN_FAILURES_PER_MINUTE', async () => {
+    const { username, password } = await createUser(other, database);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      expect((await login({ username, password: 'wrong' }, other)).status).toBe(401);
     }
+    expect((await login({ username, password }, other)).status).toBe(429);
+  });
+
+  test('the secret is made once, for its owner’s eyes only, where none is given: tokens outlive a restart', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'foretell-data-'));
+    const withDataDir = async (work: (at: ApiProcess) => Promise<void>) => {
+      const at = await startApi({ DATABASE_URL: database.url, DATA_DIR: dataDir });
+      await work(at).finally(() => at.stop());
+    };
+    const predictAt = async (at: ApiProcess, token: string) =>
+      (await call(at, 'POST', '/predict', { body: PATIENT, token })).status;
+    let token = '';
+    try {
+      await withDataDir(async (at) => {
+        ({ token } = await createUser(at, database));
+        expect(await predictAt(at, token)).toBe(200);
+      });
+      expect(readdirSync(dataDir)).toEqual(['jwt-secret']);
+      expect(statSync(join(dataDir, 'jwt-secret')).mode & 0o777).toBe(0o600);
+      await withDataDir(async (at) => expect(await predictAt(at, token)).toBe(200));
+      // And it is a secret that nobody else has.
+      expect(await predictAt(api, token)).toBe(401);
+    } finally {
+      rmSync(dataDir, { recursive: true });
+    }
+  });
+
+  test('a secret that is missing in production, or shorter than 32 bytes, keeps the service from starting', async () => {
+    const environments: Record<string, string>[] = [
+      { APP_ENV: 'production' },
+      { JWT_SECRET: 'x'.repeat(31) },
+    ];
+    const starting = environments.map((environment) =>
+      expect(startApi({ DATABASE_URL: database.url, ...environment })).rejects.toThrow(
+        /ended with code 1[^]*JWT_SECRET/,
+      ),
+    );
+    await Promise.all(starting);
   });
 });
 
@@ -341,10 +384,8 @@ test('neither token, password nor Authorization header is ever in the log, at it
       await call(talkative, 'DELETE', `/remove-user/${user.id}`, { token: admin.token }),
     ];
     expect(answers.map(({ status }) => status)).toEqual([
-      ...[401, 400, 400, 409, 400],
-      ...[200, 200, 401, 401, 404, 404],
-      ...[200, 200, 400, 401, 401, 401],
-      ...[403, 200, 200, 401, 401, 200],
+      401, 400, 400, 409, 400, 200, 200, 401, 401, 404, 404, 200, 200, 400, 401, 401, 401, 403, 200, 200, 401,
+      401, 200,
     ]);
     // These two never reach a route.
     expect((await get(`/token_status/${user.token}%zz`)).status).toBe(400);

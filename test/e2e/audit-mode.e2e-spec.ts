@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { recordsOfUser } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const AUDIT_QUEUE_ROWS = 5;
+const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+afterAll(async () => {
+  await database?.drop();
+});
+
+const settings = (mode: string) => ({
+  DATABASE_URL: database.url,
+  AUDIT_MODE: mode,
+  AUDIT_QUEUE_ROWS: String(AUDIT_QUEUE_ROWS),
+});
+
+const predictAt = (api: ApiProcess, { token }: TestUser) =>
+  call(api, 'POST', '/predict', { body: PATIENT, token });
+
+/** Keeps every record from being written until `release` is called. */
+async function holdRecords(): Promise<{ untilOneWaits(): Promise<void>; release(): Promise<void> }> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query('LOCK TABLE requests IN ACCESS EXCLUSIVE MODE');
+  return {
+    untilOneWaits: async () => {
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      while ((await client.query(waiting)).rowCount === 0) await sleep(20);
+    },
+    release: async () => {
+      await client.query('COMMIT');
+      await client.end();
+    },
+  };
+}
+
+async function isPending(promise: Promise<unknown>, forMs = 0): Promise<boolean> {
+  const pending = Symbol('pending');
+  return (await Promise.race([promise, sleep(forMs, pending)])) === pending;
+}
+
+async function untilRecorded(user: TestUser, count: number): Promise<void> {
+  while ((await recordsOfUser(database, user.id)).length < count) await sleep(20);
+}
+
+const statusesOf = (answers: Answer[]) => answers.map(({ status }) => status);
+
+describe('AUDIT_MODE=commit', () => {
+  let api: ApiProcess;
+  beforeAll(async () => {
+    api = await startApi(settings('commit'));
+  });
+  afterAll(async () => {
+    await api?.stop();
+  });
+
+  test('answers only once the record is written', async () => {
+    const user = await createUser(api, database);
+    const records = await holdRecords();
+    try {
+      const answer = predictAt(api, user);
+      await records.untilOneWaits();
+      expect(await isPending(answer, 300)).toBe(true);
+      await records.release();
+      expect((await answer).text).toBe(ANSWER);
+    } finally {
+      await records.release().catch(() => undefined);
+    }
+    expect(await recordsOfUser(database, user.id)).toHaveLength(1);
+  });
+
+  test('refuses with 503 and Retry-After what would wait behind a full buffer, and records the rest', async () => {
+    const user = await createUser(api, database);
+    const records = await holdRecords();
+    const answers: Promise<Answer>[] = [predictAt(api, user)];
+    try {
+      await records.untilOneWaits();
+      // One is on its way; as many as the buffer has places may wait; three are too many.
+      for (let number = 0; number < AUDIT_QUEUE_ROWS + 3; number++) answers.push(predictAt(api, user));
+      const settled = () => Promise.all(answers.map(async (answer) => !(await isPending(answer))));
+      while ((await settled()).filter(Boolean).length < 3) await sleep(20);
+    } finally {
+      await records.release();
+    }
+    const all = await Promise.all(answers);
+    expect(statusesOf(all).toSorted()).toEqual([...new Array(1 + AUDIT_QUEUE_ROWS).fill(200), 503, 503, 503]);
+    for (const refused of all.filter(({ status }) => status === 503)) {
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(refused.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      expect(refused.body).toMatchObject({ message: 'Overloaded', status: 503 });
+      expect(refused.text).not.toContain('yhat');
+    }
+    const recorded = await recordsOfUser(database, user.id);
+    expect(recorded.map(({ status_code }) => status_code)).toEqual(new Array(1 + AUDIT_QUEUE_ROWS).fill(200));
+  });
+
+  test('finishes on SIGTERM what is in flight: answered, recorded, exit code 0', async () => {
+    const ending = await startApi(settings('commit'));
+    const user = await createUser(ending, database);
+    const records = await holdRecords();
+    try {
+      const answer = predictAt(ending, user);
+      await records.untilOneWaits();
+      const ended = ending.stop();
+      await records.release();
+      expect((await answer).text).toBe(ANSWER);
+      expect(await ended).toBe(0);
+    } finally {
+      await records.release().catch(() => undefined);
+      await ending.kill();
+    }
+    expect(await recordsOfUser(database, user.id)).toHaveLength(1);
+  });
+});
+
+describe('AUDIT_MODE=async', () => {
+  test('loses what does not fit its buffer, and counts it in the log', async () => {
+    const api = await startApi(settings('async'));
+    try {
+      const user = await createUser(api, database);
+      const records = await holdRecords();
+      try {
+        expect((await predictAt(api, user)).status).toBe(200);
+        await records.untilOneWaits();
+        for (let number = 0; number < AUDIT_QUEUE_ROWS + 3; number++) {
+          expect((await predictAt(api, user)).text).toBe(ANSWER);
+        }
+      } finally {
+        await records.release();
+      }
+      await untilRecorded(user, 1 + AUDIT_QUEUE_ROWS);
+      expect(await api.stop()).toBe(0);
+      expect(await recordsOfUser(database, user.id)).toHaveLength(1 + AUDIT_QUEUE_ROWS);
+      expect(api.output()).toMatch(/an answer left without its record/);
+      expect(api.output()).toMatch(/3 answers left without a record since the start/);
+    } finally {
+      await api.kill();
+    }
+  });
+
+  test('answers before the record is written, and writes what it holds before it ends on SIGTERM', async () => {
+    const api = await startApi(settings('async'));
+    try {
+      const user = await createUser(api, database);
+      const records = await holdRecords();
+      try {
+        for (let number = 0; number < AUDIT_QUEUE_ROWS; number++) {
+          expect((await predictAt(api, user)).text).toBe(ANSWER);
+        }
+        await records.untilOneWaits();
+        const ended = api.stop();
+        await records.release();
+        expect(await ended).toBe(0);
+      } finally {
+        await records.release().catch(() => undefined);
+      }
+      const recorded = await recordsOfUser(database, user.id);
+      expect(recorded).toHaveLength(AUDIT_QUEUE_ROWS);
+      for (const record of recorded) {
+        expect(record).toMatchObject({ input: PATIENT, status_code: 200, output: JSON.parse(ANSWER) });
+      }
+    } finally {
+      await api.kill();
+    }
+  });
+});
