@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 const API = join(CHECKOUT, 'dist/apps/api/src/main.js');
-const COMMAND_LINE = join(CHECKOUT, 'dist/apps/cli/src/main.js');
+export const COMMAND_LINE = join(CHECKOUT, 'dist/apps/cli/src/main.js');
 
 /** Cheap hashing and quiet logs; a port of the system's choice. */
 const ENVIRONMENT = { PATH: process.env.PATH, PORT: '0', BCRYPT_COST: '4', LOG_LEVEL: 'warn' };

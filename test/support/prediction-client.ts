@@ -6,7 +6,10 @@ import type { DataDir } from './data-dir.js';
 const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
 
 /** A client that was told nothing but the name and the password. */
-export async function logIn(api: { url: string }, { username, password }: TestUser): Promise<string> {
+export async function logIn(
+  api: { url: string },
+  { username, password }: Pick<TestUser, 'username' | 'password'>,
+): Promise<string> {
   const answer = await call(api, 'POST', '/token', { body: { username, password } });
   expect(answer.status, answer.text).toBe(200);
   return answer.body.token as string;

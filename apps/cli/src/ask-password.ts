@@ -11,9 +11,14 @@ export async function askPassword(): Promise<string> {
 }
 
 async function firstLine(): Promise<string> {
-  for await (const line of createInterface({ input: process.stdin })) {
-    if (line !== '') return line;
-    break;
+  try {
+    for await (const line of createInterface({ input: process.stdin })) {
+      if (line !== '') return line;
+      break;
+    }
+  } finally {
+    // A pipe that its other end keeps open would keep us from ending.
+    process.stdin.destroy();
   }
   throw new Error('No password on standard input: give it as the first line, or run this on a terminal.');
 }

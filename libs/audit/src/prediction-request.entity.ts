@@ -1,4 +1,12 @@
-import { Column, CreateDateColumn, Entity, Index, PrimaryGeneratedColumn, UpdateDateColumn } from 'typeorm';
+import {
+  Column,
+  CreateDateColumn,
+  Entity,
+  ForeignKey,
+  Index,
+  PrimaryGeneratedColumn,
+  UpdateDateColumn,
+} from 'typeorm';
 
 /** What was asked. Written by `Recorder`, in one statement with its response. */
 @Entity('requests')
@@ -12,6 +20,8 @@ export class PredictionRequest {
   })
   id!: string;
 
+  /** The table by its name: the record knows no other feature. */
+  @ForeignKey('users', { name: 'requests_user_id_fkey' })
   @Column('integer', { name: 'user_id' })
   userId!: number;
 

@@ -1,0 +1,276 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { call, PATIENT } from '../support/client.js';
+import { COMMAND_LINE, DataDir, type Ending, type Service } from '../support/data-dir.js';
+import { logIn, predict } from '../support/prediction-client.js';
+import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+import { createTestDatabase } from '../support/test-database.js';
+
+interface Person {
+  username: string;
+  email: string;
+  password: string;
+}
+
+function person(): Person {
+  const username = `user-${randomBytes(5).toString('hex')}`;
+  return { username, email: `${username}@example.org`, password: `secret of ${username}` };
+}
+
+/** `foretell users …`; it must succeed and show no password. */
+async function users(dataDir: DataDir, args: string[], input?: string): Promise<string> {
+  const ending = await dataDir.foretell(['users', ...args], { input });
+  expect(ending, ending.stderr).toMatchObject({ code: 0, stderr: '' });
+  expect(ending.stdout).not.toContain(input?.trim() ?? '$2b$');
+  return ending.stdout;
+}
+
+function create(dataDir: DataDir, { username, email, password }: Person, ...args: string[]): Promise<string> {
+  return users(dataDir, ['create', '--username', username, '--email', email, ...args], `${password}\n`);
+}
+
+/** What is stored, with the hash's kind in place of the hash. */
+async function stored(dataDir: DataDir, { username }: Person) {
+  const rows = await dataDir.query(
+    `SELECT id, email, role, enabled, left(password, 7) AS hash FROM users WHERE username = $1`,
+    [username],
+  );
+  return rows[0];
+}
+
+describe('with no service running', () => {
+  test('users are created, listed, changed; nothing is left running after any of it', async () => {
+    const dataDir = await createPreparedDataDir();
+    const [ada, ben] = [person(), person()];
+
+    const created = await create(dataDir, ada);
+    expect(created).toBe(`Created user ${ada.username} with id 1.\n`);
+    expect(await dataDir.processes()).toEqual([]);
+    expect(await create(dataDir, ben, '--role', 'analyst')).toBe(
+      `Created analyst ${ben.username} with id 2.\n`,
+    );
+    expect(await stored(dataDir, ada)).toEqual({
+      id: 1,
+      email: ada.email,
+      role: 'user',
+      enabled: true,
+      hash: '$2b$04$',
+    });
+    expect(await stored(dataDir, ben)).toMatchObject({ id: 2, role: 'analyst' });
+
+    // By any case of the name, as at the login.
+    expect(await users(dataDir, ['disable', '--username', ada.username.toUpperCase()])).toContain(
+      'was disabled.',
+    );
+    expect(await users(dataDir, ['set-role', '--username', ada.username, '--role', 'admin'])).toContain(
+      'was made admin.',
+    );
+    expect(await stored(dataDir, ada)).toMatchObject({ role: 'admin', enabled: false });
+    const list = await users(dataDir, ['list']);
+    expect(list).toMatch(new RegExp(`${ada.username}.*${ada.email}.*admin.*false`));
+    expect(list).toMatch(new RegExp(`${ben.username}.*${ben.email}.*analyst.*true`));
+    expect(list).not.toContain('$2b$');
+
+    expect(await dataDir.processes()).toEqual([]);
+  });
+
+  test('two that create a user at the same time both succeed', async () => {
+    const dataDir = await createPreparedDataDir();
+    const both = [person(), person()];
+    const created = await Promise.all(both.map((each) => create(dataDir, each)));
+    expect(created.map((line) => /id (\d)/.exec(line)?.[1]).toSorted()).toEqual(['1', '2']);
+    expect(await dataDir.processes()).toEqual([]);
+    for (const each of both) expect(await stored(dataDir, each)).toMatchObject({ email: each.email });
+  });
+});
+
+describe('while a service holds the database', () => {
+  let dataDir: DataDir;
+  let service: Service;
+
+  beforeAll(async () => {
+    dataDir = DataDir.create();
+    service = await dataDir.startService();
+  });
+
+  afterAll(() => dataDir?.dispose());
+
+  /** The status that the service answers a prediction with. */
+  const statusFor = async (token: string) =>
+    (await call(service, 'POST', '/predict', { body: PATIENT, token })).status;
+
+  test('it knows a created user at once, and one that is disabled or enabled within a second', async () => {
+    const ada = person();
+    await create(dataDir, ada);
+    const token = await logIn(service, ada);
+    await predict(service, token);
+
+    await users(dataDir, ['disable', '--username', ada.username]);
+    await expect.poll(() => statusFor(token), { timeout: 1_000 }).toBe(401);
+    expect((await call(service, 'POST', '/token', { body: { ...ada } })).status).toBe(401);
+
+    await users(dataDir, ['enable', '--username', ada.username]);
+    await expect.poll(() => statusFor(token), { timeout: 1_000 }).toBe(200);
+    await logIn(service, ada);
+  });
+
+  test('it knows a role and a password that were changed', async () => {
+    const ada = person();
+    await create(dataDir, ada);
+    const token = await logIn(service, ada);
+    const log = async () => (await call(service, 'GET', '/audit/predictions', { token })).status;
+    expect(await log()).toBe(403);
+    await users(dataDir, ['set-role', '--username', ada.username, '--role', 'analyst']);
+    await expect.poll(log, { timeout: 1_000 }).toBe(200);
+
+    const renewed = { ...ada, password: 'another password' };
+    const done = await users(dataDir, ['set-password', '--username', ada.username], `${renewed.password}\n`);
+    expect(done).toBe(`${ada.username} was given a new password.\n`);
+    await logIn(service, renewed);
+    expect((await call(service, 'POST', '/token', { body: { ...ada } })).status).toBe(401);
+  });
+
+  test('the first line of standard input is the password, also where it stays open', async () => {
+    const ada = person();
+    const args = ['users', 'create', '--username', ada.username, '--email', ada.email];
+    const command = dataDir.spawn(process.execPath, [COMMAND_LINE, ...args]);
+    command.process.stdin!.write(`${ada.password}\r\nand a second line\n`);
+    expect(await command.ended).toMatchObject({ code: 0, stderr: '' });
+    await logIn(service, ada);
+  });
+
+  describe.skipIf(!existsSync('/usr/bin/script'))('on a terminal (of `script`, util-linux)', () => {
+    /** Runs `users create` and types what is given at the two prompts. */
+    async function createOnTerminal({ username, email }: Person, typed: [string, string]): Promise<Ending> {
+      const args = ['users', 'create', '--username', username, '--email', email];
+      const command = [process.execPath, COMMAND_LINE, ...args].join(' ');
+      const terminal = dataDir.spawn('script', ['--quiet', '--return', '--command', command, '/dev/null']);
+      for (const [index, prompt] of ['Password: ', 'Again: '].entries()) {
+        // Not before it is asked: until then the terminal itself would show it.
+        await expect.poll(() => terminal.output(), { timeout: 30_000 }).toContain(prompt);
+        terminal.process.stdin!.write(`${typed[index]}\r`);
+      }
+      return terminal.ended;
+    }
+
+    test('the password is asked twice and is not shown', async () => {
+      const ada = person();
+      const ending = await createOnTerminal(ada, [ada.password, ada.password]);
+      expect(ending.code, ending.stdout).toBe(0);
+      expect(ending.stdout).toMatch(new RegExp(`Created user ${ada.username} with id \\d+\\.`));
+      expect(ending.stdout).not.toMatch(/secret/);
+      await logIn(service, ada);
+    });
+
+    test('two passwords that differ are refused', async () => {
+      const ada = person();
+      const ending = await createOnTerminal(ada, [ada.password, `${ada.password}?`]);
+      expect(ending).toMatchObject({ code: 1, stdout: expect.stringContaining('not the same') });
+      expect(await stored(dataDir, ada)).toBeUndefined();
+    });
+  });
+
+  test('a name that is taken, whatever its case, ends with 1 and a line that says so', async () => {
+    const ada = person();
+    await create(dataDir, ada);
+    const args = ['--username', ada.username.toUpperCase(), '--email', ada.email];
+    const ending = await dataDir.foretell(['users', 'create', ...args], { input: 'a password\n' });
+    expect(ending).toMatchObject({ code: 1, stdout: '' });
+    expect(ending.stderr).toBe('User already exists: This username is taken. Please choose another.\n');
+  });
+
+  test('a change to a user who is not there ends with 1 and a line that says so', async () => {
+    const { username } = person();
+    const ending = await dataDir.foretell(['users', 'disable', '--username', username]);
+    expect(ending).toMatchObject({ code: 1, stdout: '', stderr: `There is no user ${username}.\n` });
+  });
+
+  test('a password that cannot be one ends with 1, is not shown, and makes no user', async () => {
+    for (const [password, reason] of [
+      ['', 'No password on standard input'],
+      ['x'.repeat(73), 'at most 72 bytes'],
+    ] as const) {
+      const ada = person();
+      const args = ['--username', ada.username, '--email', ada.email];
+      const ending = await dataDir.foretell(['users', 'create', ...args], {
+        input: password && `${password}\n`,
+      });
+      expect(ending).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(reason) });
+      expect(ending.stderr).not.toContain('xxx');
+      expect(await stored(dataDir, ada)).toBeUndefined();
+    }
+  });
+});
+
+describe('wrong arguments end with 2, say what would be right, and open no database', () => {
+  let dataDir: DataDir;
+
+  beforeAll(() => {
+    dataDir = DataDir.create();
+  });
+
+  afterAll(() => dataDir?.dispose());
+
+  async function refused(args: string[]): Promise<Ending> {
+    const ending = await dataDir.foretell(args, { input: 'a password\n' });
+    expect(ending.code, ending.stdout + ending.stderr).toBe(2);
+    expect(ending.stderr).toContain('Usage: foretell');
+    expect(existsSync(dataDir.path)).toBe(false);
+    return ending;
+  }
+
+  const CREATE = ['users', 'create', '--username', 'ada', '--email', 'ada@example.org'];
+
+  test.each<[string, string[], string]>([
+    ['an unknown subcommand', ['users', 'delete'], 'unknown command'],
+    ['a name that is missing', ['users', 'create', '--email', 'ada@example.org'], '--username'],
+    ['no email address', ['users', 'create', '--username', 'ada', '--email', 'ada'], 'not an email address'],
+    ['an unknown role', [...CREATE, '--role', 'root'], 'user, analyst, admin'],
+    ['one argument too many', ['migrate', 'now'], 'too many arguments'],
+    ['a password as an option', [...CREATE, '--password', 'hunter2'], 'unknown option'],
+  ])('%s', async (_, args, reason) => {
+    expect((await refused(args)).stderr).toContain(reason);
+  });
+
+  test('a password after the others is refused, too, and not shown', async () => {
+    expect((await refused([...CREATE, 'hunter2'])).stderr).not.toContain('hunter2');
+  });
+});
+
+describe('migrate', () => {
+  test('makes the schema on an empty database, and says the second time that there is nothing to do', async () => {
+    const dataDir = createDataDir();
+    const database = await createTestDatabase({ empty: true });
+    onTestFinished(() => database.drop());
+    const migrate = () => dataDir.foretell(['migrate'], { environment: { DATABASE_URL: database.url } });
+
+    expect(await migrate()).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Migrated: CreateUsers\d+, /),
+    });
+    expect(await database.query('SELECT count(*)::int FROM users')).toEqual([{ count: 0 }]);
+    expect(await migrate()).toMatchObject({ code: 0, stdout: 'The schema is up to date.\n' });
+    expect(existsSync(dataDir.path)).toBe(false);
+  });
+
+  test('two at the same time wait for one another', async () => {
+    const dataDir = createDataDir();
+    const database = await createTestDatabase({ empty: true });
+    onTestFinished(() => database.drop());
+    const endings = await Promise.all(
+      [1, 2].map(() => dataDir.foretell(['migrate'], { environment: { DATABASE_URL: database.url } })),
+    );
+    expect(endings.map(({ code, stdout }) => `${code} ${stdout.split(':')[0]!.trim()}`).toSorted()).toEqual([
+      '0 Migrated',
+      '0 The schema is up to date.',
+    ]);
+  });
+
+  test('without a database it ends with 1 and shows no password', async () => {
+    const DATABASE_URL = 'postgresql://foretell:hunter2@127.0.0.1:1/foretell';
+    const ending = await createDataDir().foretell(['migrate'], { environment: { DATABASE_URL } });
+    expect(ending).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('ECONNREFUSED') });
+    expect(ending.stderr).not.toContain('hunter2');
+  });
+});

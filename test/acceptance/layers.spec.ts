@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { CHECKOUT } from '../support/data-dir.js';
+
+const run = promisify(execFile);
+
+const LIBRARIES = readdirSync(join(CHECKOUT, 'libs'));
+const FEATURES = ['users', 'tokens', 'models', 'predictions', 'audit'];
+
+const door = (library: string) => `dist/libs/${library}/src/index.js`;
+const built = (file: string) => readFileSync(join(CHECKOUT, file), 'utf8');
+
+/** What a built file imports, by whatever form of import. */
+function importsOf(file: string): string[] {
+  return [...built(file).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map(([, name]) => name!);
+}
+
+/** Everything that comes with a library when it is imported: other libraries by name, and packages. */
+function reachOf(library: string): { libraries: string[]; packages: string[] } {
+  const libraries = new Set<string>();
+  const packages = new Set<string>();
+  const seen = new Set<string>();
+  const visit = (file: string) => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    for (const name of importsOf(file)) {
+      const [, other] = /^#libs\/(.+)$/.exec(name) ?? [];
+      if (other) {
+        libraries.add(other);
+        visit(door(other));
+      } else if (name.startsWith('.')) visit(join(dirname(file), name));
+      else if (name === '#migrations') visit('dist/migrations/index.js');
+      else if (!name.startsWith('node:'))
+        packages.add(
+          name
+            .split('/')
+            .slice(0, name.startsWith('@') ? 2 : 1)
+            .join('/'),
+        );
+    }
+  };
+  visit(door(library));
+  return { libraries: [...libraries].toSorted(), packages: [...packages].toSorted() };
+}
+
+test.each(LIBRARIES)(
+  'libs/%s can be the first that a process imports: no circle of imports',
+  async (library) => {
+    // With nothing in the environment that would make it do more than to be imported.
+    const script = `const door = await import('./${door(library)}'); console.log(Object.keys(door).join());`;
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: CHECKOUT,
+      env: { PATH: process.env.PATH },
+      timeout: 60_000,
+    });
+    expect(stderr).toBe('');
+    expect(stdout.trim()).not.toBe('');
+  },
+);
+
+describe('what comes with a library', () => {
+  test('libs/inference brings no framework, no database and no feature', () => {
+    expect(reachOf('inference')).toEqual({ libraries: ['batching'], packages: ['onnxruntime-node', 'zod'] });
+  });
+
+  test('libs/batching and libs/errors bring nothing', () => {
+    for (const library of ['batching', 'errors']) {
+      expect(reachOf(library), library).toEqual({ libraries: [], packages: [] });
+    }
+  });
+
+  test.each([
+    ['audit', []],
+    ['users', []],
+    ['models', []],
+    ['tokens', ['users']],
+    ['predictions', ['audit', 'models']],
+  ])('libs/%s brings of the features only %j', (library, expected) => {
+    expect(reachOf(library).libraries.filter((name) => FEATURES.includes(name))).toEqual(expected);
+  });
+
+  test.each(LIBRARIES.filter((library) => !FEATURES.includes(library)))(
+    'libs/%s brings no feature',
+    (library) => {
+      expect(reachOf(library).libraries.filter((name) => FEATURES.includes(name))).toEqual([]);
+    },
+  );
+});
+
+test('only libs/config reads the environment', () => {
+  const readers = LIBRARIES.filter((library) => library !== 'config').flatMap((library) =>
+    readdirSync(join(CHECKOUT, 'libs', library, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
+      .map((file) => `dist/libs/${library}/src/${file.replace(/\.ts$/, '.js')}`)
+      // Assigning to a variable, for a native library to find, is no reading.
+      .filter((file) => /process\.env(?!\.\w+ = )|node:process|from 'process'/.test(built(file))),
+  );
+  expect(readers).toEqual([]);
+});
