@@ -11,7 +11,7 @@ import { ExtractJwt, Strategy } from 'passport-jwt';
 import { PredictionRequest, PredictionResponse } from '#libs/audit';
 import { loadConfig } from '#libs/config';
 import { createDataSource } from '#libs/database';
-import { formatFloat32, Model, type Features } from '#libs/inference';
+import { formatFloat32, Model, type ClassPrediction, type Features } from '#libs/inference';
 import { User } from '#libs/users';
 
 const config = loadConfig();
@@ -44,7 +44,7 @@ class PredictController {
   @UseGuards(AuthGuard('jwt'))
   async predict(@Body() features: Features, @Req() { user }: { user: User }): Promise<object> {
     const { row } = model.coerce(features);
-    const { probabilities } = await model.infer(row);
+    const { probabilities } = (await model.infer(row)) as ClassPrediction;
     const output = { yhat_prob: formatFloat32(probabilities[1]!), yhat: probabilities[1]! > 0.5 ? '1' : '0' };
     await dataSource.transaction(async (manager) => {
       const request = await manager.getRepository(PredictionRequest).save({

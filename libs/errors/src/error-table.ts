@@ -9,6 +9,7 @@ export const ERRORS = {
   'invalid-token': { status: 401, title: 'Invalid token' },
   forbidden: { status: 403, title: 'Forbidden' },
   'not-found': { status: 404, title: 'Not found' },
+  'model-not-found': { status: 404, title: 'Model not found' },
   'user-not-found': { status: 404, title: 'User not found' },
   'request-timeout': { status: 408, title: 'Request timeout' },
   'user-already-exists': { status: 409, title: 'User already exists' },

@@ -1,10 +1,11 @@
 import type { FieldError } from '#libs/errors';
 import type { Column } from './input-schema.js';
+import type { ElementType } from './tensors.js';
 
 /** One feature dictionary as it came out of JSON. */
 export type Features = Record<string, unknown>;
 
-/** One value a column, in the schema's order: a float32 (NaN is missing) or, for a category, a string ('' is missing). */
+/** One value a column, in the schema's order: a number (NaN is missing) or, for a category, a string ('' is missing). */
 export type Row = (number | string)[];
 
 export interface Coerced {
@@ -31,11 +32,14 @@ const PLAIN_DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /**
  * Compiles a schema once into the function that every request passes. Every bad column is reported at once, and no
- * value of the caller's is repeated in what is reported.
+ * value of the caller's is repeated in what is reported. `elementTypes`: what the graph takes, a column each.
  */
-export function compileCoercion(columns: readonly Column[]): (features: Features) => Coerced {
-  const compiled = columns.map((column) => {
-    const convert = compileColumn(column);
+export function compileCoercion(
+  columns: readonly Column[],
+  elementTypes: readonly ElementType[] = columns.map(() => 'float32'),
+): (features: Features) => Coerced {
+  const compiled = columns.map((column, index) => {
+    const convert = compileColumn(column, elementTypes[index]!);
     return {
       name: column.name,
       pointer: pointerTo(column.name),
@@ -87,20 +91,24 @@ function missing(column: Column): number | string {
   return column.type === 'categorical' ? '' : NaN;
 }
 
-function compileColumn(column: Column): Convert {
-  const convert = { numeric, boolean, categorical }[column.type](column);
+function compileColumn(column: Column, elementType: ElementType): Convert {
+  const convert = { numeric, boolean, categorical }[column.type](column, elementType);
   const whenNull = column.nullable ? missing(column) : new Mistake('must not be null');
   return (value) => (value === null ? whenNull : convert(value));
 }
 
-function numeric({ minimum = -Infinity, maximum = Infinity }: Column): Convert {
+/** A number as the graph takes it: rounded to the nearest float32, kept as a float64, or whole. */
+function numeric({ minimum = -Infinity, maximum = Infinity }: Column, elementType: ElementType): Convert {
+  const isFloat = elementType === 'float32' || elementType === 'float64';
   const notNumeric = new Mistake('must be a number, or a string in plain decimal notation');
-  const tooLarge = new Mistake('must fit a 32-bit floating point number');
+  const tooLarge = new Mistake(`must fit a ${elementType === 'float64' ? 64 : 32}-bit floating point number`);
+  const notWhole = new Mistake('must be a whole number');
   const outOfRange = new Mistake(rangeText(minimum, maximum));
   const check = (number: number) => {
-    const float = Math.fround(number);
-    if (!Number.isFinite(float)) return tooLarge;
-    return number < minimum || number > maximum ? outOfRange : float;
+    const rounded = elementType === 'float32' ? Math.fround(number) : number;
+    if (!Number.isFinite(rounded)) return tooLarge;
+    if (!isFloat && !Number.isSafeInteger(rounded)) return notWhole;
+    return number < minimum || number > maximum ? outOfRange : rounded;
   };
   return (value) => {
     switch (typeof value) {

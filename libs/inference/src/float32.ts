@@ -12,3 +12,12 @@ export function formatFloat32(value: number): string {
   else while (digits < 9 && !isExact(digits)) digits++;
   return String(Number(value.toPrecision(digits)));
 }
+
+/**
+ * The shortest decimal of a number that came out of a graph: of a float32 where it is one, else of a float64.
+ * @throws Error where the graph answered NaN or an infinity, which is no answer.
+ */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) throw new Error(`the model answered ${value}`);
+  return Math.fround(value) === value ? formatFloat32(value) : String(value);
+}

@@ -3,8 +3,9 @@
  * rows in micro-batches on ONNX Runtime, and was checked against the training framework's own answers before it
  * was handed out. It knows no Nest, no database and no feature; it runs in a ten-line script and in a worker thread.
  */
-export { Model, type Prediction } from './model.js';
+export { Model } from './model.js';
+export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';
 export { ArtifactError, readArtifact, type Artifact, type Manifest } from './artifact.js';
 export { type Column, type ColumnType } from './input-schema.js';
 export { compileCoercion, type Coerced, type Features, type Row } from './coercion.js';
-export { formatFloat32 } from './float32.js';
+export { formatFloat32, formatNumber } from './float32.js';

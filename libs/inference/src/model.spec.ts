@@ -8,11 +8,17 @@ import { ArtifactError } from './artifact.js';
 import type { Row } from './coercion.js';
 import { formatFloat32 } from './float32.js';
 import { Model } from './model.js';
+import type { Prediction } from './prediction.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test changes what it likes in any of the files
 type Json = any;
 
 const ARTIFACT = fileURLToPath(new URL('../../../model-artifacts/heart-failure/1', import.meta.url));
+
+function probabilitiesOf(prediction: Prediction): readonly number[] {
+  if (!('probabilities' in prediction)) throw new Error('not a classifier');
+  return prediction.probabilities;
+}
 
 describe('the committed heart-failure model', () => {
   let model: Model;
@@ -26,7 +32,7 @@ describe('the committed heart-failure model', () => {
   async function infer(features: Record<string, unknown>): Promise<readonly number[]> {
     const { row, errors } = model.coerce(features);
     expect(errors).toEqual([]);
-    return (await model.infer(row)).probabilities;
+    return probabilitiesOf(await model.infer(row));
   }
 
   test('says what it is', () => {
@@ -82,7 +88,7 @@ describe('the committed heart-failure model', () => {
   test('a row has the same bits alone and in batches of 2 to 256, at whatever place', async () => {
     const rows = (await goldenCases()).map(({ input }) => model.coerce(input).row);
     const alone: (readonly number[])[] = [];
-    for (const row of rows) alone.push((await model.infer(row)).probabilities);
+    for (const row of rows) alone.push(probabilitiesOf(await model.infer(row)));
 
     for (const size of [2, 3, 4, 7, 8, 16, 31, 64, 100, 128, 255, 256]) {
       // The first row occupies the batcher, so that the others are one batch.
@@ -91,7 +97,7 @@ describe('the committed heart-failure model', () => {
       const batch = indices.map((index) => model.infer(rows[index]!));
       await first;
       for (const [place, answer] of (await Promise.all(batch)).entries()) {
-        expect(answer.probabilities, `place ${place} of ${size}`).toEqual(alone[indices[place]!]);
+        expect(probabilitiesOf(answer), `place ${place} of ${size}`).toEqual(alone[indices[place]!]);
       }
     }
   });
@@ -176,10 +182,10 @@ describe('an artifact that cannot be used', () => {
 
   test('the manifest lacks fields: all of them are named', async () => {
     await change('manifest.json', (manifest) => {
-      delete manifest.threshold;
+      delete manifest.sha256;
       manifest.labels = ['1'];
     });
-    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*labels: .*threshold: /);
+    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*sha256: .*labels: /);
   });
 
   test.each([
@@ -245,8 +251,8 @@ describe('an artifact that cannot be used', () => {
   test('the schema has a column fewer than the graph: what was expected and what was found', async () => {
     await change('input_schema.json', ({ input_schema }) => input_schema.columns.pop());
     expect(await refusal()).toContain(
-      'input_schema.json has 7 columns, so that the graph should have one input float32[-1,7]; ' +
-        'it has features float32[-1,8]',
+      'input_schema.json has 7 columns, so that the graph should have one input [-1,7] or one input [-1,1] for each, ' +
+        'named like it; it has features float32[-1,8]',
     );
   });
 
@@ -254,7 +260,9 @@ describe('an artifact that cannot be used', () => {
     await change('input_schema.json', ({ input_schema }) => {
       input_schema.columns[0] = { name: 'age', type: 'categorical', categories: ['young', 'old'] };
     });
-    expect(await refusal()).toContain('a categorical column needs an input of strings');
+    expect(await refusal()).toContain(
+      "column age is categorical, and the graph's one input is features float32[-1,8]",
+    );
   });
 
   test('a default does not fit its own column', async () => {

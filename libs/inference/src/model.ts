@@ -1,13 +1,10 @@
 import ort from 'onnxruntime-node';
 import { Batcher } from '#libs/batching';
-import { ArtifactError, readArtifact, type Artifact, type Manifest } from './artifact.js';
+import { ArtifactError, readArtifact, type Artifact, type Golden, type Manifest } from './artifact.js';
 import { compileCoercion, type Coerced, type Features, type Row } from './coercion.js';
 import type { Column } from './input-schema.js';
-
-/** One probability a label, in the manifest's order, each a float32. */
-export interface Prediction {
-  readonly probabilities: readonly number[];
-}
+import type { Prediction } from './prediction.js';
+import { layOutInputs, layOutOutputs, type InputLayout, type OutputLayout } from './tensors.js';
 
 /**
  * Since 1.29 the published ONNX Runtime reports to Microsoft by default: a number for this machine, which models are
@@ -32,17 +29,20 @@ export class Model {
   readonly version: string;
   readonly manifest: Manifest;
   readonly columns: readonly Column[];
+  readonly coerce: (features: Features) => Coerced;
   private readonly batcher: Batcher<Row, Prediction>;
 
   private constructor(
     artifact: Artifact,
     private readonly session: ort.InferenceSession,
-    readonly coerce: (features: Features) => Coerced,
+    private readonly inputs: InputLayout,
+    private readonly outputs: OutputLayout,
   ) {
     this.manifest = artifact.manifest;
     this.name = artifact.manifest.name;
     this.version = artifact.manifest.version;
     this.columns = artifact.columns;
+    this.coerce = compileCoercion(artifact.columns, inputs.elementTypes);
     this.batcher = new Batcher({
       run: (rows) => this.run(rows),
       maxBatch: MAX_BATCH_ROWS,
@@ -53,7 +53,6 @@ export class Model {
   /** Reads, loads, warms and checks. @throws ArtifactError */
   static async load(folder: string): Promise<Model> {
     const artifact = await readArtifact(folder);
-    const coerce = compileSchema(artifact);
     const session = await ort.InferenceSession.create(artifact.graph, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
@@ -62,9 +61,19 @@ export class Model {
     }).catch((cause: Error) => {
       throw new ArtifactError(folder, `ONNX Runtime does not load model.onnx: ${cause.message}`, { cause });
     });
-    checkGraph(artifact, session);
-    const model = new Model(artifact, session, coerce);
-    await model.warmUp();
+    const model = fitting(
+      folder,
+      () =>
+        new Model(
+          artifact,
+          session,
+          layOutInputs(session.inputMetadata, artifact.columns),
+          layOutOutputs(session.outputMetadata, artifact.manifest),
+        ),
+    );
+    await model.warmUp().catch((cause: Error) => {
+      throw new ArtifactError(folder, cause.message, { cause });
+    });
     await model.checkGolden(artifact);
     return model;
   }
@@ -80,22 +89,12 @@ export class Model {
   }
 
   private async run(rows: readonly Row[]): Promise<Prediction[]> {
-    const width = this.columns.length;
-    const values = new Float32Array(rows.length * width);
-    rows.forEach((row, index) => values.set(row as number[], index * width));
-    const features = new ort.Tensor('float32', values, [rows.length, width]);
-    const { probabilities } = await this.session.run({ [this.session.inputNames[0]!]: features }, [
-      'probabilities',
-    ]);
-    const data = probabilities!.data as Float32Array;
-    const classes = this.manifest.labels.length;
-    return rows.map((_, index) => ({
-      probabilities: Array.from(data.subarray(index * classes, (index + 1) * classes)),
-    }));
+    const results = await this.session.run(this.inputs.feeds(rows), this.outputs.fetches);
+    return this.outputs.read(results, rows.length);
   }
 
   private async warmUp(): Promise<void> {
-    const row: Row = this.columns.map(() => NaN);
+    const row: Row = this.inputs.elementTypes.map((type) => (type === 'string' ? '' : 0));
     for (const size of WARM_UP_BATCHES) await this.run(new Array<Row>(size).fill(row));
   }
 
@@ -110,17 +109,13 @@ export class Model {
         );
         continue;
       }
-      const { probabilities } = await this.infer(row);
-      output.probabilities.forEach((expected, label) => {
-        const found = probabilities[label] ?? NaN;
-        const difference = Math.abs(found - expected);
-        if (!(difference <= golden.tolerance)) {
-          failures.push(
-            `case ${index}: probabilities[${label}] is ${found}, should be ${expected}: off by ${difference}, ` +
-              `allowed ${golden.tolerance}`,
-          );
-        }
-      });
+      for (const { what, found, expected } of compare(await this.infer(row), output)) {
+        if (found === expected) continue;
+        const difference = typeof expected === 'number' ? Math.abs(Number(found) - expected) : NaN;
+        if (difference <= golden.tolerance) continue;
+        const by = typeof expected === 'number' ? `: off by ${difference}, allowed ${golden.tolerance}` : '';
+        failures.push(`case ${index}: ${what} is ${found}, should be ${expected}${by}`);
+      }
     }
     if (failures.length === 0) return;
     throw new ArtifactError(
@@ -130,42 +125,29 @@ export class Model {
   }
 }
 
-function compileSchema({ folder, columns }: Artifact): Model['coerce'] {
-  try {
-    return compileCoercion(columns);
-  } catch (cause) {
-    throw new ArtifactError(folder, `input_schema.json: ${(cause as Error).message}`, { cause });
+/** What a golden case promises, beside what was found. */
+function compare(prediction: Prediction, expected: Golden['cases'][number]['output']) {
+  if ('prediction' in expected) {
+    const found = 'value' in prediction ? prediction.value : undefined;
+    return [{ what: 'prediction', found, expected: expected.prediction }];
   }
+  const { label, probabilities } =
+    'probabilities' in prediction ? prediction : { label: '', probabilities: [] };
+  return [
+    { what: 'label', found: label, expected: expected.label ?? label },
+    ...expected.probabilities.map((probability, index) => ({
+      what: `probabilities[${index}]`,
+      found: probabilities[index],
+      expected: probability,
+    })),
+  ];
 }
 
-function checkGraph({ folder, columns }: Artifact, session: ort.InferenceSession): void {
-  const describe = (tensor: ort.InferenceSession.ValueMetadata) =>
-    tensor.isTensor
-      ? `${tensor.name} ${tensor.type}[${tensor.shape.map((size) => size || -1).join(',')}]`
-      : tensor.name;
-  const [input] = session.inputMetadata;
-  const fits =
-    session.inputMetadata.length === 1 &&
-    input?.isTensor &&
-    input.type === 'float32' &&
-    input.shape.length === 2 &&
-    input.shape[1] === columns.length;
-  if (!fits) {
-    throw new ArtifactError(
-      folder,
-      `input_schema.json has ${columns.length} columns, so that the graph should have one input ` +
-        `float32[-1,${columns.length}]; it has ${session.inputMetadata.map(describe).join(', ')}`,
-    );
-  }
-  if (columns.some(({ type }) => type === 'categorical')) {
-    throw new ArtifactError(folder, 'a categorical column needs an input of strings, and the graph has none');
-  }
-  const output = session.outputMetadata.find(({ name }) => name === 'probabilities');
-  if (!output?.isTensor || output.type !== 'float32' || output.shape.length !== 2) {
-    throw new ArtifactError(
-      folder,
-      `the graph should have an output probabilities float32[-1,classes]; it has ` +
-        session.outputMetadata.map(describe).join(', '),
-    );
+/** Schema, manifest and graph have to fit together. */
+function fitting<T>(folder: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw new ArtifactError(folder, (cause as Error).message, { cause });
   }
 }

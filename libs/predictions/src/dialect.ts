@@ -1,8 +1,10 @@
 import type { Features, Model, Prediction } from '#libs/inference';
 
-/** What a caller asked, read from a body. */
+/** What a caller asked, read from a body: one row or more. */
 export interface Question {
-  features: Features;
+  instances: readonly Features[];
+  /** Where in the body an instance stands, as a JSON Pointer: '' for the body itself, '/instances/3' for one of many. */
+  locate(index: number): string;
 }
 
 /** A wire format: how a body asks and how an answer is written. Dialects live with the routes that speak them. */
@@ -11,6 +13,6 @@ export interface Dialect {
   readonly name: string;
   /** The JSON value in a body → the question. @throws Problem `bad-request` */
   read(body: unknown): Question;
-  /** The answer as JSON text, which is sent and recorded as it is. */
-  write(prediction: Prediction, model: Model): string;
+  /** The answer as JSON text, which is sent and recorded as it is; one prediction an instance, in their order. */
+  write(predictions: readonly Prediction[], model: Model, requestId: string): string;
 }

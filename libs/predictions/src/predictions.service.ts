@@ -2,9 +2,9 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Recorder } from '#libs/audit';
 import { QueueFull } from '#libs/batching';
 import { Problem, type Actor } from '#libs/errors';
-import type { Model } from '#libs/inference';
+import type { Coerced, Model } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
-import type { Dialect } from './dialect.js';
+import type { Dialect, Question } from './dialect.js';
 import { parseJsonBody } from './json-body.js';
 
 export interface PredictionCall {
@@ -14,7 +14,11 @@ export interface PredictionCall {
   dialect: Dialect;
   /** The body as it came. */
   body: Buffer;
+  /** The one to ask; the default model where none is named. */
+  model?: { name: string; version?: string };
 }
+
+const MAX_ERRORS = 100;
 
 /** What a call came to, answered or refused, as far as it got. */
 interface Outcome {
@@ -38,10 +42,10 @@ export class PredictionsService {
    * What surrounds every prediction: it is answered or refused, and either way recorded before anyone is told.
    * @returns the answer as JSON text. @throws Problem
    */
-  async predict({ actor, requestId, dialect, body }: PredictionCall): Promise<string> {
+  async predict({ actor, requestId, dialect, body, model: named }: PredictionCall): Promise<string> {
     const started = performance.now();
     if (this.recorder.isFull) throw Problem.overloaded('Too many predictions are waiting. Please try again.');
-    const model = this.models.default;
+    const model = named ? this.models.get(named.name, named.version) : this.models.default;
     const { input, ignoredColumns, statusCode, output, problem } = await this.answer(
       model,
       dialect,
@@ -64,20 +68,18 @@ export class PredictionsService {
     return output;
   }
 
-  /** Body → features → row → prediction → answer; a refusal at any step is an outcome like another. */
+  /** Body → instances → rows → predictions → answer; a refusal at any step is an outcome like another. */
   private async answer(model: Model, dialect: Dialect, body: Buffer, requestId: string): Promise<Outcome> {
     let input: unknown = null;
     let ignoredColumns: readonly string[] = [];
     try {
       input = parseJsonBody(body);
-      const { features } = dialect.read(input);
-      const coerced = model.coerce(features);
-      ignoredColumns = coerced.ignoredColumns;
-      if (coerced.errors.length > 0) {
-        const columns = coerced.errors.length === 1 ? '1 column is' : `${coerced.errors.length} columns are`;
-        throw Problem.badRequest(`${columns} missing or not convertible.`, coerced.errors);
-      }
-      const output = dialect.write(await model.infer(coerced.row), model);
+      const question = dialect.read(input);
+      const coerced = question.instances.map(model.coerce);
+      ignoredColumns = ignoredIn(coerced);
+      refuseBadColumns(coerced, question);
+      const predictions = await Promise.all(coerced.map(({ row }) => model.infer(row)));
+      const output = dialect.write(predictions, model, requestId);
       return { input, ignoredColumns, statusCode: 200, output };
     } catch (error) {
       const problem = this.toProblem(error);
@@ -95,4 +97,23 @@ export class PredictionsService {
       cause: error,
     });
   }
+}
+
+function ignoredIn(coerced: readonly Coerced[]): readonly string[] {
+  if (coerced.length === 1) return coerced[0]!.ignoredColumns;
+  return [...new Set(coerced.flatMap(({ ignoredColumns }) => ignoredColumns))];
+}
+
+/** @throws Problem `bad-request` naming every bad column of every instance, as far as that is any help. */
+function refuseBadColumns(coerced: readonly Coerced[], question: Question): void {
+  if (coerced.every(({ errors }) => errors.length === 0)) return;
+  const errors = coerced.flatMap((each, index) =>
+    each.errors.map(({ detail, pointer }) => ({
+      detail,
+      pointer: `#${question.locate(index)}${pointer.slice(1)}`,
+    })),
+  );
+  const columns = errors.length === 1 ? '1 column is' : `${errors.length} columns are`;
+  const more = errors.length > MAX_ERRORS ? ` The first ${MAX_ERRORS} are named.` : '';
+  throw Problem.badRequest(`${columns} missing or not convertible.${more}`, errors.slice(0, MAX_ERRORS));
 }

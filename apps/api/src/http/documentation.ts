@@ -1,11 +1,12 @@
 import fastifyExpress from '@fastify/express';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
 import swaggerUi from 'swagger-ui-express';
 import type { Config } from '#libs/config';
+import type { Model } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
-import { FEATURES_SCHEMA, featuresSchema } from '../predictions/predictions.dto.js';
+import { exampleOf, FEATURES_SCHEMA, featuresSchema } from '../predictions/predictions.dto.js';
 
 /**
  * The OpenAPI document at `<DOCS_PATH>-json` and its page at `<DOCS_PATH>`. The page is Express middleware: it gets
@@ -26,7 +27,7 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
       .build(),
   );
-  document.components!.schemas![FEATURES_SCHEMA] = featuresSchema(api.get(ModelRegistry).default.columns);
+  describeModels(document, api.get(ModelRegistry));
 
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   fastify.get(`${config.docsPath}-json`, (_request, reply) => reply.send(document));
@@ -42,4 +43,44 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());
     }
   });
+}
+
+/** Puts the loaded models' input schemas and examples into the document: a path of its own for each. */
+function describeModels(document: OpenAPIObject, models: ModelRegistry): void {
+  const schemas = document.components!.schemas!;
+  schemas[FEATURES_SCHEMA] = featuresSchema(models.default.columns);
+  const paths: [string, readonly Model[], (model: Model) => string][] = [
+    ['/models/{name}/predict', models.served, ({ name }) => `/models/${name}/predict`],
+    [
+      '/models/{name}/versions/{version}/predict',
+      models.all,
+      ({ name, version }) => `/models/${name}/versions/${version}/predict`,
+    ],
+  ];
+  for (const [template, described, pathOf] of paths) {
+    const { post } = document.paths[template]!;
+    delete document.paths[template];
+    for (const model of described) {
+      const features = `${FEATURES_SCHEMA}-${model.name}-${model.version}`;
+      schemas[features] = featuresSchema(model.columns);
+      const reference = { $ref: `#/components/schemas/${features}` };
+      const instances = { type: 'object', properties: { instances: { type: 'array', items: reference } } };
+      document.paths[pathOf(model)] = {
+        post: {
+          ...post!,
+          operationId: `${post!.operationId}_${model.name}_${model.version}`,
+          parameters: [],
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': {
+                schema: { anyOf: [reference, instances] },
+                example: exampleOf(model.columns),
+              },
+            },
+          },
+        },
+      };
+    }
+  }
 }

@@ -1,8 +1,11 @@
 import { Problem } from '#libs/errors';
-import { formatFloat32, type Features, type Model, type Prediction } from '#libs/inference';
+import { formatNumber, type Features, type Model, type Prediction } from '#libs/inference';
 import type { Dialect, Question } from '#libs/predictions';
 
-/** One feature object in; the probability of the second label and the decision out, both as strings. */
+/**
+ * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision
+ * (0 or 1), of another classifier the label and its probability, of a regression the value.
+ */
 export const plainDialect: Dialect = {
   name: 'plain',
 
@@ -10,11 +13,16 @@ export const plainDialect: Dialect = {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       throw Problem.badRequest('The body must be a JSON object with one member for each column.');
     }
-    return { features: body as Features };
+    return { instances: [body as Features], locate: () => '' };
   },
 
-  write({ probabilities }: Prediction, { manifest }: Model): string {
-    const probability = probabilities[1]!;
-    return `{"yhat_prob":"${formatFloat32(probability)}","yhat":"${probability > manifest.threshold ? 1 : 0}"}`;
+  write([prediction]: readonly [Prediction], { manifest }: Model): string {
+    if ('value' in prediction) return `{"prediction":"${formatNumber(prediction.value)}"}`;
+    const { label, probabilities } = prediction;
+    const chosen = manifest.task === 'regression' ? -1 : manifest.labels.indexOf(label);
+    if (manifest.task === 'binary_classification') {
+      return `{"yhat_prob":"${formatNumber(probabilities[1]!)}","yhat":"${chosen}"}`;
+    }
+    return `{"prediction":${JSON.stringify(label)},"confidence":"${formatNumber(probabilities[chosen]!)}"}`;
   },
 };

@@ -1,12 +1,37 @@
-import { Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import { applyDecorators, Controller, Header, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '#libs/errors';
-import { PredictionsService } from '#libs/predictions';
+import { PredictionsService, type PredictionCall } from '#libs/predictions';
 import { Caller } from '../http/caller.decorator.js';
+import { namedDialect } from './named.dialect.js';
 import { plainDialect } from './plain.dialect.js';
-import { FEATURES_SCHEMA, PlainPredictionDto } from './predictions.dto.js';
+import { FEATURES_SCHEMA, NamedAnswerDto, PlainPredictionDto } from './predictions.dto.js';
+
+type PredictionRequest = FastifyRequest<{ Body?: Buffer }>;
+
+/** What all routes that predict have in common. */
+const Predicts = (path: string, summary: string) =>
+  applyDecorators(
+    Post(path),
+    HttpCode(200),
+    RouteConfig({ body: 'raw' }),
+    Header('content-type', 'application/json; charset=utf-8'),
+    ApiOperation({ summary, description: 'The answer is recorded before it leaves.' }),
+    ApiResponse({
+      status: 400,
+      description: 'Not JSON, or columns missing or not convertible: one error each.',
+    }),
+    ApiResponse({
+      status: 401,
+      description: 'No token, or one that is malformed, expired, or of a disabled user.',
+    }),
+    ApiResponse({
+      status: 503,
+      description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
+    }),
+  );
 
 @ApiTags('predictions')
 @ApiBearerAuth()
@@ -14,34 +39,44 @@ import { FEATURES_SCHEMA, PlainPredictionDto } from './predictions.dto.js';
 export class PredictionsController {
   constructor(@Inject(PredictionsService) private readonly predictions: PredictionsService) {}
 
-  @Post('predict')
-  @HttpCode(200)
-  @RouteConfig({ body: 'raw' })
-  @Header('content-type', 'application/json; charset=utf-8')
-  @ApiOperation({
-    summary: 'Predict for one feature dictionary',
-    description: 'The answer is recorded before it leaves.',
-  })
+  @Predicts('predict', 'Predict for one feature dictionary with the default model')
   @ApiBody({ schema: { $ref: `#/components/schemas/${FEATURES_SCHEMA}` } })
   @ApiResponse({ status: 200, type: PlainPredictionDto })
-  @ApiResponse({
-    status: 400,
-    description: 'Not a JSON object, or columns missing or not convertible: one error each.',
-  })
-  @ApiResponse({
-    status: 401,
-    description: 'No token, or one that is malformed, expired, or of a disabled user.',
-  })
-  @ApiResponse({
-    status: 503,
-    description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
-  })
-  predict(@Req() request: FastifyRequest<{ Body?: Buffer }>, @Caller() actor: Actor): Promise<string> {
+  plain(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
+    return this.predictions.predict({ ...asked(request, actor), dialect: plainDialect });
+  }
+
+  @Predicts('models/:name/predict', 'Predict with the served version of a model')
+  @ApiResponse({ status: 200, type: NamedAnswerDto })
+  @ApiResponse({ status: 404, description: 'No such model.' })
+  named(
+    @Req() request: PredictionRequest,
+    @Caller() actor: Actor,
+    @Param('name') name: string,
+  ): Promise<string> {
+    return this.predictions.predict({ ...asked(request, actor), dialect: namedDialect, model: { name } });
+  }
+
+  @Predicts('models/:name/versions/:version/predict', 'Predict with one version of a model')
+  @ApiResponse({ status: 200, type: NamedAnswerDto })
+  @ApiResponse({ status: 404, description: 'No such model or version.' })
+  versioned(
+    @Req() request: PredictionRequest,
+    @Caller() actor: Actor,
+    @Param('name') name: string,
+    @Param('version') version: string,
+  ): Promise<string> {
     return this.predictions.predict({
-      actor,
-      requestId: request.id,
-      dialect: plainDialect,
-      body: request.body ?? Buffer.alloc(0),
+      ...asked(request, actor),
+      dialect: namedDialect,
+      model: { name, version },
     });
   }
+}
+
+function asked(
+  request: PredictionRequest,
+  actor: Actor,
+): Pick<PredictionCall, 'actor' | 'requestId' | 'body'> {
+  return { actor, requestId: request.id, body: request.body ?? Buffer.alloc(0) };
 }

@@ -1,4 +1,4 @@
-import { ApiProperty, type OpenAPIObject } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, type OpenAPIObject } from '@nestjs/swagger';
 import type { Column, ColumnType } from '#libs/inference';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
@@ -21,6 +21,42 @@ export class PlainPredictionDto {
   yhat!: string;
 }
 
+class NamedModelDto {
+  @ApiProperty({ example: 'heart-failure' })
+  name!: string;
+
+  @ApiProperty({ example: '1' })
+  version!: string;
+}
+
+class NamedPredictionDto {
+  @ApiPropertyOptional({ description: 'Of a classifier: one of its labels.' })
+  label?: string;
+
+  @ApiPropertyOptional({ description: 'Of a classifier: the probability of the label.' })
+  confidence?: number;
+
+  @ApiPropertyOptional({
+    description: 'Of a classifier: a probability each label.',
+    additionalProperties: { type: 'number' },
+  })
+  probabilities?: object;
+
+  @ApiPropertyOptional({ description: 'Of a regression: its value.' })
+  prediction?: number;
+}
+
+export class NamedAnswerDto {
+  @ApiProperty()
+  request_id!: string;
+
+  @ApiProperty()
+  model!: NamedModelDto;
+
+  @ApiProperty({ type: [NamedPredictionDto], description: 'One an instance, in their order.' })
+  predictions!: NamedPredictionDto[];
+}
+
 const TYPES: Record<ColumnType, SchemaObject[]> = {
   numeric: [{ type: 'number' }, { type: 'string' }, { type: 'boolean' }],
   boolean: [
@@ -40,7 +76,7 @@ export function featuresSchema(columns: readonly Column[]): SchemaObject {
       .map(({ name }) => name),
     properties: Object.fromEntries(columns.map((column) => [column.name, columnSchema(column)])),
     additionalProperties: true,
-    example: Object.fromEntries(columns.map(({ name, example }) => [name, example ?? null])),
+    example: exampleOf(columns),
   };
 }
 
@@ -61,4 +97,9 @@ function columnSchema({
     default: column.default,
     example: column.example,
   };
+}
+
+/** A body that works: the columns' own examples. */
+export function exampleOf(columns: readonly Column[]): object {
+  return Object.fromEntries(columns.map(({ name, example }) => [name, example ?? null]));
 }

@@ -1,0 +1,156 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const HUT = { size: 1, rooms: 1, colour: 'red' };
+const PALACE = { size: 6, rooms: 3, colour: 'blue' };
+
+let modelDir: string;
+let database: TestDatabase;
+let api: ApiProcess;
+let user: TestUser;
+
+beforeAll(async () => {
+  modelDir = mkdtempSync(join(tmpdir(), 'foretell-models-'));
+  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
+  for (const name of ['int64-labels', 'float64', 'tensor-per-column', 'zipmap']) {
+    cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
+  }
+  database = await createTestDatabase();
+  api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
+  user = await createUser(api, database);
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+  rmSync(modelDir, { recursive: true, force: true });
+});
+
+const predict = (path: string, body: object) => call(api, 'POST', path, { body, token: user.token });
+
+test('a classifier answers by name with label, confidence and a probability for each class', async () => {
+  const answer = await predict('/models/tensor-per-column/predict', PALACE);
+  expect(answer.status).toBe(200);
+  expect(answer.body).toEqual({
+    request_id: answer.headers.get('x-request-id'),
+    model: { name: 'tensor-per-column', version: '1' },
+    predictions: [
+      {
+        label: 'palace',
+        confidence: expect.any(Number),
+        probabilities: { house: expect.any(Number), hut: expect.any(Number), palace: expect.any(Number) },
+      },
+    ],
+  });
+  expect(answer.body.predictions[0].confidence).toBeGreaterThan(0.5);
+  expect(answer.body.predictions[0].confidence).toBe(answer.body.predictions[0].probabilities.palace);
+});
+
+test('a regression answers by name with its value', async () => {
+  const answer = await predict('/models/float64/predict', {
+    sepal_length: 5,
+    sepal_width: 3,
+    petal_length: 1,
+  });
+  expect(answer.body.predictions).toEqual([{ prediction: expect.closeTo(-0.084069, 5) }]);
+});
+
+test('many instances are answered in their order and are one record, whose output is the answer', async () => {
+  const instances = Array.from({ length: 300 }, (_, index) => (index % 3 === 0 ? PALACE : HUT));
+  const answer = await predict('/models/tensor-per-column/versions/1/predict', { instances });
+  expect(answer.body.predictions.map(({ label }: { label: string }) => label)).toEqual(
+    instances.map((instance) => (instance === PALACE ? 'palace' : 'hut')),
+  );
+  const rows = await database.query(
+    `SELECT model, model_version, dialect, input, output, status_code FROM prediction_log WHERE request_uuid = $1`,
+    [answer.body.request_id],
+  );
+  expect(rows).toEqual([
+    {
+      model: 'tensor-per-column',
+      model_version: '1',
+      dialect: 'named',
+      input: { instances },
+      output: answer.body,
+      status_code: 200,
+    },
+  ]);
+});
+
+test('every bad column of every instance is named by where it stands', async () => {
+  const answer = await predict('/models/tensor-per-column/predict', {
+    instances: [HUT, { ...HUT, rooms: 1.5 }, { size: 'big', rooms: 1 }],
+  });
+  expect(answer.status).toBe(400);
+  expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
+    '#/instances/1/rooms',
+    '#/instances/2/size',
+    '#/instances/2/colour',
+  ]);
+});
+
+test.each([
+  ['no instances', { instances: [] }],
+  ['instances that are no array', { instances: HUT }],
+  ['an instance that is no object', { instances: [HUT, 5] }],
+  ['more than a thousand instances', { instances: new Array(1001).fill(HUT) }],
+  ['an array', [HUT]],
+])('%s: 400, recorded', async (_, body) => {
+  const answer = await predict('/models/tensor-per-column/predict', body);
+  expect(answer.status).toBe(400);
+  const rows = await database.query(
+    'SELECT status_code, output FROM prediction_log WHERE request_uuid = $1',
+    [answer.body.request_id],
+  );
+  expect(rows).toEqual([{ status_code: 400, output: answer.body }]);
+});
+
+test('an unknown model or version is 404, and so is one that could not be loaded, which the log explains', async () => {
+  for (const path of ['nobody', 'tensor-per-column/versions/2', 'zipmap']) {
+    const answer = await predict(`/models/${path}/predict`, HUT);
+    expect(answer.status).toBe(404);
+    expect(answer.body.type).toBe('urn:foretell:error:model-not-found');
+  }
+  expect(api.output()).toMatch(/zipmap.* is a ZipMap.*Export the model without it/);
+});
+
+test('without a token: 401', async () => {
+  expect((await call(api, 'POST', '/models/float64/predict', { body: HUT })).status).toBe(401);
+});
+
+test('the default model answers by name as well, with the same number', async () => {
+  const plain = await predict('/predict', PATIENT);
+  const named = await predict('/models/heart-failure/predict', PATIENT);
+  expect(named.body.predictions[0].probabilities['1']).toBe(Number(plain.body.yhat_prob));
+});
+
+test.each([
+  ['tensor-per-column', HUT, /^\{"prediction":"hut","confidence":"0\.\d+"\}$/],
+  ['float64', { sepal_length: 5, sepal_width: 3, petal_length: 1 }, /^\{"prediction":"-0\.08406901\d+"\}$/],
+])('the plain dialect on %s as the default model', async (model, body, expected) => {
+  const other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir, DEFAULT_MODEL: model });
+  try {
+    const answer = await call(other, 'POST', '/predict', {
+      body,
+      token: (await createUser(other, database)).token,
+    });
+    expect(answer.text).toMatch(expected);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('the documentation has a path, a schema and an example for every loaded model', async () => {
+  const { body: document } = await call(api, 'GET', '/docs-json');
+  const { schema, example } =
+    document.paths['/models/tensor-per-column/predict'].post.requestBody.content['application/json'];
+  expect(schema.anyOf[0].$ref).toBe('#/components/schemas/Features-tensor-per-column-1');
+  expect(Object.keys(example)).toEqual(['size', 'rooms', 'colour']);
+  expect(document.paths).toHaveProperty(['/models/float64/versions/1/predict']);
+  expect(document.paths).not.toHaveProperty(['/models/zipmap/predict']);
+});
