@@ -39,6 +39,8 @@ const INSERT = `
 
 /** A batch much larger than this gains nothing, and the next one waits for it. */
 const MAX_BATCH_RECORDS = 500;
+/** A database that says nothing for so long is away: callers are told to come back. */
+const TIMEOUT_MS = 5_000;
 const LOST_LOG_EVERY_MS = 1_000;
 
 @Injectable()
@@ -99,7 +101,8 @@ export class Recorder implements OnApplicationShutdown {
 
   private async insert(records: readonly PredictionRecord[]): Promise<void> {
     const rows = `[${records.map(toJson).join(',')}]`;
-    await poolOf(this.dataSource).query({ name: 'record-predictions', text: INSERT, values: [rows] });
+    const statement = { name: 'record-predictions', text: INSERT, values: [rows], query_timeout: TIMEOUT_MS };
+    await poolOf(this.dataSource).query(statement);
   }
 
   private countLost(error: unknown): void {

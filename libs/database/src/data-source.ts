@@ -7,6 +7,8 @@ interface DataSourceSettings {
   url: string;
   poolSize?: number;
   entities: NonNullable<DataSourceOptions['entities']>;
+  /** After so long a query is given up; a migration may take as long as it needs. */
+  queryTimeoutMs?: number;
   onPoolError?(error: unknown): void;
 }
 
@@ -15,6 +17,7 @@ export function createDataSource({
   url,
   poolSize = 10,
   entities,
+  queryTimeoutMs,
   onPoolError,
 }: DataSourceSettings): DataSource {
   return new DataSource({
@@ -28,7 +31,7 @@ export function createDataSource({
     connectTimeoutMS: 5_000,
     logging: false,
     poolErrorHandler: onPoolError ?? (() => undefined),
-    extra: { keepAlive: true, query_timeout: 30_000 },
+    extra: { keepAlive: true, query_timeout: queryTimeoutMs },
   });
 }
 

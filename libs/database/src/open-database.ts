@@ -5,6 +5,9 @@ import { createDataSource } from './data-source.js';
 import { openEmbeddedPostgres } from './embedded-postgres.js';
 import { migrate } from './migrate.js';
 
+/** A page of the log over many rows takes long; nothing that a caller waits for should. */
+const QUERY_TIMEOUT_MS = 10_000;
+
 export interface OpenDatabase {
   readonly dataSource: DataSource;
   /** Where it is, for people: without a password. */
@@ -35,6 +38,7 @@ export async function openDatabase(
     url: server.url,
     poolSize: config.databasePoolSize,
     entities,
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
     onPoolError: (err) => logger?.warn({ err }, 'an idle database connection was lost'),
   });
   const close = async () => {
@@ -42,12 +46,18 @@ export async function openDatabase(
     await server.close();
   };
   try {
+    const migrated = await migrateSchema(server.url);
     await dataSource.initialize();
-    return { dataSource, description: server.description, migrated: await migrate(dataSource), close };
+    return { dataSource, description: server.description, migrated, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function migrateSchema(url: string): Promise<string[]> {
+  const dataSource = await createDataSource({ url, poolSize: 2, entities: [] }).initialize();
+  return migrate(dataSource).finally(() => dataSource.destroy());
 }
 
 function withoutPassword(databaseUrl: string): string {

@@ -9,6 +9,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
+/** Connection, resources, operator, system, read-only, rolled back, not let in (a password that was changed). */
+const UNAVAILABLE_CLASSES = ['08', '53', '57', '58', '25', '40', '28'];
+/** Locked too long; takes no connections (ALTER DATABASE … ALLOW_CONNECTIONS false); is not there (any more). */
+const UNAVAILABLE_STATES = ['55P03', '55000', '3D000'];
+
 /**
  * Whether the database could not do its work now but may later: it is unreachable, starting, stopping, out of
  * connections, memory or disk, or took too long. Everything else is a mistake of ours or of the data.
@@ -17,10 +22,7 @@ export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error);
   // A failure with no SQLSTATE never came from the server: the connection was refused, cut, or timed out.
   if (state === undefined) return isConnectionFailure(error);
-  // 55000 is also what a database says that takes no connections (ALTER DATABASE … ALLOW_CONNECTIONS false).
-  return (
-    ['08', '53', '57', '58', '25', '40'].includes(state.slice(0, 2)) || ['55P03', '55000'].includes(state)
-  );
+  return UNAVAILABLE_CLASSES.includes(state.slice(0, 2)) || UNAVAILABLE_STATES.includes(state);
 }
 
 function isConnectionFailure(error: unknown): boolean {

@@ -34,7 +34,7 @@ export class LoginThrottle {
    * @throws Problem `too-many-failed-logins` with `Retry-After` in seconds.
    */
   async begin(username: string, address: string): Promise<LoginAttempt> {
-    const pair = `${address} ${username.toLowerCase()}`;
+    const pair = `${address} ${username.normalize('NFC').toLowerCase()}`;
     try {
       await this.perUserAndAddress.consume(pair);
       await this.perAddress.consume(address);
