@@ -4,21 +4,18 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createUser } from '../support/client.js';
 import { CHECKOUT, type DataDir, type StartOptions } from '../support/data-dir.js';
-import { logIn, predict } from '../support/prediction-client.js';
+import { predict } from '../support/prediction-client.js';
 import { createDataDir } from '../support/test-data-dir.js';
 
 const NOBODY = { uid: 65534, gid: 65534 };
 
-/** From a first start to a second one that finds the data of the first. */
+/** A service that predicts and stops, and a command that finds its data afterwards. */
 async function walk(dataDir: DataDir, options: StartOptions): Promise<void> {
-  const first = await dataDir.startService(options);
-  const user = await createUser(first, dataDir);
-  await predict(first, user.token);
-  expect(await first.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
-
-  const second = await dataDir.startService(options);
-  await predict(second, await logIn(second, user));
-  expect(await second.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
+  const service = await dataDir.startService(options);
+  const user = await createUser(service, dataDir);
+  await predict(service, user.token);
+  expect(await service.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
+  expect(await dataDir.processes()).toEqual([]);
 
   const ending = await dataDir.foretell(['users', 'list'], options);
   expect(ending, ending.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining(user.username) });

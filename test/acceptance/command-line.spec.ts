@@ -40,38 +40,31 @@ async function stored(dataDir: DataDir, { username }: Person) {
 }
 
 describe('with no service running', () => {
-  test('users are created, listed, changed; nothing is left running after any of it', async () => {
+  test('a user is created, changed and listed; nothing is left running after any of it', async () => {
     const dataDir = await createPreparedDataDir();
-    const [ada, ben] = [person(), person()];
-
-    const created = await create(dataDir, ada);
-    expect(created).toBe(`Created user ${ada.username} with id 1.\n`);
-    expect(await dataDir.processes()).toEqual([]);
-    expect(await create(dataDir, ben, '--role', 'analyst')).toBe(
-      `Created analyst ${ben.username} with id 2.\n`,
+    const ada = person();
+    expect(await create(dataDir, ada, '--role', 'analyst')).toBe(
+      `Created analyst ${ada.username} with id 1.\n`,
     );
+    expect(await dataDir.processes()).toEqual([]);
     expect(await stored(dataDir, ada)).toEqual({
       id: 1,
       email: ada.email,
-      role: 'user',
+      role: 'analyst',
       enabled: true,
       hash: '$2b$04$',
     });
-    expect(await stored(dataDir, ben)).toMatchObject({ id: 2, role: 'analyst' });
 
     // By any case of the name, as at the login.
-    expect(await users(dataDir, ['disable', '--username', ada.username.toUpperCase()])).toContain(
-      'was disabled.',
-    );
-    expect(await users(dataDir, ['set-role', '--username', ada.username, '--role', 'admin'])).toContain(
-      'was made admin.',
-    );
-    expect(await stored(dataDir, ada)).toMatchObject({ role: 'admin', enabled: false });
-    const list = await users(dataDir, ['list']);
-    expect(list).toMatch(new RegExp(`${ada.username}.*${ada.email}.*admin.*false`));
-    expect(list).toMatch(new RegExp(`${ben.username}.*${ben.email}.*analyst.*true`));
-    expect(list).not.toContain('$2b$');
-
+    const done = await users(dataDir, [
+      'set-role',
+      '--username',
+      ada.username.toUpperCase(),
+      '--role',
+      'admin',
+    ]);
+    expect(done).toBe(`${ada.username.toUpperCase()} was made admin.\n`);
+    expect(await users(dataDir, ['list'])).toMatch(new RegExp(`${ada.username}.*${ada.email}.*admin.*true`));
     expect(await dataDir.processes()).toEqual([]);
   });
 
@@ -186,20 +179,16 @@ describe('while a service holds the database', () => {
     expect(ending).toMatchObject({ code: 1, stdout: '', stderr: `There is no user ${username}.\n` });
   });
 
-  test('a password that cannot be one ends with 1, is not shown, and makes no user', async () => {
-    for (const [password, reason] of [
-      ['', 'No password on standard input'],
-      ['x'.repeat(73), 'at most 72 bytes'],
-    ] as const) {
-      const ada = person();
-      const args = ['--username', ada.username, '--email', ada.email];
-      const ending = await dataDir.foretell(['users', 'create', ...args], {
-        input: password && `${password}\n`,
-      });
-      expect(ending).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(reason) });
-      expect(ending.stderr).not.toContain('xxx');
-      expect(await stored(dataDir, ada)).toBeUndefined();
-    }
+  test('without a password it ends with 1 and makes no user', async () => {
+    const ada = person();
+    const args = ['--username', ada.username, '--email', ada.email];
+    const ending = await dataDir.foretell(['users', 'create', ...args]);
+    expect(ending).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^No password on standard input/),
+    });
+    expect(await stored(dataDir, ada)).toBeUndefined();
   });
 });
 
@@ -224,10 +213,7 @@ describe('wrong arguments end with 2, say what would be right, and open no datab
 
   test.each<[string, string[], string]>([
     ['an unknown subcommand', ['users', 'delete'], 'unknown command'],
-    ['a name that is missing', ['users', 'create', '--email', 'ada@example.org'], '--username'],
-    ['no email address', ['users', 'create', '--username', 'ada', '--email', 'ada'], 'not an email address'],
     ['an unknown role', [...CREATE, '--role', 'root'], 'user, analyst, admin'],
-    ['one argument too many', ['migrate', 'now'], 'too many arguments'],
     ['a password as an option', [...CREATE, '--password', 'hunter2'], 'unknown option'],
   ])('%s', async (_, args, reason) => {
     expect((await refused(args)).stderr).toContain(reason);
@@ -265,12 +251,5 @@ describe('migrate', () => {
       '0 Migrated',
       '0 The schema is up to date.',
     ]);
-  });
-
-  test('without a database it ends with 1 and shows no password', async () => {
-    const DATABASE_URL = 'postgresql://foretell:hunter2@127.0.0.1:1/foretell';
-    const ending = await createDataDir().foretell(['migrate'], { environment: { DATABASE_URL } });
-    expect(ending).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('ECONNREFUSED') });
-    expect(ending.stderr).not.toContain('hunter2');
   });
 });
