@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Batcher, QueueFull } from '#libs/batching';
 import { CONFIG, type Config } from '#libs/config';
-import { isUnavailable, poolOf } from '#libs/database';
+import { HeldConnection, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import { DataSource } from 'typeorm';
 import { toJson, type PredictionRecord } from './prediction-record.js';
@@ -47,14 +47,13 @@ const LOST_LOG_EVERY_MS = 1_000;
 export class Recorder implements OnApplicationShutdown {
   private readonly logger = new Logger(Recorder.name);
   private readonly batcher: Batcher<PredictionRecord, void>;
+  private readonly connection: HeldConnection;
   private readonly isAsync: boolean;
   private lost = 0;
   private lostLoggedAt = -Infinity;
 
-  constructor(
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(CONFIG) config: Config,
-  ) {
+  constructor(@Inject(DataSource) dataSource: DataSource, @Inject(CONFIG) config: Config) {
+    this.connection = new HeldConnection(dataSource);
     this.isAsync = config.auditMode === 'async';
     this.batcher = new Batcher({
       run: (records) => this.write(records),
@@ -86,6 +85,7 @@ export class Recorder implements OnApplicationShutdown {
   /** The requests in flight have been answered by now; in async mode their records may still be on their way. */
   async onApplicationShutdown(): Promise<void> {
     await this.batcher.idle();
+    this.connection.release();
     if (this.lost > 0) this.logger.error(`${this.lost} answers left without a record since the start`);
   }
 
@@ -102,7 +102,7 @@ export class Recorder implements OnApplicationShutdown {
   private async insert(records: readonly PredictionRecord[]): Promise<void> {
     const rows = `[${records.map(toJson).join(',')}]`;
     const statement = { name: 'record-predictions', text: INSERT, values: [rows], query_timeout: TIMEOUT_MS };
-    await poolOf(this.dataSource).query(statement);
+    await this.connection.query(statement);
   }
 
   private countLost(error: unknown): void {

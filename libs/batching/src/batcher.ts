@@ -62,18 +62,22 @@ export class Batcher<Item, Result> {
       this.queue.length <= this.options.maxBatch ? this.queue : this.queue.slice(0, this.options.maxBatch);
     this.queue = batch === this.queue ? [] : this.queue.slice(batch.length);
     this.running = batch.length;
+    let settle: () => void;
     try {
       const results = await this.options.run(batch.map((waiting) => waiting.item));
-      batch.forEach((waiting, index) => {
-        const result = results[index] as Result | Error;
-        if (result instanceof Error) waiting.reject(result);
-        else waiting.resolve(result);
-      });
+      settle = () =>
+        batch.forEach((waiting, index) => {
+          const result = results[index] as Result | Error;
+          if (result instanceof Error) waiting.reject(result);
+          else waiting.resolve(result);
+        });
     } catch (error) {
-      for (const waiting of batch) waiting.reject(error);
+      settle = () => batch.forEach((waiting) => waiting.reject(error));
     }
     this.running = 0;
+    // The next batch leaves before anyone hears of this one: what they do with it runs while the next is on its way.
     if (this.queue.length > 0) void this.runNext();
-    else this.idleWaiters.splice(0).forEach((resolve) => resolve());
+    settle();
+    if (this.running === 0) this.idleWaiters.splice(0).forEach((resolve) => resolve());
   }
 }
