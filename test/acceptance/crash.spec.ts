@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createUser } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
@@ -74,6 +74,18 @@ describe('after a crash', () => {
       expect(() => process.kill(pid, 0)).not.toThrow();
     },
   );
+
+  test('a folder copied while its server runs has a server of its own, not that of the original', async () => {
+    const original = await createPreparedDataDir();
+    const service = await original.startService();
+    const copy = await original.copy();
+    onTestFinished(() => copy.dispose());
+    await createUser(service, original);
+
+    expect(await copy.query('SELECT username FROM users')).toEqual([]);
+    expect(await copy.processes()).toEqual([]);
+    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
+  });
 
   /** The postmaster of the cluster that the other tests use. */
   async function anotherPostmaster(): Promise<number> {

@@ -61,7 +61,7 @@ export class DataDir {
     return new DataDir(join(parent, 'data'), parent);
   }
 
-  /** A folder with the same contents and owners. Nothing may be running in this one. */
+  /** A folder with the same contents and owners. */
   async copy(): Promise<DataDir> {
     const copy = DataDir.create();
     await run('cp', ['-a', this.path, copy.path]);

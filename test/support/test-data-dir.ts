@@ -21,9 +21,12 @@ let prepared: Promise<DataDir> | undefined;
 async function prepare(): Promise<DataDir> {
   const dataDir = DataDir.create();
   const { code, stderr } = await dataDir.foretell(['migrate']);
-  if (code === 0) return dataDir;
+  const left = await dataDir.processes();
+  if (code === 0 && left.length === 0) return dataDir;
   await dataDir.dispose();
-  throw new Error(`foretell migrate ended with ${code}: ${stderr}`);
+  throw new Error(
+    `foretell migrate ended with ${code}: ${stderr}; left running: ${left.join(', ') || 'nothing'}`,
+  );
 }
 
 afterAll(async () => (await prepared)?.dispose());

@@ -3,9 +3,9 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -85,7 +85,8 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
     let failure: unknown;
     while (Date.now() < deadline) {
       const running = readPostmaster(clusterDir);
-      if (running?.isReady) {
+      // The pid file of a folder that was copied names the server of its original.
+      if (running?.isReady && isPostmasterOf(clusterDir, running.pid)) {
         try {
           const client = await connect(running.port, 'postgres');
           await client.query('SELECT pg_advisory_lock_shared($1)', [USERS]);
@@ -253,15 +254,16 @@ function isPostmasterOf(clusterDir: string, pid: number): boolean {
     if (process.platform !== 'linux') return process.kill(pid, 0);
     // Empty for a zombie; and only the postmaster has arguments, its children write what they do in their place.
     const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    const folder = args[args.indexOf('-D') + 1] ?? '';
-    return (
-      basename(program) === 'postgres' &&
-      args.includes('-D') &&
-      realpathSync(folder) === realpathSync(clusterDir)
-    );
+    const folder = args[args.indexOf('-D') + 1];
+    return basename(program) === 'postgres' && folder !== undefined && isSameFolder(folder, clusterDir);
   } catch (error) {
     return ignorable(error, 'EPERM');
   }
+}
+
+function isSameFolder(one: string, other: string): boolean {
+  const [a, b] = [statSync(one), statSync(other)];
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
 function freePort(): Promise<number> {
