@@ -98,7 +98,7 @@ test.each([
   ['no instances', { instances: [] }],
   ['instances that are no array', { instances: HUT }],
   ['an instance that is no object', { instances: [HUT, 5] }],
-  ['more than a thousand instances', { instances: new Array(1001).fill(HUT) }],
+  ['more than a thousand instances', { instances: Array.from({ length: 1001 }, () => HUT) }],
   ['an array', [HUT]],
 ])('%s: 400, recorded', async (_, body) => {
   const answer = await predict('/models/tensor-per-column/predict', body);
