@@ -111,6 +111,7 @@ def test_force_refuses_a_folder_with_anything_else_in_it(made_up_data: Path, tmp
         ["heart-failure", "--data", "a.csv", "--out", "b", "--version", "../1"],
         ["heart-failure", "--data", "a.csv", "--out", "b", "--forc"],
         ["heart-failure", "--out", "b"],
+        ["california-housing", "--out", "b"],
     ],
 )
 def test_wrong_arguments_exit_with_2(arguments: list[str], capsys):
