@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trainer.artifact import Artifact
-from trainer.pipelines import california_housing, heart_failure
+from trainer.pipelines import california_housing, heart_failure, iris
 
 
 class Pipeline(Protocol):
@@ -20,4 +20,4 @@ class Pipeline(Protocol):
     def train(self, data: Path | None, version: str) -> Artifact: ...
 
 
-PIPELINES: dict[str, Pipeline] = {pipeline.NAME: pipeline for pipeline in (california_housing, heart_failure)}
+PIPELINES: dict[str, Pipeline] = {pipeline.NAME: pipeline for pipeline in (california_housing, heart_failure, iris)}
