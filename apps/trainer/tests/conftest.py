@@ -1,34 +1,50 @@
-"""Data for the tests: the published data set where it is at hand, and a small made-up one which always is."""
+"""Data for the tests: the published data sets where they are at hand, and small made-up ones which always are."""
 
+import functools
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 
 from trainer.__main__ import main
-from trainer.pipelines.heart_failure import COLUMNS, TARGET
+from trainer.pipelines import PIPELINES, heart_failure
 
 TRAINER_ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session")
-def published_data() -> Path:
-    """The published heart-failure data set, which is not part of the project."""
+def published_data(name: str) -> Path | None:
+    """The published data set of a pipeline, None where it brings its own; skips the test where it is not at hand."""
+    if PIPELINES[name].DATA_FILE is None:
+        return None
     folder = Path(os.environ.get("FORETELL_DATA_DIR", TRAINER_ROOT / "../../../shared/data"))
-    path = folder.resolve() / "heart_failure_clinical_records.csv"
+    path = folder.resolve() / PIPELINES[name].DATA_FILE
     if not path.is_file():
         pytest.skip(f"no {path}: set FORETELL_DATA_DIR to the folder which holds {path.name}")
     return path
 
 
+def arguments(name: str, out: Path) -> list[str]:
+    """The command line that trains a pipeline on its published data."""
+    data = published_data(name)
+    return [name, *(["--data", str(data)] if data else []), "--out", str(out), "--quiet"]
+
+
 @pytest.fixture(scope="session")
-def published_artifact(published_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The artifact folder which the trainer writes for the published data set."""
-    folder = tmp_path_factory.mktemp("artifact") / "1"
-    assert main(["heart-failure", "--data", str(published_data), "--out", str(folder), "--quiet"]) == 0
-    return folder
+def published_artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The artifact folder which the trainer writes for a pipeline's published data, by the pipeline's name."""
+
+    @functools.cache
+    def write(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name) / "1"
+        assert main(arguments(name, folder)) == 0
+        return folder
+
+    return write
 
 
 @pytest.fixture
@@ -37,19 +53,37 @@ def made_up_table() -> pd.DataFrame:
     random = np.random.default_rng(0)
     table = {
         column.name: random.integers(0, 2, 40) if column.type == "boolean" else random.integers(1, 200, 40)
-        for column in COLUMNS
+        for column in heart_failure.COLUMNS
     }
-    return pd.DataFrame({**table, TARGET.name: [0, 1] * 20}).astype(str)
+    return pd.DataFrame({**table, heart_failure.TARGET.name: [0, 1] * 20}).astype(str)
 
 
 @pytest.fixture
-def made_up_data(made_up_table: pd.DataFrame, tmp_path: Path) -> Path:
+def made_up_data(made_up_table: pd.DataFrame, tmp_path: Path, small_grid: None) -> Path:
     """The same patients in a CSV file."""
     path = tmp_path / "made_up.csv"
     made_up_table.to_csv(path, index=False)
     return path
 
 
+@pytest.fixture
+def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grid of two candidates, for tests which are not about the search."""
+    parameters = {name: [heart_failure.PARAMETERS[name]] for name in heart_failure.GRID}
+    monkeypatch.setattr(heart_failure, "GRID", {**parameters, "max_depth": [1, 2]})
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a folder by its name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def open_model(folder: Path) -> onnxruntime.InferenceSession:
+    """The model of an artifact folder, on one thread as in the service."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(folder / "model.onnx", options)

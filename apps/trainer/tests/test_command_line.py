@@ -44,6 +44,18 @@ def test_quiet_prints_nothing(made_up_data: Path, tmp_path: Path, capfd: pytest.
     assert capfd.readouterr() == ("", "")
 
 
+def test_iris_needs_no_data(tmp_path: Path, capsys):
+    assert main(["iris", "--out", str(tmp_path / "1")]) == 0
+    assert sorted(contents(tmp_path / "1")) == sorted(FILES)
+    assert "roc_auc_one_versus_rest" in capsys.readouterr().out
+
+
+def test_iris_with_data_says_to_leave_them_out(tmp_path: Path, capsys):
+    with pytest.raises(SystemExit):
+        main(["iris", "--data", "flowers.csv", "--out", str(tmp_path / "1")])
+    assert "iris brings its own data: leave --data out" in capsys.readouterr().err
+
+
 def test_missing_file_is_refused(tmp_path: Path, capsys):
     assert_refused(tmp_path / "absent.csv", tmp_path / "1", capsys, "absent.csv", "No such file")
 
@@ -110,6 +122,9 @@ def test_force_refuses_a_folder_with_anything_else_in_it(made_up_data: Path, tmp
         ["weather", "--data", "a.csv", "--out", "b"],
         ["heart-failure", "--data", "a.csv", "--out", "b", "--version", "../1"],
         ["heart-failure", "--data", "a.csv", "--out", "b", "--forc"],
+        ["heart-failure", "--out", "b"],
+        ["california-housing", "--out", "b"],
+        ["iris", "--data", "a.csv", "--out", "b"],
     ],
 )
 def test_wrong_arguments_exit_with_2(arguments: list[str], capsys):

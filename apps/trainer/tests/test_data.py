@@ -10,6 +10,7 @@ from trainer.data import Column, read_csv
 
 AGE = Column("age", "numeric", "Age in years", 25)
 SEX = Column("sex", "boolean", "1 for a man", 1)
+PLACE = Column("place", "categorical", "Where", "sea", categories=("sea", "<1H, land"))
 
 
 def table(tmp_path: Path, content: str) -> list[list[float]]:
@@ -23,7 +24,7 @@ def test_columns_come_in_the_order_asked_for_whatever_the_file_says(tmp_path: Pa
 
 
 def test_an_empty_cell_is_a_missing_value(tmp_path: Path):
-    [[age, sex]] = table(tmp_path, 'age,sex\n" ",1\n')
+    [[age, sex], _] = table(tmp_path, 'age,sex\n" ",1\n60,0\n')
     assert math.isnan(age) and sex == 1
 
 
@@ -38,6 +39,7 @@ def test_what_is_no_plain_decimal_float32_is_refused(value: str, tmp_path: Path)
     [
         ("", "not a CSV file"),
         ("age,sex\n", "no rows"),
+        ("age,sex\n,\n ,\n", "has no value in column age, sex"),
         ("age,sex\n1,1\n2,1,7\n", "row 2: 3 fields, but the header has 2"),
         ("age,sex\n1\n", "row 1: 1 fields, but the header has 2"),
         ("age,sex,age\n1,1,1\n", "two columns of the same name"),
@@ -54,3 +56,17 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path):
     path.write_bytes(b"age,sex\n\xff,1\n")
     with pytest.raises(TrainerError, match="UTF-8"):
         read_csv(path, [AGE])
+
+
+def test_a_category_is_kept_as_it_is_spelled_and_an_empty_cell_is_missing(tmp_path: Path):
+    path = tmp_path / "data.csv"
+    path.write_text('place,age\nsea,1\n"<1H, land",2\n ,3\n', encoding="utf-8")
+    assert read_csv(path, [PLACE]).table["place"].tolist() == ["sea", "<1H, land", ""]
+
+
+@pytest.mark.parametrize("value", ["Sea", " sea", "moon", "1"])
+def test_what_is_none_of_the_categories_is_refused(value: str, tmp_path: Path):
+    path = tmp_path / "data.csv"
+    path.write_text(f"place,age\n{value},1\n", encoding="utf-8")
+    with pytest.raises(TrainerError, match=r"column place, row 1: .* is not one of sea, <1H, land"):
+        read_csv(path, [PLACE])

@@ -1,10 +1,5 @@
 """What the heart-failure artifact promises, on the published data set."""
 
-import hashlib
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +7,10 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from conftest import TRAINER_ROOT, contents
+from conftest import open_model, published_data, read_json
 from trainer import TrainerError
-from trainer.artifact import FILES
 from trainer.pipelines import heart_failure
 
-COMMITTED = TRAINER_ROOT / "../../model-artifacts/heart-failure/1"
 NAMES = [
     "age",
     "creatinine_phosphokinase",
@@ -38,43 +31,35 @@ PROMISED = [
 ]
 
 
-def read_json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def folder(published_artifact) -> Path:
+    return published_artifact("heart-failure")
 
 
 @pytest.fixture(scope="module")
-def session(published_artifact: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(published_artifact / "model.onnx", options)
+def session(folder: Path) -> onnxruntime.InferenceSession:
+    return open_model(folder)
 
 
 def probabilities(session: onnxruntime.InferenceSession, rows: list | np.ndarray) -> np.ndarray:
     return session.run(["probabilities"], {"features": np.array(rows, dtype=np.float32)})[0]
 
 
-def test_golden_cases_start_with_the_promised_rows_and_probabilities(published_artifact: Path):
-    cases = read_json(published_artifact / "golden.json")["cases"]
-    for case, (row, probability) in zip(cases, PROMISED, strict=False):
+def test_golden_cases_start_with_the_promised_rows_and_probabilities(folder: Path):
+    golden = read_json(folder / "golden.json")
+    assert golden["tolerance"] == 1e-6
+    for case, (row, probability) in zip(golden["cases"], PROMISED, strict=False):
         assert case["input"] == dict(zip(NAMES, row, strict=True))
         assert case["output"]["probabilities"][1] == probability
-    assert len(cases) >= len(PROMISED) + 20
+    assert len(golden["cases"]) >= len(PROMISED) + 20
 
 
 def test_onnx_model_gives_the_first_promised_probability_exactly(session):
     assert str(probabilities(session, [PROMISED[0][0]])[0, 1]) == "0.5124506"
 
 
-def test_onnx_model_reproduces_every_golden_case(session, published_artifact: Path):
-    golden = read_json(published_artifact / "golden.json")
-    assert golden["tolerance"] == 1e-6
-    rows = [[case["input"][name] for name in NAMES] for case in golden["cases"]]
-    expected = np.array([case["output"]["probabilities"] for case in golden["cases"]])
-    assert np.abs(probabilities(session, rows) - expected).max() <= 1e-6
-
-
-def test_a_row_has_the_same_probability_alone_and_in_any_batch(session, published_data: Path):
-    table = pd.read_csv(published_data)[NAMES].to_numpy(np.float32)
+def test_a_row_has_the_same_probability_alone_and_in_any_batch(session):
+    table = pd.read_csv(published_data("heart-failure"))[NAMES].to_numpy(np.float32)
     rows = np.vstack([table, np.full(len(NAMES), np.nan, np.float32)])
     alone = np.vstack([probabilities(session, row[np.newaxis]) for row in rows])
     for size in range(2, len(rows) + 1):
@@ -82,49 +67,54 @@ def test_a_row_has_the_same_probability_alone_and_in_any_batch(session, publishe
         assert np.vstack(batches).tobytes() == alone.tobytes(), f"batches of {size}"
 
 
-def test_two_processes_write_the_same_bytes(published_data: Path, tmp_path: Path):
-    for number in ("1", "2"):
-        subprocess.run(
-            [sys.executable, "-m", "trainer", "heart-failure", "--data", published_data, "--out", tmp_path / number],
-            env={**os.environ, "PYTHONHASHSEED": number, "OMP_NUM_THREADS": number},
-            check=True,
-            capture_output=True,
-        )
-    assert contents(tmp_path / "1") == contents(tmp_path / "2")
-
-
-def test_committed_artifact_is_what_the_trainer_writes(published_artifact: Path):
-    committed, written = contents(COMMITTED), contents(published_artifact)
-    assert sorted(committed) == sorted(FILES)
-    assert [name for name in FILES if committed[name] != written[name]] == []
-
-
-def test_manifest_describes_the_model_beside_it(session, published_artifact: Path, published_data: Path):
-    manifest = read_json(published_artifact / "manifest.json")
-    assert manifest["sha256"] == hashlib.sha256((published_artifact / "model.onnx").read_bytes()).hexdigest()
-    assert manifest["training_data"]["sha256"] == hashlib.sha256(published_data.read_bytes()).hexdigest()
-    assert manifest["training_data"]["rows"] == 299
-    assert [entry["name"] for entry in manifest["inputs"]] == [entry.name for entry in session.get_inputs()]
-    assert [entry["name"] for entry in manifest["outputs"]] == [entry.name for entry in session.get_outputs()]
+def test_manifest_has_the_promised_task_and_parameters(folder: Path):
+    manifest = read_json(folder / "manifest.json")
+    assert manifest["task"] == "binary_classification"
+    assert (manifest["labels"], manifest["threshold"]) == (["0", "1"], 0.5)
+    assert (
+        manifest["parameters"].items()
+        >= {
+            "n_estimators": 30,
+            "max_depth": 2,
+            "learning_rate": 0.1,
+            "min_child_weight": 0.5,
+            "tree_method": "exact",
+            "base_score": 0.5,
+            "eval_metric": "logloss",
+        }.items()
+    )
     assert [metric["name"] for metric in manifest["metrics"]] == ["roc_auc", "accuracy", "log_loss", "brier"]
 
 
-def test_schema_names_the_features_in_order_with_the_first_promised_row_as_example(published_artifact: Path):
-    columns = read_json(published_artifact / "input_schema.json")["input_schema"]["columns"]
+def test_the_search_says_how_far_the_published_parameters_are_from_its_winner(folder: Path):
+    manifest = read_json(folder / "manifest.json")
+    search = manifest["search"]
+    assert search["candidates"] == np.prod([len(values) for values in search["grid"].values()])
+    published = search["published"]
+    assert published["parameters"].items() <= manifest["parameters"].items()
+    assert published["rank"] > 1
+    assert published["difference"] == pytest.approx(published["value"] - search["best"]["value"], abs=2e-4)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"rank {published['rank']} of {search['candidates']}" in card
+
+
+def test_schema_names_the_features_in_order_with_the_first_promised_row_as_example(folder: Path):
+    columns = read_json(folder / "input_schema.json")["input_schema"]["columns"]
     assert [column["name"] for column in columns] == NAMES
     assert [column["example"] for column in columns] == PROMISED[0][0]
     assert [column["type"] for column in columns] == ["numeric"] * 6 + ["boolean"] * 2
     assert all(column["nullable"] for column in columns)
 
 
-def test_model_card_states_the_metrics_of_the_manifest(published_artifact: Path):
-    card = (published_artifact / "README.md").read_text(encoding="utf-8")
-    for metric in read_json(published_artifact / "manifest.json")["metrics"]:
-        assert f"| {metric['name']} | {metric['value']:.4f} | {metric['standard_deviation']:.4f} |" in card
-    assert "not those of the published table" not in card
+def test_reference_statistics_describe_the_patients_and_their_probabilities(folder: Path):
+    statistics = read_json(folder / "reference_statistics.json")
+    assert statistics["features"]["age"]["quantiles"]["0.5"] == 60
+    assert statistics["features"]["sex"]["shares"] == {"0": 0.351171, "1": 0.648829}
+    assert statistics["prediction"]["maximum"] == 0.9026563
 
 
-def test_published_data_with_other_parameters_are_refused(published_data: Path, monkeypatch: pytest.MonkeyPatch):
+def test_published_data_with_other_parameters_are_refused(monkeypatch: pytest.MonkeyPatch, small_grid: None):
     monkeypatch.setitem(heart_failure.PARAMETERS, "n_estimators", 31)
+    monkeypatch.setitem(heart_failure.GRID, "n_estimators", [31])
     with pytest.raises(TrainerError, match=r"must give 0\.5124506, "):
-        heart_failure.train(published_data, "1")
+        heart_failure.train(published_data("heart-failure"), "1")

@@ -11,39 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer import TrainerError
-from trainer.data import Column
-from trainer.golden import TOLERANCE, largest_difference
+from trainer.golden import check_difference, largest_difference
 
-FILES = ("model.onnx", "input_schema.json", "manifest.json", "golden.json", "README.md")
+FILES = (
+    "model.onnx",
+    "input_schema.json",
+    "manifest.json",
+    "golden.json",
+    "reference_statistics.json",
+    "README.md",
+)
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One trained model version: the serialized ONNX model, three JSON documents and the model card."""
+    """One trained model version: the serialized ONNX model, four JSON documents and the model card."""
 
     model: bytes
     input_schema: dict
     manifest: dict
     golden: dict
+    reference_statistics: dict
     model_card: str
-
-
-def input_schema(columns: list[Column]) -> dict:
-    """The schema of the rows a model accepts; the order of the columns is the order of its features."""
-    return {
-        "input_schema": {
-            "columns": [
-                {
-                    "name": column.name,
-                    "type": column.type,
-                    "nullable": column.nullable,
-                    "description": column.description,
-                    "example": column.example,
-                }
-                for column in columns
-            ]
-        }
-    }
 
 
 def check_destination(folder: Path, *, force: bool) -> None:
@@ -65,12 +54,11 @@ def check_destination(folder: Path, *, force: bool) -> None:
 def write_artifact(artifact: Artifact, folder: Path, *, force: bool = False) -> float:
     """Verify the model against its golden cases, then write the folder; returns the largest difference.
 
-    Raises TrainerError where the difference exceeds TOLERANCE or the destination is refused, and OSError
+    Raises TrainerError where the difference exceeds the golden tolerance or the destination is refused, and OSError
     where writing fails; in each case the destination is as it was before.
     """
     difference = largest_difference(artifact.model, artifact.golden)
-    if not difference <= TOLERANCE:
-        raise TrainerError(f"the ONNX model differs from the golden cases by {difference:.1e}, over {TOLERANCE:.0e}")
+    check_difference(difference, artifact.golden["tolerance"], "golden cases")
     check_destination(folder, force=force)
 
     folder = folder.resolve()
@@ -101,6 +89,7 @@ def _contents(artifact: Artifact) -> dict[str, bytes]:
         _json(artifact.input_schema),
         _json(artifact.manifest),
         _json(artifact.golden),
+        _json(artifact.reference_statistics),
         artifact.model_card.encode(),
     )
     return dict(zip(FILES, contents, strict=True))

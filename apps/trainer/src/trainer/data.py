@@ -1,8 +1,9 @@
-"""Reads a CSV file into numbers, and refuses whatever it cannot read without guessing."""
+"""Reads a CSV file into numbers and categories, and refuses whatever it cannot read without guessing."""
 
 import csv
 import hashlib
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,25 +14,33 @@ import pandas as pd
 from trainer import TrainerError
 
 DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-EXPECTED = {"numeric": "a number", "boolean": "0 or 1"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a data set; a nullable one may have empty cells, which mean "missing"."""
+    """One column of a data set; a nullable one may have empty cells, which mean "missing".
+
+    A categorical column holds one of `categories`, spelled exactly so.
+    """
 
     name: str
-    type: Literal["numeric", "boolean"]
+    type: Literal["numeric", "boolean", "categorical"]
     description: str
-    example: int | float
+    example: int | float | str
     nullable: bool = True
+    categories: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What a value has to be, in words."""
+        kinds = {"numeric": "a number", "boolean": "0 or 1", "categorical": f"one of {', '.join(self.categories)}"}
+        return kinds[self.type]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """`table` holds the requested columns as float64, in the order asked for, NaN where a value is missing.
-
-    `sha256` is the hexadecimal digest of the file's bytes.
+    """`table` holds the requested columns in the order asked for: float64, NaN where a value is missing, and
+    strings, "" where one is missing. `sha256` is the hexadecimal digest of the file's bytes.
     """
 
     table: pd.DataFrame
@@ -41,9 +50,9 @@ class DataSet:
 def read_csv(path: Path, columns: list[Column]) -> DataSet:
     """Read `columns` from the CSV file at `path`; columns that are not asked for are ignored.
 
-    Raises TrainerError for a file that cannot be read, for missing columns (all named), and for values
-    that are not of the column's type (every column concerned, its first wrong value and that value's row;
-    row 1 is the first below the header).
+    Raises TrainerError for a file that cannot be read, for missing columns and columns without a single value
+    (all named), and for values that are not of the column's type (every column concerned, its first wrong value
+    and that value's row; row 1 is the first below the header).
     """
     try:
         content = path.read_bytes()
@@ -60,8 +69,20 @@ def read_csv(path: Path, columns: list[Column]) -> DataSet:
     problems = [problem for column in columns if (problem := _first_wrong_value(text[column.name], column))]
     if problems:
         raise TrainerError(f"{path}: {'; '.join(problems)}")
-    table = pd.DataFrame({column.name: _numbers(text[column.name]) for column in columns})
+    table = pd.DataFrame({column.name: _values(text[column.name], column) for column in columns})
+    empty = [column.name for column in columns if (text[column.name].str.strip() == "").all()]
+    if empty:
+        raise TrainerError(f"{path} has no value in column {', '.join(empty)}")
     return DataSet(table=table, sha256=hashlib.sha256(content).hexdigest())
+
+
+def json_value(value: float | str) -> float | int | str | None:
+    """A value of a table as JSON writes it: null where it is missing, whole numbers without a decimal point."""
+    if isinstance(value, str):
+        return value or None
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() else value
 
 
 def _parse(content: bytes, path: Path) -> pd.DataFrame:
@@ -79,20 +100,22 @@ def _parse(content: bytes, path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header, dtype=str)
 
 
-def _numbers(text: pd.Series) -> pd.Series:
+def _values(text: pd.Series, column: Column) -> pd.Series:
+    if column.type == "categorical":
+        return text.where(text.isin(column.categories), "")
     cells = text.str.strip()
     return cells.where(cells.str.fullmatch(DECIMAL), "nan").astype(np.float64)
 
 
 def _first_wrong_value(text: pd.Series, column: Column) -> str | None:
-    numbers = _numbers(text)
-    accepted = numbers.abs() <= np.finfo(np.float32).max
+    values = _values(text, column)
+    accepted = values != "" if column.type == "categorical" else values.abs() <= np.finfo(np.float32).max
     if column.type == "boolean":
-        accepted &= numbers.isin([0, 1])
+        accepted &= values.isin([0, 1])
     if column.nullable:
         accepted |= text.str.strip() == ""
     wrong = np.flatnonzero(~accepted)
     if wrong.size == 0:
         return None
     others = f" (and {wrong.size - 1} more)" if wrong.size > 1 else ""
-    return f"column {column.name}, row {wrong[0] + 1}: {text.iloc[wrong[0]]!r} is not {EXPECTED[column.type]}{others}"
+    return f"column {column.name}, row {wrong[0] + 1}: {text.iloc[wrong[0]]!r} is not {column.expected}{others}"

@@ -1,14 +1,23 @@
-"""One file per model. A pipeline is a function of the data set's path and the model's version.
+"""One file per model, with a `NAME`, the `DATA_FILE` it is trained on, and a function `train(data, version)`.
 
-It returns the artifact or raises TrainerError, and writes nothing.
+`data` is the path of the data set, None where the pipeline brings its own (its `DATA_FILE` is None).
+`train` returns the artifact or raises TrainerError, and writes nothing.
 """
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from trainer.artifact import Artifact
-from trainer.pipelines import heart_failure
+from trainer.pipelines import california_housing, heart_failure, iris
 
-PIPELINES: dict[str, Callable[[Path, str], Artifact]] = {
-    heart_failure.NAME: heart_failure.train,
-}
+
+class Pipeline(Protocol):
+    """What a module of this package offers."""
+
+    NAME: str
+    DATA_FILE: str | None
+
+    def train(self, data: Path | None, version: str) -> Artifact: ...
+
+
+PIPELINES: dict[str, Pipeline] = {pipeline.NAME: pipeline for pipeline in (california_housing, heart_failure, iris)}

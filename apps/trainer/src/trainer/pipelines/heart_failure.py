@@ -4,17 +4,23 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xgboost
 
 from trainer import TrainerError
-from trainer.artifact import Artifact, input_schema
+from trainer.artifact import Artifact
+from trainer.assembly import TrainedModel, assemble
 from trainer.data import Column, read_csv
-from trainer.evaluation import FOLDS, evaluate_binary_classifier
-from trainer.golden import TOLERANCE, golden_cases
-from trainer.model_card import Prose, render_model_card
-from trainer.onnx_model import CONVERTER, convert_classifier, infer, operator_sets
+from trainer.evaluation import BINARY_METRICS, FOLDS, evaluate
+from trainer.golden import shortest_decimal
+from trainer.onnx_model import XGBOOST_CONVERTER, convert_xgboost_classifier, infer
+from trainer.prose.heart_failure import prose
+from trainer.reference_statistics import numeric_statistics
+from trainer.search import search
 
 NAME = "heart-failure"
+DATA_FILE = "heart_failure_clinical_records.csv"
+TOLERANCE = 1e-6
 
 COLUMNS = [
     Column("age", "numeric", "Age of the patient, in years", 25),
@@ -26,8 +32,10 @@ COLUMNS = [
     Column("sex", "boolean", "Sex of the patient: 1 for a man, 0 for a woman", 1),
     Column("high_blood_pressure", "boolean", "Hypertension: 1 where the patient has it, 0 where not", 0),
 ]
+NAMES = [column.name for column in COLUMNS]
 TARGET = Column("DEATH_EVENT", "boolean", "1 where the patient died during follow-up", 0, nullable=False)
 
+# Fixed by REFERENCE_PROBABILITIES.
 PARAMETERS = {
     "objective": "binary:logistic",
     "n_estimators": 30,
@@ -40,10 +48,16 @@ PARAMETERS = {
     "random_state": 0,
     "n_jobs": 1,
 }
+GRID = {
+    "n_estimators": [10, 20, 30, 50, 100],
+    "max_depth": [1, 2, 3, 4],
+    "learning_rate": [0.05, 0.1, 0.2],
+    "min_child_weight": [0.5, 1, 2],
+}
 
 MISSING = float("nan")
 # Patients, and the probabilities of death that a model of the published table gives them.
-REFERENCE_ROWS = np.array(
+REFERENCE_ROWS = pd.DataFrame(
     [
         [25, 1000, 35, 500000, 8, 135, 1, 0],
         [25, 1000, 35, 500000, 8, 135, 0, 0],
@@ -51,48 +65,15 @@ REFERENCE_ROWS = np.array(
         [55, 7861, 38, 263358.03, 1.1, 136, 1, 0],
         [60, 250, 60, 250000, 0.9, 140, 0, 0],
         [MISSING] * len(COLUMNS),
-    ]
+    ],
+    columns=NAMES,
+    dtype=np.float64,
 )
 REFERENCE_PROBABILITIES = np.array(
     [0.5124506, 0.55330104, 0.9026563, 0.18759595, 0.13463883, 0.5014447], dtype=np.float32
 )
 # SHA-256 of the published table as float32, little-endian, row by row: COLUMNS, then TARGET.
 REFERENCE_TABLE_SHA256 = "f8e23487b3202b12b035f85f3626e8d13a709770dd8f091545945723457b08e7"
-
-PREDICTION = """\
-The probability that a patient with heart failure dies before the end of the follow-up.
-`probabilities` holds the probability of `0` (survived the follow-up) and of `1` (died during it); `label` is `1` \
-where the latter is over the threshold of 0.5."""
-
-DATA = """\
-Heart Failure Clinical Records: the medical records of 299 patients, 105 women and 194 men aged 40 to 95, from \
-the Faisalabad Institute of Cardiology and the Allied Hospital in Faisalabad (Punjab, Pakistan), April to December \
-2015. All of them had left ventricular systolic dysfunction and earlier heart failure of NYHA class III or IV. \
-96 of them (32 %) died during a follow-up of 4 to 285 days.
-
-Davide Chicco and Giuseppe Jurman (2020): *Machine learning can predict survival of patients with heart failure \
-from serum creatinine and ejection fraction alone.* BMC Medical Informatics and Decision Making 20, 16. \
-<https://doi.org/10.1186/s12911-020-1023-5>"""
-
-OTHER_DATA = """
-
-**This version was trained on a file whose values are not those of the published table described above.**"""
-
-USE_AND_LIMITS = """\
-Meant for demonstrating and testing a prediction service, and for teaching. **Not a medical device**: no decision \
-about a patient may rest on it.
-
-- 299 patients of two hospitals in one city in one year: nothing is known about its quality elsewhere. The metrics \
-below come from the same patients; there is no external validation.
-- Tree models do not extrapolate: outside the ranges below (the example, aged 25, is one) the answer is that of the \
-nearest range seen.
-- The follow-up differed from patient to patient, so the probability is not a risk over a fixed period.
-- The column `time`, the length of the follow-up, is deliberately not used: it ends with the death it would predict, \
-and nobody knows it when the question is asked.
-- Always answering `0` would be right for 68 % of these patients; read the accuracy against that.
-- No value is missing in the data: the answer for a missing value is defined, but has never been evaluated.
-- The source counts platelets per millilitre; its numbers are of the size that laboratories report per microlitre.
-- `sex` is an input: the same findings can give a man and a woman different probabilities."""
 
 
 def train(data: Path, version: str) -> Artifact:
@@ -102,58 +83,56 @@ def train(data: Path, version: str) -> Artifact:
     where the published table does not give the reference probabilities.
     """
     data_set = read_csv(data, [*COLUMNS, TARGET])
-    rows = data_set.table[[column.name for column in COLUMNS]].to_numpy()
-    features = rows.astype(np.float32)
+    rows = data_set.table[NAMES]
+    features = rows.to_numpy(np.float32)
     target = data_set.table[TARGET.name].to_numpy(np.int64)
     if np.bincount(target, minlength=2).min() < FOLDS:
         raise TrainerError(f"{data}: column {TARGET.name} needs at least {FOLDS} rows of 0 and of 1")
 
     classifier = xgboost.XGBClassifier(**PARAMETERS)
-    metrics = evaluate_binary_classifier(classifier, features, target)
+    found = search(classifier, GRID, features, target, published={name: PARAMETERS[name] for name in GRID})
+    metrics = evaluate(classifier, BINARY_METRICS, features, target)
     classifier.fit(features, target)
-    model = convert_classifier(classifier, NAME, len(COLUMNS))
+    model = convert_xgboost_classifier(classifier, NAME, len(COLUMNS))
     is_reference = _is_reference(features, target)
     if is_reference:
         _check_reference(model)
 
     stride = max(1, len(rows) // 20)
-    golden_rows = np.concatenate([REFERENCE_ROWS, rows[stride // 2 :: stride]])
-    golden = golden_cases(COLUMNS, golden_rows, classifier.predict_proba(golden_rows.astype(np.float32)))
-    manifest = {
-        "name": NAME,
-        "version": version,
-        "task": "binary_classification",
-        "labels": ["0", "1"],
-        "label_descriptions": ["survived the follow-up", "died during the follow-up"],
-        "threshold": 0.5,
-        "inputs": [{"name": "features", "datatype": "FP32", "shape": [-1, len(COLUMNS)]}],
-        "outputs": [
-            {"name": "label", "datatype": "INT64", "shape": [-1]},
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, 2]},
-        ],
-        "sha256": hashlib.sha256(model).hexdigest(),
-        "training_data": {
-            "name": "Heart Failure Clinical Records",
-            "sha256": data_set.sha256,
-            "rows": len(rows),
-            "source": "https://archive.ics.uci.edu/dataset/519/heart+failure+clinical+records",
-            "license": "CC BY 4.0",
-        },
-        "parameters": PARAMETERS,
-        "framework": {"name": "xgboost", "version": xgboost.__version__},
-        "converter": CONVERTER,
-        "opset": operator_sets(model),
-        "metrics": metrics,
-    }
-    prose = Prose(
-        title="Heart failure: death during follow-up",
-        prediction=PREDICTION,
-        data=DATA if is_reference else DATA + OTHER_DATA,
-        use_and_limits=USE_AND_LIMITS,
-        data_file="heart_failure_clinical_records.csv",
+    golden_rows = pd.concat([REFERENCE_ROWS, rows[stride // 2 :: stride]])
+    probabilities = [shortest_decimal(value) for value in classifier.predict_proba(features)[:, 1]]
+    return assemble(
+        TrainedModel(
+            name=NAME,
+            version=version,
+            task="binary_classification",
+            classes={
+                "labels": ["0", "1"],
+                "label_descriptions": ["survived the follow-up", "died during the follow-up"],
+                "threshold": 0.5,
+            },
+            model=model,
+            columns=COLUMNS,
+            rows=rows,
+            training_data={
+                "name": "Heart Failure Clinical Records",
+                "file": DATA_FILE,
+                "sha256": data_set.sha256,
+                "source": "https://archive.ics.uci.edu/dataset/519/heart+failure+clinical+records",
+                "license": "CC BY 4.0",
+            },
+            parameters=PARAMETERS,
+            framework={"name": "xgboost", "version": xgboost.__version__},
+            converter=XGBOOST_CONVERTER,
+            metrics=metrics,
+            golden_rows=golden_rows,
+            golden_outputs={"probabilities": classifier.predict_proba(golden_rows.to_numpy(np.float32))},
+            tolerance=TOLERANCE,
+            prediction_statistics={"name": "probability of 1", **numeric_statistics(np.array(probabilities))},
+            prose=prose(published_table=is_reference),
+            search=found,
+        )
     )
-    card = render_model_card(prose, manifest, golden, COLUMNS, data_set.table)
-    return Artifact(model, input_schema(COLUMNS), manifest, golden, card)
 
 
 def _is_reference(features: np.ndarray, target: np.ndarray) -> bool:
