@@ -54,5 +54,5 @@ def prose(*, published_file: bool, difference: float) -> Prose:
 On the rows of the training data ONNX Runtime and scikit-learn differ by less than {difference:g} dollars. The graph \
 computes in float32, whose steps near a longitude of -122 are 0.000008 degrees: at 26 000 dollars a degree, rounding \
 the longitude and its mean already makes up to a tenth of a dollar each. Batches of different sizes may add in \
-different orders, which moves a price by up to some six cents.""",
+different orders, which moved a price by an eighth of a dollar at most.""",
     )
