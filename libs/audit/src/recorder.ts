@@ -10,8 +10,8 @@ import { toJson, type PredictionRecord } from './prediction-record.js';
  * Writes predictions down, many in one statement and one commit.
  *
  * While one statement is on its way, arriving records queue; when it returns, the queue becomes the next. On two
- * cores at 64 connections one commit serves about fifty records, and the whole service answers ten times as many
- * requests as with a commit each (docs/benchmarks.md).
+ * cores at 64 connections one commit serves about twenty records, and the whole service answers fourteen times as
+ * many requests as with a commit each; two statements at a time were slower (docs/benchmarks.md).
  *
  * Invariants
  * - AUDIT_MODE=commit: `record` resolves only once both rows are committed; if it rejects, nothing is promised about
