@@ -21,8 +21,9 @@ const WARM_UP_BATCHES = [1, 1, 64, MAX_BATCH_ROWS, 1];
 /**
  * A loaded version of a model. It exists only once its session is warm and reproduces the golden values.
  *
- * One thread, in our own process: this graph answers in 20 µs, far less than handing it to another thread costs, and
- * one thread sums the trees in one order, so that a row's answer does not depend on the rows it shares a run with.
+ * One thread, in our own process: a graph of trees answers in 20 µs, far less than handing it to another thread costs,
+ * and one thread sums the trees in one order, so that a row's answer does not depend on the rows it shares a run with.
+ * (Of a linear model the last digits may: its matrix product is computed differently for other sizes of a batch.)
  */
 export class Model {
   readonly name: string;
