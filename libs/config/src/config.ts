@@ -34,6 +34,14 @@ const variables = z.object({
   DOCS_ENABLED: flag.optional(),
   MODEL_DIR: z.string().default('model-artifacts'),
   DEFAULT_MODEL: z.string().default('heart-failure'),
+  /** Where artifacts are kept for replicas that share no disk; unset: in MODEL_DIR. */
+  MODEL_STORE: z
+    .string()
+    .regex(/^s3:\/\/[^/]+(\/.*)?$/, 'must be s3://<bucket>/<prefix>')
+    .optional(),
+  MAX_ARTIFACT_BYTES: integer(1024, 16 * 1024 ** 3).default(256 * 1024 ** 2),
+  PREDICTION_TIMEOUT_MS: integer(1, 3_600_000).default(30_000),
+  MODEL_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
   AUDIT_MODE: z.enum(['commit', 'async']).default('commit'),
   AUDIT_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
 });
@@ -88,6 +96,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     docsEnabled: value.DOCS_ENABLED ?? !isProduction,
     modelDir: resolve(value.MODEL_DIR),
     defaultModel: value.DEFAULT_MODEL,
+    modelStore: value.MODEL_STORE,
+    maxArtifactBytes: value.MAX_ARTIFACT_BYTES,
+    predictionTimeoutMs: value.PREDICTION_TIMEOUT_MS,
+    modelQueueRows: value.MODEL_QUEUE_ROWS,
     auditMode: value.AUDIT_MODE,
     auditQueueRows: value.AUDIT_QUEUE_ROWS,
   });

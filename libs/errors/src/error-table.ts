@@ -13,13 +13,16 @@ export const ERRORS = {
   'user-not-found': { status: 404, title: 'User not found' },
   'request-timeout': { status: 408, title: 'Request timeout' },
   'user-already-exists': { status: 409, title: 'User already exists' },
+  'model-version-exists': { status: 409, title: 'Model version exists' },
   'body-too-large': { status: 413, title: 'Body too large' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  'artifact-not-usable': { status: 422, title: 'Artifact not usable' },
   'too-many-failed-logins': { status: 429, title: 'Too many failed logins' },
   'headers-too-large': { status: 431, title: 'Headers too large' },
   'internal-error': { status: 500, title: 'Internal error' },
   overloaded: { status: 503, title: 'Overloaded' },
   'database-unavailable': { status: 503, title: 'Database unavailable' },
+  'prediction-timeout': { status: 504, title: 'Prediction timeout' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

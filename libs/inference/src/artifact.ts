@@ -76,6 +76,12 @@ const goldenFile = z.strictObject({
     .min(1),
 });
 
+/** What makes an artifact the one it is: no other file changes an answer. */
+const CONTENT_FILES = ['manifest.json', 'input_schema.json', 'golden.json', 'model.onnx'] as const;
+
+/** Every file that an artifact may have and is kept with it; the card and the statistics may be missing. */
+export const ARTIFACT_FILES = [...CONTENT_FILES, 'reference_statistics.json', 'README.md'] as const;
+
 export type Manifest = z.infer<typeof manifestFile>;
 export type Golden = z.infer<typeof goldenFile>;
 
@@ -86,19 +92,22 @@ export interface Artifact {
   golden: Golden;
   /** The contents of `model.onnx`, whose sha256 is the manifest's. */
   graph: Uint8Array;
+  /** Over the four files that make the artifact the one it is, in hex: two with the same answer the same. */
+  contentSha256: string;
 }
 
 /** Reads and checks the files of `<folder>`. @throws ArtifactError */
 export async function readArtifact(folder: string): Promise<Artifact> {
-  const read = async (file: string) =>
-    readFile(join(folder, file)).catch((cause: NodeJS.ErrnoException) => {
+  const contents = {} as Record<(typeof CONTENT_FILES)[number], Buffer>;
+  for (const file of CONTENT_FILES) {
+    contents[file] = await readFile(join(folder, file)).catch((cause: NodeJS.ErrnoException) => {
       throw new ArtifactError(folder, `${file} cannot be read (${cause.code})`, { cause });
     });
-  const parse = async <T>(file: string, schema: z.ZodType<T>): Promise<T> => {
-    const text = (await read(file)).toString('utf8');
+  }
+  const parse = <T>(file: keyof typeof contents, schema: z.ZodType<T>): T => {
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = JSON.parse(contents[file].toString('utf8'));
     } catch (cause) {
       throw new ArtifactError(folder, `${file} is not JSON`, { cause });
     }
@@ -110,16 +119,28 @@ export async function readArtifact(folder: string): Promise<Artifact> {
     throw new ArtifactError(folder, `${file} is not as it should be: ${issues.join('; ')}`);
   };
 
-  const manifest = await parse('manifest.json', manifestFile);
-  const { input_schema } = await parse('input_schema.json', inputSchemaFile);
-  const golden = await parse('golden.json', goldenFile);
-  const graph = await read('model.onnx');
-  const sha256 = createHash('sha256').update(graph).digest('hex');
+  const manifest = parse('manifest.json', manifestFile);
+  const { input_schema } = parse('input_schema.json', inputSchemaFile);
+  const golden = parse('golden.json', goldenFile);
+  const graph = contents['model.onnx'];
+  const sha256 = sha256Of(graph);
   if (sha256 !== manifest.sha256) {
     throw new ArtifactError(
       folder,
       `the sha256 of model.onnx is ${sha256}, the manifest says ${manifest.sha256}`,
     );
   }
-  return { folder, manifest, columns: input_schema.columns, golden, graph };
+  const listing = CONTENT_FILES.map((file) => `${sha256Of(contents[file])}  ${file}\n`).join('');
+  return {
+    folder,
+    manifest,
+    columns: input_schema.columns,
+    golden,
+    graph,
+    contentSha256: sha256Of(listing),
+  };
+}
+
+function sha256Of(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }

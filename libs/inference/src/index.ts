@@ -5,7 +5,7 @@
  */
 export { Model } from './model.js';
 export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';
-export { ArtifactError, readArtifact, type Artifact, type Manifest } from './artifact.js';
+export { ARTIFACT_FILES, ArtifactError, readArtifact, type Artifact, type Manifest } from './artifact.js';
 export { type Column, type ColumnType } from './input-schema.js';
 export { compileCoercion, type Coerced, type Features, type Row } from './coercion.js';
 export { formatFloat32, formatNumber } from './float32.js';
