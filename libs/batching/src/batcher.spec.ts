@@ -87,6 +87,59 @@ describe('starting', () => {
   });
 });
 
+describe('items that come together', () => {
+  test('are one batch of an idle batcher, and get their results in their order', async () => {
+    const { batcher, runs, batches } = controlledBatcher();
+    const answers = batcher.addAll(['a', 'b', 'c']);
+    expect(batches()).toEqual([['a', 'b', 'c']]);
+    await runs[0]!.succeed();
+    expect(await answers).toEqual(['A', 'B', 'C']);
+  });
+
+  test('share batches with what came before and after them', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ maxBatch: 3 });
+    const answers = [batcher.add('a'), batcher.addAll(['b', 'c', 'd', 'e']), batcher.add('f')];
+    for (let index = 0; index < 3; index++) await runs[index]!.succeed();
+    expect(batches()).toEqual([['a'], ['b', 'c', 'd'], ['e', 'f']]);
+    expect(await Promise.all(answers)).toEqual(['A', ['B', 'C', 'D', 'E'], 'F']);
+  });
+
+  test('are all taken or all refused, and of an idle batcher a whole batch needs no room', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ maxBatch: 2, maxQueued: 3 });
+    await expect(batcher.addAll(['1', '2', '3', '4', '5', '6'])).rejects.toBeInstanceOf(QueueFull);
+    expect(batches()).toEqual([]);
+    const first = batcher.addAll(['a', 'b', 'c', 'd']);
+    expect(batcher.queued).toBe(2);
+    await expect(batcher.addAll(['refused', 'refused'])).rejects.toBeInstanceOf(QueueFull);
+    const last = batcher.addAll(['e']);
+    await expect(batcher.addAll(['refused'])).rejects.toBeInstanceOf(QueueFull);
+    for (let index = 0; index < 3; index++) await runs[index]!.succeed();
+    expect(await Promise.all([first, last])).toEqual([['A', 'B', 'C', 'D'], ['E']]);
+    expect(batches()).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
+  });
+
+  test('reject with the first of them that fails, and the others of the batch are answered', async () => {
+    const { batcher, runs } = controlledBatcher();
+    void batcher.add('first');
+    const failing = batcher.addAll(['a', 'b']);
+    const other = batcher.add('c');
+    const refusal = new Error('b is not wanted');
+    const outcomes = Promise.allSettled([failing, other]);
+    await runs[0]!.succeed();
+    await runs[1]!.succeed(['A', refusal, 'C']);
+    expect(await outcomes).toEqual([
+      { status: 'rejected', reason: refusal },
+      { status: 'fulfilled', value: 'C' },
+    ]);
+  });
+
+  test('none at all are answered at once', async () => {
+    const { batcher, batches } = controlledBatcher();
+    expect(await batcher.addAll([])).toEqual([]);
+    expect(batches()).toEqual([]);
+  });
+});
+
 describe('limits', () => {
   test('no batch has more than maxBatch items, and the rest keep their order', async () => {
     const { batcher, runs, batches } = controlledBatcher({ maxBatch: 2 });

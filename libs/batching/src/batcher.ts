@@ -6,6 +6,8 @@
  * - the first item of an idle batcher starts at once: there is no timer, so an idle caller pays no latency;
  * - while a batch runs, arrivals queue (at most `maxQueued`); when it returns, the queue becomes the next batch
  *   (at most `maxBatch` items), in order of arrival;
+ * - items that come together are taken together, in their order, or none of them is; of an idle batcher the first
+ *   `maxBatch` of them start at once, so that only the rest needs room in the queue;
  * - `run` gets the items in order and returns one result for each, in the same order; an `Error` in the results
  *   rejects that item alone, a rejected `run` rejects the whole batch, and the next batch starts either way.
  */
@@ -42,19 +44,44 @@ export class Batcher<Item, Result> {
 
   /** @throws QueueFull when `maxQueued` items wait already. */
   add(item: Item): Promise<Result> {
-    if (this.isFull) {
-      return Promise.reject(new QueueFull(`${this.queue.length} items are waiting already`));
-    }
-    return new Promise((resolve, reject) => {
-      this.queue.push({ item, resolve, reject });
-      if (this.running === 0) void this.runNext();
-    });
+    if (!this.hasRoomFor(1)) return this.refuse();
+    const result = this.enqueue(item);
+    this.start();
+    return result;
+  }
+
+  /**
+   * All of them or none. Resolves with one result each, in their order; rejects with the first that fails.
+   * @throws QueueFull when with them more than `maxQueued` items would wait.
+   */
+  addAll(items: readonly Item[]): Promise<Result[]> {
+    if (!this.hasRoomFor(items.length)) return this.refuse();
+    const results = items.map((item) => this.enqueue(item));
+    this.start();
+    return Promise.all(results);
   }
 
   /** Resolves when nothing is queued and nothing runs. */
   idle(): Promise<void> {
     if (this.running === 0 && this.queue.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  private hasRoomFor(count: number): boolean {
+    const { maxBatch, maxQueued } = this.options;
+    return this.queue.length + count <= maxQueued + (this.running === 0 ? maxBatch : 0);
+  }
+
+  private refuse(): Promise<never> {
+    return Promise.reject(new QueueFull(`${this.queue.length} items are waiting already`));
+  }
+
+  private enqueue(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) => this.queue.push({ item, resolve, reject }));
+  }
+
+  private start(): void {
+    if (this.running === 0 && this.queue.length > 0) void this.runNext();
   }
 
   private async runNext(): Promise<void> {
@@ -76,7 +103,7 @@ export class Batcher<Item, Result> {
     }
     this.running = 0;
     // The next batch leaves before anyone hears of this one: what they do with it runs while the next is on its way.
-    if (this.queue.length > 0) void this.runNext();
+    this.start();
     settle();
     if (this.running === 0) this.idleWaiters.splice(0).forEach((resolve) => resolve());
   }
