@@ -44,7 +44,8 @@ class PredictController {
   @UseGuards(AuthGuard('jwt'))
   async predict(@Body() features: Features, @Req() { user }: { user: User }): Promise<object> {
     const { row } = model.coerce(features);
-    const { probabilities } = (await model.infer(row)) as ClassPrediction;
+    const [prediction] = await model.infer([row]);
+    const { probabilities } = prediction as ClassPrediction;
     const output = { yhat_prob: formatFloat32(probabilities[1]!), yhat: probabilities[1]! > 0.5 ? '1' : '0' };
     await dataSource.transaction(async (manager) => {
       const request = await manager.getRepository(PredictionRequest).save({

@@ -6,7 +6,11 @@ import { inputSchemaFile, type Column } from './input-schema.js';
 
 /** An artifact that cannot be used; the message says which file, what was expected and what was found. */
 export class ArtifactError extends Error {
-  constructor(folder: string, detail: string, options?: ErrorOptions) {
+  constructor(
+    folder: string,
+    readonly detail: string,
+    options?: ErrorOptions,
+  ) {
     super(`The model artifact in ${folder} cannot be used: ${detail}`, options);
     this.name = 'ArtifactError';
   }

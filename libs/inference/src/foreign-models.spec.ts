@@ -7,10 +7,9 @@ const foreign = (name: string) => `test/support/foreign-models/${name}`;
 test('a classifier with int64 labels answers its label and a probability for each', async () => {
   const model = await Model.load(foreign('int64-labels'));
   const { row } = model.coerce({ sepal_length: 6.3, sepal_width: 3.3, petal_length: 6, petal_width: 2.5 });
-  expect(await model.infer(row)).toEqual({
-    label: '2',
-    probabilities: [expect.any(Number), expect.any(Number), expect.any(Number)],
-  });
+  expect(await model.infer([row])).toEqual([
+    { label: '2', probabilities: [expect.any(Number), expect.any(Number), expect.any(Number)] },
+  ]);
   await model.release();
 });
 
@@ -19,7 +18,7 @@ test('a regression on float64 keeps what a float32 would round away', async () =
   const { row } = model.coerce({ sepal_length: '0.1', sepal_width: 1e-40, petal_length: 1e300 });
   expect(row).toEqual([0.1, 1e-40, 1e300]);
   const { row: ordinary } = model.coerce({ sepal_length: 5, sepal_width: 3, petal_length: 1 });
-  expect(await model.infer(ordinary)).toEqual({ value: expect.closeTo(-0.08406901, 7) });
+  expect(await model.infer([ordinary])).toEqual([{ value: expect.closeTo(-0.08406901, 7) }]);
   await model.release();
 });
 
@@ -27,10 +26,8 @@ test('a graph with one tensor a column gets float32, int64 and strings, and does
   const model = await Model.load(foreign('tensor-per-column'));
   const { row } = model.coerce({ size: 6, rooms: '3', colour: 'red' });
   expect(row).toEqual([6, 3, 'red']);
-  expect(await model.infer(row)).toMatchObject({ label: 'palace' });
-  expect(await model.infer(model.coerce({ size: 1, rooms: 1, colour: 'violet' }).row)).toMatchObject({
-    label: 'hut',
-  });
+  const { row: violet } = model.coerce({ size: 1, rooms: 1, colour: 'violet' });
+  expect(await model.infer([row, violet])).toMatchObject([{ label: 'palace' }, { label: 'hut' }]);
   expect(model.coerce({ size: 6, rooms: 2.5, colour: 'red' }).errors).toEqual([
     { detail: 'must be a whole number', pointer: '#/rooms' },
   ]);
@@ -44,8 +41,8 @@ test('rows of every kind share a run and each gets its own answer', async () => 
     { features: { size: 3, rooms: 2, colour: 'red' }, label: 'house' },
     { features: { size: 6, rooms: 3, colour: 'blue' }, label: 'palace' },
   ];
-  const answers = await Promise.all(
-    Array.from({ length: 90 }, (_, index) => model.infer(model.coerce(cases[index % 3]!.features).row)),
+  const answers = await model.infer(
+    Array.from({ length: 90 }, (_, index) => model.coerce(cases[index % 3]!.features).row),
   );
   expect(answers.map((answer) => ('label' in answer ? answer.label : ''))).toEqual(
     Array.from({ length: 90 }, (_, index) => cases[index % 3]!.label),

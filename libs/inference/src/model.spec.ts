@@ -32,7 +32,7 @@ describe('the committed heart-failure model', () => {
   async function infer(features: Record<string, unknown>): Promise<readonly number[]> {
     const { row, errors } = model.coerce(features);
     expect(errors).toEqual([]);
-    return probabilitiesOf(await model.infer(row));
+    return probabilitiesOf((await model.infer([row]))[0]!);
   }
 
   test('says what it is', () => {
@@ -88,15 +88,12 @@ describe('the committed heart-failure model', () => {
   test('a row has the same bits alone and in batches of 2 to 256, at whatever place', async () => {
     const rows = (await goldenCases()).map(({ input }) => model.coerce(input).row);
     const alone: (readonly number[])[] = [];
-    for (const row of rows) alone.push(probabilitiesOf(await model.infer(row)));
+    for (const row of rows) alone.push(probabilitiesOf((await model.infer([row]))[0]!));
 
     for (const size of [2, 3, 4, 7, 8, 16, 31, 64, 100, 128, 255, 256]) {
-      // The first row occupies the batcher, so that the others are one batch.
-      const first = model.infer(rows[0]!);
       const indices = Array.from({ length: size }, (_, place) => (place * 7 + size) % rows.length);
-      const batch = indices.map((index) => model.infer(rows[index]!));
-      await first;
-      for (const [place, answer] of (await Promise.all(batch)).entries()) {
+      const batch = await model.infer(indices.map((index) => rows[index]!));
+      for (const [place, answer] of batch.entries()) {
         expect(probabilitiesOf(answer), `place ${place} of ${size}`).toEqual(alone[indices[place]!]);
       }
     }
@@ -104,7 +101,7 @@ describe('the committed heart-failure model', () => {
 
   test('a row that cannot become a tensor fails alone with its batch, and the model answers on', async () => {
     const wrong = new Array<number>(9).fill(0) as Row;
-    await expect(model.infer(wrong)).rejects.toThrow(/does not match data length/);
+    await expect(model.infer([wrong])).rejects.toThrow(/does not match data length/);
     const golden = await goldenCases();
     expect((await infer(golden[0]!.input))[1]).toBeCloseTo(0.5124506, 6);
   });

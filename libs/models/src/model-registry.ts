@@ -63,9 +63,10 @@ export class ModelRegistry implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async load(name: string, version: string): Promise<void> {
-    const folder = join(this.config.modelDir, name, version);
+    const { modelDir, predictionTimeoutMs, modelQueueRows } = this.config;
+    const folder = join(modelDir, name, version);
     try {
-      const model = await Model.load(folder);
+      const model = await Model.load(folder, { timeLimitMs: predictionTimeoutMs, maxQueued: modelQueueRows });
       if (model.name !== name || model.version !== version) {
         throw new Error(
           `${folder} holds ${model.name} ${model.version}: folders are named <model>/<version>`,

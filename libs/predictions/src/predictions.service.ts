@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Recorder } from '#libs/audit';
 import { QueueFull } from '#libs/batching';
 import { Problem, type Actor } from '#libs/errors';
-import type { Coerced, Model } from '#libs/inference';
+import { TimeLimitExceeded, type Coerced, type Model } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
 import type { Dialect, Question } from './dialect.js';
 import { parseJsonBody } from './json-body.js';
@@ -78,7 +78,7 @@ export class PredictionsService {
       const coerced = question.instances.map(model.coerce);
       ignoredColumns = ignoredIn(coerced);
       refuseBadColumns(coerced, question);
-      const predictions = await Promise.all(coerced.map(({ row }) => model.infer(row)));
+      const predictions = await model.infer(coerced.map(({ row }) => row));
       const output = dialect.write(predictions, model, requestId);
       return { input, ignoredColumns, statusCode: 200, output };
     } catch (error) {
@@ -92,6 +92,7 @@ export class PredictionsService {
     if (error instanceof Problem) return error;
     if (error instanceof QueueFull)
       return Problem.overloaded('Too many rows wait for this model. Please try again.');
+    if (error instanceof TimeLimitExceeded) return new Problem('prediction-timeout', error.message);
     this.logger.error(error);
     return new Problem('internal-error', 'The prediction failed for a reason of ours. It is in our log.', {
       cause: error,

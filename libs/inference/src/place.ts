@@ -1,0 +1,41 @@
+/** Where a model runs: in the thread that answers everyone, or in one of its own. */
+export type Place = 'event loop' | 'worker thread';
+
+/** The best of several runs with so many rows. */
+export interface MeasuredRun {
+  rows: number;
+  ms: number;
+}
+
+/** What loading a model in a worker thread showed. */
+export interface Measurements {
+  /** To make the session, without what ONNX Runtime needs once a process. */
+  openMs: number;
+  /** In ascending order of rows. */
+  runs: readonly MeasuredRun[];
+}
+
+/** Up to here the way to another thread and back, 50 to 100 µs, is a noticeable part of an answer. */
+const MAX_ROW_MS_ON_THE_EVENT_LOOP = 1;
+
+/** The session is made once more on the event loop, and nobody is answered meanwhile. */
+const MAX_OPEN_MS_ON_THE_EVENT_LOOP = 50;
+
+/**
+ * How long one run may take. On the event loop it delays every other answer; in a worker thread only what is asked of
+ * the same model, and a batch so long gains nothing more from being longer.
+ */
+export const RUN_BUDGET_MS = { 'event loop': 5, 'worker thread': 50 } as const satisfies Record<
+  Place,
+  number
+>;
+
+export function decidePlace({ openMs, runs }: Measurements): Place {
+  const isQuick = runs[0]!.ms <= MAX_ROW_MS_ON_THE_EVENT_LOOP && openMs <= MAX_OPEN_MS_ON_THE_EVENT_LOOP;
+  return isQuick ? 'event loop' : 'worker thread';
+}
+
+/** The largest batch within the place's budget; a single row where none is. */
+export function decideBatch(runs: readonly MeasuredRun[], place: Place): MeasuredRun {
+  return runs.findLast(({ ms }) => ms <= RUN_BUDGET_MS[place]) ?? runs[0]!;
+}

@@ -1,0 +1,131 @@
+import ort from 'onnxruntime-node';
+import type { Artifact, Golden } from './artifact.js';
+import { compileCoercion, type Coerced, type Features, type Row } from './coercion.js';
+import type { MeasuredRun } from './place.js';
+import type { Prediction } from './prediction.js';
+import {
+  layOutInputs,
+  layOutOutputs,
+  type ElementType,
+  type InputLayout,
+  type OutputLayout,
+} from './tensors.js';
+
+/** The sizes of batches that a warm-up tries, and how often each: the first runs of a session take longer. */
+const BATCH_SIZES = [1, 4, 16, 64, 256];
+const RUNS_PER_SIZE = 3;
+
+/**
+ * A graph that can be run, in whichever thread it was opened. Opening and running keep that thread busy until they are
+ * done: ONNX Runtime's promises are synchronous inside. Whatever is wrong with an artifact is an `Error` that says what
+ * was expected and what was found.
+ *
+ * One thread a session: it sums trees in one order, so that a row's answer does not depend on the rows it shares a run
+ * with. (Of a linear model the last digits may: its matrix product is computed differently for other sizes of a batch.)
+ */
+export class Session {
+  private constructor(
+    private readonly session: ort.InferenceSession,
+    private readonly inputs: InputLayout,
+    private readonly outputs: OutputLayout,
+    private readonly coerce: (features: Features) => Coerced,
+  ) {}
+
+  /** @throws Error */
+  static async open({ graph, columns, manifest }: Artifact): Promise<Session> {
+    const session = await ort.InferenceSession.create(graph, {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      logSeverityLevel: 3,
+    }).catch((cause: Error) => {
+      throw new Error(`ONNX Runtime does not load model.onnx: ${cause.message}`, { cause });
+    });
+    try {
+      const inputs = layOutInputs(session.inputMetadata, columns);
+      const outputs = layOutOutputs(session.outputMetadata, manifest);
+      return new Session(session, inputs, outputs, compileCoercion(columns, inputs.elementTypes));
+    } catch (error) {
+      await session.release();
+      throw error;
+    }
+  }
+
+  /** What the graph takes, a column each. */
+  get elementTypes(): readonly ElementType[] {
+    return this.inputs.elementTypes;
+  }
+
+  /** One prediction a row, in their order. */
+  async run(rows: readonly Row[]): Promise<Prediction[]> {
+    const results = await this.session.run(this.inputs.feeds(rows), this.outputs.fetches);
+    return this.outputs.read(results, rows.length);
+  }
+
+  /**
+   * Runs larger and larger batches, of at most `maxRows`, until one takes longer than the budget.
+   * @returns the best time of each size, the one that took longer included.
+   */
+  async warmUp(budgetMs: number, maxRows = Infinity): Promise<MeasuredRun[]> {
+    const row: Row = this.elementTypes.map((type) => (type === 'string' ? '' : 0));
+    const runs: MeasuredRun[] = [];
+    for (const rows of BATCH_SIZES.filter((size) => size <= maxRows)) {
+      const batch = new Array<Row>(rows).fill(row);
+      let ms = Infinity;
+      for (let turn = 0; turn < RUNS_PER_SIZE; turn++) {
+        const started = performance.now();
+        await this.run(batch);
+        ms = Math.min(ms, performance.now() - started);
+      }
+      runs.push({ rows, ms });
+      if (ms > budgetMs) break;
+    }
+    return runs;
+  }
+
+  /** The training framework's own answers, within the artifact's tolerance. @throws Error */
+  async checkGolden({ cases, tolerance }: Golden): Promise<void> {
+    const failures: string[] = [];
+    for (const [index, { input, output }] of cases.entries()) {
+      const { row, errors } = this.coerce(input);
+      if (errors.length > 0) {
+        failures.push(
+          `case ${index}: ${errors.map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ')}`,
+        );
+        continue;
+      }
+      const [prediction] = await this.run([row]);
+      for (const { what, found, expected } of compare(prediction!, output)) {
+        if (found === expected) continue;
+        const difference = typeof expected === 'number' ? Math.abs(Number(found) - expected) : NaN;
+        if (difference <= tolerance) continue;
+        const by = typeof expected === 'number' ? `: off by ${difference}, allowed ${tolerance}` : '';
+        failures.push(`case ${index}: ${what} is ${found}, should be ${expected}${by}`);
+      }
+    }
+    if (failures.length === 0) return;
+    throw new Error(`it does not reproduce its golden values: ${failures.slice(0, 5).join('; ')}`);
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+/** What a golden case promises, beside what was found. */
+function compare(prediction: Prediction, expected: Golden['cases'][number]['output']) {
+  if ('prediction' in expected) {
+    const found = 'value' in prediction ? prediction.value : undefined;
+    return [{ what: 'prediction', found, expected: expected.prediction }];
+  }
+  const { label, probabilities } =
+    'probabilities' in prediction ? prediction : { label: '', probabilities: [] };
+  return [
+    { what: 'label', found: label, expected: expected.label ?? label },
+    ...expected.probabilities.map((probability, index) => ({
+      what: `probabilities[${index}]`,
+      found: probabilities[index],
+      expected: probability,
+    })),
+  ];
+}
