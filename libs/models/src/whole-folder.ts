@@ -17,10 +17,12 @@ export async function checkContent(
     throw error;
   });
   if (contentSha256 === artifact.contentSha256) return;
-  throw new ArtifactError(
-    shownAs,
-    `it has other content than what was registered: expected ${artifact.contentSha256}, found ${contentSha256}`,
-  );
+  throw otherContent(shownAs, artifact, contentSha256);
+}
+
+export function otherContent(place: string, { contentSha256 }: StoredArtifact, found: string): ArtifactError {
+  const detail = `it has other content than what was registered: expected ${contentSha256}, found ${found}`;
+  return new ArtifactError(place, detail);
 }
 
 /** False also where there is nothing at all. */
