@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' });
 
 const variables = z.object({
   APP_ENV: z.enum(['local', 'staging', 'production']).default('local'),
@@ -37,8 +38,11 @@ const variables = z.object({
   /** Where artifacts are kept for replicas that share no disk; unset: in MODEL_DIR. */
   MODEL_STORE: z
     .string()
-    .regex(/^s3:\/\/[^/]+(\/.*)?$/, 'must be s3://<bucket>/<prefix>')
+    .regex(/^s3:\/\/[\w.-]+(\/.*)?$/, 'must be s3://<bucket>/<prefix>')
     .optional(),
+  // Every other AWS_ variable is read by the client itself; these say that the bucket is not at AWS.
+  AWS_ENDPOINT_URL_S3: httpUrl.optional(),
+  AWS_ENDPOINT_URL: httpUrl.optional(),
   MAX_ARTIFACT_BYTES: integer(1024, 16 * 1024 ** 3).default(256 * 1024 ** 2),
   PREDICTION_TIMEOUT_MS: integer(1, 3_600_000).default(30_000),
   MODEL_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
@@ -97,6 +101,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     modelDir: resolve(value.MODEL_DIR),
     defaultModel: value.DEFAULT_MODEL,
     modelStore: value.MODEL_STORE,
+    modelStoreEndpoint: value.AWS_ENDPOINT_URL_S3 ?? value.AWS_ENDPOINT_URL,
     maxArtifactBytes: value.MAX_ARTIFACT_BYTES,
     predictionTimeoutMs: value.PREDICTION_TIMEOUT_MS,
     modelQueueRows: value.MODEL_QUEUE_ROWS,

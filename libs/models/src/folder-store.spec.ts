@@ -1,0 +1,142 @@
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { loadConfig } from '#libs/config';
+import { readArtifact } from '#libs/inference';
+import { createArtifactStore, type StoredArtifact } from './artifact-store.js';
+import { FolderStore } from './folder-store.js';
+
+const IRIS = 'model-artifacts/iris/1';
+
+let folder: string;
+let modelDir: string;
+let store: FolderStore;
+let iris: StoredArtifact;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foretell-store-'));
+  modelDir = join(folder, 'models');
+  store = new FolderStore(modelDir);
+  iris = { name: 'iris', version: '1', contentSha256: (await readArtifact(IRIS)).contentSha256 };
+  return () => rm(folder, { recursive: true });
+});
+
+/** The same name and version with another description. */
+async function otherIris(): Promise<{ source: string; artifact: StoredArtifact }> {
+  const source = await mkdtemp(join(folder, 'other-'));
+  await cp(IRIS, source, { recursive: true });
+  const manifest = JSON.parse(await readFile(join(source, 'manifest.json'), 'utf8'));
+  await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, description: 'another' }));
+  return { source, artifact: { ...iris, contentSha256: (await readArtifact(source)).contentSha256 } };
+}
+
+test('without MODEL_STORE artifacts are kept in MODEL_DIR', () => {
+  expect(createArtifactStore(loadConfig({ MODEL_DIR: modelDir }))).toEqual(store);
+});
+
+test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without what is no part of it', async () => {
+  const source = join(folder, 'source');
+  await cp(IRIS, source, { recursive: true });
+  await writeFile(join(source, 'notes.txt'), 'not part of the artifact');
+  await chmod(join(source, 'model.onnx'), 0o600);
+  await store.put(source, iris);
+
+  const kept = await store.folderOf(iris);
+  expect(kept).toBe(join(modelDir, 'iris', '1'));
+  const files = await readdir(IRIS);
+  expect((await readdir(kept)).toSorted()).toEqual(files.toSorted());
+  expect((await stat(kept)).mode & 0o777).toBe(0o755);
+  expect((await stat(join(kept, 'model.onnx'))).mode & 0o777).toBe(0o644);
+  for (const file of files) {
+    expect(await readFile(join(kept, file)), file).toEqual(await readFile(join(IRIS, file)));
+  }
+  expect(await readdir(modelDir), 'no draft is left').toEqual(['iris']);
+});
+
+test('the same content again changes nothing, also from where it is kept', async () => {
+  await store.put(IRIS, iris);
+  const { mtimeMs, ino } = await stat(join(modelDir, 'iris/1'));
+  await store.put(IRIS, iris);
+  await store.put(join(modelDir, 'iris/1'), iris);
+  expect(await stat(join(modelDir, 'iris/1'))).toMatchObject({ mtimeMs, ino });
+});
+
+test('other content under the same name and version is refused, and what was kept stays', async () => {
+  await store.put(IRIS, iris);
+  const { source, artifact } = await otherIris();
+  await expect(store.put(source, artifact)).rejects.toMatchObject({
+    code: 'model-version-exists',
+    message: 'Version 1 of the model iris exists already, with other content.',
+  });
+  await expect(store.folderOf(iris)).resolves.toBe(join(modelDir, 'iris/1'));
+});
+
+test('of many that put two contents at once one content wins, and the others are told', async () => {
+  const { source, artifact } = await otherIris();
+  const puts = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, index) =>
+      index % 2 ? new FolderStore(modelDir).put(source, artifact) : new FolderStore(modelDir).put(IRIS, iris),
+    ),
+  );
+  const kept = (await readArtifact(join(modelDir, 'iris/1'))).contentSha256;
+  for (const [index, put] of puts.entries()) {
+    const mine = index % 2 ? artifact.contentSha256 : iris.contentSha256;
+    if (mine === kept) expect(put.status).toBe('fulfilled');
+    else expect(put).toMatchObject({ reason: { code: 'model-version-exists' } });
+  }
+  expect(await readdir(modelDir)).toEqual(['iris']);
+});
+
+test('a source that is not what it was checked as is not kept', async () => {
+  const { source } = await otherIris();
+  await expect(store.put(source, iris)).rejects.toThrow(
+    `The model artifact in ${source} cannot be used: it has`,
+  );
+  await rm(join(source, 'golden.json'));
+  await expect(store.put(source, iris)).rejects.toThrow(
+    `in ${source} cannot be used: golden.json cannot be read`,
+  );
+  expect(await readdir(modelDir)).toEqual([]);
+});
+
+test('what is missing, damaged or another is said, with what was expected and what was found', async () => {
+  const kept = join(modelDir, 'iris/1');
+  await expect(store.folderOf(iris)).rejects.toThrow(
+    `in ${kept} cannot be used: it is missing on this machine`,
+  );
+  const { source, artifact } = await otherIris();
+  await store.put(source, artifact);
+  await expect(store.folderOf(iris)).rejects.toThrow(
+    `expected ${iris.contentSha256}, found ${artifact.contentSha256}`,
+  );
+  await writeFile(join(kept, 'model.onnx'), 'damaged');
+  await expect(store.folderOf(artifact)).rejects.toThrow('the sha256 of model.onnx is');
+});
+
+test('an empty folder is no version', async () => {
+  await mkdir(join(modelDir, 'iris/1'), { recursive: true });
+  await store.put(IRIS, iris);
+  await expect(store.folderOf(iris)).resolves.toBe(join(modelDir, 'iris/1'));
+});
+
+test('a MODEL_DIR that cannot be written is named', async () => {
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  await expect(new FolderStore(join(file, 'models')).put(IRIS, iris)).rejects.toThrow(
+    /^MODEL_DIR \(.*\/file\/models\) cannot be written: ENOTDIR/,
+  );
+});
+
+test('lists what lies there, 2 before 10, and no drafts', async () => {
+  for (const path of ['b/10', 'b/2', 'b/.old', 'a/1.0', '.incoming-x/1']) {
+    await mkdir(join(modelDir, path), { recursive: true });
+  }
+  await writeFile(join(modelDir, 'README.md'), '');
+  expect(await store.list()).toEqual([
+    { name: 'a', version: '1.0', folder: join(modelDir, 'a/1.0') },
+    { name: 'b', version: '2', folder: join(modelDir, 'b/2') },
+    { name: 'b', version: '10', folder: join(modelDir, 'b/10') },
+  ]);
+  expect(await new FolderStore(join(folder, 'nowhere')).list()).toEqual([]);
+});

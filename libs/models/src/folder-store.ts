@@ -1,0 +1,75 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ARTIFACT_FILES, ArtifactError } from '#libs/inference';
+import { versionExists, type ArtifactStore, type StoredArtifact } from './stored-artifact.js';
+import { checkContent, isEmptyFolder, makeWholeFolder } from './whole-folder.js';
+
+/** `MODEL_DIR/<name>/<version>/`; names that begin with a dot are no models. */
+export class FolderStore implements ArtifactStore {
+  constructor(readonly description: string) {}
+
+  async put(folder: string, artifact: StoredArtifact): Promise<void> {
+    const target = this.locate(artifact);
+    if (await this.isKept(artifact)) return;
+    const made = await makeWholeFolder(
+      { root: this.description, setting: 'MODEL_DIR', target },
+      async (draft) => {
+        await copyArtifact(folder, draft);
+        await checkContent(draft, artifact, folder);
+      },
+    );
+    // Another process was faster: with the same content or with other.
+    if (!made) await this.isKept(artifact);
+  }
+
+  async folderOf(artifact: StoredArtifact): Promise<string> {
+    const folder = this.locate(artifact);
+    if (await isEmptyFolder(folder)) throw new ArtifactError(folder, 'it is missing on this machine');
+    await checkContent(folder, artifact);
+    return folder;
+  }
+
+  /** Every version that lies here, whatever is in it; by name, numbers as numbers: 2 before 10. */
+  async list(): Promise<{ name: string; version: string; folder: string }[]> {
+    const found = [];
+    for (const name of await foldersIn(this.description)) {
+      for (const version of await foldersIn(join(this.description, name))) {
+        found.push({ name, version, folder: join(this.description, name, version) });
+      }
+    }
+    return found;
+  }
+
+  private locate({ name, version }: StoredArtifact): string {
+    return join(this.description, name, version);
+  }
+
+  /** @throws Problem where other content, or what cannot be used, is kept under this name and version */
+  private async isKept(artifact: StoredArtifact): Promise<boolean> {
+    const folder = this.locate(artifact);
+    if (await isEmptyFolder(folder)) return false;
+    await checkContent(folder, artifact).catch((cause) => {
+      throw cause instanceof ArtifactError ? versionExists(artifact, cause) : cause;
+    });
+    return true;
+  }
+}
+
+async function copyArtifact(from: string, to: string): Promise<void> {
+  for (const file of ARTIFACT_FILES) {
+    const content = await readFile(join(from, file)).catch((cause: NodeJS.ErrnoException) => {
+      // Some files may be missing; which ones may not is seen when the copy is checked.
+      if (cause.code === 'ENOENT') return undefined;
+      throw new ArtifactError(from, `${file} cannot be read (${cause.code})`, { cause });
+    });
+    if (content) await writeFile(join(to, file), content);
+  }
+}
+
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map((entry) => entry.name)
+    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}

@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import S3rver from '@20minutes/s3rver';
+import { S3Client } from '@aws-sdk/client-s3';
+
+export interface BucketServer {
+  readonly endpoint: string;
+  /** What a process needs to reach it. */
+  readonly environment: Record<string, string>;
+  /** For what a test does behind the store's back. */
+  readonly client: S3Client;
+  createBucket(name: string): Promise<void>;
+  /** `PUT /<bucket>/<key>` for every request that came, in order. */
+  readonly requests: string[];
+  /** Called with every request; may destroy its socket. */
+  onRequest: ((request: IncomingMessage) => void) | undefined;
+  /** As AWS does it: a PUT with `If-None-Match: *` is refused where there is an object. Otherwise it is ignored. */
+  conditionalWrites: boolean | 'not implemented';
+  stop(): Promise<void>;
+}
+
+/** The only account that the server has. */
+const KEY = 'S3RVER';
+
+/** An S3 server that checks signatures, on a free port, with a folder of its own. */
+export async function startBucketServer(): Promise<BucketServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'foretell-bucket-'));
+  const app = new S3rver({ address: '127.0.0.1', port: 0, directory, silent: true, vhostBuckets: false });
+  let lastPut: Promise<unknown> = Promise.resolve();
+  app.middleware.unshift(async (context, next) => {
+    const { method, url } = context.req;
+    const path = decodeURIComponent(url!.split('?')[0]!);
+    server.requests.push(`${method} ${path}`);
+    server.onRequest?.(context.req);
+    if (context.req.socket.destroyed) return;
+    if (method !== 'PUT' || context.get('if-none-match') !== '*') return next();
+    if (server.conditionalWrites === 'not implemented') {
+      context.status = 501;
+      return;
+    }
+    // One at a time: whether there is an object is known only after the one before.
+    const [, bucket, ...key] = path.split('/');
+    const put = lastPut.then(async () => {
+      if (server.conditionalWrites && (await app.store.existsObject(bucket!, key.join('/'))))
+        context.status = 412;
+      else await next();
+    });
+    lastPut = put.catch(() => undefined);
+    await put;
+  });
+  const { port } = await app.run();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const credentials = { accessKeyId: KEY, secretAccessKey: KEY };
+  const client = new S3Client({ endpoint, forcePathStyle: true, region: 'us-east-1', credentials });
+  const server: BucketServer = {
+    endpoint,
+    environment: {
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: KEY,
+      AWS_SECRET_ACCESS_KEY: KEY,
+    },
+    client,
+    createBucket: async (name) => void (await app.store.putBucket(name)),
+    requests: [],
+    onRequest: undefined,
+    conditionalWrites: true,
+    stop: async () => {
+      client.destroy();
+      const closed = app.close();
+      app.httpServer.closeAllConnections();
+      await closed;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+  return server;
+}
