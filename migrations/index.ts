@@ -1,10 +1,14 @@
 import { CreateUsers1763600000000 } from './1763600000000-create-users.js';
 import { CreatePredictions1763600100000 } from './1763600100000-create-predictions.js';
 import { CreatePredictionLog1763600200000 } from './1763600200000-create-prediction-log.js';
+import { CreateModelRegistry1763600300000 } from './1763600300000-create-model-registry.js';
+import { CreateShadowResponses1763600400000 } from './1763600400000-create-shadow-responses.js';
 
 /** In order. A migration that has been released is never changed. */
 export const migrations = [
   CreateUsers1763600000000,
   CreatePredictions1763600100000,
   CreatePredictionLog1763600200000,
+  CreateModelRegistry1763600300000,
+  CreateShadowResponses1763600400000,
 ];

@@ -520,6 +520,8 @@ describe('knows each request by an id', () => {
 
 describe('with other settings', () => {
   let models: string;
+  /** Of its own: in a database that knows the model, this version would be one with other content. */
+  let database: TestDatabase;
   let other: ApiProcess;
 
   beforeAll(async () => {
@@ -529,11 +531,13 @@ describe('with other settings', () => {
     // The threshold is the very float32 that the tutorial's patient gets.
     const manifest = { ...JSON.parse(readFileSync(file, 'utf8')), threshold: Math.fround(0.5124506) };
     writeFileSync(file, JSON.stringify(manifest));
+    database = await createTestDatabase();
     other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: models, MAX_BODY_BYTES: '1024' });
   });
 
   afterAll(async () => {
     await other?.stop();
+    await database?.drop();
     rmSync(models, { recursive: true, force: true });
   });
 

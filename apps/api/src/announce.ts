@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#libs/config';
 import type { OpenDatabase } from '#libs/database';
-import { ModelRegistry } from '#libs/models';
+import { ServedModels } from '#libs/models';
 import type { Logger } from '#libs/observability';
 
 /** Says where everything is: a few lines for a person in local, one log line elsewhere, a message to a parent process. */
@@ -12,7 +12,7 @@ export async function announce(
   logger: Logger,
 ): Promise<void> {
   const url = await api.getUrl();
-  const model = api.get(ModelRegistry).default;
+  const model = api.get(ServedModels).default;
   const documentation = config.docsEnabled ? url + config.docsPath : 'off';
   if (config.appEnv === 'local') {
     console.log(`Foretell is ready.

@@ -1,10 +1,10 @@
 import { Module, ValidationPipe, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AuditModule, PredictionRequest, PredictionResponse } from '#libs/audit';
+import { AuditModule, PredictionRequest, PredictionResponse, ShadowResponse } from '#libs/audit';
 import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
-import { ModelsModule } from '#libs/models';
+import { ModelAlias, ModelsModule, ModelVersion, ServedModelsModule, ServingProcess } from '#libs/models';
 import { NestLogger, type Logger } from '#libs/observability';
 import { PredictionsModule } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
@@ -18,16 +18,32 @@ import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RolesGuard } from './http/roles.guard.js';
 import { validationProblem } from './http/validation-problem.js';
+import { ModelsController } from './models/models.controller.js';
 import { PredictionsController } from './predictions/predictions.controller.js';
 import { TokensController } from './tokens/tokens.controller.js';
 import { UsersController } from './users/users.controller.js';
 
-export const entities = [User, PredictionRequest, PredictionResponse];
+export const entities = [
+  User,
+  PredictionRequest,
+  PredictionResponse,
+  ShadowResponse,
+  ModelVersion,
+  ModelAlias,
+  ServingProcess,
+];
 
 /** The map: every feature and every controller. */
 @Module({
-  imports: [UsersModule, TokensModule, ModelsModule, PredictionsModule, AuditModule],
-  controllers: [UsersController, TokensController, PredictionsController, AuditController, HealthController],
+  imports: [UsersModule, TokensModule, ModelsModule, ServedModelsModule, PredictionsModule, AuditModule],
+  controllers: [
+    UsersController,
+    TokensController,
+    ModelsController,
+    PredictionsController,
+    AuditController,
+    HealthController,
+  ],
   providers: [
     { provide: APP_FILTER, useClass: ProblemFilter },
     // In this order: who is calling, then what they may do. A route is closed unless it says otherwise.

@@ -2,10 +2,13 @@ import { Module, type DynamicModule, type INestApplicationContext } from '@nestj
 import { NestFactory } from '@nestjs/core';
 import { ConfigModule, loadConfig, type Config } from '#libs/config';
 import { DatabaseModule, openDatabase } from '#libs/database';
+import { ModelAlias, ModelsModule, ModelVersion, ServingProcess } from '#libs/models';
 import { User, UsersModule } from '#libs/users';
 import type { DataSource } from 'typeorm';
 
-@Module({ imports: [UsersModule] })
+const entities = [User, ModelVersion, ModelAlias, ServingProcess];
+
+@Module({ imports: [UsersModule, ModelsModule] })
 class CommandModule {
   static forRoot(config: Config, dataSource: DataSource): DynamicModule {
     return {
@@ -18,7 +21,7 @@ class CommandModule {
 /** Runs `work` with the features a command needs, on the database that the service uses, and closes everything. */
 export async function withFeatures<T>(work: (features: INestApplicationContext) => Promise<T>): Promise<T> {
   const config = loadConfig();
-  const database = await openDatabase(config, { purpose: 'command', entities: [User] });
+  const database = await openDatabase(config, { purpose: 'command', entities });
   try {
     const features = await NestFactory.createApplicationContext(
       CommandModule.forRoot(config, database.dataSource),

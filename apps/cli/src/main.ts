@@ -4,6 +4,7 @@ import { ConfigError } from '#libs/config';
 import { Problem } from '#libs/errors';
 import { demoCommand } from './demo.command.js';
 import { migrateCommand } from './migrate.command.js';
+import { modelsCommand } from './models.command.js';
 import { serveCommand } from './serve.command.js';
 import { usersCommand } from './users.command.js';
 
@@ -14,6 +15,7 @@ const program = new Command('foretell')
   .addCommand(serveCommand())
   .addCommand(migrateCommand())
   .addCommand(usersCommand())
+  .addCommand(modelsCommand())
   .addCommand(demoCommand())
   .showHelpAfterError()
   // Wrong arguments end with 2, as other command lines have it; a command that failed ends with 1.

@@ -33,9 +33,11 @@ const INSERT = `
     SELECT id, user_id, request_uuid, model, model_version, dialect, input, ignored_columns,
            now() - duration_ms * interval '1 millisecond'
     FROM record
+  ), response AS (
+    INSERT INTO responses (request_id, status_code, output, duration_ms)
+    SELECT id, status_code, output, duration_ms FROM record
   )
-  INSERT INTO responses (request_id, status_code, output, duration_ms)
-  SELECT id, status_code, output, duration_ms FROM record`;
+  SELECT id FROM record ORDER BY id`;
 
 /** A batch much larger than this gains nothing, and the next one waits for it. */
 const MAX_BATCH_RECORDS = 500;
@@ -46,7 +48,7 @@ const LOST_LOG_EVERY_MS = 1_000;
 @Injectable()
 export class Recorder implements OnApplicationShutdown {
   private readonly logger = new Logger(Recorder.name);
-  private readonly batcher: Batcher<PredictionRecord, void>;
+  private readonly batcher: Batcher<PredictionRecord, string>;
   private readonly connection: HeldConnection;
   private readonly isAsync: boolean;
   private lost = 0;
@@ -67,9 +69,13 @@ export class Recorder implements OnApplicationShutdown {
     return !this.isAsync && this.batcher.isFull;
   }
 
-  /** @throws Problem `overloaded` when too many records wait, `database-unavailable` when they cannot be written. */
-  async record(record: PredictionRecord): Promise<void> {
+  /**
+   * @param onWritten hears the id of the request's row once both rows are committed, in either mode
+   * @throws Problem `overloaded` when too many records wait, `database-unavailable` when they cannot be written.
+   */
+  async record(record: PredictionRecord, onWritten?: (id: string) => void): Promise<void> {
     const written = this.batcher.add(record);
+    if (onWritten) written.then(onWritten, () => undefined);
     if (this.isAsync) {
       written.catch((error: unknown) => this.countLost(error));
       return;
@@ -89,20 +95,28 @@ export class Recorder implements OnApplicationShutdown {
     if (this.lost > 0) this.logger.error(`${this.lost} answers left without a record since the start`);
   }
 
-  private async write(records: PredictionRecord[]): Promise<(void | Error)[]> {
+  private async write(records: PredictionRecord[]): Promise<(string | Error)[]> {
     try {
-      await this.insert(records);
-      return records.map(() => undefined);
+      return await this.insert(records);
     } catch (error) {
       if (isUnavailable(error) || records.length === 1) throw error;
-      return Promise.all(records.map((record) => this.insert([record]).catch((refusal: Error) => refusal)));
+      const alone = async (record: PredictionRecord) => (await this.insert([record]))[0]!;
+      return Promise.all(records.map((record) => alone(record).catch((refusal: Error) => refusal)));
     }
   }
 
-  private async insert(records: readonly PredictionRecord[]): Promise<void> {
+  /** @returns the ids of the requests' rows, in order */
+  private async insert(records: readonly PredictionRecord[]): Promise<string[]> {
     const rows = `[${records.map(toJson).join(',')}]`;
-    const statement = { name: 'record-predictions', text: INSERT, values: [rows], query_timeout: TIMEOUT_MS };
-    await this.connection.query(statement);
+    const statement = {
+      name: 'record-predictions',
+      text: INSERT,
+      values: [rows],
+      rowMode: 'array' as const,
+      query_timeout: TIMEOUT_MS,
+    };
+    const result = await this.connection.query(statement);
+    return (result.rows as unknown as [string][]).map(([id]) => id);
   }
 
   private countLost(error: unknown): void {

@@ -1,6 +1,26 @@
 /**
- * Which models are served, and in which version. It finds and loads artifacts; how they answer is `libs/inference`.
- * Called by `libs/predictions`, and by `apps/api` for health and documentation.
+ * Models, their versions and what the aliases stand for: kept in the database (`ModelRegistry`), their files in a store
+ * (`MODEL_DIR` or a bucket), and loaded by each process that answers (`ServedModels`). Called by `libs/predictions`,
+ * `apps/api` and `apps/cli`.
  */
-export { ModelsModule } from './models.module.js';
-export { ModelRegistry } from './model-registry.js';
+export { ModelsModule, ServedModelsModule } from './models.module.js';
+export {
+  ModelRegistry,
+  type ModelDetails,
+  type Origin,
+  type Promotion,
+  type Registration,
+} from './model-registry.js';
+export { ServedModels } from './served-models.js';
+export {
+  CANARY,
+  parseAlias,
+  parseModelReference,
+  PRODUCTION,
+  SHADOW,
+  type ModelReference,
+} from './model-reference.js';
+export { unpackArchive } from './artifact-archive.js';
+export { ModelVersion } from './model-version.entity.js';
+export { ModelAlias } from './model-alias.entity.js';
+export { ServingProcess } from './serving-process.entity.js';

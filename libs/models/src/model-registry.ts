@@ -1,95 +1,420 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem } from '#libs/errors';
-import { Model } from '#libs/inference';
+import { ArtifactError, Model, readArtifact } from '#libs/inference';
+import { DataSource, IsNull, Raw, type EntityManager, type Repository } from 'typeorm';
+import { FolderStore } from './folder-store.js';
+import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './stored-artifact.js';
+import { ModelAlias } from './model-alias.entity.js';
+import { isStage, PRODUCTION, type ModelReference } from './model-reference.js';
+import { ModelVersion } from './model-version.entity.js';
+import { ServingProcess } from './serving-process.entity.js';
+
+/** Who asks for a change, as it is written down: a user of ours, or nobody we know; and by which way. */
+export interface Origin {
+  userId?: number;
+  /** `api`, or the command line with the account it runs as. */
+  from: string;
+}
+
+/** What an alias shall stand for; no version takes it away. */
+interface Wanted {
+  name: string;
+  alias: string;
+  version: string | null;
+  /** Of the users, for a canary. */
+  percent?: number | null;
+  /** The earlier row that this goes back to. */
+  restoredId?: string | null;
+}
+
+export interface Registration {
+  version: ModelVersion;
+  /** Whether it was not registered before. */
+  isNew: boolean;
+  /** Of the first version of a model. */
+  promotion?: Promotion;
+}
+
+export interface Promotion {
+  version: string;
+  /** What the alias stood for before; null where it stood for nothing. */
+  previous: string | null;
+  /** How many processes serve it now. */
+  followed: number;
+  /** Those that do not serve it yet, as `host:pid`. */
+  behind: string[];
+}
+
+/** All that is known of one model. */
+export interface ModelDetails {
+  name: string;
+  /** Newest last. */
+  versions: ModelVersion[];
+  /** As they stand now. */
+  aliases: ModelAlias[];
+  /** Newest first, those that stand now among them. */
+  history: ModelAlias[];
+  /** The processes that serve predictions now. */
+  processes: ServingProcess[];
+}
+
+/** What an alias stands for now, and which content that is. */
+export type Assignment = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'percent'> &
+  Pick<ModelVersion, 'version' | 'contentSha256'>;
+
+/** A process that was not heard of for so long has ended. */
+const ALIVE_SECONDS = 5;
+/** Two seconds are what it should take; a model that loads slowly may take longer. */
+const FOLLOW_LIMIT_MS = 15_000;
+const FOLLOW_POLL_MS = 50;
 
 /**
- * The models this process answers with: every version in `MODEL_DIR`, loaded at boot. A lookup on the request path
- * never loads anything. A model is served in its newest version that could be loaded; a version that could not is
- * said in the log. If it is the default model that has none, there is no boot.
+ * The versions of every model and what the aliases stand for, in the database. A version was checked before it is
+ * written down, and its content never changes.
+ *
+ * Invariants
+ * - a version is registered only if it loads and reproduces its golden values here, and with all its files stored;
+ * - an alias never stands for a version that failed its check, here or in a process that serves: such a promotion is
+ *   taken back, and the version's state says why;
+ * - nothing is deleted: a row of `model_aliases` is replaced by the next.
  */
 @Injectable()
-export class ModelRegistry implements OnModuleInit, OnApplicationShutdown {
-  private readonly logger = new Logger(ModelRegistry.name);
-  /** name → version → model, versions in order. */
-  private readonly models = new Map<string, Map<string, Model>>();
-  private defaultModel!: Model;
+export class ModelRegistry {
+  private readonly versions: Repository<ModelVersion>;
+  private readonly aliases: Repository<ModelAlias>;
+  private readonly processes: Repository<ServingProcess>;
 
-  constructor(@Inject(CONFIG) private readonly config: Config) {}
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
+  ) {
+    this.versions = dataSource.getRepository(ModelVersion);
+    this.aliases = dataSource.getRepository(ModelAlias);
+    this.processes = dataSource.getRepository(ServingProcess);
+  }
 
-  async onModuleInit(): Promise<void> {
-    const { modelDir, defaultModel } = this.config;
-    for (const name of await foldersIn(modelDir)) {
-      for (const version of await foldersIn(join(modelDir, name))) await this.load(name, version);
-    }
-    const served = newest(this.models.get(defaultModel));
-    if (!served) {
-      throw new Error(
-        `No usable version of the model ${defaultModel} in ${join(modelDir, defaultModel)}. Set MODEL_DIR to the ` +
-          `folder that holds <model>/<version>/, and DEFAULT_MODEL to one of its models.`,
+  /**
+   * Checks the artifact in `folder`, keeps its files and writes it down; with the same content again, nothing changes.
+   * The first version of a model goes into production.
+   * @param name what the model has to be called, where the caller has said it already
+   * @throws Problem `artifact-not-usable`, `model-version-exists`
+   */
+  async register(folder: string, origin: Origin, name?: string): Promise<Registration> {
+    const { version, isNew } = await this.keep(folder, origin, name);
+    const { history } = await this.show(version.name);
+    const isFirst = !history.some(({ alias }) => alias === PRODUCTION);
+    const promotion = isFirst
+      ? await this.promote({ name: version.name, alias: PRODUCTION, version: version.version }, origin)
+      : undefined;
+    return { version, isNew, promotion };
+  }
+
+  /**
+   * Registers what lies in `MODEL_DIR` and is not known yet. One that is not usable is told and left alone.
+   * @returns what was wrong with each that could not be registered
+   */
+  async registerFound(): Promise<string[]> {
+    const failures: string[] = [];
+    const known = new Set((await this.versions.find({ select: { name: true, version: true } })).map(keyOf));
+    for (const found of await new FolderStore(this.config.modelDir).list()) {
+      if (known.has(keyOf(found))) continue;
+      await this.keepFound(found).catch((error: Error) =>
+        failures.push(`${found.name} ${found.version} is not registered: ${error.message}`),
       );
     }
-    this.defaultModel = served;
+    return failures;
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    for (const model of this.all) await model.release();
+  /** Puts the newest version of every model that never was in production there. */
+  async promoteFirst(origin: Origin): Promise<void> {
+    const models = await this.list();
+    for (const { name, versions, history } of models) {
+      if (history.some(({ alias }) => alias === PRODUCTION)) continue;
+      await this.setAlias({ name, alias: PRODUCTION, version: versions.at(-1)!.version }, origin, true);
+    }
   }
 
-  /** The model behind the root routes. */
-  get default(): Model {
-    return this.defaultModel;
-  }
-
-  /** Every loaded version of every model. */
-  get all(): readonly Model[] {
-    return [...this.models.values()].flatMap((versions) => [...versions.values()]);
-  }
-
-  /** Every model in the version that is served. */
-  get served(): readonly Model[] {
-    return [...this.models.values()].map((versions) => newest(versions)!);
+  /** Every model, by name. */
+  async list(): Promise<ModelDetails[]> {
+    const versions = await this.versions.find();
+    const names = [...new Set(versions.map(({ name }) => name))].toSorted();
+    const history = await this.aliases.find({ order: { id: 'DESC' } });
+    const processes = await this.alive();
+    return names.map((name) => ({
+      name,
+      versions: versions.filter((each) => each.name === name).toSorted(byVersion),
+      aliases: history.filter((each) => each.name === name && isCurrent(each)),
+      history: history.filter((each) => each.name === name),
+      processes,
+    }));
   }
 
   /** @throws Problem `model-not-found` */
-  get(name: string, version?: string): Model {
-    const versions = this.models.get(name);
-    const model = version === undefined ? newest(versions) : versions?.get(version);
-    if (model) return model;
-    const which = version === undefined ? `model ${name}` : `version ${version} of the model ${name}`;
-    throw new Problem('model-not-found', `There is no ${which} here.`);
+  async show(name: string): Promise<ModelDetails> {
+    const details = (await this.list()).find((each) => each.name === name);
+    if (!details) throw notFound(name);
+    return details;
   }
 
-  private async load(name: string, version: string): Promise<void> {
-    const { modelDir, predictionTimeoutMs, modelQueueRows } = this.config;
-    const folder = join(modelDir, name, version);
+  /** @throws Problem `model-not-found` */
+  async find(name: string, version: string): Promise<ModelVersion> {
+    const found = await this.versions.findOneBy({ name, version });
+    if (!found) throw notFound(name, version);
+    return found;
+  }
+
+  /** The version that is meant. @throws Problem `model-not-found` */
+  async resolve(reference: ModelReference): Promise<ModelVersion> {
+    const { name } = reference;
+    if ('version' in reference) return this.find(name, reference.version);
+    const { aliases } = await this.show(name);
+    const { version } = aliases.find(({ alias }) => alias === reference.alias) ?? {};
+    if (!version)
+      throw new Problem('model-not-found', `The model ${name} has no version as ${reference.alias}.`);
+    return this.find(name, version);
+  }
+
+  /** What every alias stands for now. */
+  async current(): Promise<Assignment[]> {
+    return this.dataSource.query<Assignment[]>(
+      `SELECT model_aliases.id, name, alias, version, percent, content_sha256 AS "contentSha256"
+       FROM model_aliases JOIN model_versions USING (name, version)
+       WHERE replaced_datetime IS NULL ORDER BY model_aliases.id`,
+    );
+  }
+
+  /** The versions whose last check failed. */
+  failed(): Promise<ModelVersion[]> {
+    return this.versions.find({ where: { state: 'failed' }, order: { name: 'ASC', version: 'ASC' } });
+  }
+
+  /**
+   * Lets an alias stand for a version, once that was checked here, and waits until every process serves it. If one of
+   * them cannot, the alias goes back to what it stood for.
+   * @throws Problem `model-not-found`, `artifact-not-usable`
+   */
+  async promote(wanted: Wanted & { version: string }, origin: Origin): Promise<Promotion> {
+    const { name, alias, version } = wanted;
+    await this.verify(name, version);
+    const before = await this.setAlias(wanted, origin);
+    const { followed, behind, failure } = await this.followed(name, alias, version);
+    if (failure === undefined) return { version, previous: before?.version ?? null, followed, behind };
+
+    const standing = { version: before?.version ?? null, percent: before?.percent, restoredId: before?.id };
+    await this.setAlias({ name, alias, ...standing }, origin);
+    await this.setState(name, version, failure);
+    throw new Problem('artifact-not-usable', `${name}@${alias} stays what it was. ${failure}`);
+  }
+
+  /**
+   * Lets an alias stand for what it stood for before; again, for what it stood for before that.
+   * @throws Problem `model-not-found` where there is nothing before, `artifact-not-usable`
+   */
+  async rollback(name: string, alias: string, origin: Origin): Promise<Promotion> {
+    const { history } = await this.show(name);
+    const steps = history.filter((each) => each.alias === alias);
+    const current = steps.find(isCurrent);
+    const from = BigInt(current?.restoredId ?? current?.id ?? 0);
+    const {
+      id: restoredId,
+      version,
+      percent,
+    } = steps.find(
+      (each) =>
+        BigInt(each.id) < from &&
+        each.restoredId === null &&
+        each.version !== null &&
+        each.version !== current!.version,
+    ) ?? {};
+    if (!version) {
+      throw new Problem('model-not-found', `There is nothing that ${name}@${alias} could go back to.`);
+    }
+    return this.promote({ name, alias, version, percent, restoredId }, origin);
+  }
+
+  /** Takes an alias away. @throws Problem `model-not-found` where it stands for nothing */
+  async remove(name: string, alias: string, origin: Origin): Promise<void> {
+    const { aliases } = await this.show(name);
+    if (!aliases.some((each) => each.alias === alias && each.version !== null)) {
+      throw new Problem('model-not-found', `The model ${name} has no alias ${alias}.`);
+    }
+    await this.setAlias({ name, alias, version: null }, origin);
+  }
+
+  /** Loads a version and holds it against its golden values, and writes down what came of it. @throws Problem */
+  async verify(name: string, version: string): Promise<void> {
+    const found = await this.find(name, version);
     try {
-      const model = await Model.load(folder, { timeLimitMs: predictionTimeoutMs, maxQueued: modelQueueRows });
-      if (model.name !== name || model.version !== version) {
-        throw new Error(
-          `${folder} holds ${model.name} ${model.version}: folders are named <model>/<version>`,
-        );
-      }
-      this.models.set(name, (this.models.get(name) ?? new Map<string, Model>()).set(version, model));
+      await usable(async () => check(await this.store.folderOf(found)));
     } catch (error) {
-      // The default model's own failure is the reason that nothing starts; any other leaves the rest working.
-      if (name === this.config.defaultModel) throw error;
-      this.logger.error((error as Error).message);
+      if (error instanceof Problem) await this.setState(name, version, error.message);
+      throw error;
+    }
+    if (found.state === 'failed') await this.setState(name, version, null);
+  }
+
+  /** A folder on this machine with the version's files. */
+  folderOf(version: StoredArtifact): Promise<string> {
+    return this.store.folderOf(version);
+  }
+
+  /** Says what this process serves, and that it is there. */
+  async report(process: Pick<ServingProcess, 'id' | 'host' | 'pid' | 'serving'>): Promise<void> {
+    await this.processes
+      .createQueryBuilder()
+      .insert()
+      .values({ ...process, seenDatetime: () => 'now()' })
+      .orUpdate(['serving', 'seen_datetime'], ['id'])
+      .execute();
+  }
+
+  async forget(processId: string): Promise<void> {
+    await this.processes.delete({ id: processId });
+  }
+
+  private async keepFound({
+    folder,
+    ...found
+  }: {
+    name: string;
+    version: string;
+    folder: string;
+  }): Promise<void> {
+    const { manifest } = await usable(() => readArtifact(folder));
+    if (keyOf(manifest) !== keyOf(found)) {
+      throw new Error(
+        `${folder} holds ${manifest.name} ${manifest.version}: folders are named <model>/<version>`,
+      );
+    }
+    await this.keep(folder, { from: 'MODEL_DIR' });
+  }
+
+  private async keep(folder: string, origin: Origin, expectedName?: string) {
+    const { manifest, contentSha256 } = await usable(() => readArtifact(folder));
+    const { name, version } = manifest;
+    if (isStage(version)) {
+      throw new Problem('artifact-not-usable', `A version cannot be called ${version}: that is an alias.`);
+    }
+    if (expectedName !== undefined && name !== expectedName) {
+      throw new Problem('artifact-not-usable', `The manifest is of a model ${name}, not of ${expectedName}.`);
+    }
+    const registered = await this.versions.findOneBy({ name, version });
+    if (registered) refuseOther(registered, contentSha256);
+    else await usable(() => check(folder));
+    // Also where it is registered: this machine may not have its files yet.
+    await this.store.put(folder, { name, version, contentSha256 });
+    const written = await this.dataSource.query<unknown[]>(
+      `INSERT INTO model_versions (name, version, sha256, content_sha256, manifest, registered_by, registered_from)
+       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING version`,
+      [name, version, manifest.sha256, contentSha256, manifest, origin.userId, origin.from],
+    );
+    const standing = await this.find(name, version);
+    refuseOther(standing, contentSha256);
+    return { version: standing, isNew: written.length > 0 };
+  }
+
+  /** @returns the row that stood before. `ifNone`: only where none stands. */
+  private setAlias(
+    { name, alias, version, percent = null, restoredId = null }: Wanted,
+    origin: Origin,
+    ifNone = false,
+  ): Promise<ModelAlias | null> {
+    return this.dataSource.transaction(async (manager: EntityManager) => {
+      // Two at the same time would replace the same row.
+      await manager.query(`SELECT pg_advisory_xact_lock(hashtext('foretell alias ' || $1))`, [name]);
+      const aliases = manager.getRepository(ModelAlias);
+      const previous = await aliases.findOneBy({ name, alias, replacedDatetime: IsNull() });
+      if (previous && ifNone) return previous;
+      if (previous?.version === version && previous.percent === percent) return previous;
+      if (previous) await aliases.update({ id: previous.id }, { replacedDatetime: () => 'now()' });
+      await aliases.insert({
+        name,
+        alias,
+        version,
+        percent,
+        restoredId,
+        setBy: origin.userId ?? null,
+        setFrom: origin.from,
+      });
+      return previous;
+    });
+  }
+
+  private async setState(name: string, version: string, failure: string | null): Promise<void> {
+    await this.versions.update({ name, version }, { state: failure === null ? 'ready' : 'failed', failure });
+  }
+
+  private alive(): Promise<ServingProcess[]> {
+    return this.processes.find({
+      where: { seenDatetime: Raw((seen) => `${seen} > now() - interval '${ALIVE_SECONDS} seconds'`) },
+      order: { host: 'ASC', pid: 'ASC' },
+    });
+  }
+
+  /** Waits until every process serves the version, or one of them says why it cannot, or it takes too long. */
+  private async followed(name: string, alias: string, version: string) {
+    const until = performance.now() + FOLLOW_LIMIT_MS;
+    for (;;) {
+      const reports = (await this.alive()).map(({ host, pid, serving }) => ({
+        process: `${host}:${pid}`,
+        served: serving.find((each) => each.name === name && each.alias === alias),
+      }));
+      const refused = reports.find(({ served }) => served?.failure?.version === version);
+      if (refused)
+        return { failure: `${refused.process}: ${refused.served!.failure!.reason}`, followed: 0, behind: [] };
+      const behind = reports.filter(({ served }) => served?.version !== version);
+      if (behind.length === 0 || performance.now() > until) {
+        return { followed: reports.length - behind.length, behind: behind.map(({ process }) => process) };
+      }
+      await sleep(FOLLOW_POLL_MS);
     }
   }
 }
 
-/** By name, numbers as numbers: 2 before 10. */
-async function foldersIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+/** Loads, warms, and holds against the golden values. @throws ArtifactError */
+async function check(folder: string): Promise<void> {
+  await (await Model.load(folder)).release();
 }
 
-function newest(versions: ReadonlyMap<string, Model> | undefined): Model | undefined {
-  return versions && [...versions.values()].at(-1);
+/** What is wrong with an artifact, as a refusal. */
+async function usable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error;
+    throw new Problem('artifact-not-usable', `The artifact cannot be used: ${error.detail}`, {
+      cause: error,
+    });
+  }
+}
+
+function refuseOther(registered: ModelVersion, contentSha256: string): void {
+  const { name, version } = registered;
+  if (registered.contentSha256 === contentSha256) return;
+  throw new Problem(
+    'model-version-exists',
+    `${name} ${version} is registered with other content (sha256 ${registered.contentSha256}, this is ` +
+      `${contentSha256}). A version never changes: give this one another number.`,
+  );
+}
+
+function notFound(name: string, version?: string): Problem {
+  const which = version === undefined ? `model ${name}` : `version ${version} of the model ${name}`;
+  return new Problem('model-not-found', `There is no ${which} here.`);
+}
+
+function keyOf({ name, version }: { name: string; version: string }): string {
+  return `${name}/${version}`;
+}
+
+function isCurrent({ replacedDatetime }: ModelAlias): boolean {
+  return replacedDatetime === null;
+}
+
+/** Numbers as numbers: 2 before 10. */
+function byVersion(a: ModelVersion, b: ModelVersion): number {
+  return a.version.localeCompare(b.version, 'en', { numeric: true });
 }

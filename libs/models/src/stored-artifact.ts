@@ -8,6 +8,9 @@ export interface StoredArtifact {
   contentSha256: string;
 }
 
+/** Injection token of the process's `ArtifactStore`. */
+export const ARTIFACT_STORE = Symbol('ArtifactStore');
+
 /** Where the files of artifacts are kept. What is kept under a name and version never changes. */
 export interface ArtifactStore {
   /**

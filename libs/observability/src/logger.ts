@@ -33,11 +33,21 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   );
 }
 
-/** Nest's start-up chatter at `debug`, its warnings and errors at their own level. */
+/** What Nest itself says while it starts. */
+const NEST_START_UP = [
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+];
+
+/** Nest's start-up chatter at `debug`, everything else at its own level. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
   log(message: unknown, context?: string): void {
-    this.logger.debug({ context }, String(message));
+    const level = NEST_START_UP.includes(context ?? '') ? 'debug' : 'info';
+    this.logger[level]({ context }, String(message));
   }
   warn(message: unknown, context?: string): void {
     this.logger.warn({ context }, String(message));

@@ -4,4 +4,6 @@
  */
 export { PredictionsModule } from './predictions.module.js';
 export { PredictionsService, type PredictionCall } from './predictions.service.js';
-export type { Dialect, Question } from './dialect.js';
+export type { Dialect, Question } from './dialects/dialect.js';
+export { namedDialect } from './dialects/named.dialect.js';
+export { plainDialect } from './dialects/plain.dialect.js';

@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '#libs/audit';
-import { ModelsModule } from '#libs/models';
+import { ServedModelsModule } from '#libs/models';
 import { PredictionsService } from './predictions.service.js';
 
 @Module({
-  imports: [ModelsModule, AuditModule],
+  imports: [ServedModelsModule, AuditModule],
   providers: [PredictionsService],
   exports: [PredictionsService],
 })

@@ -1,10 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Recorder } from '#libs/audit';
+import { Recorder, ShadowRecorder } from '#libs/audit';
 import { QueueFull } from '#libs/batching';
 import { Problem, type Actor } from '#libs/errors';
 import { TimeLimitExceeded, type Coerced, type Model } from '#libs/inference';
-import { ModelRegistry } from '#libs/models';
-import type { Dialect, Question } from './dialect.js';
+import { ServedModels, type ModelReference } from '#libs/models';
+import type { Dialect, Question } from './dialects/dialect.js';
 import { parseJsonBody } from './json-body.js';
 
 export interface PredictionCall {
@@ -15,14 +15,18 @@ export interface PredictionCall {
   /** The body as it came. */
   body: Buffer;
   /** The one to ask; the default model where none is named. */
-  model?: { name: string; version?: string };
+  model?: ModelReference;
 }
 
 const MAX_ERRORS = 100;
 
-/** What a call came to, answered or refused, as far as it got. */
+/** What a body says, as far as it could be read. */
+type Reading =
+  | { input: unknown; question: Question; problem?: undefined }
+  | { input: unknown; question?: undefined; problem: Problem };
+
+/** What a call came to, answered or refused. */
 interface Outcome {
-  input: unknown;
   ignoredColumns: readonly string[];
   statusCode: number;
   output: string;
@@ -34,8 +38,9 @@ export class PredictionsService {
   private readonly logger = new Logger(PredictionsService.name);
 
   constructor(
-    @Inject(ModelRegistry) private readonly models: ModelRegistry,
+    @Inject(ServedModels) private readonly models: ServedModels,
     @Inject(Recorder) private readonly recorder: Recorder,
+    @Inject(ShadowRecorder) private readonly shadowRecorder: ShadowRecorder,
   ) {}
 
   /**
@@ -45,47 +50,94 @@ export class PredictionsService {
   async predict({ actor, requestId, dialect, body, model: named }: PredictionCall): Promise<string> {
     const started = performance.now();
     if (this.recorder.isFull) throw Problem.overloaded('Too many predictions are waiting. Please try again.');
-    const model = named ? this.models.get(named.name, named.version) : this.models.default;
-    const { input, ignoredColumns, statusCode, output, problem } = await this.answer(
-      model,
-      dialect,
-      body,
-      requestId,
+    const found = this.models.get(named, actor.userId);
+    // Not awaited where it is loaded: this is on the way of every prediction.
+    const model = found instanceof Promise ? await found : found;
+    const { input, question, problem: unread } = this.read(dialect, body);
+    const outcome = question
+      ? await this.answer(model, dialect, question, requestId)
+      : this.refusal(unread, requestId);
+    const { ignoredColumns, statusCode, output, problem } = outcome;
+    await this.recorder.record(
+      {
+        userId: actor.userId,
+        requestUuid: requestId,
+        model: model.name,
+        modelVersion: model.version,
+        dialect: dialect.name,
+        input: JSON.stringify(input),
+        ignoredColumns,
+        statusCode,
+        output,
+        durationMs: performance.now() - started,
+      },
+      question &&
+        this.models.shadowOf(model) &&
+        ((recordId) => this.askShadow(model, dialect, question, requestId, recordId)),
     );
-    await this.recorder.record({
-      userId: actor.userId,
-      requestUuid: requestId,
-      model: model.name,
-      modelVersion: model.version,
-      dialect: dialect.name,
-      input: JSON.stringify(input),
-      ignoredColumns,
-      statusCode,
-      output,
-      durationMs: performance.now() - started,
-    });
     if (problem) throw problem;
     return output;
   }
 
-  /** Body → instances → rows → predictions → answer; a refusal at any step is an outcome like another. */
-  private async answer(model: Model, dialect: Dialect, body: Buffer, requestId: string): Promise<Outcome> {
+  private read(dialect: Dialect, body: Buffer): Reading {
     let input: unknown = null;
-    let ignoredColumns: readonly string[] = [];
     try {
       input = parseJsonBody(body);
-      const question = dialect.read(input);
-      const coerced = question.instances.map(model.coerce);
-      ignoredColumns = ignoredIn(coerced);
+      return { input, question: dialect.read(input) };
+    } catch (error) {
+      return { input, problem: this.toProblem(error) };
+    }
+  }
+
+  /** Instances → rows → predictions → answer; a refusal at any step is an outcome like another. */
+  private async answer(
+    model: Model,
+    dialect: Dialect,
+    question: Question,
+    requestId: string,
+  ): Promise<Outcome> {
+    const coerced = question.instances.map(model.coerce);
+    const ignoredColumns = ignoredIn(coerced);
+    try {
       refuseBadColumns(coerced, question);
       const predictions = await model.infer(coerced.map(({ row }) => row));
-      const output = dialect.write(predictions, model, requestId);
-      return { input, ignoredColumns, statusCode: 200, output };
+      return { ignoredColumns, statusCode: 200, output: dialect.write(predictions, model, requestId) };
     } catch (error) {
-      const problem = this.toProblem(error);
-      const output = JSON.stringify(problem.toBody(requestId));
-      return { input, ignoredColumns, statusCode: problem.status, output, problem };
+      return this.refusal(this.toProblem(error), requestId, ignoredColumns);
     }
+  }
+
+  private refusal(problem: Problem, requestId: string, ignoredColumns: readonly string[] = []): Outcome {
+    const output = JSON.stringify(problem.toBody(requestId));
+    return { ignoredColumns, statusCode: problem.status, output, problem };
+  }
+
+  /**
+   * What the candidate would have answered, asked once the served answer is on its way and recorded beside it. One
+   * that has too much to do is not asked: nobody waits for it.
+   */
+  private askShadow(
+    served: Model,
+    dialect: Dialect,
+    question: Question,
+    requestId: string,
+    recordId: string,
+  ): void {
+    const shadow = this.models.shadowOf(served);
+    if (!shadow) return;
+    setImmediate(async () => {
+      const started = performance.now();
+      const { statusCode, output } = await this.answer(shadow, dialect, question, requestId);
+      const durationMs = performance.now() - started;
+      if (statusCode >= 500) return;
+      this.shadowRecorder.record({
+        requestId: recordId,
+        modelVersion: shadow.version,
+        statusCode,
+        output,
+        durationMs,
+      });
+    });
   }
 
   private toProblem(error: unknown): Problem {

@@ -3,7 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
 import { poolOf } from '#libs/database';
-import { ModelRegistry } from '#libs/models';
+import { ServedModels } from '#libs/models';
 import { DataSource } from 'typeorm';
 import { Public } from '../http/auth.guard.js';
 
@@ -18,7 +18,7 @@ export class HealthController {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(ModelRegistry) private readonly models: ModelRegistry,
+    @Inject(ServedModels) private readonly models: ServedModels,
   ) {}
 
   @Get('health')
@@ -27,11 +27,10 @@ export class HealthController {
   @ApiResponse({ status: 503, description: 'The failing check is named.' })
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const checks = await this.check();
-    const { name, version } = this.models.default;
     return {
       status: this.conclude(checks, reply),
       checks,
-      ...(this.config.isProduction ? {} : { model: { name, version } }),
+      ...(this.config.isProduction ? {} : this.describeModels()),
     };
   }
 
@@ -45,6 +44,18 @@ export class HealthController {
   @ApiOperation({ summary: 'The process can answer predictions; send it none if this fails' })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return { status: this.conclude(await this.check(), reply) };
+  }
+
+  /** The default model, and the versions that failed their last check: they are not served, so that all is well. */
+  private describeModels(): object {
+    const { name, version } = this.models.default;
+    const { failed } = this.models;
+    return {
+      model: { name, version },
+      ...(failed.length > 0 && {
+        failed_models: failed.map(({ name, version, failure }) => ({ name, version, failure })),
+      }),
+    };
   }
 
   private conclude(checks: Record<string, Check>, reply: FastifyReply): Check {

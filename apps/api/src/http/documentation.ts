@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import swaggerUi from 'swagger-ui-express';
 import type { Config } from '#libs/config';
 import type { Model } from '#libs/inference';
-import { ModelRegistry } from '#libs/models';
+import { ServedModels } from '#libs/models';
 import { exampleOf, FEATURES_SCHEMA, featuresSchema } from '../predictions/predictions.dto.js';
 
 /**
@@ -27,17 +27,19 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
       .build(),
   );
-  describeModels(document, api.get(ModelRegistry));
+  const models = api.get(ServedModels);
+  // Models come and go while we serve: what they take is put in when somebody looks.
+  const current = () => describeModels(structuredClone(document), models);
 
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  fastify.get(`${config.docsPath}-json`, (_request, reply) => reply.send(document));
+  fastify.get(`${config.docsPath}-json`, (_request, reply) => reply.send(current()));
   await fastify.register(async (page) => {
     await page.register(fastifyExpress);
     page.express.disable('x-powered-by');
     page.use(config.docsPath, swaggerUi.serve);
     // The page itself is ours to send: what Express sends as HTML leaves through Fastify as plain text.
-    const html = swaggerUi.generateHTML(document, { customSiteTitle: 'Foretell' });
-    page.get(`${config.docsPath}/`, (_request, reply) => reply.type('text/html; charset=utf-8').send(html));
+    const html = () => swaggerUi.generateHTML(current(), { customSiteTitle: 'Foretell' });
+    page.get(`${config.docsPath}/`, (_request, reply) => reply.type('text/html; charset=utf-8').send(html()));
     // Routes for the middleware to stand before: what it does not answer is not there.
     for (const path of ['', '/*']) {
       page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());
@@ -46,11 +48,11 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
 }
 
 /** Puts the loaded models' input schemas and examples into the document: a path of its own for each. */
-function describeModels(document: OpenAPIObject, models: ModelRegistry): void {
+function describeModels(document: OpenAPIObject, models: ServedModels): OpenAPIObject {
   const schemas = document.components!.schemas!;
   schemas[FEATURES_SCHEMA] = featuresSchema(models.default.columns);
   const paths: [string, readonly Model[], (model: Model) => string][] = [
-    ['/models/{name}/predict', models.served, ({ name }) => `/models/${name}/predict`],
+    ['/models/{name}/predict', models.inProduction, ({ name }) => `/models/${name}/predict`],
     [
       '/models/{name}/versions/{version}/predict',
       models.all,
@@ -83,4 +85,5 @@ function describeModels(document: OpenAPIObject, models: ModelRegistry): void {
       };
     }
   }
+  return document;
 }

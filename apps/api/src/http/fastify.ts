@@ -69,19 +69,40 @@ export function sendProblem(reply: FastifyReply, problem: Problem, requestId: st
     .send(JSON.stringify(problem.toBody(requestId)));
 }
 
+/** What an upload of a model may be declared as; what it is, its first bytes tell. */
+export const ARCHIVE_TYPES = [
+  'application/gzip',
+  'application/x-gzip',
+  'application/x-tar',
+  'application/zip',
+  'application/octet-stream',
+];
+
 /**
- * JSON only. A route with `@RouteConfig({ body: 'raw' })` gets the bytes: a prediction's body is read after its
- * caller is known, so that a body that is no JSON is recorded like any other refusal.
+ * JSON, but for routes that say otherwise. With `@RouteConfig({ body: 'raw' })` a route gets the bytes: a prediction's
+ * body is read after its caller is known, so that a body that is no JSON is recorded like any other refusal. With
+ * `@RouteConfig({ body: 'archive' })` it gets the stream, of any length: the route sees to its limit.
  */
 function parseBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
+  const wantedBy = ({ routeOptions }: FastifyRequest) =>
+    (routeOptions.config as { body?: 'raw' | 'archive' }).body;
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const { body: wanted } = request.routeOptions.config as { body?: 'raw' };
+    const wanted = wantedBy(request);
     if (wanted === 'raw') done(null, body);
+    else if (wanted === 'archive') done(unsupported(`Send the archive as ${ARCHIVE_TYPES.join(', ')}.`));
     else if (body.length === 0) done(null, undefined);
     else parseJson(request, body.toString('utf8'), done);
   });
+  fastify.addContentTypeParser(ARCHIVE_TYPES, (request, stream, done) => {
+    if (wantedBy(request) === 'archive') done(null, stream);
+    else done(unsupported('Send the body as application/json.'));
+  });
+}
+
+function unsupported(detail: string): Problem {
+  return new Problem('unsupported-media-type', detail);
 }
 
 /** The route's pattern and never the URL, which may hold a token. Every answered prediction is in the database. */

@@ -3,10 +3,9 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '#libs/errors';
-import { PredictionsService, type PredictionCall } from '#libs/predictions';
+import { parseModelReference } from '#libs/models';
+import { namedDialect, plainDialect, PredictionsService, type PredictionCall } from '#libs/predictions';
 import { Caller } from '../http/caller.decorator.js';
-import { namedDialect } from './named.dialect.js';
-import { plainDialect } from './plain.dialect.js';
 import { FEATURES_SCHEMA, NamedAnswerDto, PlainPredictionDto } from './predictions.dto.js';
 
 type PredictionRequest = FastifyRequest<{ Body?: Buffer }>;
@@ -54,7 +53,11 @@ export class PredictionsController {
     @Caller() actor: Actor,
     @Param('name') name: string,
   ): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), dialect: namedDialect, model: { name } });
+    return this.predictions.predict({
+      ...asked(request, actor),
+      dialect: namedDialect,
+      model: parseModelReference(name),
+    });
   }
 
   @Predicts('models/:name/versions/:version/predict', 'Predict with one version of a model')

@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
-import { formatNumber, type Features, type Model, type Prediction } from '#libs/inference';
-import type { Dialect, Question } from '#libs/predictions';
+import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
+import type { Dialect, Gist, Question } from './dialect.js';
 
 const MAX_INSTANCES = 1000;
 
@@ -32,7 +32,25 @@ export const namedDialect: Dialect = {
     const head = JSON.stringify({ request_id: requestId, model: { name, version } });
     return `${head.slice(0, -1)},"predictions":[${predictions.map((each) => toJson(each, labels)).join(',')}]}`;
   },
+
+  recall(output: unknown, manifest: Manifest): Gist[] {
+    const { predictions } = output as { predictions: NamedPrediction[] };
+    return predictions.map((each) => {
+      if (each.prediction !== undefined) return { number: each.prediction };
+      const isBinary = manifest.task === 'binary_classification';
+      const number = isBinary ? each.probabilities![manifest.labels[1]!]! : each.confidence!;
+      return { label: each.label!, number };
+    });
+  },
 };
+
+/** One entry of `predictions`, as it was written. */
+interface NamedPrediction {
+  label?: string;
+  confidence?: number;
+  probabilities?: Record<string, number>;
+  prediction?: number;
+}
 
 /** Written by hand for its numbers: `JSON.stringify` would write a float32 with the digits of a float64. */
 function toJson(prediction: Prediction, labels: readonly string[]): string {

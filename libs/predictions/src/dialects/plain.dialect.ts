@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
-import { formatNumber, type Features, type Model, type Prediction } from '#libs/inference';
-import type { Dialect, Question } from '#libs/predictions';
+import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
+import type { Dialect, Gist, Question } from './dialect.js';
 
 /**
  * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision
@@ -24,5 +24,14 @@ export const plainDialect: Dialect = {
       return `{"yhat_prob":"${formatNumber(probabilities[1]!)}","yhat":"${chosen}"}`;
     }
     return `{"prediction":${JSON.stringify(label)},"confidence":"${formatNumber(probabilities[chosen]!)}"}`;
+  },
+
+  recall(output: unknown, manifest: Manifest): Gist[] {
+    const { yhat_prob, yhat, prediction, confidence } = output as Record<string, string>;
+    if (manifest.task === 'regression') return [{ number: Number(prediction) }];
+    if (manifest.task === 'multiclass_classification') {
+      return [{ label: prediction!, number: Number(confidence) }];
+    }
+    return [{ label: manifest.labels[Number(yhat)]!, number: Number(yhat_prob) }];
   },
 };

@@ -1,0 +1,75 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsNumber, IsOptional, IsString, Max, Min } from 'class-validator';
+import type { ModelDetails, Promotion, Registration } from '#libs/models';
+
+export class SetAliasDto {
+  @ApiProperty({ example: '2', description: 'A registered version of the model.' })
+  @IsString({ message: 'version must be a string, such as "2"' })
+  version!: string;
+
+  @ApiPropertyOptional({ example: 10, description: 'For the alias canary: of the users, in percent.' })
+  @IsOptional()
+  @IsNumber()
+  @Min(0)
+  @Max(100)
+  percent?: number;
+}
+
+/** A model in one line of the list. */
+export function summaryOf({ name, versions, aliases }: ModelDetails) {
+  return {
+    name,
+    task: versions.at(-1)!.manifest.task,
+    versions: versions.map(({ version }) => version),
+    aliases: Object.fromEntries(
+      aliases.flatMap(({ alias, version }) => (version === null ? [] : [[alias, version]])),
+    ),
+  };
+}
+
+export function detailsOf(model: ModelDetails) {
+  const { versions, history, processes } = model;
+  return {
+    ...summaryOf(model),
+    versions: versions.map(({ manifest, ...version }) => ({
+      version: version.version,
+      state: version.state,
+      failure: version.failure,
+      sha256: version.sha256,
+      content_sha256: version.contentSha256,
+      registered_by: version.registeredBy,
+      registered_from: version.registeredFrom,
+      created_datetime: version.createdDatetime,
+      manifest,
+    })),
+    history: history.map((each) => ({
+      alias: each.alias,
+      version: each.version,
+      percent: each.percent,
+      set_by: each.setBy,
+      set_from: each.setFrom,
+      created_datetime: each.createdDatetime,
+      replaced_datetime: each.replacedDatetime,
+    })),
+    processes: processes.map(({ host, pid, serving }) => ({
+      process: `${host}:${pid}`,
+      serving: serving.flatMap(({ name, ...served }) => (name === model.name ? [served] : [])),
+    })),
+  };
+}
+
+export function registrationOf({ version, promotion }: Registration) {
+  const { name, sha256, contentSha256, state } = version;
+  return {
+    name,
+    version: version.version,
+    sha256,
+    content_sha256: contentSha256,
+    state,
+    ...(promotion && { promotion: promotionOf(promotion) }),
+  };
+}
+
+export function promotionOf({ version, previous, followed, behind }: Promotion) {
+  return { version, previous, processes: { serving: followed, behind } };
+}

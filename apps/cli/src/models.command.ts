@@ -1,0 +1,236 @@
+import { userInfo } from 'node:os';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { Problem } from '#libs/errors';
+import {
+  CANARY,
+  ModelRegistry,
+  parseAlias,
+  parseModelReference,
+  PRODUCTION,
+  SHADOW,
+  type ModelDetails,
+  type Promotion,
+} from '#libs/models';
+import { withFeatures } from './command-context.js';
+
+const MODEL = ['<model>', 'its name, or a URI: models:/name/3, models:/name@alias'] as const;
+
+export function modelsCommand(): Command {
+  const models = new Command('models').description('register, promote and inspect models');
+
+  models
+    .command('register')
+    .description('check an artifact folder, keep its files and register its version')
+    .argument('<folder>')
+    .action(async (folder: string) => {
+      const { version, isNew, promotion } = await withRegistry((registry) =>
+        registry.register(resolve(folder), origin()),
+      );
+      const { name } = version;
+      console.log(
+        isNew
+          ? `Registered ${name} ${version.version} (sha256 ${version.sha256}).`
+          : `${name} ${version.version} was registered already, with the same content.`,
+      );
+      if (promotion) tell(name, PRODUCTION, promotion);
+    });
+
+  models
+    .command('list')
+    .description('list the models')
+    .action(async () => {
+      const all = await withRegistry((registry) => registry.list());
+      if (all.length === 0) {
+        console.log('No model is registered. The service registers what lies in MODEL_DIR when it starts.');
+        return;
+      }
+      console.table(
+        all.map(({ name, versions, aliases }) => ({
+          name,
+          task: versions.at(-1)!.manifest.task,
+          versions: versions.map(({ version }) => version).join(', '),
+          aliases: aliases
+            .filter(({ version }) => version !== null)
+            .map(
+              ({ alias, version, percent }) =>
+                `${alias}=${version}${percent === null ? '' : ` (${percent} %)`}`,
+            )
+            .join(', '),
+        })),
+      );
+    });
+
+  models
+    .command('show')
+    .description('show the versions of a model, its aliases, their history, and what each process serves')
+    .argument(...MODEL)
+    .action(async (model: string) => {
+      print(await withRegistry((registry) => registry.show(parseModelReference(model).name)));
+    });
+
+  models
+    .command('promote')
+    .description('let an alias stand for a version, which is checked first, in every process')
+    .argument(...MODEL)
+    .argument('[version]')
+    .option('--alias <alias>', 'which alias', alias, PRODUCTION)
+    .action((model: string, version: string | undefined, options: { alias: string }) =>
+      promote(model, version, options.alias),
+    );
+
+  models
+    .command('rollback')
+    .description('let an alias stand for what it stood for before')
+    .argument(...MODEL)
+    .option('--alias <alias>', 'which alias', alias, PRODUCTION)
+    .action(async (model: string, options: { alias: string }) => {
+      const { name } = parseModelReference(model);
+      const promotion = await withRegistry((registry) => registry.rollback(name, options.alias, origin()));
+      tell(name, options.alias, promotion);
+    });
+
+  models
+    .command('verify')
+    .description('load versions and hold them against their golden values; all of them where none is named')
+    .argument('[model]', MODEL[1])
+    .argument('[version]')
+    .action(verify);
+
+  models
+    .command('shadow')
+    .description('let a version see what production is asked; only the record sees its answers')
+    .argument(...MODEL)
+    .argument('[version]')
+    .option('--off', 'end it')
+    .action((model: string, version: string | undefined, { off }: { off?: boolean }) =>
+      off ? takeAway(model, SHADOW) : promote(model, version, SHADOW),
+    );
+
+  models
+    .command('canary')
+    .description('let a version answer some of the users, always the same')
+    .argument(...MODEL)
+    .argument('[version]')
+    .option('--percent <percent>', 'of the users', percent, 10)
+    .option('--off', 'end it')
+    .action((model: string, version: string | undefined, options: { percent: number; off?: boolean }) =>
+      options.off ? takeAway(model, CANARY) : promote(model, version, CANARY, options.percent),
+    );
+
+  return models;
+}
+
+async function promote(model: string, version: string | undefined, alias: string, percent?: number) {
+  const { name, promotion } = await withRegistry(async (registry) => {
+    const reference = parseModelReference(model);
+    const meant = await registry.resolve(
+      version === undefined ? reference : { name: reference.name, version },
+    );
+    const { name } = meant;
+    return {
+      name,
+      promotion: await registry.promote({ name, version: meant.version, alias, percent }, origin()),
+    };
+  });
+  tell(name, alias, promotion);
+}
+
+async function takeAway(model: string, alias: string): Promise<void> {
+  const { name } = parseModelReference(model);
+  await withRegistry((registry) => registry.remove(name, alias, origin()));
+  console.log(`${name}@${alias} stands for nothing now.`);
+}
+
+async function verify(model: string | undefined, version: string | undefined): Promise<void> {
+  await withRegistry(async (registry) => {
+    const reference = model === undefined ? undefined : parseModelReference(model);
+    const wanted = version ?? (reference && 'version' in reference ? reference.version : undefined);
+    const models = reference ? [await registry.show(reference.name)] : await registry.list();
+    const versions = models.flatMap((each) => each.versions);
+    const chosen = wanted === undefined ? versions : [await registry.find(reference!.name, wanted)];
+    for (const { name, version } of chosen) {
+      try {
+        await registry.verify(name, version);
+        console.log(`${name} ${version} is ready.`);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        console.error(`${name} ${version} failed: ${error.message}`);
+        process.exitCode = 1;
+      }
+    }
+  });
+}
+
+function tell(name: string, alias: string, { version, previous, followed, behind }: Promotion): void {
+  const before = previous === null || previous === version ? '' : `, was ${previous}`;
+  const processes = followed === 1 ? '1 process serves it' : `${followed} processes serve it`;
+  console.log(`${name}@${alias} is version ${version}${before}; ${processes}.`);
+  if (behind.length > 0)
+    console.error(`Not yet there: ${behind.join(', ')}. See "foretell models show ${name}".`);
+}
+
+function print({ name, versions, history, processes }: ModelDetails): void {
+  console.log(`Versions of ${name}`);
+  console.table(
+    versions.map((each) => ({
+      version: each.version,
+      state: each.state,
+      sha256: each.sha256.slice(0, 12),
+      registered: each.createdDatetime.toISOString(),
+      by: by(each.registeredBy, each.registeredFrom),
+    })),
+  );
+  for (const { version, failure } of versions)
+    if (failure) console.log(`Version ${version} failed: ${failure}\n`);
+  console.log('Aliases, newest first');
+  console.table(
+    history.map((each) => ({
+      alias: each.alias,
+      version: each.version ?? '(none)',
+      percent: each.percent ?? '',
+      from: each.createdDatetime.toISOString(),
+      until: each.replacedDatetime?.toISOString() ?? 'now',
+      by: by(each.setBy, each.setFrom),
+    })),
+  );
+  console.log('What each process serves');
+  console.table(
+    processes.flatMap(({ host, pid, serving }) =>
+      serving
+        .filter((served) => served.name === name)
+        .map(({ alias, version, failure }) => ({
+          process: `${host}:${pid}`,
+          alias,
+          version: version ?? '(none)',
+          failure: failure ? `version ${failure.version}: ${failure.reason}` : '',
+        })),
+    ),
+  );
+}
+
+function by(userId: number | null, from: string): string {
+  return userId === null ? from : `user ${userId}, ${from}`;
+}
+
+function origin() {
+  return { from: `command line (${userInfo().username})` };
+}
+
+function alias(value: string): string {
+  try {
+    return parseAlias(value);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+function percent(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== '' && number >= 0 && number <= 100) return number;
+  throw new InvalidArgumentError('It is no number from 0 to 100.');
+}
+
+function withRegistry<T>(work: (registry: ModelRegistry) => Promise<T>): Promise<T> {
+  return withFeatures((features) => work(features.get(ModelRegistry)));
+}

@@ -1,0 +1,65 @@
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Batcher } from '#libs/batching';
+import { DataSource } from 'typeorm';
+
+/** What a candidate would have answered, as it is written down. */
+export interface ShadowRecord {
+  /** The row in `requests`. */
+  requestId: string;
+  modelVersion: string;
+  statusCode: number;
+  /** As JSON text. */
+  output: string;
+  durationMs: number;
+}
+
+const INSERT = `
+  INSERT INTO shadow_responses (request_id, model_version, status_code, output, duration_ms)
+  SELECT * FROM json_to_recordset($1) AS record (
+    request_id bigint, model_version text, status_code smallint, output jsonb, duration_ms real)`;
+
+const MAX_BATCH_RECORDS = 500;
+const MAX_QUEUED_RECORDS = 10_000;
+const LOST_LOG_EVERY_MS = 10_000;
+
+/** Writes down what candidates answer. Nobody waits for it; what cannot be written is counted and logged. */
+@Injectable()
+export class ShadowRecorder implements OnApplicationShutdown {
+  private readonly logger = new Logger(ShadowRecorder.name);
+  private readonly batcher: Batcher<ShadowRecord, void>;
+  private lost = 0;
+  private lostLoggedAt = -Infinity;
+
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {
+    this.batcher = new Batcher({
+      run: (records) => this.insert(records),
+      maxBatch: MAX_BATCH_RECORDS,
+      maxQueued: MAX_QUEUED_RECORDS,
+    });
+  }
+
+  record(record: ShadowRecord): void {
+    this.batcher.add(record).catch((error: Error) => this.countLost(error));
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.batcher.idle();
+  }
+
+  private async insert(records: readonly ShadowRecord[]): Promise<void[]> {
+    const rows = records.map(
+      ({ requestId, modelVersion, statusCode, output, durationMs }) =>
+        `{"request_id":${requestId},"model_version":${JSON.stringify(modelVersion)},"status_code":${statusCode},` +
+        `"output":${output},"duration_ms":${durationMs.toFixed(3)}}`,
+    );
+    await this.dataSource.query(INSERT, [`[${rows.join(',')}]`]);
+    return records.map(() => undefined);
+  }
+
+  private countLost(error: Error): void {
+    this.lost++;
+    if (performance.now() - this.lostLoggedAt < LOST_LOG_EVERY_MS) return;
+    this.lostLoggedAt = performance.now();
+    this.logger.warn(`answers of candidates were not recorded (${this.lost} so far): ${error.message}`);
+  }
+}

@@ -1,0 +1,55 @@
+import { Model, type LoadOptions } from '#libs/inference';
+import pLimit from 'p-limit';
+import type { StoredArtifact } from './stored-artifact.js';
+
+/** Loading takes a thread's time and memory of its own. */
+const MAX_LOADING = 2;
+
+interface Held {
+  model: Promise<Model>;
+  holders: number;
+}
+
+/**
+ * Loaded models, each once for all who hold it. Whoever takes a model gives it back; with the last of them gone it
+ * answers what it still has to answer, and is released.
+ */
+export class ModelPool {
+  private readonly held = new Map<string, Held>();
+  private readonly limit = pLimit(MAX_LOADING);
+
+  constructor(
+    private readonly folderOf: (artifact: StoredArtifact) => Promise<string>,
+    private readonly options: LoadOptions,
+  ) {}
+
+  /** @throws Error where it cannot be loaded; then nothing is held. */
+  async take(artifact: StoredArtifact, place?: LoadOptions['place']): Promise<HeldModel> {
+    const key = [artifact.name, artifact.version, artifact.contentSha256, place].join('/');
+    const held = this.held.get(key) ?? {
+      holders: 0,
+      model: this.limit(async () =>
+        Model.load(await this.folderOf(artifact), { ...this.options, ...(place && { place }) }),
+      ),
+    };
+    held.holders++;
+    this.held.set(key, held);
+    const giveBack = async () => {
+      if (--held.holders > 0) return;
+      this.held.delete(key);
+      await held.model.then((model) => model.release()).catch(() => undefined);
+    };
+    try {
+      return { model: await held.model, giveBack };
+    } catch (error) {
+      await giveBack();
+      throw error;
+    }
+  }
+}
+
+export interface HeldModel {
+  readonly model: Model;
+  /** Once. Resolves when it is released, where nobody else holds it. */
+  giveBack(): Promise<void>;
+}

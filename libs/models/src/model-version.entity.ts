@@ -1,0 +1,59 @@
+import type { Manifest } from '#libs/inference';
+import {
+  Check,
+  Column,
+  CreateDateColumn,
+  Entity,
+  ForeignKey,
+  PrimaryColumn,
+  UpdateDateColumn,
+} from 'typeorm';
+
+export type VersionState = 'ready' | 'failed';
+
+/** A version of a model, checked before it was written here, and never changed. */
+@Entity('model_versions')
+@Check(
+  'model_versions_state_check',
+  `((state = 'ready' AND failure IS NULL) OR (state = 'failed' AND failure IS NOT NULL))`,
+)
+export class ModelVersion {
+  @PrimaryColumn('text', { primaryKeyConstraintName: 'model_versions_pkey' })
+  name!: string;
+
+  @PrimaryColumn('text', { primaryKeyConstraintName: 'model_versions_pkey' })
+  version!: string;
+
+  /** Of `model.onnx`, as in the manifest. */
+  @Column('text')
+  sha256!: string;
+
+  /** Of all the files that make the version the one it is. */
+  @Column('text', { name: 'content_sha256' })
+  contentSha256!: string;
+
+  @Column('jsonb')
+  manifest!: Manifest;
+
+  /** As the last check found it. */
+  @Column('text', { default: 'ready' })
+  state!: VersionState;
+
+  /** Why the last check failed. */
+  @Column('text', { nullable: true })
+  failure!: string | null;
+
+  /** The table by its name: the registry knows no other feature. Null where no user of ours did it. */
+  @ForeignKey('users', { name: 'model_versions_registered_by_fkey' })
+  @Column('integer', { name: 'registered_by', nullable: true })
+  registeredBy!: number | null;
+
+  @Column('text', { name: 'registered_from' })
+  registeredFrom!: string;
+
+  @CreateDateColumn({ name: 'created_datetime', type: 'timestamptz' })
+  createdDatetime!: Date;
+
+  @UpdateDateColumn({ name: 'updated_datetime', type: 'timestamptz' })
+  updatedDatetime!: Date;
+}

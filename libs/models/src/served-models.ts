@@ -1,0 +1,308 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { CONFIG, type Config } from '#libs/config';
+import { ChangeListener, isUnavailable } from '#libs/database';
+import { Problem } from '#libs/errors';
+import type { Model } from '#libs/inference';
+import { isInCanary } from './canary.js';
+import { ModelPool, type HeldModel } from './model-pool.js';
+import {
+  CANARY,
+  describe,
+  parseModelReference,
+  PRODUCTION,
+  SHADOW,
+  type ModelReference,
+} from './model-reference.js';
+import { ModelRegistry, type Assignment } from './model-registry.js';
+import type { ModelVersion } from './model-version.entity.js';
+import type { Served } from './serving-process.entity.js';
+
+/** The net under the notifications: a change is seen after this long even if nobody tells. */
+const POLL_EVERY_MS = 1_000;
+const RETRY_AFTER_MS = 30_000;
+/** Versions that no alias stands for and that somebody asked for by number: the least recently used goes first. */
+const MAX_KEPT_BY_NUMBER = 8;
+
+/** One alias of one model, as this process serves it. */
+interface Slot {
+  wanted: Assignment;
+  /** What answers: the wanted version, or the one before it until that is loaded. */
+  held?: HeldModel;
+  failure?: { version: string; reason: string; at: number };
+  loading?: Promise<void>;
+}
+
+/**
+ * The models this process answers with: for every alias in the registry, the version it stands for. A lookup on the
+ * request path waits for nothing.
+ *
+ * Invariants
+ * - a version answers only once it is loaded, warm and checked; until then, and for good if it fails, the one before
+ *   it goes on answering;
+ * - a model that was replaced answers the requests it has, and is then released;
+ * - the default model is there from the first request on, or there is no boot.
+ */
+@Injectable()
+export class ServedModels implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(ServedModels.name);
+  private readonly process = { id: randomUUID(), host: hostname(), pid: process.pid };
+  private readonly pool: ModelPool;
+  private readonly defaultReference: ModelReference;
+  /** Of a default model that is named by its version. */
+  private pinned?: HeldModel;
+  /** name → alias → slot. */
+  private readonly slots = new Map<string, Map<string, Slot>>();
+  /** Versions asked for by number, the least recently used first. */
+  private readonly byNumber = new Map<string, Promise<HeldModel>>();
+  private failedVersions: readonly ModelVersion[] = [];
+  private following?: Promise<void>;
+  private isStale = false;
+  private closed = false;
+  private timer?: NodeJS.Timeout;
+
+  constructor(
+    @Inject(CONFIG) config: Config,
+    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(ChangeListener) changes: ChangeListener,
+  ) {
+    this.defaultReference = parseModelReference(config.defaultModel);
+    this.pool = new ModelPool((artifact) => registry.folderOf(artifact), {
+      timeLimitMs: config.predictionTimeoutMs,
+      maxQueued: config.modelQueueRows,
+    });
+    const follow = () => void this.follow();
+    changes.subscribe('foretell_models', follow, follow);
+  }
+
+  async onModuleInit(): Promise<void> {
+    const failures = await this.registry.registerFound();
+    for (const failure of failures) this.logger.error(failure);
+    await this.registry.promoteFirst({ from: 'MODEL_DIR' });
+    await this.update();
+    await this.settled();
+    await this.openDefault(failures);
+    await this.report();
+    this.timer = setInterval(() => void this.follow(), POLL_EVERY_MS);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.timer);
+    await this.following;
+    await this.settled();
+    await this.registry.forget(this.process.id).catch(() => undefined);
+    const byNumber = await Promise.allSettled(this.byNumber.values());
+    await Promise.all([
+      this.pinned?.giveBack(),
+      ...this.allSlots().map(({ held }) => held?.giveBack()),
+      ...byNumber.map((each) => each.status === 'fulfilled' && each.value.giveBack()),
+    ]);
+  }
+
+  /** The model behind the root routes. */
+  get default(): Model {
+    return this.pinned?.model ?? (this.get(this.defaultReference) as Model);
+  }
+
+  /**
+   * The model that answers this user, of the default model where none is named. Only a version that is asked for by
+   * its number and that no alias stands for may have to be loaded first.
+   * @throws Problem `model-not-found`
+   */
+  get(reference = this.defaultReference, userId?: number): Model | Promise<Model> {
+    const { name } = reference;
+    if ('version' in reference) return this.getVersion(name, reference.version);
+    const aliases = this.slots.get(name);
+    if (reference.alias === PRODUCTION && userId !== undefined) {
+      const canary = aliases?.get(CANARY);
+      if (canary?.held && isInCanary(name, userId, canary.wanted.percent ?? 0)) return canary.held.model;
+    }
+    const model = aliases?.get(reference.alias)?.held?.model;
+    if (model) return model;
+    throw new Problem('model-not-found', `There is no ${describe(reference)} here.`);
+  }
+
+  /** The candidate that sees what this model is asked; never the same version. */
+  shadowOf({ name, version }: Model): Model | undefined {
+    const shadow = this.slots.get(name)?.get(SHADOW)?.held?.model;
+    return shadow && shadow.version !== version ? shadow : undefined;
+  }
+
+  /** The models in production, by name. */
+  get inProduction(): readonly Model[] {
+    return this.allSlots().flatMap(({ wanted, held }) =>
+      held && wanted.alias === PRODUCTION ? [held.model] : [],
+    );
+  }
+
+  /** Every version that an alias stands for, once. */
+  get all(): readonly Model[] {
+    const models = this.allSlots().flatMap(({ held }) => (held ? [held.model] : []));
+    return [...new Map(models.map((model) => [`${model.name}/${model.version}`, model])).values()];
+  }
+
+  /** The versions that failed their last check, wherever that was. */
+  get failed(): readonly ModelVersion[] {
+    return this.failedVersions;
+  }
+
+  private allSlots(): Slot[] {
+    return [...this.slots.values()].flatMap((aliases) => [...aliases.values()]);
+  }
+
+  private async settled(): Promise<void> {
+    await Promise.all(this.allSlots().map(({ loading }) => loading));
+  }
+
+  private async openDefault(failures: readonly string[]): Promise<void> {
+    const reference = this.defaultReference;
+    if ('version' in reference) {
+      this.pinned = await this.pool.take(await this.registry.find(reference.name, reference.version));
+      return;
+    }
+    const slot = this.slots.get(reference.name)?.get(reference.alias);
+    if (slot?.held) return;
+    const reasons = [
+      slot?.failure?.reason,
+      ...failures.filter((each) => each.startsWith(`${reference.name} `)),
+    ];
+    throw new Error(
+      [
+        `There is no usable ${describe(reference)}, which is the default model.`,
+        ...reasons.filter((reason) => reason !== undefined),
+        'MODEL_DIR is the folder that holds <model>/<version>/, and DEFAULT_MODEL names one of its models.',
+      ].join(' '),
+    );
+  }
+
+  private getVersion(name: string, version: string): Model | Promise<Model> {
+    const candidates = [this.pinned, ...(this.slots.get(name)?.values() ?? [])].map((each) =>
+      each && 'wanted' in each ? each.held : each,
+    );
+    const loaded = candidates.find((held) => held?.model.name === name && held.model.version === version);
+    return loaded?.model ?? this.takeByNumber(name, version);
+  }
+
+  private async takeByNumber(name: string, version: string): Promise<Model> {
+    const key = `${name}/${version}`;
+    const held =
+      this.byNumber.get(key) ?? this.registry.find(name, version).then((found) => this.pool.take(found));
+    this.byNumber.delete(key);
+    this.byNumber.set(key, held);
+    try {
+      const { model } = await held;
+      this.forgetLeastUsed();
+      return model;
+    } catch (error) {
+      if (error instanceof Problem || isUnavailable(error)) {
+        this.byNumber.delete(key);
+        throw error;
+      }
+      // Loading it again with every request would be work for whoever asks.
+      setTimeout(() => this.byNumber.delete(key), RETRY_AFTER_MS).unref();
+      this.logger.error((error as Error).message);
+      throw new Problem('model-not-found', `Version ${version} of the model ${name} cannot be loaded here.`);
+    }
+  }
+
+  private forgetLeastUsed(): void {
+    if (this.byNumber.size <= MAX_KEPT_BY_NUMBER) return;
+    const [key, held] = this.byNumber.entries().next().value!;
+    this.byNumber.delete(key);
+    void held.then(({ giveBack }) => giveBack()).catch(() => undefined);
+  }
+
+  /** Looks at the registry, one look at a time; what is said meanwhile is looked at once more. */
+  private follow(): Promise<void> {
+    this.isStale = true;
+    this.following ??= this.followAll().finally(() => (this.following = undefined));
+    return this.following;
+  }
+
+  private async followAll(): Promise<void> {
+    while (this.isStale && !this.closed) {
+      this.isStale = false;
+      try {
+        await this.update();
+        await this.report();
+      } catch (error) {
+        // The next look comes in a second; what is served stays served.
+        if (!isUnavailable(error)) this.logger.error(error);
+      }
+    }
+  }
+
+  private async update(): Promise<void> {
+    const assignments = await this.registry.current();
+    const standing = new Set(assignments.map(({ name, alias }) => `${name}@${alias}`));
+    for (const slot of this.allSlots()) {
+      const { name, alias } = slot.wanted;
+      if (standing.has(`${name}@${alias}`)) continue;
+      this.slots.get(name)!.delete(alias);
+      void slot.held?.giveBack();
+    }
+    for (const wanted of assignments) this.want(wanted);
+    await this.updateFailed();
+  }
+
+  private async updateFailed(): Promise<void> {
+    const failed = await this.registry.failed();
+    const textOf = ({ name, version, failure }: ModelVersion) =>
+      `${name} ${version} failed its check: ${failure}`;
+    const known = new Set(this.failedVersions.map(textOf));
+    for (const text of failed.map(textOf)) if (!known.has(text)) this.logger.error(text);
+    this.failedVersions = failed;
+  }
+
+  private want(wanted: Assignment): void {
+    const { name, alias } = wanted;
+    const aliases = this.slots.get(name) ?? new Map<string, Slot>();
+    this.slots.set(name, aliases);
+    const slot = aliases.get(alias) ?? { wanted };
+    aliases.set(alias, slot);
+    const mayRetry = slot.failure && performance.now() - slot.failure.at > RETRY_AFTER_MS;
+    if (slot.wanted.id !== wanted.id || mayRetry) slot.failure = undefined;
+    slot.wanted = wanted;
+    slot.loading ??= this.load(slot).finally(() => (slot.loading = undefined));
+  }
+
+  /** Brings a slot to what is wanted of it, which may change meanwhile. */
+  private async load(slot: Slot): Promise<void> {
+    const isDone = () => slot.failure ?? slot.held?.model.version === slot.wanted.version;
+    if (isDone()) return;
+    while (!isDone()) {
+      const { wanted } = slot;
+      const { name, alias, version } = wanted;
+      const isWanted = () => this.slots.get(name)?.get(alias) === slot;
+      try {
+        const held = await this.pool.take(wanted, alias === SHADOW ? 'worker thread' : undefined);
+        const isCurrent = slot.wanted.version === version && isWanted();
+        const replaced = isCurrent ? slot.held : held;
+        if (isCurrent) slot.held = held;
+        // It answers what it still has to answer; nobody waits for that.
+        void replaced?.giveBack();
+        if (isCurrent && this.timer) this.logger.log(`${name}@${alias} is version ${version} now`);
+      } catch (error) {
+        const reason = (error as Error).message;
+        this.logger.error(`${name}@${alias} cannot become version ${version}: ${reason}`);
+        if (slot.wanted.version === version) slot.failure = { version, reason, at: performance.now() };
+      }
+      if (!isWanted()) return;
+    }
+    await this.report().catch(() => undefined);
+  }
+
+  /** Tells the registry what is served here, and that we are there. */
+  private async report(): Promise<void> {
+    if (this.closed) return;
+    const serving = this.allSlots().map(({ wanted: { name, alias }, held, failure }): Served => ({
+      name,
+      alias,
+      version: held?.model.version ?? null,
+      failure: failure ? { version: failure.version, reason: failure.reason } : null,
+    }));
+    await this.registry.report({ ...this.process, serving });
+  }
+}

@@ -1,0 +1,30 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** What a process answers with for one alias of one model, or why it cannot. */
+export interface Served {
+  name: string;
+  alias: string;
+  /** The version that answers; null where none could be loaded yet. */
+  version: string | null;
+  /** What became of the version that the alias stands for, where that is another. */
+  failure: { version: string; reason: string } | null;
+}
+
+/** A process that serves predictions, and what it serves. One that was not seen for a while has ended. */
+@Entity('serving_processes')
+export class ServingProcess {
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'serving_processes_pkey' })
+  id!: string;
+
+  @Column('text')
+  host!: string;
+
+  @Column('integer')
+  pid!: number;
+
+  @Column('jsonb')
+  serving!: Served[];
+
+  @Column('timestamptz', { name: 'seen_datetime', default: () => 'now()' })
+  seenDatetime!: Date;
+}
