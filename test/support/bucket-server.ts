@@ -14,8 +14,8 @@ export interface BucketServer {
   createBucket(name: string): Promise<void>;
   /** `PUT /<bucket>/<key>` for every request that came, in order. */
   readonly requests: string[];
-  /** Called with every request; may destroy its socket. */
-  onRequest: ((request: IncomingMessage) => void) | undefined;
+  /** Called with every request, which waits for it; may destroy its socket. */
+  onRequest: ((request: IncomingMessage) => void | Promise<void>) | undefined;
   /** As AWS does it: a PUT with `If-None-Match: *` is refused where there is an object. Otherwise it is ignored. */
   conditionalWrites: boolean | 'not implemented';
   stop(): Promise<void>;
@@ -33,7 +33,7 @@ export async function startBucketServer(): Promise<BucketServer> {
     const { method, url } = context.req;
     const path = decodeURIComponent(url!.split('?')[0]!);
     server.requests.push(`${method} ${path}`);
-    server.onRequest?.(context.req);
+    await server.onRequest?.(context.req);
     if (context.req.socket.destroyed) return;
     if (method !== 'PUT' || context.get('if-none-match') !== '*') return next();
     if (server.conditionalWrites === 'not implemented') {

@@ -230,6 +230,17 @@ test('of many that put two contents at once one content wins, and the others are
   await expect(store.folderOf(lost!)).rejects.toThrow('it has other content');
 });
 
+test('one that is overtaken by other content during its upload is told, and what overtook it stays', async () => {
+  const { source, artifact } = await otherIris();
+  server.onRequest = async ({ method, url }) => {
+    if (method !== 'PUT' || !url!.includes('content.sha256')) return;
+    server.onRequest = undefined;
+    await store.put(source, artifact);
+  };
+  await expect(store.put(IRIS, iris)).rejects.toMatchObject({ code: 'model-version-exists' });
+  await expect(store.folderOf(artifact)).resolves.toBe(join(cacheDir, artifact.contentSha256));
+});
+
 test.each([false, 'not implemented'] as const)(
   'a server whose conditional writes are %s is good as well',
   async (conditionalWrites) => {

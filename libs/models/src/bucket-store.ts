@@ -64,7 +64,10 @@ export class BucketStore implements ArtifactStore {
     for (const file of ARTIFACT_FILES) await this.upload(join(folder, file), this.keyOf(artifact, file));
     await this.mark(artifact);
     // Somebody else's mark may be the one that stands.
-    await this.isKept(artifact);
+    if (await this.isKept(artifact)) return;
+    throw new Error(
+      `The model store ${this.description} answered that it keeps a version, and does not have it.`,
+    );
   }
 
   async folderOf(artifact: StoredArtifact): Promise<string> {
