@@ -4,3 +4,4 @@
  */
 export { ModelsModule } from './models.module.js';
 export { ModelRegistry } from './model-registry.js';
+export { unpackArchive } from './artifact-archive.js';
