@@ -49,7 +49,6 @@ export async function unpackArchive(
   try {
     const received = atMost(maxBytes, 'The archive')(upload.iterator({ destroyOnReturn: false }));
     await writeFile(path, received, { flag: 'wx', mode: 0o600 });
-    await mkdir(artifact, { mode: 0o755 });
     await unpack(path, artifact, maxBytes);
     return artifact;
   } finally {
@@ -65,6 +64,7 @@ async function unpack(path: string, folder: string, maxBytes: number): Promise<v
   let place = 'at its beginning';
   const archive = await open(path);
   try {
+    await mkdir(folder, { mode: 0o755 });
     for await (const entry of await entriesOf(archive)) {
       const { name, isFolder, content } = entry;
       place = `at or after ${quoted(name)}`;
@@ -165,25 +165,22 @@ async function* tarEntries(archive: FileHandle, unzip: Transform): AsyncGenerato
     // A Writable of streamx, which Node's pipeline takes and its types do not know.
     extract as unknown as NodeJS.WritableStream,
   );
-  const ended = feeding.catch(() => undefined);
-  try {
-    for await (const entry of extract) {
-      const { name, type, size } = entry.header;
-      // tar-stream makes null of some sizes, and would wait for ever for the end of such an entry.
-      if (!Number.isSafeInteger(size)) throw new Error('the size is no number');
-      const isFolder = type === 'directory';
-      yield {
-        name,
-        isFolder: isFolder || name.endsWith('/'),
-        flaw: type in TAR_FLAWS ? TAR_FLAWS[type] : 'is neither a file nor a folder',
-        // Whatever size a folder claims, it has no content, and its stream would never end.
-        content: counted(isFolder ? nothing() : entry),
-      };
-    }
-    await feeding;
-  } finally {
-    await ended;
+  // Told by the entries as well, or else below.
+  feeding.catch(() => undefined);
+  for await (const entry of extract) {
+    const { name, type, size } = entry.header;
+    // tar-stream makes null of some sizes, and would wait for ever for the end of such an entry.
+    if (!Number.isSafeInteger(size)) throw new Error('the size is no number');
+    const isFolder = type === 'directory';
+    yield {
+      name,
+      isFolder: isFolder || name.endsWith('/'),
+      flaw: type in TAR_FLAWS ? TAR_FLAWS[type] : 'is neither a file nor a folder',
+      // Whatever size a folder claims, it has no content, and its stream would never end.
+      content: counted(isFolder ? nothing() : entry),
+    };
   }
+  await feeding;
 }
 
 async function* nothing(): AsyncGenerator<never> {}
