@@ -4,7 +4,7 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleIn
 import { CONFIG, type Config } from '#libs/config';
 import { ChangeListener, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
-import type { Model } from '#libs/inference';
+import { ArtifactError, type Model } from '#libs/inference';
 import { isInCanary } from './canary.js';
 import { ModelPool, type HeldModel } from './model-pool.js';
 import {
@@ -30,7 +30,7 @@ interface Slot {
   wanted: Assignment;
   /** What answers: the wanted version, or the one before it until that is loaded. */
   held?: HeldModel;
-  failure?: { version: string; reason: string; at: number };
+  failure?: { version: string; error: Error; at: number };
   loading?: Promise<void>;
 }
 
@@ -165,7 +165,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     const slot = this.slots.get(reference.name)?.get(reference.alias);
     if (slot?.held) return;
     const reasons = [
-      slot?.failure?.reason,
+      slot?.failure?.error.message,
       ...failures.filter((each) => each.startsWith(`${reference.name} `)),
     ];
     throw new Error(
@@ -285,9 +285,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
         void replaced?.giveBack();
         if (isCurrent && this.timer) this.logger.log(`${name}@${alias} is version ${version} now`);
       } catch (error) {
-        const reason = (error as Error).message;
-        this.logger.error(`${name}@${alias} cannot become version ${version}: ${reason}`);
-        if (slot.wanted.version === version) slot.failure = { version, reason, at: performance.now() };
+        const { message } = error as Error;
+        this.logger.error(`${name}@${alias} cannot become version ${version}: ${message}`);
+        if (slot.wanted.version === version)
+          slot.failure = { version, error: error as Error, at: performance.now() };
       }
       if (!isWanted()) return;
     }
@@ -301,8 +302,13 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       name,
       alias,
       version: held?.model.version ?? null,
-      failure: failure ? { version: failure.version, reason: failure.reason } : null,
+      failure: failure ? { version: failure.version, reason: reasonOf(failure.error) } : null,
     }));
     await this.registry.report({ ...this.process, serving });
   }
+}
+
+/** For callers, who need not know this machine's folders. */
+function reasonOf(error: Error): string {
+  return error instanceof ArtifactError ? error.detail : error.message;
 }
