@@ -1,13 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createUser } from '../support/client.js';
-import { CHECKOUT, type DataDir, type StartOptions } from '../support/data-dir.js';
+import type { DataDir, StartOptions } from '../support/data-dir.js';
+import { NOBODY, obstacleToNobody } from '../support/nobody.js';
 import { predict } from '../support/prediction-client.js';
 import { createDataDir } from '../support/test-data-dir.js';
-
-const NOBODY = { uid: 65534, gid: 65534 };
 
 /** A service that predicts and stops, and a command that finds its data afterwards. */
 async function walk(dataDir: DataDir, options: StartOptions): Promise<void> {
@@ -22,23 +20,7 @@ async function walk(dataDir: DataDir, options: StartOptions): Promise<void> {
   expect(await dataDir.processes()).toEqual([]);
 }
 
-/** Why this test cannot switch users here; undefined where it can. */
-function obstacle(): string | undefined {
-  if (process.getuid?.() !== 0)
-    return 'the tests do not run as root, so that they cannot become somebody else';
-  try {
-    execFileSync(process.execPath, ['dist/apps/cli/src/main.js', '--help'], {
-      ...NOBODY,
-      cwd: CHECKOUT,
-      stdio: 'pipe',
-    });
-    return undefined;
-  } catch (error) {
-    return `nobody cannot reach this checkout or node: ${(error as Error).message.split('\n')[0]}`;
-  }
-}
-
-const reason = obstacle();
+const reason = obstacleToNobody();
 
 describe('as root', () => {
   test('it runs PostgreSQL as another account, in a folder that only root may enter', async ({ skip }) => {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { ConfigError } from '#libs/config';
 import { Problem } from '#libs/errors';
+import { ArtifactError } from '#libs/inference';
 import { demoCommand } from './demo.command.js';
 import { migrateCommand } from './migrate.command.js';
 import { modelsCommand } from './models.command.js';
@@ -35,10 +36,11 @@ function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
   if (error instanceof Problem) {
     const errors = (error.members.errors ?? []) as { detail: string; pointer: string }[];
-    return [
-      `${error.title}: ${error.message}`,
-      ...errors.map((each) => `  ${each.pointer} ${each.detail}`),
-    ].join('\n');
+    // Whoever runs a command may know which folder of this machine is meant.
+    const { message } = error.cause instanceof ArtifactError ? error.cause : error;
+    return [`${error.title}: ${message}`, ...errors.map((each) => `  ${each.pointer} ${each.detail}`)].join(
+      '\n',
+    );
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -140,8 +140,8 @@ test('a cached folder that was damaged is fetched again', async () => {
 
 describe('an object that was tampered with is refused, and nothing of it stays', () => {
   test.each([
-    ['model.onnx', /the sha256 of model\.onnx is [0-9a-f]{64}, the manifest says [0-9a-f]{64}$/],
-    ['golden.json', /golden\.json is not JSON$/],
+    ['model.onnx', /the sha256 of model\.onnx is [0-9a-f]{64}, the manifest says [0-9a-f]{64}\./],
+    ['golden.json', /golden\.json is not JSON\./],
   ])('%s', async (file, reason) => {
     await store.put(IRIS, iris);
     await overwrite(keyOf(file), 'tampered');

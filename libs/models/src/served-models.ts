@@ -171,7 +171,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     throw new Error(
       [
         `There is no usable ${describe(reference)}, which is the default model.`,
-        ...reasons.filter((reason) => reason !== undefined),
+        ...reasons.flatMap((reason) => reason?.replace(/\.?\s*$/, '.') ?? []),
         'MODEL_DIR is the folder that holds <model>/<version>/, and DEFAULT_MODEL names one of its models.',
       ].join(' '),
     );

@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path';
 import { ArtifactError, readArtifact } from '#libs/inference';
 import type { StoredArtifact } from './stored-artifact.js';
 
+const ADVICE = 'A version never changes: put its files back, and give new content a version of its own';
+
 /**
  * @param shownAs what people know the folder by, where it is a draft that will be gone when they read of it
  * @throws ArtifactError where the folder does not hold exactly what was registered
@@ -13,8 +15,8 @@ export async function checkContent(
   shownAs = folder,
 ): Promise<void> {
   const { contentSha256 } = await readArtifact(folder).catch((error: Error) => {
-    error.message = error.message.replaceAll(folder, shownAs);
-    throw error;
+    if (!(error instanceof ArtifactError)) throw error;
+    throw new ArtifactError(shownAs, `${error.detail}. ${ADVICE}`, { cause: error });
   });
   if (contentSha256 === artifact.contentSha256) return;
   throw otherContent(shownAs, artifact, contentSha256);
@@ -22,7 +24,7 @@ export async function checkContent(
 
 export function otherContent(place: string, { contentSha256 }: StoredArtifact, found: string): ArtifactError {
   const detail = `it has other content than what was registered: expected ${contentSha256}, found ${found}`;
-  return new ArtifactError(place, detail);
+  return new ArtifactError(place, `${detail}. ${ADVICE}`);
 }
 
 /** False also where there is nothing at all. */
