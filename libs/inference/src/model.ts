@@ -82,13 +82,13 @@ export class Model {
     folder: string,
     { timeLimitMs = 30_000, maxQueued = 10_000, place }: LoadOptions = {},
   ): Promise<Model> {
-    const worker = await WorkerSession.open({ folder, place });
-    const { loaded } = worker;
-    if (!loaded.graph) return new Model(loaded, worker, timeLimitMs, maxQueued);
+    const { session: worker, loaded } = await WorkerSession.open({ folder, place });
+    const { graph, ...found } = loaded;
+    if (!graph) return new Model(found, worker, timeLimitMs, maxQueued);
     try {
-      const session = await Session.open({ ...loaded.artifact, graph: loaded.graph });
+      const session = await Session.open({ ...loaded.artifact, graph });
       await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
-      return new Model(loaded, session, timeLimitMs, maxQueued);
+      return new Model(found, session, timeLimitMs, maxQueued);
     } finally {
       await worker.release();
     }

@@ -10,7 +10,7 @@ import { ArtifactError, readArtifact } from './artifact.js';
 import type { Row } from './coercion.js';
 import { decideBatch, decidePlace, RUN_BUDGET_MS } from './place.js';
 import { Session } from './session.js';
-import type { Answer, Loaded, Order } from './worker-session.js';
+import type { Loaded, Order, Reply } from './worker-session.js';
 
 const port = parentPort!;
 const { folder, place: wanted } = workerData as Order;
@@ -21,9 +21,9 @@ try {
     if (rows) void answer(session, rows);
     else void session.release().then(() => port.close());
   });
-  port.postMessage(loaded);
+  reply({ value: loaded });
 } catch (error) {
-  port.postMessage({ refused: error instanceof ArtifactError ? error.detail : (error as Error).message });
+  reply({ error: error instanceof ArtifactError ? error.detail : (error as Error).message });
 }
 
 async function load(): Promise<{ session: Session; loaded: Loaded }> {
@@ -66,9 +66,12 @@ function lowerPriority(): void {
 }
 
 async function answer(session: Session, rows: readonly Row[]): Promise<void> {
-  const answered: Answer = await session.run(rows).then(
-    (predictions) => ({ predictions }),
-    (error: Error) => ({ error: error.message }),
+  await session.run(rows).then(
+    (value) => reply({ value }),
+    (error: Error) => reply({ error: error.message }),
   );
-  port.postMessage(answered);
+}
+
+function reply(reply: Reply): void {
+  port.postMessage(reply);
 }
