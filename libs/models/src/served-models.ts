@@ -101,9 +101,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     ]);
   }
 
-  /** The model behind the root routes. */
-  get default(): Model {
-    return this.pinned?.model ?? (this.get(this.defaultReference) as Model);
+  /** The model behind the root routes; undefined once its alias was taken away. */
+  get default(): Model | undefined {
+    const reference = this.defaultReference;
+    return 'version' in reference ? this.pinned?.model : this.heldBy(reference)?.model;
   }
 
   /**
@@ -119,7 +120,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       const canary = aliases?.get(CANARY);
       if (canary?.held && isInCanary(name, userId, canary.wanted.percent ?? 0)) return canary.held.model;
     }
-    const model = aliases?.get(reference.alias)?.held?.model;
+    const model = this.heldBy(reference)?.model;
     if (model) return model;
     throw new Problem('model-not-found', `There is no ${describe(reference)} here.`);
   }
@@ -146,6 +147,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   /** The versions that failed their last check, wherever that was. */
   get failed(): readonly ModelVersion[] {
     return this.failedVersions;
+  }
+
+  private heldBy({ name, alias }: { name: string; alias: string }): HeldModel | undefined {
+    return this.slots.get(name)?.get(alias)?.held;
   }
 
   private allSlots(): Slot[] {
