@@ -16,7 +16,8 @@ interface LoadOptions {
   url: string;
   path: string;
   token: string;
-  body: string;
+  /** Sent with POST; without one it is a GET. */
+  body?: string;
   connections: number;
   seconds: number;
 }
@@ -24,9 +25,13 @@ interface LoadOptions {
 /** @throws Error at the first answer that is not like the others. */
 export async function load({ url, path, token, body, connections, seconds }: LoadOptions): Promise<Figures> {
   const { hostname, port } = new URL(url);
+  const content =
+    body === undefined
+      ? '\r\n'
+      : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   const request = Buffer.from(
-    `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${token}\r\n` +
-      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: ${hostname}\r\n` +
+      `Authorization: Bearer ${token}\r\n${content}`,
   );
   const latencies: number[] = [];
   const started = performance.now();
