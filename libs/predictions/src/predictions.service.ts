@@ -123,9 +123,10 @@ export class PredictionsService {
     requestId: string,
     recordId: string,
   ): void {
-    const shadow = this.models.shadowOf(served);
-    if (!shadow) return;
     setImmediate(async () => {
+      // Looked up now: the one of a moment ago may be replaced and released.
+      const shadow = this.models.shadowOf(served);
+      if (!shadow) return;
       const started = performance.now();
       const { statusCode, output } = await this.answer(shadow, dialect, question, requestId);
       const durationMs = performance.now() - started;

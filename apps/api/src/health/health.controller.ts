@@ -50,7 +50,7 @@ export class HealthController {
   private describeModels(): object {
     const { default: model, failed } = this.models;
     return {
-      model: model ? { name: model.name, version: model.version } : null,
+      ...(model && { model: { name: model.name, version: model.version } }),
       ...(failed.length > 0 && {
         failed_models: failed.map(({ name, version, failure }) => ({ name, version, failure })),
       }),
