@@ -72,10 +72,12 @@ test('calls beyond what may wait for a model are 503 with Retry-After, each reco
   }
 });
 
-test('of one call all instances are taken or none', async () => {
+test('more instances than the model could ever take at once are refused with 400 that says how many it takes', async () => {
   const instances = Array.from({ length: 5 }, () => ({ a: 1, b: 2 }));
   const answer = await call(api, 'POST', '/models/slow/predict', { body: { instances }, token: user.token });
-  expect(answer.status).toBe(503);
+  expect(answer.status).toBe(400);
+  expect(answer.body.detail).toBe('The model takes at most 4 rows at once. Send fewer instances.');
+  expect(await recordOf(answer)).toMatchObject([{ status_code: 400 }]);
 });
 
 test('while the slow model runs, /livez and another model are answered', async () => {

@@ -32,6 +32,9 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** A large model takes its time; a graph that never ends would take it all. */
+const LOAD_LIMIT_MS = 300_000;
+
 /** The built file, also where TypeScript runs from its source: a worker thread knows no TypeScript. */
 const WORKER = createRequire(import.meta.url).resolve('#inference-worker');
 
@@ -63,12 +66,25 @@ export class WorkerSession {
   static async open(order: Order): Promise<{ session: WorkerSession; loaded: Loaded }> {
     const worker = new Worker(WORKER, { workerData: order });
     const session = new WorkerSession(worker);
-    const loaded = await session.nextReply<Loaded>().catch((cause: Error) => {
-      throw new ArtifactError(order.folder, cause.message, { cause });
-    });
+    const limit = setTimeout(
+      () => session.fail(new Error(`it was not loaded and checked within ${LOAD_LIMIT_MS / 1000} s`)),
+      LOAD_LIMIT_MS,
+    );
+    const loaded = await session
+      .nextReply<Loaded>()
+      .catch((cause: Error) => {
+        void worker.terminate();
+        throw new ArtifactError(order.folder, cause.message, { cause });
+      })
+      .finally(() => clearTimeout(limit));
     // Whoever asks holds the process with his time limit; a model that nobody asks does not.
     worker.unref();
     return { session, loaded };
+  }
+
+  /** Whether the thread has ended, so that nothing will be answered any more. */
+  get hasEnded(): boolean {
+    return this.failure !== undefined;
   }
 
   /** One prediction a row, in their order. */

@@ -322,5 +322,5 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
 
 /** Whether the slot is what is wanted of it, as far as it can be. */
 function isSettled({ wanted, held, failure }: Slot): boolean {
-  return failure !== undefined || held?.model.version === wanted.version;
+  return failure !== undefined || (held?.model.version === wanted.version && !held.model.hasEnded);
 }
