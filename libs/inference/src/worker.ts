@@ -34,9 +34,9 @@ async function load(): Promise<{ session: Session; loaded: Loaded }> {
   const openMs = performance.now() - started;
   try {
     const runs = await session.warmUp(RUN_BUDGET_MS['worker thread']);
-    lowerPriority();
-    await session.checkGolden(artifact.golden);
     const place = wanted ?? decidePlace({ openMs, runs });
+    if (place === 'worker thread') lowerPriority();
+    await session.checkGolden(artifact.golden);
     const batch = decideBatch(runs, place);
     const { elementTypes } = session;
     const loaded: Loaded = { place, batch, artifact, elementTypes };
@@ -54,7 +54,8 @@ async function startRuntime(): Promise<void> {
 
 /**
  * This thread alone: where the processor is short, the event loop goes first. After measuring, so that a busy machine
- * does not make a quick model look slow. Only Linux has priorities of threads; elsewhere all stay equal.
+ * does not make a quick model look slow; and only where it stays, because a thread that has to end first would hold up
+ * a promotion. Only Linux has priorities of threads; elsewhere all stay equal.
  */
 function lowerPriority(): void {
   try {
