@@ -177,7 +177,8 @@ test('a canary answers the same users every time, more of them as it grows, and 
   await expect.poll(async () => canaryUsers(await versionsOf())).toEqual([]);
 });
 
-test('compare reports from the record, and --replay asks again', async () => {
+// A dozen commands, each a process of its own.
+test('compare reports from the record, and --replay asks again', { timeout: 90_000 }, async () => {
   const scratch = await createTestDatabase();
   const environment = { DATABASE_URL: scratch.url, MODEL_DIR: modelDir };
   const service = await startApi(environment);
@@ -213,8 +214,6 @@ test('compare reports from the record, and --replay asks again', async () => {
   expect(compared.stdout).toMatch(/difference 0\.02043 on average, 0\.04085 at most/);
   expect(compared.stdout).toMatch(/'1' +│ 'served' │ 6 +│ 2/);
   expect(compared.stdout).toMatch(/'2' +│ 'shadow' │ 3 +│ 1/);
-  const since = await foretell('compare', 'heart-failure', '1', '2', '--since', '2999-01-01');
-  expect(since.stdout).toContain('No request was answered by one and seen by the other');
 
   expect(await foretell('compare', 'heart-failure', '1', '9')).toMatchObject({
     code: 1,
