@@ -19,9 +19,12 @@ export class ArtifactError extends Error {
 /** Data types and shapes as the Open Inference Protocol writes them; -1 is a variable size. */
 const tensor = z.strictObject({ name: z.string(), datatype: z.string(), shape: z.array(z.number().int()) });
 
+/** Folders are called like it. */
+const nameLike = (pattern: RegExp, of: string) => z.string().regex(pattern, `must be ${of}`).max(128);
+
 const described = {
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, 'must be lower-case letters, digits, dots, dashes'),
-  version: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be letters, digits, dots, dashes'),
+  name: nameLike(/^[a-z0-9][a-z0-9._-]*$/, 'lower-case letters, digits, dots, dashes'),
+  version: nameLike(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dots, dashes'),
   /** Of `model.onnx`, in hex. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
   description: z.string().optional(),

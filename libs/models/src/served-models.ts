@@ -4,7 +4,7 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleIn
 import { CONFIG, type Config } from '#libs/config';
 import { ChangeListener, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
-import type { Model } from '#libs/inference';
+import { ArtifactError, type Model } from '#libs/inference';
 import { isInCanary } from './canary.js';
 import { ModelPool, type HeldModel } from './model-pool.js';
 import {
@@ -30,7 +30,7 @@ interface Slot {
   wanted: Assignment;
   /** What answers: the wanted version, or the one before it until that is loaded. */
   held?: HeldModel;
-  failure?: { version: string; reason: string; at: number };
+  failure?: { version: string; error: Error; at: number };
   loading?: Promise<void>;
 }
 
@@ -169,7 +169,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     const slot = this.slots.get(reference.name)?.get(reference.alias);
     if (slot?.held) return;
     const reasons = [
-      slot?.failure?.reason,
+      slot?.failure?.error.message,
       ...failures.filter((each) => each.startsWith(`${reference.name} `)),
     ];
     throw new Error(
@@ -296,9 +296,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
         void replaced?.giveBack();
         if (isCurrent && this.timer) this.logger.log(`${name}@${alias} is version ${version} now`);
       } catch (error) {
-        const reason = (error as Error).message;
-        this.logger.error(`${name}@${alias} cannot become version ${version}: ${reason}`);
-        if (slot.wanted.id === wanted.id) slot.failure = { version, reason, at: performance.now() };
+        const { message } = error as Error;
+        this.logger.error(`${name}@${alias} cannot become version ${version}: ${message}`);
+        if (slot.wanted.id === wanted.id)
+          slot.failure = { version, error: error as Error, at: performance.now() };
       }
     }
     // In the same turn as the last look: what is wanted from now on is loaded anew.
@@ -314,7 +315,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       name,
       alias,
       version: held?.model.version ?? null,
-      failure: failure ? { version: failure.version, reason: failure.reason } : null,
+      failure: failure ? { version: failure.version, reason: reasonOf(failure.error) } : null,
     }));
     await this.registry.report({ ...this.process, serving });
   }
@@ -323,4 +324,9 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
 /** Whether the slot is what is wanted of it, as far as it can be. */
 function isSettled({ wanted, held, failure }: Slot): boolean {
   return failure !== undefined || (held?.model.version === wanted.version && !held.model.hasEnded);
+}
+
+/** For callers, who need not know this machine's folders. */
+function reasonOf(error: Error): string {
+  return error instanceof ArtifactError ? error.detail : error.message;
 }

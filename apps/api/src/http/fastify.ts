@@ -8,6 +8,9 @@ import { Problem, type ErrorCode } from '#libs/errors';
 import type { Logger } from '#libs/observability';
 import { toProblem } from './to-problem.js';
 
+/** So long may a body go on arriving after its answer. */
+const LINGER_MS = 1_000;
+
 /** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
 const REQUEST_ID = /^[A-Za-z0-9._:+/=-]{1,128}$/;
 
@@ -46,7 +49,8 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
     reply.header('cache-control', 'no-store');
     done();
   });
-  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    closeUnread(request, reply);
     // So that a client with a kept-alive connection does not send its next request to a closed one.
     if (closing) reply.header('connection', 'close');
     done();
@@ -88,21 +92,26 @@ function parseBodies(fastify: FastifyInstance): void {
   const wantedBy = ({ routeOptions }: FastifyRequest) =>
     (routeOptions.config as { body?: 'raw' | 'archive' }).body;
   fastify.removeAllContentTypeParsers();
+  const refuse = (request: FastifyRequest, done: (error: Problem | null) => void) => {
+    const right =
+      wantedBy(request) === 'archive'
+        ? `Send the archive as ${ARCHIVE_TYPES.join(', ')}.`
+        : 'Send the body as application/json.';
+    // That there is nothing at this path is said by who answers next.
+    done(request.is404 ? null : new Problem('unsupported-media-type', right));
+  };
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const wanted = wantedBy(request);
     if (wanted === 'raw') done(null, body);
-    else if (wanted === 'archive') done(unsupported(`Send the archive as ${ARCHIVE_TYPES.join(', ')}.`));
+    else if (wanted === 'archive') refuse(request, done);
     else if (body.length === 0) done(null, undefined);
     else parseJson(request, body.toString('utf8'), done);
   });
   fastify.addContentTypeParser(ARCHIVE_TYPES, (request, stream, done) => {
     if (wantedBy(request) === 'archive') done(null, stream);
-    else done(unsupported('Send the body as application/json.'));
+    else refuse(request, done);
   });
-}
-
-function unsupported(detail: string): Problem {
-  return new Problem('unsupported-media-type', detail);
+  fastify.addContentTypeParser('*', (request, _stream, done) => refuse(request, done));
 }
 
 /** The route's pattern and never the URL, which may hold a token. Every answered prediction is in the database. */
@@ -119,6 +128,22 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
     },
     'request',
   );
+}
+
+/**
+ * A body that is answered before all of it is there (401, 413, 415) is not read to its end. The connection takes no
+ * other request, and is closed when the sender had time to hear the answer: what is closed with a body still coming is
+ * reset, and the answer may be lost with it (RFC 9112 §9.6).
+ */
+function closeUnread({ raw, headers }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.complete) return;
+  if (headers['transfer-encoding'] === undefined && !Number(headers['content-length'])) return;
+  const { socket } = raw;
+  reply.header('connection', 'close');
+  socket.destroySoon = () => {
+    socket.end();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  };
 }
 
 /** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. */

@@ -73,8 +73,6 @@ export class ModelsController {
         .header('location', `/models/${name}/versions/${registration.version.version}`);
       return registrationOf(registration);
     } finally {
-      // What is left of a refused upload would be read before the connection's next request.
-      if (!body.readableEnded) reply.header('connection', 'close');
       await rm(folder, { recursive: true, force: true });
     }
   }

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsNumber, IsOptional, IsString, Max, Min } from 'class-validator';
+import { IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
 import type { ModelDetails, Promotion, Registration } from '#libs/models';
 
 export class SetAliasDto {
@@ -8,10 +8,10 @@ export class SetAliasDto {
   version!: string;
 
   @ApiPropertyOptional({ example: 10, description: 'For the alias canary: of the users, in percent.' })
-  @IsOptional()
-  @IsNumber()
-  @Min(0)
+  @ValidateIf((_, percent) => percent !== undefined)
   @Max(100)
+  @Min(0)
+  @IsNumber()
   percent?: number;
 }
 
