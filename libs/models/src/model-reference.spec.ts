@@ -37,7 +37,7 @@ test.each([
   'models:/heart-failure/3@candidate',
   'runs:/heart-failure/3',
 ])('%j is no model', (text) => {
-  expect(() => parseModelReference(text)).toThrow(expect.objectContaining({ code: 'bad-request' }));
+  expect(() => parseModelReference(text)).toThrow(expect.objectContaining({ code: 'model-not-found' }));
 });
 
 describe('an alias', () => {
