@@ -200,7 +200,7 @@ export class ModelRegistry {
     const { name, alias, version } = wanted;
     await this.verify(name, version);
     const { id, previous } = await this.setAlias(wanted, origin);
-    const { followed, behind, failure } = await this.followed(id, version);
+    const { followed, behind, failure } = await this.followed({ id, name, alias, version });
     if (failure === undefined) return { version, previous: previous?.version ?? null, followed, behind };
 
     const before = previous
@@ -230,13 +230,14 @@ export class ModelRegistry {
     return this.promote({ name, alias, version, percent, restoredId: firstIdOf(before) }, origin);
   }
 
-  /** Takes an alias away. @throws Problem `model-not-found` where it stands for nothing */
+  /** Takes an alias away, and waits until no process goes by it. @throws Problem `model-not-found` where it stands for nothing */
   async remove(name: string, alias: string, origin: Origin): Promise<void> {
     const { aliases } = await this.show(name);
     if (!aliases.some((each) => each.alias === alias && each.version !== null)) {
       throw new Problem('model-not-found', `The model ${name} has no alias ${alias}.`);
     }
-    await this.setAlias({ name, alias, version: null }, origin);
+    const { id } = await this.setAlias({ name, alias, version: null }, origin);
+    await this.followed({ id, name, alias, version: null });
   }
 
   /** Loads a version and holds it against its golden values, and writes down what came of it. @throws Problem */
@@ -357,18 +358,28 @@ export class ModelRegistry {
    * Waits until every process goes by this row and serves its version, or one of them says why it cannot, or the row is
    * replaced, or it takes too long. What a process says of the row before it says nothing of this one.
    */
-  private async followed(aliasId: string, version: string) {
+  private async followed({
+    id,
+    name,
+    alias,
+    version,
+  }: Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>) {
     const until = performance.now() + FOLLOW_LIMIT_MS;
     for (;;) {
       const reports = (await this.alive()).map(({ host, pid, serving }) => ({
         process: `${host}:${pid}`,
-        served: serving.find((each) => each.aliasId === aliasId),
+        // Of an alias that was taken away, whatever a process still serves as it.
+        served: serving.find((each) =>
+          version === null ? each.name === name && each.alias === alias : each.aliasId === id,
+        ),
       }));
-      const refused = reports.find(({ served }) => served?.failure);
+      const refused = reports.find(({ served }) => version !== null && served?.failure);
       if (refused)
         return { failure: `${refused.process}: ${refused.served!.failure!.reason}`, followed: 0, behind: [] };
-      const behind = reports.filter(({ served }) => served?.version !== version);
-      const isReplaced = !(await this.aliases.existsBy({ id: aliasId, replacedDatetime: IsNull() }));
+      const behind = reports.filter(({ served }) =>
+        version === null ? served : served?.version !== version,
+      );
+      const isReplaced = !(await this.aliases.existsBy({ id, replacedDatetime: IsNull() }));
       if (behind.length === 0 || isReplaced || performance.now() > until) {
         return { followed: reports.length - behind.length, behind: behind.map(({ process }) => process) };
       }
