@@ -72,13 +72,13 @@ export class WorkerSession {
   /** Reads, loads, warms, measures and checks in a new thread. @throws ArtifactError */
   static async open(order: Order): Promise<WorkerSession> {
     const worker = new Worker(WORKER, { workerData: order });
+    // They may stay: nobody hears them any more, and `removeAllListeners` would take Node's own, which open the port.
     const report = await new Promise<Loaded | Refusal>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
       worker.once('exit', (code) => reject(new Error(`the worker thread ended with code ${code}`)));
     });
     if ('refused' in report) throw new ArtifactError(order.folder, report.refused);
-    worker.removeAllListeners();
     return new WorkerSession(worker, report);
   }
 

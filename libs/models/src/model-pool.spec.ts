@@ -46,6 +46,8 @@ test('another place is another model', async () => {
   const [here, there] = await Promise.all([pool.take(IRIS), pool.take(IRIS, 'worker thread')]);
   expect(loads).toHaveLength(2);
   expect(there!.model.place).toBe('worker thread');
+  const { row } = there!.model.coerce(golden.cases[0]!.input);
+  await expect(there!.model.infer([row])).resolves.toHaveLength(1);
   await Promise.all([here!.giveBack(), there!.giveBack()]);
 });
 
