@@ -20,11 +20,14 @@ function probabilitiesOf(prediction: Prediction): readonly number[] {
   return prediction.probabilities;
 }
 
-describe('the committed heart-failure model', () => {
+describe.each([
+  ['where its measured time puts it', undefined],
+  ['in a thread of its own', 'worker thread'],
+] as const)('the committed heart-failure model, %s,', (_, place) => {
   let model: Model;
 
   beforeAll(async () => {
-    model = await Model.load(ARTIFACT);
+    model = await Model.load(ARTIFACT, { place });
   });
 
   afterAll(() => model?.release());

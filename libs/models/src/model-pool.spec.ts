@@ -46,6 +46,8 @@ test('another place is another model', async () => {
   const [here, there] = await Promise.all([pool.take(IRIS), pool.take(IRIS, 'worker thread')]);
   expect(loads).toHaveLength(2);
   expect(there!.model.place).toBe('worker thread');
+  const { row } = there!.model.coerce(golden.cases[0]!.input);
+  await expect(there!.model.infer([row])).resolves.toHaveLength(1);
   await Promise.all([here!.giveBack(), there!.giveBack()]);
 });
 
@@ -72,4 +74,10 @@ test('one whose thread has ended is loaded anew, though others still hold it', a
   await first.giveBack();
   await expect(second.model.infer([row])).resolves.toHaveLength(1);
   await second.giveBack();
+});
+
+test('one whose files are not those that were registered is refused', async () => {
+  const { pool } = poolOver(FOLDER);
+  const other = { ...IRIS, contentSha256: 'f'.repeat(64) };
+  await expect(pool.take(other)).rejects.toThrow(`expected ${'f'.repeat(64)}, found ${contentSha256}`);
 });

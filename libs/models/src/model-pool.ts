@@ -50,9 +50,21 @@ export class ModelPool {
     const options = { ...this.options, ...(place && { place }) };
     return {
       holders: 0,
-      model: this.limit(async () => Model.load(await this.folderOf(artifact), options)),
+      model: this.limit(async () =>
+        registered(await Model.load(await this.folderOf(artifact), options), artifact),
+      ),
     };
   }
+}
+
+/** Its files may have changed between being looked at and being loaded. @throws Error */
+async function registered(model: Model, { name, version, contentSha256 }: StoredArtifact): Promise<Model> {
+  if (model.contentSha256 === contentSha256) return model;
+  await model.release();
+  throw new Error(
+    `${name} ${version} has other content than what was registered: expected ${contentSha256}, ` +
+      `found ${model.contentSha256}`,
+  );
 }
 
 export interface HeldModel {
