@@ -6,6 +6,8 @@
 import { connect } from 'node:net';
 
 export interface Figures {
+  /** Requests answered, all of them with 200. */
+  count: number;
   perSecond: number;
   /** Latencies in milliseconds. */
   p50: number;
@@ -16,21 +18,28 @@ interface LoadOptions {
   url: string;
   path: string;
   token: string;
-  body: string;
+  /** Sent with POST; without one it is a GET. */
+  body?: string;
   connections: number;
-  seconds: number;
 }
 
+type Duration = { seconds: number } | { until: AbortSignal };
+
 /** @throws Error at the first answer that is not like the others. */
-export async function load({ url, path, token, body, connections, seconds }: LoadOptions): Promise<Figures> {
+export async function load(options: LoadOptions & Duration): Promise<Figures> {
+  const { url, path, token, body, connections } = options;
   const { hostname, port } = new URL(url);
+  const content =
+    body === undefined
+      ? '\r\n'
+      : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   const request = Buffer.from(
-    `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${token}\r\n` +
-      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: ${hostname}\r\n` +
+      `Authorization: Bearer ${token}\r\n${content}`,
   );
   const latencies: number[] = [];
   const started = performance.now();
-  const until = started + seconds * 1000;
+  const until = 'until' in options ? options.until : AbortSignal.timeout(Math.ceil(options.seconds * 1000));
 
   const runConnection = () =>
     new Promise<void>((resolve, reject) => {
@@ -59,7 +68,7 @@ export async function load({ url, path, token, body, connections, seconds }: Loa
         if (received > answerLength) return socket.destroy(new Error('an answer of another length'));
         const now = performance.now();
         latencies.push(now - sentAt);
-        if (now < until) send();
+        if (!until.aborted) send();
         else socket.destroy();
       });
     });
@@ -68,7 +77,7 @@ export async function load({ url, path, token, body, connections, seconds }: Loa
   const elapsed = (performance.now() - started) / 1000;
   const sorted = Float64Array.from(latencies).toSorted();
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
-  return { perSecond: sorted.length / elapsed, p50: at(0.5), p99: at(0.99) };
+  return { count: sorted.length, perSecond: sorted.length / elapsed, p50: at(0.5), p99: at(0.99) };
 }
 
 /** Of head and body together, from the first answer on a connection. */

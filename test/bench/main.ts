@@ -71,7 +71,7 @@ async function bench(): Promise<void> {
       }
     }
   }
-  const summary = (name: string, connections: number): Figures => {
+  const summary = (name: string, connections: number): Omit<Figures, 'count'> => {
     const all = rounds.get(`${name} ${connections}`)!;
     return {
       perSecond: median(all.map(({ perSecond }) => perSecond)),

@@ -1,7 +1,6 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
@@ -9,28 +8,6 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 /** Far longer than it takes to come back, so that a slow machine is no reason to fail. */
 const PATIENCE_MS = 20_000;
-
-async function inCluster(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('clusterUrl') });
-  await client.connect();
-  await work(client).finally(() => client.end());
-}
-
-const nameOf = ({ url }: TestDatabase) => new URL(url).pathname.slice(1);
-
-/** The database takes no connections any more, and those it has are cut. */
-function shutOut(database: TestDatabase): Promise<void> {
-  return inCluster(async (client) => {
-    await client.query(`ALTER DATABASE ${nameOf(database)} ALLOW_CONNECTIONS false`);
-    await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
-      nameOf(database),
-    ]);
-  });
-}
-
-function letIn(database: TestDatabase): Promise<void> {
-  return inCluster((client) => client.query(`ALTER DATABASE ${nameOf(database)} ALLOW_CONNECTIONS true`));
-}
 
 /** The road to the database: it can be cut (connections are refused) or blocked (nothing arrives, nothing is said). */
 class Road {
@@ -98,7 +75,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   // Whatever a failed test left behind.
-  await letIn(database);
+  await database.letIn();
   road.unblock();
 });
 
@@ -139,7 +116,7 @@ async function until(status: number, attempt: () => Promise<Answer>): Promise<An
 }
 
 describe.each<[string, () => Promise<void>, () => Promise<void>]>([
-  ['takes no connections', () => shutOut(database), () => letIn(database)],
+  ['takes no connections', () => database.shutOut(), () => database.letIn()],
   ['cannot be reached', () => road.cut(), () => road.open()],
 ])('while the database %s', (_, goAway, comeBack) => {
   test('no route answers 500, and those that need it answer 503 with Retry-After, until it is back', async () => {

@@ -12,6 +12,9 @@ const PALACE = { size: 6, rooms: 3, colour: 'blue' };
 let modelDir: string;
 let database: TestDatabase;
 let api: ApiProcess;
+/** With the models of this repository. */
+let committed: ApiProcess;
+let committedDatabase: TestDatabase;
 let user: TestUser;
 
 beforeAll(async () => {
@@ -23,11 +26,15 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
   user = await createUser(api, database);
+  committedDatabase = await createTestDatabase();
+  committed = await startApi({ DATABASE_URL: committedDatabase.url });
 });
 
 afterAll(async () => {
   await api?.stop();
+  await committed?.stop();
   await database?.drop();
+  await committedDatabase?.drop();
   rmSync(modelDir, { recursive: true, force: true });
 });
 
@@ -153,4 +160,17 @@ test('the documentation has a path, a schema and an example for every loaded mod
   expect(Object.keys(example)).toEqual(['size', 'rooms', 'colour']);
   expect(document.paths).toHaveProperty(['/models/float64/versions/1/predict']);
   expect(document.paths).not.toHaveProperty(['/models/zipmap/predict']);
+});
+
+test.each([
+  ['heart-failure', { label: '1', confidence: 0.5124506 }],
+  ['california-housing', { prediction: expect.any(Number) }],
+  ['iris', { label: expect.any(String), confidence: expect.any(Number) }],
+])('the committed %s answers the example of its documentation', async (name, expected) => {
+  const { body: document } = await call(committed, 'GET', '/docs-json');
+  const { example } = document.paths[`/models/${name}/predict`].post.requestBody.content['application/json'];
+  const { token } = await createUser(committed, committedDatabase);
+  const answer = await call(committed, 'POST', `/models/${name}/predict`, { body: example, token });
+  expect(answer.status, answer.text).toBe(200);
+  expect(answer.body.predictions).toEqual([expect.objectContaining(expected)]);
 });

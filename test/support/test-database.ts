@@ -7,6 +7,9 @@ export interface TestDatabase {
   readonly url: string;
   /** Rows of one statement, run as the superuser. */
   query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** It takes no connections any more, and those it has are cut. */
+  shutOut(): Promise<void>;
+  letIn(): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -27,6 +30,11 @@ export async function createTestDatabase({ empty = false } = {}): Promise<TestDa
     url,
     query: async <Row extends object>(sql: string, values?: unknown[]) =>
       (await pool.query(sql, values)).rows as Row[],
+    shutOut: async () => {
+      await admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+      await admin(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
+    },
+    letIn: () => admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`),
     drop: async () => {
       await pool.end();
       await admin(`DROP DATABASE ${name} WITH (FORCE)`);

@@ -12,7 +12,7 @@ export async function announce(
   logger: Logger,
 ): Promise<void> {
   const url = await api.getUrl();
-  const model = api.get(ServedModels).default;
+  const model = api.get(ServedModels).default!;
   const documentation = config.docsEnabled ? url + config.docsPath : 'off';
   if (config.appEnv === 'local') {
     console.log(`Foretell is ready.

@@ -2,13 +2,14 @@ import { Module, type DynamicModule, type INestApplicationContext } from '@nestj
 import { NestFactory } from '@nestjs/core';
 import { ConfigModule, loadConfig, type Config } from '#libs/config';
 import { DatabaseModule, openDatabase } from '#libs/database';
+import { ComparisonModule } from '#libs/predictions';
 import { ModelAlias, ModelsModule, ModelVersion, ServingProcess } from '#libs/models';
 import { User, UsersModule } from '#libs/users';
 import type { DataSource } from 'typeorm';
 
 const entities = [User, ModelVersion, ModelAlias, ServingProcess];
 
-@Module({ imports: [UsersModule, ModelsModule] })
+@Module({ imports: [UsersModule, ModelsModule, ComparisonModule] })
 class CommandModule {
   static forRoot(config: Config, dataSource: DataSource): DynamicModule {
     return {

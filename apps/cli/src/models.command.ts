@@ -13,6 +13,7 @@ import {
   type Promotion,
 } from '#libs/models';
 import { withFeatures } from './command-context.js';
+import { compareCommand } from './compare.command.js';
 
 const MODEL = ['<model>', 'its name, or a URI: models:/name/3, models:/name@alias'] as const;
 
@@ -118,7 +119,7 @@ export function modelsCommand(): Command {
       options.off ? takeAway(model, CANARY) : promote(model, version, CANARY, options.percent),
     );
 
-  return models;
+  return models.addCommand(compareCommand());
 }
 
 async function promote(model: string, version: string | undefined, alias: string, percent?: number) {

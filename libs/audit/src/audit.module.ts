@@ -1,10 +1,11 @@
 import { Module } from '@nestjs/common';
 import { PredictionLog } from './prediction-log.js';
+import { RecordedAnswers } from './recorded-answers.js';
 import { Recorder } from './recorder.js';
 import { ShadowRecorder } from './shadow-recorder.js';
 
 @Module({
-  providers: [Recorder, ShadowRecorder, PredictionLog],
-  exports: [Recorder, ShadowRecorder, PredictionLog],
+  providers: [Recorder, ShadowRecorder, PredictionLog, RecordedAnswers],
+  exports: [Recorder, ShadowRecorder, PredictionLog, RecordedAnswers],
 })
 export class AuditModule {}

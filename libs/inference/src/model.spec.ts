@@ -20,11 +20,14 @@ function probabilitiesOf(prediction: Prediction): readonly number[] {
   return prediction.probabilities;
 }
 
-describe('the committed heart-failure model', () => {
+describe.each([
+  ['where its measured time puts it', undefined],
+  ['in a thread of its own', 'worker thread'],
+] as const)('the committed heart-failure model, %s,', (_, place) => {
   let model: Model;
 
   beforeAll(async () => {
-    model = await Model.load(ARTIFACT);
+    model = await Model.load(ARTIFACT, { place });
   });
 
   afterAll(() => model?.release());
@@ -235,14 +238,24 @@ describe('an artifact that cannot be used', () => {
     expect(await refusal()).toMatch(/golden values: case 1: #\/age must be a number/);
   });
 
-  test('model.onnx is cut short and the manifest agrees: ONNX Runtime’s reason', async () => {
-    const graph = await readFile(join(folder, 'model.onnx'));
-    const cut = graph.subarray(0, Math.floor(graph.length / 2));
-    await writeFile(join(folder, 'model.onnx'), cut);
+  test.each<[string, (graph: Buffer) => Buffer, RegExp]>([
+    ['cut short', (graph) => graph.subarray(0, Math.floor(graph.length / 2)), /.+/],
+    ['something else', () => Buffer.from('<!doctype html><title>404</title>'), /protobuf parsing failed/],
+    // The version of its opset is its last byte.
+    [
+      'of an unknown opset',
+      (graph) => Buffer.from(graph.with(graph.length - 1, 127)),
+      /opset 127 is under development/i,
+    ],
+  ])('model.onnx is %s and the manifest agrees: ONNX Runtime’s reason', async (_, edit, reason) => {
+    const graph = edit(await readFile(join(folder, 'model.onnx')));
+    await writeFile(join(folder, 'model.onnx'), graph);
     await change('manifest.json', (manifest) => {
-      manifest.sha256 = createHash('sha256').update(cut).digest('hex');
+      manifest.sha256 = createHash('sha256').update(graph).digest('hex');
     });
-    expect(await refusal()).toMatch(/ONNX Runtime does not load model\.onnx: .+/);
+    const message = await refusal();
+    expect(message).toContain('ONNX Runtime does not load model.onnx: ');
+    expect(message).toMatch(reason);
   });
 
   test('the schema has a column fewer than the graph: what was expected and what was found', async () => {

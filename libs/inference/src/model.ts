@@ -28,6 +28,9 @@ export interface LoadOptions {
 /** The rows of a call were not all answered in time. They may still be computed, if they were on their way. */
 export class TimeLimitExceeded extends Error {}
 
+/** More rows in one call than the model could ever take. */
+export class TooManyRows extends Error {}
+
 interface Asked {
   row: Row;
   /** By `performance.now()`. */
@@ -55,6 +58,7 @@ export class Model {
   readonly place: Place;
   readonly coerce: (features: Features) => Coerced;
   private readonly batcher: Batcher<Asked, Prediction>;
+  private readonly maxRows: number;
   private released?: Promise<void>;
 
   private constructor(
@@ -70,10 +74,12 @@ export class Model {
     this.contentSha256 = artifact.contentSha256;
     this.place = place;
     this.coerce = compileCoercion(artifact.columns, elementTypes);
+    const maxWaiting = Math.min(maxQueued, rowsWithin(timeLimitMs, batch));
+    this.maxRows = batch.rows + maxWaiting;
     this.batcher = new Batcher({
       run: (asked) => this.run(asked),
       maxBatch: batch.rows,
-      maxQueued: Math.min(maxQueued, rowsWithin(timeLimitMs, batch)),
+      maxQueued: maxWaiting,
     });
   }
 
@@ -82,21 +88,29 @@ export class Model {
     folder: string,
     { timeLimitMs = 30_000, maxQueued = 10_000, place }: LoadOptions = {},
   ): Promise<Model> {
-    const worker = await WorkerSession.open({ folder, place });
-    const { loaded } = worker;
-    if (!loaded.graph) return new Model(loaded, worker, timeLimitMs, maxQueued);
+    const { session: worker, loaded } = await WorkerSession.open({ folder, place });
+    const { graph, ...found } = loaded;
+    if (!graph) return new Model(found, worker, timeLimitMs, maxQueued);
     try {
-      const session = await Session.open({ ...loaded.artifact, graph: loaded.graph });
+      const session = await Session.open({ ...loaded.artifact, graph });
       await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
-      return new Model(loaded, session, timeLimitMs, maxQueued);
+      return new Model(found, session, timeLimitMs, maxQueued);
     } finally {
       await worker.release();
     }
   }
 
-  /** One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded */
+  /** Whether it will never answer again, because its thread has ended; it has to be loaded anew. */
+  get hasEnded(): boolean {
+    return this.session.hasEnded;
+  }
+
+  /** One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows */
   infer(rows: readonly Row[]): Promise<Prediction[]> {
     if (this.released) return Promise.reject(new Error(`${this.name} ${this.version} was released`));
+    if (rows.length > this.maxRows) {
+      return Promise.reject(new TooManyRows(`The model takes at most ${this.maxRows} rows at once.`));
+    }
     const deadline = performance.now() + this.timeLimitMs;
     const answers = this.batcher.addAll(rows.map((row) => ({ row, deadline })));
     return new Promise((resolve, reject) => {

@@ -56,6 +56,9 @@ export class Session {
     return this.inputs.elementTypes;
   }
 
+  /** Never by itself: it lives in the thread that asks. */
+  readonly hasEnded = false;
+
   /** One prediction a row, in their order. */
   async run(rows: readonly Row[]): Promise<Prediction[]> {
     const results = await this.session.run(this.inputs.feeds(rows), this.outputs.fetches);

@@ -24,18 +24,16 @@ export interface Loaded {
   graph?: Uint8Array;
 }
 
-/** What the thread says instead of `Loaded` when the artifact cannot be used. */
-interface Refusal {
-  refused: string;
-}
-
-/** What the thread says to each batch, in the order in which they came. */
-export type Answer = { predictions: Prediction[] } | { error: string };
+/** What the thread says: `Loaded` first, then the predictions for each batch, in the order in which they came. */
+export type Reply = { value: Loaded | Prediction[] } | { error: string };
 
 interface Waiting {
-  resolve(predictions: Prediction[]): void;
+  resolve(value: unknown): void;
   reject(error: Error): void;
 }
+
+/** A large model takes its time; a graph that never ends would take it all. */
+const LOAD_LIMIT_MS = 300_000;
 
 /** The built file, also where TypeScript runs from its source: a worker thread knows no TypeScript. */
 const WORKER = createRequire(import.meta.url).resolve('#inference-worker');
@@ -49,14 +47,11 @@ export class WorkerSession {
   private readonly ended: Promise<void>;
   private failure?: Error;
 
-  private constructor(
-    private readonly worker: Worker,
-    readonly loaded: Loaded,
-  ) {
-    worker.on('message', (answer: Answer) => {
+  private constructor(private readonly worker: Worker) {
+    worker.on('message', (reply: Reply) => {
       const { resolve, reject } = this.waiting.shift()!;
-      if ('error' in answer) reject(new Error(answer.error));
-      else resolve(answer.predictions);
+      if ('error' in reply) reject(new Error(reply.error));
+      else resolve(reply.value);
     });
     worker.on('error', (error) => this.fail(error as Error));
     this.ended = new Promise((resolve) => {
@@ -65,36 +60,50 @@ export class WorkerSession {
         resolve();
       });
     });
-    // Whoever asks holds the process with his time limit; a model that nobody asks does not.
-    worker.unref();
   }
 
   /** Reads, loads, warms, measures and checks in a new thread. @throws ArtifactError */
-  static async open(order: Order): Promise<WorkerSession> {
+  static async open(order: Order): Promise<{ session: WorkerSession; loaded: Loaded }> {
     const worker = new Worker(WORKER, { workerData: order });
-    const report = await new Promise<Loaded | Refusal>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-      worker.once('exit', (code) => reject(new Error(`the worker thread ended with code ${code}`)));
-    });
-    if ('refused' in report) throw new ArtifactError(order.folder, report.refused);
-    worker.removeAllListeners();
-    return new WorkerSession(worker, report);
+    const session = new WorkerSession(worker);
+    const limit = setTimeout(
+      () => session.fail(new Error(`it was not loaded and checked within ${LOAD_LIMIT_MS / 1000} s`)),
+      LOAD_LIMIT_MS,
+    );
+    const loaded = await session
+      .nextReply<Loaded>()
+      .catch((cause: Error) => {
+        void worker.terminate();
+        throw new ArtifactError(order.folder, cause.message, { cause });
+      })
+      .finally(() => clearTimeout(limit));
+    // Whoever asks holds the process with his time limit; a model that nobody asks does not.
+    worker.unref();
+    return { session, loaded };
+  }
+
+  /** Whether the thread has ended, so that nothing will be answered any more. */
+  get hasEnded(): boolean {
+    return this.failure !== undefined;
   }
 
   /** One prediction a row, in their order. */
   run(rows: readonly Row[]): Promise<Prediction[]> {
     if (this.failure) return Promise.reject(this.failure);
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject });
-      this.worker.postMessage(rows);
-    });
+    this.worker.postMessage(rows);
+    return this.nextReply();
   }
 
   async release(): Promise<void> {
     this.worker.ref();
     this.worker.postMessage(null);
     await this.ended;
+  }
+
+  private nextReply<T>(): Promise<T> {
+    return new Promise((resolve, reject) =>
+      this.waiting.push({ resolve: resolve as Waiting['resolve'], reject }),
+    );
   }
 
   private fail(error: Error): void {

@@ -10,7 +10,7 @@ import { ArtifactError, readArtifact } from './artifact.js';
 import type { Row } from './coercion.js';
 import { decideBatch, decidePlace, RUN_BUDGET_MS } from './place.js';
 import { Session } from './session.js';
-import type { Answer, Loaded, Order } from './worker-session.js';
+import type { Loaded, Order, Reply } from './worker-session.js';
 
 const port = parentPort!;
 const { folder, place: wanted } = workerData as Order;
@@ -21,9 +21,9 @@ try {
     if (rows) void answer(session, rows);
     else void session.release().then(() => port.close());
   });
-  port.postMessage(loaded);
+  reply({ value: loaded });
 } catch (error) {
-  port.postMessage({ refused: error instanceof ArtifactError ? error.detail : (error as Error).message });
+  reply({ error: error instanceof ArtifactError ? error.detail : (error as Error).message });
 }
 
 async function load(): Promise<{ session: Session; loaded: Loaded }> {
@@ -34,9 +34,9 @@ async function load(): Promise<{ session: Session; loaded: Loaded }> {
   const openMs = performance.now() - started;
   try {
     const runs = await session.warmUp(RUN_BUDGET_MS['worker thread']);
-    lowerPriority();
-    await session.checkGolden(artifact.golden);
     const place = wanted ?? decidePlace({ openMs, runs });
+    if (place === 'worker thread') lowerPriority();
+    await session.checkGolden(artifact.golden);
     const batch = decideBatch(runs, place);
     const { elementTypes } = session;
     const loaded: Loaded = { place, batch, artifact, elementTypes };
@@ -54,7 +54,8 @@ async function startRuntime(): Promise<void> {
 
 /**
  * This thread alone: where the processor is short, the event loop goes first. After measuring, so that a busy machine
- * does not make a quick model look slow. Only Linux has priorities of threads; elsewhere all stay equal.
+ * does not make a quick model look slow; and only where it stays, because a thread that has to end first would hold up
+ * a promotion. Only Linux has priorities of threads; elsewhere all stay equal.
  */
 function lowerPriority(): void {
   try {
@@ -66,9 +67,12 @@ function lowerPriority(): void {
 }
 
 async function answer(session: Session, rows: readonly Row[]): Promise<void> {
-  const answered: Answer = await session.run(rows).then(
-    (predictions) => ({ predictions }),
-    (error: Error) => ({ error: error.message }),
+  await session.run(rows).then(
+    (value) => reply({ value }),
+    (error: Error) => reply({ error: error.message }),
   );
-  port.postMessage(answered);
+}
+
+function reply(reply: Reply): void {
+  port.postMessage(reply);
 }

@@ -25,13 +25,14 @@ const VERSIONED = new RegExp(`^models:/(?<name>${NAME})/(?<version>${VERSION})$`
 /**
  * `name`, `name@alias`, or a model URI as MLflow writes it: `models:/name/3`, `models:/name@alias`,
  * `models:/name/Production`. A name alone is the version in production.
- * @throws Problem `bad-request`
+ * @throws Problem `model-not-found` for what no model can be called
  */
 export function parseModelReference(text: string): ModelReference {
   const { name, alias, version } = (NAMED.exec(text) ?? VERSIONED.exec(text))?.groups ?? {};
   if (name === undefined) {
-    throw Problem.badRequest(
-      'A model is named as name, name@alias, models:/name/version or models:/name@alias.',
+    throw new Problem(
+      'model-not-found',
+      'No model is called that. It is named as name, name@alias, models:/name/version or models:/name@alias.',
     );
   }
   if (version === undefined) return { name, alias: alias?.toLowerCase() ?? PRODUCTION };

@@ -133,7 +133,7 @@ export class ModelRegistry {
     const models = await this.list();
     for (const { name, versions, history } of models) {
       if (history.some(({ alias }) => alias === PRODUCTION)) continue;
-      await this.setAlias({ name, alias: PRODUCTION, version: versions.at(-1)!.version }, origin, true);
+      await this.setAlias({ name, alias: PRODUCTION, version: versions.at(-1)!.version }, origin, null);
     }
   }
 
@@ -199,12 +199,14 @@ export class ModelRegistry {
   async promote(wanted: Wanted & { version: string }, origin: Origin): Promise<Promotion> {
     const { name, alias, version } = wanted;
     await this.verify(name, version);
-    const before = await this.setAlias(wanted, origin);
-    const { followed, behind, failure } = await this.followed(name, alias, version);
-    if (failure === undefined) return { version, previous: before?.version ?? null, followed, behind };
+    const { id, previous } = await this.setAlias(wanted, origin);
+    const { followed, behind, failure } = await this.followed({ id, name, alias, version });
+    if (failure === undefined) return { version, previous: previous?.version ?? null, followed, behind };
 
-    const standing = { version: before?.version ?? null, percent: before?.percent, restoredId: before?.id };
-    await this.setAlias({ name, alias, ...standing }, origin);
+    const before = previous
+      ? { version: previous.version, percent: previous.percent, restoredId: firstIdOf(previous) }
+      : { version: null };
+    await this.setAlias({ name, alias, ...before }, origin, id);
     await this.setState(name, version, failure);
     throw new Problem('artifact-not-usable', `${name}@${alias} stays what it was. ${failure}`);
   }
@@ -217,31 +219,25 @@ export class ModelRegistry {
     const { history } = await this.show(name);
     const steps = history.filter((each) => each.alias === alias);
     const current = steps.find(isCurrent);
-    const from = BigInt(current?.restoredId ?? current?.id ?? 0);
-    const {
-      id: restoredId,
-      version,
-      percent,
-    } = steps.find(
-      (each) =>
-        BigInt(each.id) < from &&
-        each.restoredId === null &&
-        each.version !== null &&
-        each.version !== current!.version,
-    ) ?? {};
-    if (!version) {
+    const before = steps.find(
+      ({ id, version }) =>
+        BigInt(id) < BigInt(firstIdOf(current!)) && version !== null && version !== current!.version,
+    );
+    if (!before?.version) {
       throw new Problem('model-not-found', `There is nothing that ${name}@${alias} could go back to.`);
     }
-    return this.promote({ name, alias, version, percent, restoredId }, origin);
+    const { version, percent } = before;
+    return this.promote({ name, alias, version, percent, restoredId: firstIdOf(before) }, origin);
   }
 
-  /** Takes an alias away. @throws Problem `model-not-found` where it stands for nothing */
+  /** Takes an alias away, and waits until no process goes by it. @throws Problem `model-not-found` where it stands for nothing */
   async remove(name: string, alias: string, origin: Origin): Promise<void> {
     const { aliases } = await this.show(name);
     if (!aliases.some((each) => each.alias === alias && each.version !== null)) {
       throw new Problem('model-not-found', `The model ${name} has no alias ${alias}.`);
     }
-    await this.setAlias({ name, alias, version: null }, origin);
+    const { id } = await this.setAlias({ name, alias, version: null }, origin);
+    await this.followed({ id, name, alias, version: null });
   }
 
   /** Loads a version and holds it against its golden values, and writes down what came of it. @throws Problem */
@@ -316,21 +312,25 @@ export class ModelRegistry {
     return { version: standing, isNew: written.length > 0 };
   }
 
-  /** @returns the row that stood before. `ifNone`: only where none stands. */
+  /**
+   * @param over only where this row still stands; null: only where none does
+   * @returns the row that stands now, and the one that stood before
+   */
   private setAlias(
     { name, alias, version, percent = null, restoredId = null }: Wanted,
     origin: Origin,
-    ifNone = false,
-  ): Promise<ModelAlias | null> {
+    over?: string | null,
+  ): Promise<{ id: string; previous: ModelAlias | null }> {
     return this.dataSource.transaction(async (manager: EntityManager) => {
       // Two at the same time would replace the same row.
       await manager.query(`SELECT pg_advisory_xact_lock(hashtext('foretell alias ' || $1))`, [name]);
       const aliases = manager.getRepository(ModelAlias);
       const previous = await aliases.findOneBy({ name, alias, replacedDatetime: IsNull() });
-      if (previous && ifNone) return previous;
-      if (previous?.version === version && previous.percent === percent) return previous;
+      const isOther = over !== undefined && over !== (previous?.id ?? null);
+      const isSame = previous?.version === version && previous.percent === percent;
+      if (previous && (isOther || isSame)) return { id: previous.id, previous };
       if (previous) await aliases.update({ id: previous.id }, { replacedDatetime: () => 'now()' });
-      await aliases.insert({
+      const { identifiers } = await aliases.insert({
         name,
         alias,
         version,
@@ -339,7 +339,7 @@ export class ModelRegistry {
         setBy: origin.userId ?? null,
         setFrom: origin.from,
       });
-      return previous;
+      return { id: identifiers[0]!.id as string, previous };
     });
   }
 
@@ -354,19 +354,33 @@ export class ModelRegistry {
     });
   }
 
-  /** Waits until every process serves the version, or one of them says why it cannot, or it takes too long. */
-  private async followed(name: string, alias: string, version: string) {
+  /**
+   * Waits until every process goes by this row and serves its version, or one of them says why it cannot, or the row is
+   * replaced, or it takes too long. What a process says of the row before it says nothing of this one.
+   */
+  private async followed({
+    id,
+    name,
+    alias,
+    version,
+  }: Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>) {
     const until = performance.now() + FOLLOW_LIMIT_MS;
     for (;;) {
       const reports = (await this.alive()).map(({ host, pid, serving }) => ({
         process: `${host}:${pid}`,
-        served: serving.find((each) => each.name === name && each.alias === alias),
+        // Of an alias that was taken away, whatever a process still serves as it.
+        served: serving.find((each) =>
+          version === null ? each.name === name && each.alias === alias : each.aliasId === id,
+        ),
       }));
-      const refused = reports.find(({ served }) => served?.failure?.version === version);
+      const refused = reports.find(({ served }) => version !== null && served?.failure);
       if (refused)
         return { failure: `${refused.process}: ${refused.served!.failure!.reason}`, followed: 0, behind: [] };
-      const behind = reports.filter(({ served }) => served?.version !== version);
-      if (behind.length === 0 || performance.now() > until) {
+      const behind = reports.filter(({ served }) =>
+        version === null ? served : served?.version !== version,
+      );
+      const isReplaced = !(await this.aliases.existsBy({ id, replacedDatetime: IsNull() }));
+      if (behind.length === 0 || isReplaced || performance.now() > until) {
         return { followed: reports.length - behind.length, behind: behind.map(({ process }) => process) };
       }
       await sleep(FOLLOW_POLL_MS);
@@ -408,6 +422,11 @@ function notFound(name: string, version?: string): Problem {
 
 function keyOf({ name, version }: { name: string; version: string }): string {
   return `${name}/${version}`;
+}
+
+/** The row that first stood for this, where rollbacks went back to it since. */
+function firstIdOf({ id, restoredId }: ModelAlias): string {
+  return restoredId ?? id;
 }
 
 function isCurrent({ replacedDatetime }: ModelAlias): boolean {

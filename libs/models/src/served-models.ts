@@ -101,9 +101,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     ]);
   }
 
-  /** The model behind the root routes. */
-  get default(): Model {
-    return this.pinned?.model ?? (this.get(this.defaultReference) as Model);
+  /** The model behind the root routes; none once its alias was taken away. */
+  get default(): Model | undefined {
+    const reference = this.defaultReference;
+    return 'version' in reference ? this.pinned?.model : this.standing(reference.name, reference.alias);
   }
 
   /**
@@ -114,19 +115,18 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   get(reference = this.defaultReference, userId?: number): Model | Promise<Model> {
     const { name } = reference;
     if ('version' in reference) return this.getVersion(name, reference.version);
-    const aliases = this.slots.get(name);
     if (reference.alias === PRODUCTION && userId !== undefined) {
-      const canary = aliases?.get(CANARY);
+      const canary = this.slots.get(name)?.get(CANARY);
       if (canary?.held && isInCanary(name, userId, canary.wanted.percent ?? 0)) return canary.held.model;
     }
-    const model = aliases?.get(reference.alias)?.held?.model;
+    const model = this.standing(name, reference.alias);
     if (model) return model;
     throw new Problem('model-not-found', `There is no ${describe(reference)} here.`);
   }
 
   /** The candidate that sees what this model is asked; never the same version. */
   shadowOf({ name, version }: Model): Model | undefined {
-    const shadow = this.slots.get(name)?.get(SHADOW)?.held?.model;
+    const shadow = this.standing(name, SHADOW);
     return shadow && shadow.version !== version ? shadow : undefined;
   }
 
@@ -148,6 +148,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     return this.failedVersions;
   }
 
+  private standing(name: string, alias: string): Model | undefined {
+    return this.slots.get(name)?.get(alias)?.held?.model;
+  }
+
   private allSlots(): Slot[] {
     return [...this.slots.values()].flatMap((aliases) => [...aliases.values()]);
   }
@@ -159,7 +163,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   private async openDefault(failures: readonly string[]): Promise<void> {
     const reference = this.defaultReference;
     if ('version' in reference) {
-      this.pinned = await this.pool.take(await this.registry.find(reference.name, reference.version));
+      this.pinned = await this.loadRegistered(reference.name, reference.version);
       return;
     }
     const slot = this.slots.get(reference.name)?.get(reference.alias);
@@ -187,31 +191,39 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
 
   private async takeByNumber(name: string, version: string): Promise<Model> {
     const key = `${name}/${version}`;
-    const held =
-      this.byNumber.get(key) ?? this.registry.find(name, version).then((found) => this.pool.take(found));
+    const held = this.byNumber.get(key) ?? this.loadByNumber(key, name, version);
     this.byNumber.delete(key);
     this.byNumber.set(key, held);
-    try {
-      const { model } = await held;
-      this.forgetLeastUsed();
-      return model;
-    } catch (error) {
+    const { model } = await held;
+    this.forgetLeastUsed();
+    return model;
+  }
+
+  private loadByNumber(key: string, name: string, version: string): Promise<HeldModel> {
+    const held = this.loadRegistered(name, version).catch((error: Error) => {
+      const forget = () => this.byNumber.get(key) === held && this.byNumber.delete(key);
       if (error instanceof Problem || isUnavailable(error)) {
-        this.byNumber.delete(key);
+        forget();
         throw error;
       }
       // Loading it again with every request would be work for whoever asks.
-      setTimeout(() => this.byNumber.delete(key), RETRY_AFTER_MS).unref();
-      this.logger.error((error as Error).message);
+      setTimeout(forget, RETRY_AFTER_MS).unref();
+      this.logger.error(error.message);
       throw new Problem('model-not-found', `Version ${version} of the model ${name} cannot be loaded here.`);
-    }
+    });
+    return held;
+  }
+
+  private async loadRegistered(name: string, version: string): Promise<HeldModel> {
+    return this.pool.take(await this.registry.find(name, version));
   }
 
   private forgetLeastUsed(): void {
     if (this.byNumber.size <= MAX_KEPT_BY_NUMBER) return;
     const [key, held] = this.byNumber.entries().next().value!;
     this.byNumber.delete(key);
-    void held.then(({ giveBack }) => giveBack()).catch(() => undefined);
+    // Whoever was handed it in this turn of the event loop asks it before the turn ends.
+    void held.then(({ giveBack }) => setImmediate(giveBack)).catch(() => undefined);
   }
 
   /** Looks at the registry, one look at a time; what is said meanwhile is looked at once more. */
@@ -265,17 +277,16 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     const mayRetry = slot.failure && performance.now() - slot.failure.at > RETRY_AFTER_MS;
     if (slot.wanted.id !== wanted.id || mayRetry) slot.failure = undefined;
     slot.wanted = wanted;
-    slot.loading ??= this.load(slot).finally(() => (slot.loading = undefined));
+    if (!slot.loading && !isSettled(slot)) slot.loading = this.load(slot);
   }
 
   /** Brings a slot to what is wanted of it, which may change meanwhile. */
   private async load(slot: Slot): Promise<void> {
-    const isDone = () => slot.failure ?? slot.held?.model.version === slot.wanted.version;
-    if (isDone()) return;
-    while (!isDone()) {
+    const { name, alias } = slot.wanted;
+    const isWanted = () => this.slots.get(name)?.get(alias) === slot;
+    while (isWanted() && !isSettled(slot)) {
       const { wanted } = slot;
-      const { name, alias, version } = wanted;
-      const isWanted = () => this.slots.get(name)?.get(alias) === slot;
+      const { version } = wanted;
       try {
         const held = await this.pool.take(wanted, alias === SHADOW ? 'worker thread' : undefined);
         const isCurrent = slot.wanted.version === version && isWanted();
@@ -287,18 +298,20 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       } catch (error) {
         const { message } = error as Error;
         this.logger.error(`${name}@${alias} cannot become version ${version}: ${message}`);
-        if (slot.wanted.version === version)
+        if (slot.wanted.id === wanted.id)
           slot.failure = { version, error: error as Error, at: performance.now() };
       }
-      if (!isWanted()) return;
     }
-    await this.report().catch(() => undefined);
+    // In the same turn as the last look: what is wanted from now on is loaded anew.
+    slot.loading = undefined;
+    if (this.timer) void this.follow();
   }
 
   /** Tells the registry what is served here, and that we are there. */
   private async report(): Promise<void> {
     if (this.closed) return;
-    const serving = this.allSlots().map(({ wanted: { name, alias }, held, failure }): Served => ({
+    const serving = this.allSlots().map(({ wanted: { id, name, alias }, held, failure }): Served => ({
+      aliasId: id,
       name,
       alias,
       version: held?.model.version ?? null,
@@ -306,6 +319,11 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     }));
     await this.registry.report({ ...this.process, serving });
   }
+}
+
+/** Whether the slot is what is wanted of it, as far as it can be. */
+function isSettled({ wanted, held, failure }: Slot): boolean {
+  return failure !== undefined || (held?.model.version === wanted.version && !held.model.hasEnded);
 }
 
 /** For callers, who need not know this machine's folders. */

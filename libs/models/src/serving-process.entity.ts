@@ -2,6 +2,8 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** What a process answers with for one alias of one model, or why it cannot. */
 export interface Served {
+  /** The row of `model_aliases` that the process goes by. */
+  aliasId: string;
   name: string;
   alias: string;
   /** The version that answers; null where none could be loaded yet. */

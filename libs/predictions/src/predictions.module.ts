@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '#libs/audit';
-import { ServedModelsModule } from '#libs/models';
+import { ModelsModule, ServedModelsModule } from '#libs/models';
+import { ModelComparison } from './model-comparison.js';
 import { PredictionsService } from './predictions.service.js';
 
 @Module({
@@ -9,3 +10,11 @@ import { PredictionsService } from './predictions.service.js';
   exports: [PredictionsService],
 })
 export class PredictionsModule {}
+
+/** Reads the record and answers nobody. */
+@Module({
+  imports: [ModelsModule, AuditModule],
+  providers: [ModelComparison],
+  exports: [ModelComparison],
+})
+export class ComparisonModule {}

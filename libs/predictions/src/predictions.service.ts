@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Recorder, ShadowRecorder } from '#libs/audit';
 import { QueueFull } from '#libs/batching';
 import { Problem, type Actor } from '#libs/errors';
-import { TimeLimitExceeded, type Coerced, type Model } from '#libs/inference';
+import { TimeLimitExceeded, TooManyRows, type Coerced, type Model } from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
 import type { Dialect, Question } from './dialects/dialect.js';
 import { parseJsonBody } from './json-body.js';
@@ -123,9 +123,10 @@ export class PredictionsService {
     requestId: string,
     recordId: string,
   ): void {
-    const shadow = this.models.shadowOf(served);
-    if (!shadow) return;
     setImmediate(async () => {
+      // Looked up now: the one of a moment ago may be replaced and released.
+      const shadow = this.models.shadowOf(served);
+      if (!shadow) return;
       const started = performance.now();
       const { statusCode, output } = await this.answer(shadow, dialect, question, requestId);
       const durationMs = performance.now() - started;
@@ -144,6 +145,7 @@ export class PredictionsService {
     if (error instanceof Problem) return error;
     if (error instanceof QueueFull)
       return Problem.overloaded('Too many rows wait for this model. Please try again.');
+    if (error instanceof TooManyRows) return Problem.badRequest(`${error.message} Send fewer instances.`);
     if (error instanceof TimeLimitExceeded) return new Problem('prediction-timeout', error.message);
     this.logger.error(error);
     return new Problem('internal-error', 'The prediction failed for a reason of ours. It is in our log.', {

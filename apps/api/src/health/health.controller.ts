@@ -48,10 +48,9 @@ export class HealthController {
 
   /** The default model, and the versions that failed their last check: they are not served, so that all is well. */
   private describeModels(): object {
-    const { name, version } = this.models.default;
-    const { failed } = this.models;
+    const { default: model, failed } = this.models;
     return {
-      model: { name, version },
+      ...(model && { model: { name: model.name, version: model.version } }),
       ...(failed.length > 0 && {
         failed_models: failed.map(({ name, version, failure }) => ({ name, version, failure })),
       }),

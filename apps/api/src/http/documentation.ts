@@ -50,7 +50,7 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
 /** Puts the loaded models' input schemas and examples into the document: a path of its own for each. */
 function describeModels(document: OpenAPIObject, models: ServedModels): OpenAPIObject {
   const schemas = document.components!.schemas!;
-  schemas[FEATURES_SCHEMA] = featuresSchema(models.default.columns);
+  schemas[FEATURES_SCHEMA] = featuresSchema(models.default?.columns ?? []);
   const paths: [string, readonly Model[], (model: Model) => string][] = [
     ['/models/{name}/predict', models.inProduction, ({ name }) => `/models/${name}/predict`],
     [

@@ -1,7 +1,11 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { ErrorCode } from '#libs/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sendProblem } from './fastify.js';
 import { toProblem } from './to-problem.js';
+
+/** What a service that is asked too much answers: the access log has a line of each, and there is no cause to look for. */
+const EXPECTED: readonly ErrorCode[] = ['overloaded', 'prediction-timeout'];
 
 /** Every error leaves as `application/problem+json` (RFC 9457); those of our own making are logged with their cause. */
 @Catch()
@@ -12,7 +16,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const problem = toProblem(error);
-    if (problem.status >= 500 && problem.code !== 'overloaded') {
+    if (problem.status >= 500 && !EXPECTED.includes(problem.code)) {
       const cause = problem.cause instanceof Error ? problem.cause : problem;
       this.logger.error(`${problem.code} (request ${request.id}): ${cause.message}`, cause.stack);
     }

@@ -8,7 +8,14 @@ import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
-import { CANARY, ModelRegistry, parseAlias, unpackArchive, type Origin } from '#libs/models';
+import {
+  CANARY,
+  ModelRegistry,
+  parseAlias,
+  parseModelReference,
+  unpackArchive,
+  type Origin,
+} from '#libs/models';
 import { Caller } from '../http/caller.decorator.js';
 import { ARCHIVE_TYPES } from '../http/fastify.js';
 import { Roles } from '../http/roles.guard.js';
@@ -34,7 +41,7 @@ export class ModelsController {
   @ApiOperation({ summary: 'Versions, aliases, their history, and what each process serves (admin)' })
   @ApiResponse({ status: 404, description: 'No such model.' })
   async show(@Param('name') name: string): Promise<object> {
-    return detailsOf(await this.registry.show(name));
+    return detailsOf(await this.registry.show(parseModelReference(name).name));
   }
 
   @Post(':name/versions')

@@ -53,7 +53,9 @@ export function detailsOf(model: ModelDetails) {
     })),
     processes: processes.map(({ host, pid, serving }) => ({
       process: `${host}:${pid}`,
-      serving: serving.flatMap(({ name, ...served }) => (name === model.name ? [served] : [])),
+      serving: serving
+        .filter(({ name }) => name === model.name)
+        .map(({ alias, version, failure }) => ({ alias, version, failure })),
     })),
   };
 }

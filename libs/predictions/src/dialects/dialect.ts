@@ -1,4 +1,4 @@
-import type { Features, Manifest, Model, Prediction } from '#libs/inference';
+import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
 
 /** What a caller asked, read from a body: one row or more. */
 export interface Question {
@@ -28,10 +28,15 @@ export interface Dialect {
   recall(output: unknown, manifest: Manifest): Gist[];
 }
 
+/** With the digits that it would be recorded with. */
 export function gistOf(prediction: Prediction, manifest: Manifest): Gist {
-  if ('value' in prediction) return { number: prediction.value };
+  if ('value' in prediction) return { number: asRecorded(prediction.value) };
   const { label, probabilities } = prediction;
   const labels = manifest.task === 'regression' ? [] : manifest.labels;
   const index = manifest.task === 'binary_classification' ? 1 : labels.indexOf(label);
-  return { label, number: probabilities[index]! };
+  return { label, number: asRecorded(probabilities[index]!) };
+}
+
+function asRecorded(number: number): number {
+  return Number(formatNumber(number));
 }

@@ -1,0 +1,120 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { QueueFull } from '#libs/batching';
+import { Model, TimeLimitExceeded, type LoadOptions } from './model.js';
+import { WorkerSession } from './worker-session.js';
+
+/** About 200 ms a row, whose answer is the sum of its two features; see `make_slow.py` beside it. */
+const SLOW = 'test/support/foreign-models/slow';
+const HEART_FAILURE = 'model-artifacts/heart-failure/1';
+
+let loaded: Model[] = [];
+
+async function load(folder: string, options?: LoadOptions): Promise<Model> {
+  const model = await Model.load(folder, options);
+  loaded.push(model);
+  return model;
+}
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const model of loaded) await model.release();
+  loaded = [];
+});
+
+describe('where a model runs', () => {
+  test('is the event loop for one that is quick, and a worker thread for one that is slow', async () => {
+    expect((await load(HEART_FAILURE)).place).toBe('event loop');
+    const slow = await load(SLOW);
+    expect(slow.place).toBe('worker thread');
+    expect(await slow.infer([[1.5, 2]])).toEqual([{ value: 3.5 }]);
+  });
+
+  test('is a worker thread where the caller wants it so, and the answers are the same to the last bit', async () => {
+    const here = await load(HEART_FAILURE);
+    const there = await load(HEART_FAILURE, { place: 'worker thread' });
+    expect(there.place).toBe('worker thread');
+    const rows = Array.from({ length: 1000 }, (_, index) => here.columns.map(() => index / 7));
+    expect(await there.infer(rows)).toEqual(await here.infer(rows));
+    await expect(there.infer([[1]])).rejects.toThrow(/does not match data length/);
+    expect(await there.infer(rows.slice(0, 1))).toHaveLength(1);
+  });
+
+  test('the event loop turns while a slow model loads and while it runs', async () => {
+    const loading = Model.load(SLOW);
+    expect(await turnsUntil(loading)).toBeGreaterThan(100);
+    const model = await loading;
+    loaded.push(model);
+    expect(await turnsUntil(model.infer([[1, 2]]))).toBeGreaterThan(100);
+  });
+});
+
+/** How often the event loop came round; a run on it would leave two or three. */
+async function turnsUntil(done: Promise<unknown>): Promise<number> {
+  let isDone = false;
+  void done.finally(() => (isDone = true));
+  let turns = 0;
+  for (; !isDone; turns++) await new Promise((resolve) => setImmediate(resolve));
+  return turns;
+}
+
+describe('the time limit', () => {
+  test('rejects a call whose rows are not all answered in time, and rows that are too late are not computed', async () => {
+    const model = await load(SLOW, { timeLimitMs: 20 });
+    const run = vi.spyOn(WorkerSession.prototype, 'run');
+    const calls = [model.infer([[1, 1]]), model.infer([[2, 2]])];
+    for (const call of calls) await expect(call).rejects.toBeInstanceOf(TimeLimitExceeded);
+    await model.release();
+    expect(run.mock.calls).toEqual([[[[1, 1]]]]);
+  });
+
+  test('names itself', async () => {
+    const model = await load(SLOW, { timeLimitMs: 20 });
+    await expect(model.infer([[1, 1]])).rejects.toThrow('The model did not answer within 20 ms.');
+  });
+});
+
+describe('the queue', () => {
+  test('has room for maxQueued rows, and of a call all rows are taken or none', async () => {
+    const model = await load(SLOW, { maxQueued: 2 });
+    const run = vi.spyOn(WorkerSession.prototype, 'run');
+    const taken = [model.infer([[1, 0]]), model.infer([[2, 0]])];
+    await expect(
+      model.infer([
+        [9, 0],
+        [9, 0],
+      ]),
+    ).rejects.toBeInstanceOf(QueueFull);
+    taken.push(model.infer([[3, 0]]));
+    await expect(model.infer([[9, 0]])).rejects.toBeInstanceOf(QueueFull);
+    expect((await Promise.all(taken)).flat()).toEqual([{ value: 1 }, { value: 2 }, { value: 3 }]);
+    expect(run).toHaveBeenCalledTimes(3);
+  });
+
+  test('takes no more than can be answered in time', async () => {
+    const model = await load(SLOW, { timeLimitMs: 20, maxQueued: 10_000 });
+    const taken = Promise.allSettled([model.infer([[1, 0]]), model.infer([[2, 0]])]);
+    await expect(model.infer([[3, 0]])).rejects.toBeInstanceOf(QueueFull);
+    await taken;
+  });
+});
+
+describe('release()', () => {
+  test('waits for what was asked, may be called again, and nothing is taken afterwards', async () => {
+    const model = await load(SLOW);
+    const answer = model.infer([[1, 2]]);
+    await Promise.all([model.release(), model.release()]);
+    expect(await answer).toEqual([{ value: 3 }]);
+    await model.release();
+    await expect(model.infer([[1, 2]])).rejects.toThrow('slow 1 was released');
+  });
+});
+
+test('a worker thread that ends by itself rejects what waits and what comes', async () => {
+  const { session } = await WorkerSession.open({ folder: SLOW });
+  const waiting = Promise.allSettled([session.run([[1, 2]])]);
+  await session['worker'].terminate();
+  const ended = 'the worker thread of the model has ended';
+  expect(await waiting).toMatchObject([{ status: 'rejected', reason: { message: ended } }]);
+  await expect(session.run([[1, 2]])).rejects.toThrow(ended);
+  await session.release();
+});

@@ -1,0 +1,160 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { RecordedAnswers, type AnswerFigures } from '#libs/audit';
+import { Model, type Manifest } from '#libs/inference';
+import { ModelRegistry } from '#libs/models';
+import { dialects } from './dialects/index.js';
+import { gistOf, type Gist } from './dialects/dialect.js';
+
+/** What two versions said of the same inputs. */
+export interface Differences {
+  requests: number;
+  /** Of the requests that both answered, one an instance. */
+  rows: number;
+  /** The share of rows with the same label; undefined of a regression. */
+  agreement: number | undefined;
+  /** Of the probability of the second label, the confidence, or the value; undefined where there are no rows. */
+  meanDifference: number | undefined;
+  largestDifference: number | undefined;
+  /** Requests that one of the two refused. */
+  refusedByOne: number;
+}
+
+export interface Comparison {
+  /** What each answered to callers. */
+  served: Record<string, AnswerFigures>;
+  /** What each answered as a candidate. */
+  shadowed: Record<string, AnswerFigures>;
+  differences: Differences;
+}
+
+export interface Replay {
+  differences: Differences;
+  /** The candidate's coercion and inference alone, one request after another, in ms. */
+  p50Ms: number;
+  p95Ms: number;
+}
+
+/** Sets one version of a model beside another, by what stands in the record. */
+@Injectable()
+export class ModelComparison {
+  constructor(
+    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(RecordedAnswers) private readonly answers: RecordedAnswers,
+  ) {}
+
+  /** Where one of the two was the other's shadow, on the same requests. @throws Problem `model-not-found` */
+  async compare(model: string, a: string, b: string, since?: Date): Promise<Comparison> {
+    const found: Comparison = { served: {}, shadowed: {}, differences: new Tally().result() };
+    const tally = new Tally();
+    const manifests: Record<string, Manifest> = {};
+    for (const version of [a, b]) {
+      manifests[version] = (await this.registry.find(model, version)).manifest;
+      found.served[version] = await this.answers.figures({ model, version, since });
+      found.shadowed[version] = await this.answers.shadowFigures({ model, version, since });
+    }
+    for (const [version, candidate] of [[a, b] as const, [b, a] as const]) {
+      for await (const answer of this.answers.shadowed({ model, version, since }, candidate)) {
+        const dialect = dialects.get(answer.dialect);
+        if (!dialect) continue;
+        tally.add(
+          answer.statusCode === 200 ? dialect.recall(answer.output, manifests[version]!) : undefined,
+          answer.shadowStatusCode === 200
+            ? dialect.recall(answer.shadowOutput, manifests[candidate]!)
+            : undefined,
+        );
+      }
+    }
+    return { ...found, differences: tally.result() };
+  }
+
+  /**
+   * Asks the candidate what the served version was asked, and sets its answers beside the recorded ones.
+   * @param onProgress hears how many of how many requests are done
+   */
+  async replay(
+    model: string,
+    served: string,
+    candidate: string,
+    since?: Date,
+    onProgress: (done: number, total: number) => void = () => undefined,
+  ): Promise<Replay> {
+    const { manifest } = await this.registry.find(model, served);
+    const { requests: total } = await this.answers.figures({ model, version: served, since });
+    const loaded = await Model.load(
+      await this.registry.folderOf(await this.registry.find(model, candidate)),
+      {
+        timeLimitMs: REPLAY_LIMIT_MS,
+      },
+    );
+    const tally = new Tally();
+    const times: number[] = [];
+    try {
+      for await (const { dialect: name, input, statusCode, output } of this.answers.answered({
+        model,
+        version: served,
+        since,
+      })) {
+        const dialect = dialects.get(name);
+        if (statusCode !== 200 || !dialect) continue;
+        const started = performance.now();
+        const coerced = dialect.read(input).instances.map(loaded.coerce);
+        const isRefused = coerced.some(({ errors }) => errors.length > 0);
+        const predictions = isRefused ? undefined : await loaded.infer(coerced.map(({ row }) => row));
+        times.push(performance.now() - started);
+        tally.add(
+          dialect.recall(output, manifest),
+          predictions?.map((each) => gistOf(each, loaded.manifest)),
+        );
+        onProgress(times.length, total);
+      }
+    } finally {
+      await loaded.release();
+    }
+    const sorted = Float64Array.from(times).toSorted();
+    const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? NaN;
+    return { differences: tally.result(), p50Ms: at(0.5), p95Ms: at(0.95) };
+  }
+}
+
+/** Nobody waits for a replay's single answers. */
+const REPLAY_LIMIT_MS = 3_600_000;
+
+/** Counts as it goes, so that memory does not depend on how much there is. */
+class Tally {
+  private requests = 0;
+  private rows = 0;
+  private labelled = 0;
+  private agreeing = 0;
+  private sum = 0;
+  private largest = 0;
+  private refusedByOne = 0;
+
+  /** What each of the two said of one request; undefined where it refused it. */
+  add(a: readonly Gist[] | undefined, b: readonly Gist[] | undefined): void {
+    this.requests++;
+    if (!a !== !b) this.refusedByOne++;
+    if (!a || !b) return;
+    for (const [index, one] of a.entries()) {
+      const other = b[index]!;
+      const difference = Math.abs(one.number - other.number);
+      this.rows++;
+      this.sum += difference;
+      this.largest = Math.max(this.largest, difference);
+      if (one.label === undefined) continue;
+      this.labelled++;
+      if (one.label === other.label) this.agreeing++;
+    }
+  }
+
+  result(): Differences {
+    const { requests, rows, refusedByOne } = this;
+    return {
+      requests,
+      rows,
+      agreement: this.labelled === 0 ? undefined : this.agreeing / this.labelled,
+      meanDifference: rows === 0 ? undefined : this.sum / rows,
+      largestDifference: rows === 0 ? undefined : this.largest,
+      refusedByOne,
+    };
+  }
+}

@@ -1,0 +1,96 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const JWT_SECRET = 'a secret that both processes know';
+const MODEL_QUEUE_ROWS = 3;
+
+let modelDir: string;
+let database: TestDatabase;
+let api: ApiProcess;
+let impatient: ApiProcess;
+let user: TestUser;
+
+beforeAll(async () => {
+  modelDir = mkdtempSync(join(tmpdir(), 'foretell-models-'));
+  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
+  cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
+  database = await createTestDatabase();
+  const environment = { DATABASE_URL: database.url, MODEL_DIR: modelDir, JWT_SECRET };
+  api = await startApi({ ...environment, MODEL_QUEUE_ROWS: String(MODEL_QUEUE_ROWS) });
+  impatient = await startApi({ ...environment, PREDICTION_TIMEOUT_MS: '50' });
+  user = await createUser(api, database);
+});
+
+afterAll(async () => {
+  await impatient?.stop();
+  await api?.stop();
+  await database?.drop();
+  rmSync(modelDir, { recursive: true, force: true });
+});
+
+/** `b` tells one call from another: the slow model answers the sum. */
+const askSlow = (service: ApiProcess, b = 2) =>
+  call(service, 'POST', '/models/slow/predict', { body: { a: 1.5, b }, token: user.token });
+
+const recordOf = ({ body }: Answer) =>
+  database.query(
+    'SELECT model, model_version, status_code, output FROM prediction_log WHERE request_uuid = $1',
+    [body.request_id],
+  );
+
+test('a prediction that takes longer than PREDICTION_TIMEOUT_MS is 504, recorded with its model', async () => {
+  const answer = await askSlow(impatient);
+  expect(answer.status).toBe(504);
+  expect(answer.body).toMatchObject({
+    type: 'urn:foretell:error:prediction-timeout',
+    detail: 'The model did not answer within 50 ms.',
+  });
+  expect(await recordOf(answer)).toEqual([
+    { model: 'slow', model_version: '1', status_code: 504, output: answer.body },
+  ]);
+  const patient = await call(impatient, 'POST', '/predict', { body: PATIENT, token: user.token });
+  expect(patient.status).toBe(200);
+});
+
+test('calls beyond what may wait for a model are 503 with Retry-After, each recorded, and the others are answered', async () => {
+  const answers = await Promise.all(Array.from({ length: 8 }, (_, b) => askSlow(api, b)));
+  const taken = answers.filter(({ status }) => status === 200);
+  const refused = answers.filter(({ status }) => status === 503);
+  expect(taken).toHaveLength(1 + MODEL_QUEUE_ROWS);
+  expect(refused).toHaveLength(8 - taken.length);
+  for (const [b, answer] of answers.entries()) {
+    if (answer.status === 200) expect(answer.body.predictions).toEqual([{ prediction: 1.5 + b }]);
+    else expect(answer.headers.get('retry-after')).toBe('1');
+    expect(await recordOf(answer)).toEqual([
+      { model: 'slow', model_version: '1', status_code: answer.status, output: answer.body },
+    ]);
+  }
+});
+
+test('more instances than the model could ever take at once are refused with 400 that says how many it takes', async () => {
+  const instances = Array.from({ length: 5 }, () => ({ a: 1, b: 2 }));
+  const answer = await call(api, 'POST', '/models/slow/predict', { body: { instances }, token: user.token });
+  expect(answer.status).toBe(400);
+  expect(answer.body.detail).toBe('The model takes at most 4 rows at once. Send fewer instances.');
+  expect(await recordOf(answer)).toMatchObject([{ status_code: 400 }]);
+});
+
+test('while the slow model runs, /livez and another model are answered', async () => {
+  let isSlowDone = false;
+  const slow = Promise.all([askSlow(api), askSlow(api), askSlow(api)]).then((answers) => {
+    isSlowDone = true;
+    return answers;
+  });
+  for (let turn = 0; turn < 5; turn++) {
+    expect((await call(api, 'GET', '/livez')).status).toBe(200);
+    const { body } = await call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
+    expect(body).toMatchObject({ yhat_prob: '0.5124506' });
+  }
+  expect(isSlowDone).toBe(false);
+  expect((await slow).map(({ status }) => status)).toEqual([200, 200, 200]);
+});

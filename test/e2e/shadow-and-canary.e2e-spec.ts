@@ -1,0 +1,223 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { DataDir } from '../support/data-dir.js';
+import { makeVersion } from '../support/model-versions.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const HEART_FAILURE = 'model-artifacts/heart-failure/1';
+/** What version 1 says of the patient, and version 2, which takes sex for blood pressure. */
+const BY_VERSION: Record<string, string> = { 1: '0.5124506', 2: '0.55330104' };
+
+let modelDir: string;
+let database: TestDatabase;
+let api: ApiProcess;
+let user: TestUser;
+let admin: TestUser;
+let operator: DataDir;
+
+beforeAll(async () => {
+  modelDir = mkdtempSync(join(tmpdir(), 'foretell-models-'));
+  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
+  database = await createTestDatabase();
+  api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
+  user = await createUser(api, database);
+  admin = await createUser(api, database, 'admin');
+  operator = DataDir.create();
+  const swap = ['sex', 'high_blood_pressure'] as const;
+  await models('register', makeVersion(HEART_FAILURE, { version: '2', swap }));
+  const slow = { name: 'heart-failure', version: '3' };
+  await models('register', makeVersion('test/support/foreign-models/slow', slow));
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await operator?.dispose();
+  await database?.drop();
+  rmSync(modelDir, { recursive: true, force: true });
+});
+
+/** `foretell models …` on the services' database; it must succeed. */
+async function models(...args: string[]): Promise<string> {
+  const environment = { DATABASE_URL: database.url, MODEL_DIR: modelDir };
+  const { code, stdout, stderr } = await operator.foretell(['models', ...args], { environment });
+  expect(code, stdout + stderr).toBe(0);
+  return stdout;
+}
+
+const predict = (path: string, body: object, by = user) => call(api, 'POST', path, { body, token: by.token });
+
+/** What candidates answered to one request. */
+async function shadowsOf(requestId: unknown) {
+  return database.query(
+    `SELECT shadow_responses.model_version, shadow_responses.status_code, shadow_responses.output, input
+     FROM shadow_responses JOIN requests ON requests.id = request_id WHERE request_uuid = $1`,
+    [requestId],
+  );
+}
+
+describe('a shadow', () => {
+  beforeAll(async () => {
+    await models('shadow', 'heart-failure', '2');
+  });
+
+  afterAll(async () => {
+    await models('shadow', 'heart-failure', '--off');
+  });
+
+  test('is asked the same; its answer stands beside the served one, which it does not change', async () => {
+    const answer = await predict('/predict', PATIENT);
+    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    const requestId = answer.headers.get('x-request-id');
+    const output = { yhat: '1', yhat_prob: BY_VERSION[2] };
+    await expect
+      .poll(() => shadowsOf(requestId))
+      .toEqual([{ model_version: '2', status_code: 200, output, input: PATIENT }]);
+  });
+
+  test('of many instances stands in one row, in the dialect they were asked in', async () => {
+    const instances = [PATIENT, { ...PATIENT, sex: 0 }];
+    const answer = await predict('/models/heart-failure/predict', { instances });
+    expect(answer.body.model.version).toBe('1');
+    await expect.poll(() => shadowsOf(answer.body.request_id)).toHaveLength(1);
+    const [{ output }] = (await shadowsOf(answer.body.request_id)) as [{ output: typeof answer.body }];
+    expect(output).toMatchObject({ model: { name: 'heart-failure', version: '2' } });
+    expect(output.predictions).toHaveLength(2);
+    expect(output.predictions[0].probabilities['1']).toBe(Number(BY_VERSION[2]));
+  });
+
+  test('is asked what the served version refused, too, but not what could not be read', async () => {
+    const refused = await predict('/predict', { ...PATIENT, age: 'young' });
+    expect(refused.status).toBe(400);
+    await expect.poll(() => shadowsOf(refused.body.request_id)).toMatchObject([{ status_code: 400 }]);
+    const unread = await predict('/predict', [PATIENT]);
+    await predict('/predict', PATIENT);
+    expect(await shadowsOf(unread.body.request_id)).toEqual([]);
+  });
+
+  test('is not asked what it answers itself', async () => {
+    const answer = await predict('/models/heart-failure/versions/2/predict', PATIENT);
+    expect(answer.body.predictions[0].probabilities['1']).toBe(Number(BY_VERSION[2]));
+    const later = await predict('/predict', PATIENT);
+    await expect.poll(() => shadowsOf(later.headers.get('x-request-id'))).toHaveLength(1);
+    expect(await shadowsOf(answer.body.request_id)).toEqual([]);
+  });
+
+  test('is recorded in AUDIT_MODE=async as well', async () => {
+    const other = await startApi({
+      DATABASE_URL: database.url,
+      MODEL_DIR: modelDir,
+      AUDIT_MODE: 'async',
+      JWT_SECRET: 'a secret of this test alone, long enough',
+    });
+    onTestFinished(async () => void (await other.stop()));
+    const { token } = await createUser(other, database);
+    const answer = await call(other, 'POST', '/predict', { body: PATIENT, token });
+    await expect.poll(() => shadowsOf(answer.headers.get('x-request-id'))).toHaveLength(1);
+  });
+});
+
+test('a slow shadow delays nobody: ten answers are there before it has given its first few', async () => {
+  await models('shadow', 'heart-failure', '3');
+  onTestFinished(async () => void (await models('shadow', 'heart-failure', '--off')));
+  // Columns that a version does not have are ignored by it: this body has those of both.
+  const body = { ...PATIENT, a: 1, b: 2 };
+  const count = async () =>
+    (await database.query(`SELECT 1 FROM shadow_responses WHERE model_version = '3' AND status_code = 200`))
+      .length;
+  for (let index = 0; index < 10; index++) {
+    expect((await predict('/predict', body)).text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+  }
+  expect(await count()).toBeLessThan(8);
+  await expect.poll(count, { timeout: 20_000 }).toBe(10);
+});
+
+test('a canary answers the same users every time, more of them as it grows, and the record says so', async () => {
+  const users = await Promise.all(Array.from({ length: 24 }, () => createUser(api, database)));
+  const versionsOf = async () => {
+    const versions: string[] = [];
+    for (const each of users) {
+      const { body, headers } = await predict('/predict', PATIENT, each);
+      const [{ model_version }] = (await database.query(
+        `SELECT model_version FROM requests WHERE request_uuid = $1`,
+        [headers.get('x-request-id')],
+      )) as [{ model_version: string }];
+      expect(body.yhat_prob).toBe(BY_VERSION[model_version]);
+      versions.push(model_version);
+    }
+    return versions;
+  };
+  const put = (version: string, percent: number) =>
+    call(api, 'PUT', '/models/heart-failure/aliases/canary', {
+      body: { version, percent },
+      token: admin.token,
+    });
+  const canaryUsers = (versions: string[]) =>
+    versions.flatMap((version, user) => (version === '2' ? [user] : []));
+
+  expect((await put('2', 0)).status).toBe(200);
+  expect(canaryUsers(await versionsOf())).toEqual([]);
+  expect((await put('2', 40)).body).toMatchObject({ alias: 'canary', version: '2' });
+  // The percentage alone is no load: it is there with the next look at the registry.
+  await expect.poll(async () => canaryUsers(await versionsOf()).length).toBeGreaterThan(0);
+  const some = canaryUsers(await versionsOf());
+  expect(some.length).toBeLessThan(24);
+  expect(canaryUsers(await versionsOf())).toEqual(some);
+  await put('2', 80);
+  await expect.poll(async () => canaryUsers(await versionsOf()).length).toBeGreaterThan(some.length);
+  expect(canaryUsers(await versionsOf())).toEqual(expect.arrayContaining(some));
+
+  const named = await predict('/models/heart-failure/versions/1/predict', PATIENT, users[some[0]!]);
+  expect(named.body.model.version).toBe('1');
+
+  await call(api, 'DELETE', '/models/heart-failure/aliases/canary', { token: admin.token });
+  await expect.poll(async () => canaryUsers(await versionsOf())).toEqual([]);
+});
+
+// A dozen commands, each a process of its own.
+test('compare reports from the record, and --replay asks again', { timeout: 90_000 }, async () => {
+  const scratch = await createTestDatabase();
+  const environment = { DATABASE_URL: scratch.url, MODEL_DIR: modelDir };
+  const service = await startApi(environment);
+  onTestFinished(async () => {
+    await service.stop();
+    await scratch.drop();
+  });
+  const { token } = await createUser(service, scratch);
+  const ask = (path: string, body: object) => call(service, 'POST', path, { body, token });
+  const foretell = (...args: string[]) => operator.foretell(['models', ...args], { environment });
+  const female = { ...PATIENT, sex: 0 };
+
+  // Two versions lay in MODEL_DIR: the newest is in production, where no one said otherwise.
+  await foretell('promote', 'heart-failure', '1');
+  for (const body of [PATIENT, female, { ...PATIENT, age: 'young' }]) await ask('/predict', body);
+  const none = await foretell('compare', 'heart-failure', '1', '2');
+  expect(none.stdout).toContain('No request was answered by one and seen by the other');
+
+  const replayed = await foretell('compare', 'heart-failure', '1', '2', '--replay', '--quiet');
+  expect(replayed).toMatchObject({ code: 0, stderr: '' });
+  expect(replayed.stdout).toMatch(/2 requests, 2 rows answered by both, 0 refused by one/);
+  // Of the female patient both say the same: sex and blood pressure are both 0.
+  expect(replayed.stdout).toMatch(/difference 0\.02043 on average, 0\.04085 at most/);
+  expect(replayed.stdout).toContain('the same label in 100.00 %');
+
+  await foretell('shadow', 'heart-failure', '2');
+  await ask('/predict', PATIENT);
+  await ask('/models/heart-failure/predict', { instances: [PATIENT, female, female] });
+  await ask('/predict', { ...PATIENT, age: 'young' });
+  await expect.poll(async () => (await scratch.query('SELECT 1 FROM shadow_responses')).length).toBe(3);
+  const compared = await foretell('compare', 'models:/heart-failure', '1', '2', '--since', '1h');
+  expect(compared.stdout).toMatch(/3 requests, 4 rows answered by both, 0 refused by one/);
+  expect(compared.stdout).toMatch(/difference 0\.02043 on average, 0\.04085 at most/);
+  expect(compared.stdout).toMatch(/'1' +│ 'served' │ 6 +│ 2/);
+  expect(compared.stdout).toMatch(/'2' +│ 'shadow' │ 3 +│ 1/);
+
+  expect(await foretell('compare', 'heart-failure', '1', '9')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('There is no version 9 of the model heart-failure here.'),
+  });
+  expect((await foretell('compare', 'heart-failure', '1', '2', '--since', 'yesterday')).code).toBe(2);
+});
