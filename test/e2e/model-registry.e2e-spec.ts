@@ -238,6 +238,8 @@ describe('uploading', () => {
     const first = await upload(name, archive, type);
     expect(first.status, first.text).toBe(201);
     expect(first.headers.get('location')).toBe(`/models/${name}/versions/7`);
+    const found = await call(api, 'GET', first.headers.get('location')!, { token: admin.token });
+    expect(found.body).toMatchObject({ version: '7', state: 'ready', manifest: { name, version: '7' } });
     const sha256 = expect.stringMatching(/^[0-9a-f]{64}$/);
     const described = { name, version: '7', sha256, content_sha256: sha256, state: 'ready' };
     const promotion = { version: '7', previous: null, processes: { serving: 1, behind: [] } };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readArtifact } from '#libs/inference';
 import { ModelPool } from './model-pool.js';
-import type { StoredArtifact } from './stored-artifact.js';
+import type { StoredArtifact } from './artifacts/stored-artifact.js';
 
 const FOLDER = 'model-artifacts/iris/1';
 const { contentSha256, golden } = await readArtifact(FOLDER);

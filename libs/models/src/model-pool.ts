@@ -1,6 +1,6 @@
 import { Model, type LoadOptions } from '#libs/inference';
 import pLimit from 'p-limit';
-import type { StoredArtifact } from './stored-artifact.js';
+import type { StoredArtifact } from './artifacts/stored-artifact.js';
 
 /** Loading takes a thread's time and memory of its own. */
 const MAX_LOADING = 2;

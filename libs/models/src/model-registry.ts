@@ -1,33 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem } from '#libs/errors';
 import { ArtifactError, Model, readArtifact } from '#libs/inference';
-import { DataSource, IsNull, Raw, type EntityManager, type Repository } from 'typeorm';
-import { FolderStore } from './folder-store.js';
-import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './stored-artifact.js';
-import { ModelAlias } from './model-alias.entity.js';
+import { DataSource, type Repository } from 'typeorm';
+import { AliasHistory, firstIdOf, isCurrent, type Origin, type Wanted } from './alias-history.js';
+import { FolderStore } from './artifacts/folder-store.js';
+import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
+import type { ModelAlias } from './model-alias.entity.js';
 import { isStage, PRODUCTION, type ModelReference } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
-import { ServingProcess } from './serving-process.entity.js';
-
-/** Who asks for a change, as it is written down: a user of ours, or nobody we know; and by which way. */
-export interface Origin {
-  userId?: number;
-  /** `api`, or the command line with the account it runs as. */
-  from: string;
-}
-
-/** What an alias shall stand for; no version takes it away. */
-interface Wanted {
-  name: string;
-  alias: string;
-  version: string | null;
-  /** Of the users, for a canary. */
-  percent?: number | null;
-  /** The earlier row that this goes back to. */
-  restoredId?: string | null;
-}
+import type { ServingProcess } from './serving-process.entity.js';
+import { ServingProcesses } from './serving-processes.js';
 
 export interface Registration {
   version: ModelVersion;
@@ -60,16 +43,6 @@ export interface ModelDetails {
   processes: ServingProcess[];
 }
 
-/** What an alias stands for now, and which content that is. */
-export type Assignment = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'percent'> &
-  Pick<ModelVersion, 'version' | 'contentSha256'>;
-
-/** A process that was not heard of for so long has ended. */
-const ALIVE_SECONDS = 5;
-/** Two seconds are what it should take; a model that loads slowly may take longer. */
-const FOLLOW_LIMIT_MS = 15_000;
-const FOLLOW_POLL_MS = 50;
-
 /**
  * The versions of every model and what the aliases stand for, in the database. A version was checked before it is
  * written down, and its content never changes.
@@ -77,23 +50,20 @@ const FOLLOW_POLL_MS = 50;
  * Invariants
  * - a version is registered only if it loads and reproduces its golden values here, and with all its files stored;
  * - an alias never stands for a version that failed its check, here or in a process that serves: such a promotion is
- *   taken back, and the version's state says why;
- * - nothing is deleted: a row of `model_aliases` is replaced by the next.
+ *   taken back, and the version's state says why.
  */
 @Injectable()
 export class ModelRegistry {
   private readonly versions: Repository<ModelVersion>;
-  private readonly aliases: Repository<ModelAlias>;
-  private readonly processes: Repository<ServingProcess>;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(DataSource) private readonly dataSource: DataSource,
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
+    @Inject(AliasHistory) private readonly aliases: AliasHistory,
+    @Inject(ServingProcesses) private readonly processes: ServingProcesses,
   ) {
     this.versions = dataSource.getRepository(ModelVersion);
-    this.aliases = dataSource.getRepository(ModelAlias);
-    this.processes = dataSource.getRepository(ServingProcess);
   }
 
   /**
@@ -133,7 +103,7 @@ export class ModelRegistry {
     const models = await this.list();
     for (const { name, versions, history } of models) {
       if (history.some(({ alias }) => alias === PRODUCTION)) continue;
-      await this.setAlias({ name, alias: PRODUCTION, version: versions.at(-1)!.version }, origin, null);
+      await this.aliases.add({ name, alias: PRODUCTION, version: versions.at(-1)!.version }, origin, null);
     }
   }
 
@@ -141,12 +111,12 @@ export class ModelRegistry {
   async list(): Promise<ModelDetails[]> {
     const versions = await this.versions.find();
     const names = [...new Set(versions.map(({ name }) => name))].toSorted();
-    const history = await this.aliases.find({ order: { id: 'DESC' } });
-    const processes = await this.alive();
+    const history = await this.aliases.all();
+    const processes = await this.processes.alive();
     return names.map((name) => ({
       name,
       versions: versions.filter((each) => each.name === name).toSorted(byVersion),
-      aliases: history.filter((each) => each.name === name && isCurrent(each)),
+      aliases: history.filter((each) => each.name === name && isCurrent(each)).toSorted(byAlias),
       history: history.filter((each) => each.name === name),
       processes,
     }));
@@ -177,15 +147,6 @@ export class ModelRegistry {
     return this.find(name, version);
   }
 
-  /** What every alias stands for now. */
-  async current(): Promise<Assignment[]> {
-    return this.dataSource.query<Assignment[]>(
-      `SELECT model_aliases.id, name, alias, version, percent, content_sha256 AS "contentSha256"
-       FROM model_aliases JOIN model_versions USING (name, version)
-       WHERE replaced_datetime IS NULL ORDER BY model_aliases.id`,
-    );
-  }
-
   /** The versions whose last check failed. */
   failed(): Promise<ModelVersion[]> {
     return this.versions.find({ where: { state: 'failed' }, order: { name: 'ASC', version: 'ASC' } });
@@ -199,14 +160,14 @@ export class ModelRegistry {
   async promote(wanted: Wanted & { version: string }, origin: Origin): Promise<Promotion> {
     const { name, alias, version } = wanted;
     await this.verify(name, version);
-    const { id, previous } = await this.setAlias(wanted, origin);
-    const { followed, behind, failure } = await this.followed({ id, name, alias, version });
+    const { id, previous } = await this.aliases.add(wanted, origin);
+    const { followed, behind, failure } = await this.processes.follow({ id, name, alias, version });
     if (failure === undefined) return { version, previous: previous?.version ?? null, followed, behind };
 
     const before = previous
       ? { version: previous.version, percent: previous.percent, restoredId: firstIdOf(previous) }
       : { version: null };
-    await this.setAlias({ name, alias, ...before }, origin, id);
+    await this.aliases.add({ name, alias, ...before }, origin, id);
     await this.setState(name, version, failure);
     throw new Problem('artifact-not-usable', `${name}@${alias} stays what it was. ${failure}`);
   }
@@ -236,8 +197,8 @@ export class ModelRegistry {
     if (!aliases.some((each) => each.alias === alias && each.version !== null)) {
       throw new Problem('model-not-found', `The model ${name} has no alias ${alias}.`);
     }
-    const { id } = await this.setAlias({ name, alias, version: null }, origin);
-    await this.followed({ id, name, alias, version: null });
+    const { id } = await this.aliases.add({ name, alias, version: null }, origin);
+    await this.processes.follow({ id, name, alias, version: null });
   }
 
   /** Loads a version and holds it against its golden values, and writes down what came of it. @throws Problem */
@@ -255,20 +216,6 @@ export class ModelRegistry {
   /** A folder on this machine with the version's files. */
   folderOf(version: StoredArtifact): Promise<string> {
     return this.store.folderOf(version);
-  }
-
-  /** Says what this process serves, and that it is there. */
-  async report(process: Pick<ServingProcess, 'id' | 'host' | 'pid' | 'serving'>): Promise<void> {
-    await this.processes
-      .createQueryBuilder()
-      .insert()
-      .values({ ...process, seenDatetime: () => 'now()' })
-      .orUpdate(['serving', 'seen_datetime'], ['id'])
-      .execute();
-  }
-
-  async forget(processId: string): Promise<void> {
-    await this.processes.delete({ id: processId });
   }
 
   private async keepFound({
@@ -312,79 +259,8 @@ export class ModelRegistry {
     return { version: standing, isNew: written.length > 0 };
   }
 
-  /**
-   * @param over only where this row still stands; null: only where none does
-   * @returns the row that stands now, and the one that stood before
-   */
-  private setAlias(
-    { name, alias, version, percent = null, restoredId = null }: Wanted,
-    origin: Origin,
-    over?: string | null,
-  ): Promise<{ id: string; previous: ModelAlias | null }> {
-    return this.dataSource.transaction(async (manager: EntityManager) => {
-      // Two at the same time would replace the same row.
-      await manager.query(`SELECT pg_advisory_xact_lock(hashtext('foretell alias ' || $1))`, [name]);
-      const aliases = manager.getRepository(ModelAlias);
-      const previous = await aliases.findOneBy({ name, alias, replacedDatetime: IsNull() });
-      const isOther = over !== undefined && over !== (previous?.id ?? null);
-      const isSame = previous?.version === version && previous.percent === percent;
-      if (previous && (isOther || isSame)) return { id: previous.id, previous };
-      if (previous) await aliases.update({ id: previous.id }, { replacedDatetime: () => 'now()' });
-      const { identifiers } = await aliases.insert({
-        name,
-        alias,
-        version,
-        percent,
-        restoredId,
-        setBy: origin.userId ?? null,
-        setFrom: origin.from,
-      });
-      return { id: identifiers[0]!.id as string, previous };
-    });
-  }
-
   private async setState(name: string, version: string, failure: string | null): Promise<void> {
     await this.versions.update({ name, version }, { state: failure === null ? 'ready' : 'failed', failure });
-  }
-
-  private alive(): Promise<ServingProcess[]> {
-    return this.processes.find({
-      where: { seenDatetime: Raw((seen) => `${seen} > now() - interval '${ALIVE_SECONDS} seconds'`) },
-      order: { host: 'ASC', pid: 'ASC' },
-    });
-  }
-
-  /**
-   * Waits until every process goes by this row and serves its version, or one of them says why it cannot, or the row is
-   * replaced, or it takes too long. What a process says of the row before it says nothing of this one.
-   */
-  private async followed({
-    id,
-    name,
-    alias,
-    version,
-  }: Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>) {
-    const until = performance.now() + FOLLOW_LIMIT_MS;
-    for (;;) {
-      const reports = (await this.alive()).map(({ host, pid, serving }) => ({
-        process: `${host}:${pid}`,
-        // Of an alias that was taken away, whatever a process still serves as it.
-        served: serving.find((each) =>
-          version === null ? each.name === name && each.alias === alias : each.aliasId === id,
-        ),
-      }));
-      const refused = reports.find(({ served }) => version !== null && served?.failure);
-      if (refused)
-        return { failure: `${refused.process}: ${refused.served!.failure!.reason}`, followed: 0, behind: [] };
-      const behind = reports.filter(({ served }) =>
-        version === null ? served : served?.version !== version,
-      );
-      const isReplaced = !(await this.aliases.existsBy({ id, replacedDatetime: IsNull() }));
-      if (behind.length === 0 || isReplaced || performance.now() > until) {
-        return { followed: reports.length - behind.length, behind: behind.map(({ process }) => process) };
-      }
-      await sleep(FOLLOW_POLL_MS);
-    }
   }
 }
 
@@ -424,13 +300,8 @@ function keyOf({ name, version }: { name: string; version: string }): string {
   return `${name}/${version}`;
 }
 
-/** The row that first stood for this, where rollbacks went back to it since. */
-function firstIdOf({ id, restoredId }: ModelAlias): string {
-  return restoredId ?? id;
-}
-
-function isCurrent({ replacedDatetime }: ModelAlias): boolean {
-  return replacedDatetime === null;
+function byAlias(a: ModelAlias, b: ModelAlias): number {
+  return a.alias.localeCompare(b.alias, 'en');
 }
 
 /** Numbers as numbers: 2 before 10. */

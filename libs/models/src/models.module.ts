@@ -1,14 +1,21 @@
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
-import { createArtifactStore } from './artifact-store.js';
+import { AliasHistory } from './alias-history.js';
+import { createArtifactStore } from './artifacts/artifact-store.js';
+import { ARTIFACT_STORE } from './artifacts/stored-artifact.js';
 import { ModelRegistry } from './model-registry.js';
 import { ServedModels } from './served-models.js';
-import { ARTIFACT_STORE } from './stored-artifact.js';
+import { ServingProcesses } from './serving-processes.js';
 
 /** The registry alone, for processes that answer no predictions. */
 @Module({
-  providers: [{ provide: ARTIFACT_STORE, useFactory: createArtifactStore, inject: [CONFIG] }, ModelRegistry],
-  exports: [ModelRegistry],
+  providers: [
+    { provide: ARTIFACT_STORE, useFactory: createArtifactStore, inject: [CONFIG] },
+    AliasHistory,
+    ServingProcesses,
+    ModelRegistry,
+  ],
+  exports: [ModelRegistry, AliasHistory, ServingProcesses],
 })
 export class ModelsModule {}
 

@@ -5,6 +5,7 @@ import { CONFIG, type Config } from '#libs/config';
 import { ChangeListener, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import { ArtifactError, type Model } from '#libs/inference';
+import { AliasHistory, type Assignment } from './alias-history.js';
 import { isInCanary } from './canary.js';
 import { ModelPool, type HeldModel } from './model-pool.js';
 import {
@@ -15,9 +16,10 @@ import {
   SHADOW,
   type ModelReference,
 } from './model-reference.js';
-import { ModelRegistry, type Assignment } from './model-registry.js';
+import { ModelRegistry } from './model-registry.js';
 import type { ModelVersion } from './model-version.entity.js';
 import type { Served } from './serving-process.entity.js';
+import { ServingProcesses } from './serving-processes.js';
 
 /** The net under the notifications: a change is seen after this long even if nobody tells. */
 const POLL_EVERY_MS = 1_000;
@@ -65,6 +67,8 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(CONFIG) config: Config,
     @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(AliasHistory) private readonly aliases: AliasHistory,
+    @Inject(ServingProcesses) private readonly processes: ServingProcesses,
     @Inject(ChangeListener) changes: ChangeListener,
   ) {
     this.defaultReference = parseModelReference(config.defaultModel);
@@ -92,7 +96,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     clearInterval(this.timer);
     await this.following;
     await this.settled();
-    await this.registry.forget(this.process.id).catch(() => undefined);
+    await this.processes.forget(this.process.id).catch(() => undefined);
     const byNumber = await Promise.allSettled(this.byNumber.values());
     await Promise.all([
       this.pinned?.giveBack(),
@@ -247,7 +251,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async update(): Promise<void> {
-    const assignments = await this.registry.current();
+    const assignments = await this.aliases.current();
     const standing = new Set(assignments.map(({ name, alias }) => `${name}@${alias}`));
     for (const slot of this.allSlots()) {
       const { name, alias } = slot.wanted;
@@ -317,7 +321,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       version: held?.model.version ?? null,
       failure: failure ? { version: failure.version, reason: reasonOf(failure.error) } : null,
     }));
-    await this.registry.report({ ...this.process, serving });
+    await this.processes.report({ ...this.process, serving });
   }
 }
 

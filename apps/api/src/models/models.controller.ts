@@ -19,7 +19,7 @@ import {
 import { Caller } from '../http/caller.decorator.js';
 import { ARCHIVE_TYPES } from '../http/fastify.js';
 import { Roles } from '../http/roles.guard.js';
-import { detailsOf, promotionOf, registrationOf, SetAliasDto, summaryOf } from './models.dto.js';
+import { detailsOf, promotionOf, registrationOf, SetAliasDto, summaryOf, versionOf } from './models.dto.js';
 
 @ApiTags('models')
 @ApiBearerAuth()
@@ -42,6 +42,13 @@ export class ModelsController {
   @ApiResponse({ status: 404, description: 'No such model.' })
   async show(@Param('name') name: string): Promise<object> {
     return detailsOf(await this.registry.show(parseModelReference(name).name));
+  }
+
+  @Get(':name/versions/:version')
+  @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
+  @ApiResponse({ status: 404, description: 'No such model or version.' })
+  async version(@Param('name') name: string, @Param('version') version: string): Promise<object> {
+    return versionOf(await this.registry.find(parseModelReference(name).name, version));
   }
 
   @Post(':name/versions')

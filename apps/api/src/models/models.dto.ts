@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
-import type { ModelDetails, Promotion, Registration } from '#libs/models';
+import type { ModelDetails, ModelVersion, Promotion, Registration } from '#libs/models';
 
 export class SetAliasDto {
   @ApiProperty({ example: '2', description: 'A registered version of the model.' })
@@ -31,17 +31,7 @@ export function detailsOf(model: ModelDetails) {
   const { versions, history, processes } = model;
   return {
     ...summaryOf(model),
-    versions: versions.map(({ manifest, ...version }) => ({
-      version: version.version,
-      state: version.state,
-      failure: version.failure,
-      sha256: version.sha256,
-      content_sha256: version.contentSha256,
-      registered_by: version.registeredBy,
-      registered_from: version.registeredFrom,
-      created_datetime: version.createdDatetime,
-      manifest,
-    })),
+    versions: versions.map(versionOf),
     history: history.map((each) => ({
       alias: each.alias,
       version: each.version,
@@ -57,6 +47,20 @@ export function detailsOf(model: ModelDetails) {
         .filter(({ name }) => name === model.name)
         .map(({ alias, version, failure }) => ({ alias, version, failure })),
     })),
+  };
+}
+
+export function versionOf(version: ModelVersion) {
+  return {
+    version: version.version,
+    state: version.state,
+    failure: version.failure,
+    sha256: version.sha256,
+    content_sha256: version.contentSha256,
+    registered_by: version.registeredBy,
+    registered_from: version.registeredFrom,
+    created_datetime: version.createdDatetime,
+    manifest: version.manifest,
   };
 }
 

@@ -18,7 +18,7 @@ import {
 } from 'vitest';
 import { loadConfig } from '#libs/config';
 import { readArtifact } from '#libs/inference';
-import { startBucketServer, type BucketServer } from '../../../test/support/bucket-server.js';
+import { startBucketServer, type BucketServer } from '../../../../test/support/bucket-server.js';
 import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './artifact-store.js';
 import { BucketStore } from './bucket-store.js';
 

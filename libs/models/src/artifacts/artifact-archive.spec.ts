@@ -11,7 +11,7 @@ import * as tarStream from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Problem, type ErrorCode } from '#libs/errors';
 import { ARTIFACT_FILES, readArtifact } from '#libs/inference';
-import { tarGz, zip } from '../../../test/support/archives.js';
+import { tarGz, zip } from '../../../../test/support/archives.js';
 import { unpackArchive } from './artifact-archive.js';
 
 const ARTIFACT = 'model-artifacts/iris/1';

@@ -1,0 +1,94 @@
+import { Injectable, Inject } from '@nestjs/common';
+import { DataSource, IsNull, type EntityManager, type Repository } from 'typeorm';
+import { ModelAlias } from './model-alias.entity.js';
+import type { ModelVersion } from './model-version.entity.js';
+
+/** Who asks for a change, as it is written down: a user of ours, or nobody we know; and by which way. */
+export interface Origin {
+  userId?: number;
+  /** `api`, or the command line with the account it runs as. */
+  from: string;
+}
+
+/** What an alias shall stand for; no version takes it away. */
+export interface Wanted {
+  name: string;
+  alias: string;
+  version: string | null;
+  /** Of the users, for a canary. */
+  percent?: number | null;
+  /** The earlier row that this goes back to. */
+  restoredId?: string | null;
+}
+
+/** What an alias stands for now, and which content that is. */
+export type Assignment = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'percent'> &
+  Pick<ModelVersion, 'version' | 'contentSha256'>;
+
+/** What aliases stand for and stood for. Nothing is deleted: a row is replaced by the next. */
+@Injectable()
+export class AliasHistory {
+  private readonly aliases: Repository<ModelAlias>;
+
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {
+    this.aliases = dataSource.getRepository(ModelAlias);
+  }
+
+  /** Of every model, newest first. */
+  all(): Promise<ModelAlias[]> {
+    return this.aliases.find({ order: { id: 'DESC' } });
+  }
+
+  /** What every alias stands for now. */
+  current(): Promise<Assignment[]> {
+    return this.dataSource.query<Assignment[]>(
+      `SELECT model_aliases.id, name, alias, version, percent, content_sha256 AS "contentSha256"
+       FROM model_aliases JOIN model_versions USING (name, version)
+       WHERE replaced_datetime IS NULL ORDER BY model_aliases.id`,
+    );
+  }
+
+  stands(id: string): Promise<boolean> {
+    return this.aliases.existsBy({ id, replacedDatetime: IsNull() });
+  }
+
+  /**
+   * @param over only where this row still stands; null: only where none does
+   * @returns the row that stands now, and the one that stood before
+   */
+  add(
+    { name, alias, version, percent = null, restoredId = null }: Wanted,
+    origin: Origin,
+    over?: string | null,
+  ): Promise<{ id: string; previous: ModelAlias | null }> {
+    return this.dataSource.transaction(async (manager: EntityManager) => {
+      // Two at the same time would replace the same row.
+      await manager.query(`SELECT pg_advisory_xact_lock(hashtext('foretell alias ' || $1))`, [name]);
+      const aliases = manager.getRepository(ModelAlias);
+      const previous = await aliases.findOneBy({ name, alias, replacedDatetime: IsNull() });
+      const isOther = over !== undefined && over !== (previous?.id ?? null);
+      const isSame = previous?.version === version && previous.percent === percent;
+      if (previous && (isOther || isSame)) return { id: previous.id, previous };
+      if (previous) await aliases.update({ id: previous.id }, { replacedDatetime: () => 'now()' });
+      const { identifiers } = await aliases.insert({
+        name,
+        alias,
+        version,
+        percent,
+        restoredId,
+        setBy: origin.userId ?? null,
+        setFrom: origin.from,
+      });
+      return { id: identifiers[0]!.id as string, previous };
+    });
+  }
+}
+
+export function isCurrent({ replacedDatetime }: ModelAlias): boolean {
+  return replacedDatetime === null;
+}
+
+/** The row that first stood for this, where rollbacks went back to it since. */
+export function firstIdOf({ id, restoredId }: ModelAlias): string {
+  return restoredId ?? id;
+}

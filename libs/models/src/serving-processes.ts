@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource, Raw, type Repository } from 'typeorm';
+import { AliasHistory } from './alias-history.js';
+import type { ModelAlias } from './model-alias.entity.js';
+import { ServingProcess } from './serving-process.entity.js';
+
+/** A process that was not heard of for so long has ended. */
+const ALIVE_SECONDS = 5;
+/** Two seconds are what it should take; a model that loads slowly may take longer. */
+const FOLLOW_LIMIT_MS = 15_000;
+const FOLLOW_POLL_MS = 50;
+
+/** Who goes by a row of the aliases, and who does not. Processes are named as `host:pid`. */
+export interface Following {
+  followed: number;
+  behind: string[];
+  /** Which process cannot, and why. */
+  failure?: string;
+}
+
+/** What the processes on this database say that they serve. */
+@Injectable()
+export class ServingProcesses {
+  private readonly processes: Repository<ServingProcess>;
+
+  constructor(
+    @Inject(DataSource) dataSource: DataSource,
+    @Inject(AliasHistory) private readonly aliases: AliasHistory,
+  ) {
+    this.processes = dataSource.getRepository(ServingProcess);
+  }
+
+  /** Says what a process serves, and that it is there. */
+  async report(process: Pick<ServingProcess, 'id' | 'host' | 'pid' | 'serving'>): Promise<void> {
+    await this.processes
+      .createQueryBuilder()
+      .insert()
+      .values({ ...process, seenDatetime: () => 'now()' })
+      .orUpdate(['serving', 'seen_datetime'], ['id'])
+      .execute();
+  }
+
+  async forget(processId: string): Promise<void> {
+    await this.processes.delete({ id: processId });
+  }
+
+  alive(): Promise<ServingProcess[]> {
+    return this.processes.find({
+      where: { seenDatetime: Raw((seen) => `${seen} > now() - interval '${ALIVE_SECONDS} seconds'`) },
+      order: { host: 'ASC', pid: 'ASC' },
+    });
+  }
+
+  /**
+   * Waits until every process goes by this row and serves its version, or one of them says why it cannot, or the row is
+   * replaced, or it takes too long. What a process says of the row before it says nothing of this one.
+   */
+  async follow(row: Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>): Promise<Following> {
+    const until = performance.now() + FOLLOW_LIMIT_MS;
+    for (;;) {
+      const { failure, behind, followed } = await this.lookAt(row);
+      if (failure !== undefined) return { failure, behind, followed };
+      const isDone = behind.length === 0 || !(await this.aliases.stands(row.id));
+      if (isDone || performance.now() > until) return { followed, behind };
+      await sleep(FOLLOW_POLL_MS);
+    }
+  }
+
+  private async lookAt({
+    id,
+    name,
+    alias,
+    version,
+  }: Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>): Promise<Following> {
+    const isTakenAway = version === null;
+    const reports = (await this.alive()).map(({ host, pid, serving }) => ({
+      process: `${host}:${pid}`,
+      served: serving.find((each) =>
+        isTakenAway ? each.name === name && each.alias === alias : each.aliasId === id,
+      ),
+    }));
+    const behind = reports.filter(({ served }) => (isTakenAway ? served : served?.version !== version));
+    const refused = isTakenAway ? undefined : reports.find(({ served }) => served?.failure);
+    return {
+      followed: reports.length - behind.length,
+      behind: behind.map(({ process }) => process),
+      ...(refused && { failure: `${refused.process}: ${refused.served!.failure!.reason}` }),
+    };
+  }
+}
