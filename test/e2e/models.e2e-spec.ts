@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -173,4 +173,28 @@ test.each([
   const answer = await call(committed, 'POST', `/models/${name}/predict`, { body: example, token });
   expect(answer.status, answer.text).toBe(200);
   expect(answer.body.predictions).toEqual([expect.objectContaining(expected)]);
+});
+
+test('a version that cannot be loaded at the start is told by /health, and the other models answer', async () => {
+  const scratch = await createTestDatabase();
+  const folder = mkdtempSync(join(tmpdir(), 'foretell-models-'));
+  cpSync('model-artifacts/heart-failure', join(folder, 'heart-failure'), { recursive: true });
+  cpSync('test/support/foreign-models/float64', join(folder, 'float64/1'), { recursive: true });
+  const environment = { DATABASE_URL: scratch.url, MODEL_DIR: folder };
+  await (await startApi(environment)).stop();
+  appendFileSync(join(folder, 'float64/1/model.onnx'), 'damaged');
+  const other = await startApi(environment);
+  try {
+    const { status, body } = await call(other, 'GET', '/health');
+    expect(status).toBe(200);
+    const failure = expect.stringMatching(/^the sha256 of model\.onnx is \w{64}, the manifest says \w{64}/);
+    expect(body.failed_models).toEqual([{ name: 'float64', version: '1', failure }]);
+    const { token } = await createUser(other, scratch);
+    expect((await call(other, 'POST', '/models/float64/predict', { body: HUT, token })).status).toBe(404);
+    expect((await call(other, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
+  } finally {
+    await other.stop();
+    await scratch.drop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -27,6 +27,9 @@ const RETRY_AFTER_MS = 30_000;
 /** Versions that no alias stands for and that somebody asked for by number: the least recently used goes first. */
 const MAX_KEPT_BY_NUMBER = 8;
 
+/** A version that is not served, and why. */
+export type Failed = Pick<ModelVersion, 'name' | 'version' | 'failure'>;
+
 /** One alias of one model, as this process serves it. */
 interface Slot {
   wanted: Assignment;
@@ -58,7 +61,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   private readonly slots = new Map<string, Map<string, Slot>>();
   /** Versions asked for by number, the least recently used first. */
   private readonly byNumber = new Map<string, Promise<HeldModel>>();
-  private failedVersions: readonly ModelVersion[] = [];
+  private failedVersions: readonly Failed[] = [];
   private following?: Promise<void>;
   private isStale = false;
   private closed = false;
@@ -144,12 +147,15 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   /** Every version that an alias stands for, once. */
   get all(): readonly Model[] {
     const models = this.allSlots().flatMap(({ held }) => (held ? [held.model] : []));
-    return [...new Map(models.map((model) => [`${model.name}/${model.version}`, model])).values()];
+    return [...new Map(models.map((model) => [keyOf(model), model])).values()];
   }
 
-  /** The versions that failed their last check, wherever that was. */
-  get failed(): readonly ModelVersion[] {
-    return this.failedVersions;
+  /** The versions that failed their last check, wherever that was, and those that cannot be loaded here. */
+  get failed(): readonly Failed[] {
+    const here = this.allSlots().flatMap(({ wanted: { name }, failure }) =>
+      failure ? [{ name, version: failure.version, failure: reasonOf(failure.error) }] : [],
+    );
+    return [...new Map([...here, ...this.failedVersions].map((each) => [keyOf(each), each])).values()];
   }
 
   private standing(name: string, alias: string): Model | undefined {
@@ -194,7 +200,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async takeByNumber(name: string, version: string): Promise<Model> {
-    const key = `${name}/${version}`;
+    const key = keyOf({ name, version });
     const held = this.byNumber.get(key) ?? this.loadByNumber(key, name, version);
     this.byNumber.delete(key);
     this.byNumber.set(key, held);
@@ -265,8 +271,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
 
   private async updateFailed(): Promise<void> {
     const failed = await this.registry.failed();
-    const textOf = ({ name, version, failure }: ModelVersion) =>
-      `${name} ${version} failed its check: ${failure}`;
+    const textOf = ({ name, version, failure }: Failed) => `${name} ${version} failed its check: ${failure}`;
     const known = new Set(this.failedVersions.map(textOf));
     for (const text of failed.map(textOf)) if (!known.has(text)) this.logger.error(text);
     this.failedVersions = failed;
@@ -323,6 +328,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     }));
     await this.processes.report({ ...this.process, serving });
   }
+}
+
+function keyOf({ name, version }: { name: string; version: string }): string {
+  return `${name}/${version}`;
 }
 
 /** Whether the slot is what is wanted of it, as far as it can be. */
