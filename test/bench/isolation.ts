@@ -5,12 +5,11 @@
  * connections that keep a model of 200 ms a row busy. Round after round; each figure is the median of its rounds.
  * `--quick` makes the rounds short, to see that everything runs.
  */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, PATIENT } from '../support/client.js';
+import { openBenchDatabase } from './bench-database.js';
 import { load, type Figures } from './load.js';
 
 const QUICK = process.argv.includes('--quick');
@@ -27,25 +26,19 @@ const SLOW = { path: '/models/slow/predict', body: JSON.stringify({ a: 1.5, b: 2
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-const dataDir = mkdtempSync(join(tmpdir(), 'foretell-bench-'));
-const modelDir = join(dataDir, 'models');
+const database = await openBenchDatabase();
+const modelDir = join(database.folder, 'models');
 cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
 cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
-const postgres = await openEmbeddedPostgres({ dataDir, purpose: 'command' });
 try {
-  const dataSource = createDataSource({ url: postgres.url, entities: [] });
-  await dataSource.initialize();
-  await migrate(dataSource);
-  await dataSource.destroy();
-  const api = await startApi({ DATABASE_URL: postgres.url, MODEL_DIR: modelDir });
+  const api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
   try {
     await bench(api);
   } finally {
     await api.stop();
   }
 } finally {
-  await postgres.close();
-  rmSync(dataDir, { recursive: true, force: true });
+  await database.close();
 }
 
 async function bench(api: ApiProcess): Promise<void> {

@@ -4,14 +4,12 @@
  * The variants take turns, round after round, so that what else the machine does falls on all of them; each figure
  * is the median of its rounds. `--quick` makes the rounds short, to see that everything runs.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { PATIENT } from '../support/client.js';
+import { openBenchDatabase } from './bench-database.js';
 import { load, type Figures } from './load.js';
 
 const QUICK = process.argv.includes('--quick');
@@ -26,23 +24,17 @@ const progress = (text: string) => process.stderr.write(`${text}\n`);
 const script = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-const dataDir = mkdtempSync(join(tmpdir(), 'foretell-bench-'));
-const postgres = await openEmbeddedPostgres({ dataDir, purpose: 'command' });
+const database = await openBenchDatabase();
 const stopping: (() => Promise<unknown>)[] = [];
 try {
-  const dataSource = createDataSource({ url: postgres.url, entities: [] });
-  await dataSource.initialize();
-  await migrate(dataSource);
-  await dataSource.destroy();
   await bench();
 } finally {
   for (const stop of stopping.toReversed()) await stop();
-  await postgres.close();
-  rmSync(dataDir, { recursive: true, force: true });
+  await database.close();
 }
 
 async function bench(): Promise<void> {
-  const environment = { DATABASE_URL: postgres.url, JWT_SECRET };
+  const environment = { DATABASE_URL: database.url, JWT_SECRET };
   const start = async (name: string, extra: object = {}): Promise<ApiProcess> => {
     const api = await startApi(
       { ...environment, ...extra },
@@ -116,7 +108,7 @@ async function createToken(api: ApiProcess): Promise<string> {
 
 /** One row in, one commit, over a connection of its own. */
 async function bareCommit(): Promise<number> {
-  const client = new pg.Client({ connectionString: postgres.url });
+  const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   await client.query('CREATE TABLE IF NOT EXISTS bare_commit (body jsonb)');
   const times: number[] = [];
@@ -132,7 +124,7 @@ async function bareCommit(): Promise<number> {
 
 /** Process start, embedded PostgreSQL start, model load, one prediction: with a data folder that exists already. */
 async function coldStart(): Promise<number> {
-  const folder = join(dataDir, 'cold');
+  const folder = join(database.folder, 'cold');
   const environment = { DATA_DIR: folder, JWT_SECRET };
   const first = await startApi(environment);
   const token = await createToken(first);

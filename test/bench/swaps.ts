@@ -4,13 +4,12 @@
  * Twenty under load, beside as long a load without any; then two hundred one after another, under the load that one
  * caller makes, with the service's memory after each ten. `--quick` makes it short, to see that everything runs.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT } from '../support/client.js';
+import { openBenchDatabase } from './bench-database.js';
 import { load, type Figures } from './load.js';
 
 const QUICK = process.argv.includes('--quick');
@@ -22,29 +21,23 @@ const SAMPLE_EVERY = 10;
 const progress = (text: string) => process.stderr.write(`${text}\n`);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const dataDir = mkdtempSync(join(tmpdir(), 'foretell-bench-'));
-const postgres = await openEmbeddedPostgres({ dataDir, purpose: 'command' });
+const database = await openBenchDatabase();
 const stopping: (() => Promise<unknown>)[] = [];
 try {
-  const dataSource = createDataSource({ url: postgres.url, entities: [] });
-  await dataSource.initialize();
-  await migrate(dataSource);
-  await dataSource.destroy();
   await bench();
 } finally {
   for (const stop of stopping.toReversed()) await stop();
-  await postgres.close();
-  rmSync(dataDir, { recursive: true, force: true });
+  await database.close();
 }
 
 async function bench(): Promise<void> {
-  const modelDir = join(dataDir, 'models');
+  const modelDir = join(database.folder, 'models');
   cpSync('model-artifacts/heart-failure/1', join(modelDir, 'heart-failure/1'), { recursive: true });
   // Its answers are as long as those of version 1.
   cpSync('test/support/foreign-models/heart-failure-2', join(modelDir, 'heart-failure/2'), {
     recursive: true,
   });
-  const api = await startApi({ DATABASE_URL: postgres.url, MODEL_DIR: modelDir });
+  const api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
   stopping.push(api.stop);
   const token = await createAdminToken(api);
   const promote = promoter(api, token);
@@ -114,7 +107,7 @@ function promoter(api: ApiProcess, token: string): (count: number) => Promise<nu
 }
 
 async function createAdminToken(api: ApiProcess): Promise<string> {
-  const pool = new pg.Pool({ connectionString: postgres.url, max: 1 });
+  const pool = new pg.Pool({ connectionString: database.url, max: 1 });
   const query = async <Row extends object>(sql: string, values?: unknown[]) =>
     (await pool.query(sql, values)).rows as Row[];
   try {

@@ -1,12 +1,9 @@
 import type { FieldError } from '#libs/errors';
 import type { Column } from './input-schema.js';
-import type { ElementType } from './tensors.js';
+import type { ElementType, Row } from './row.js';
 
 /** One feature dictionary as it came out of JSON. */
 export type Features = Record<string, unknown>;
-
-/** One value a column, in the schema's order: a number (NaN is missing) or, for a category, a string ('' is missing). */
-export type Row = (number | string)[];
 
 export interface Coerced {
   row: Row;

@@ -9,5 +9,6 @@ export type { Place } from './place.js';
 export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';
 export { ARTIFACT_FILES, ArtifactError, readArtifact, type Artifact, type Manifest } from './artifact.js';
 export { type Column, type ColumnType } from './input-schema.js';
-export { compileCoercion, type Coerced, type Features, type Row } from './coercion.js';
+export { compileCoercion, type Coerced, type Features } from './coercion.js';
+export type { Row } from './row.js';
 export { formatFloat32, formatNumber } from './float32.js';

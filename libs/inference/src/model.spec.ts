@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ArtifactError } from './artifact.js';
-import type { Row } from './coercion.js';
+import type { Row } from './row.js';
 import { formatFloat32 } from './float32.js';
 import { Model } from './model.js';
 import type { Prediction } from './prediction.js';

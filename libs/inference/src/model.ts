@@ -1,9 +1,10 @@
 import { Batcher } from '#libs/batching';
 import type { Manifest } from './artifact.js';
-import { compileCoercion, type Coerced, type Features, type Row } from './coercion.js';
+import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { Column } from './input-schema.js';
 import { RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
 import type { Prediction } from './prediction.js';
+import type { Row } from './row.js';
 import { Session } from './session.js';
 import { WorkerSession, type Loaded } from './worker-session.js';
 

@@ -1,15 +1,10 @@
 import ort from 'onnxruntime-node';
 import type { Artifact, Golden } from './artifact.js';
-import { compileCoercion, type Coerced, type Features, type Row } from './coercion.js';
+import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { MeasuredRun } from './place.js';
 import type { Prediction } from './prediction.js';
-import {
-  layOutInputs,
-  layOutOutputs,
-  type ElementType,
-  type InputLayout,
-  type OutputLayout,
-} from './tensors.js';
+import type { ElementType, Row } from './row.js';
+import { layOutInputs, layOutOutputs, type InputLayout, type OutputLayout } from './tensors.js';
 
 /** The sizes of batches that a warm-up tries, and how often each: the first runs of a session take longer. */
 const BATCH_SIZES = [1, 4, 16, 64, 256];

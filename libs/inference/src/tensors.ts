@@ -1,15 +1,14 @@
 import ort from 'onnxruntime-node';
 import type { Manifest } from './artifact.js';
-import type { Row } from './coercion.js';
 import type { Column } from './input-schema.js';
 import type { Prediction } from './prediction.js';
+import type { ElementType, Row } from './row.js';
 
 /**
  * Between rows and tensors, worked out once from what the graph declares. Both ways that the converters of scikit-learn
  * and XGBoost write a graph are understood: one numeric tensor `[n, columns]`, or one tensor `[n, 1]` a column, by name.
  * Whatever does not fit is an error that says what was expected and what was found.
  */
-export type ElementType = 'float32' | 'float64' | 'int64' | 'int32' | 'bool' | 'string';
 
 const ELEMENT_TYPES: readonly string[] = ['float32', 'float64', 'int64', 'int32', 'bool', 'string'];
 

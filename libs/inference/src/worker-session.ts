@@ -1,10 +1,9 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { ArtifactError, type Artifact } from './artifact.js';
-import type { Row } from './coercion.js';
 import type { MeasuredRun, Place } from './place.js';
 import type { Prediction } from './prediction.js';
-import type { ElementType } from './tensors.js';
+import type { ElementType, Row } from './row.js';
 
 /** What the thread is started with. */
 export interface Order {

@@ -7,7 +7,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import ort from 'onnxruntime-node';
 import { ArtifactError, readArtifact } from './artifact.js';
-import type { Row } from './coercion.js';
+import type { Row } from './row.js';
 import { decideBatch, decidePlace, RUN_BUDGET_MS } from './place.js';
 import { Session } from './session.js';
 import type { Loaded, Order, Reply } from './worker-session.js';
