@@ -175,7 +175,7 @@ describe('while a service runs', () => {
       `${name}@canary is version 2;`,
     );
     expect(await models(place, 'list')).toMatch(
-      new RegExp(`${name}.*canary=2 \\(100 %\\), shadow=2, production=1`),
+      new RegExp(`${name}.*canary=2 \\(100 %\\), production=1, shadow=2`),
     );
     await expectSoon(name, '2');
     for (const alias of ['shadow', 'canary']) {
