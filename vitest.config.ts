@@ -14,7 +14,7 @@ export default defineConfig({
   test: {
     include: ['libs/**/*.spec.ts', 'test/**/*.{spec,e2e-spec}.ts'],
     globalSetup: ['test/support/database-cluster.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
   },
