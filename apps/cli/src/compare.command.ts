@@ -1,11 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseModelReference } from '#libs/models';
 import { ModelComparison, type Comparison, type Differences, type Replay } from '#libs/predictions';
 import { withFeatures } from './command-context.js';
 import { showProgress } from './progress.js';
 
 interface CompareOptions {
-  since?: Date;
+  since: Date;
   replay?: boolean;
   quiet?: boolean;
 }
@@ -16,7 +16,11 @@ export function compareCommand(): Command {
     .argument('<model>', 'its name')
     .argument('<a>', 'a version')
     .argument('<b>', 'another')
-    .option('--since <when>', 'how far back: 30m, 12h, 7d, 4w, or an ISO 8601 date', since)
+    .addOption(
+      new Option('--since <when>', 'how far back: 30m, 12h, 7d, 4w, or an ISO 8601 date')
+        .argParser(since)
+        .default(since('7d'), '7d'),
+    )
     .option('--replay', 'ask b what a was asked, and compare with what a answered')
     .option('--quiet', 'show no progress')
     .action(compare);
@@ -27,6 +31,7 @@ async function compare(model: string, a: string, b: string, options: CompareOpti
   const progress = showProgress('Replayed', options.quiet);
   await withFeatures(async (features) => {
     const comparison = features.get(ModelComparison);
+    console.log(`What stands in the record of ${name} since ${options.since.toISOString()}`);
     print(name, a, b, await comparison.compare(name, a, b, options.since));
     if (!options.replay) return;
     const replay = await comparison
@@ -37,7 +42,6 @@ async function compare(model: string, a: string, b: string, options: CompareOpti
 }
 
 function print(name: string, a: string, b: string, { served, shadowed, differences }: Comparison): void {
-  console.log(`What stands in the record of ${name}`);
   console.table(
     [a, b].flatMap((version) =>
       [

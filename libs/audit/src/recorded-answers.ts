@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { poolOf } from '#libs/database';
 import { DataSource } from 'typeorm';
 
 /** Which recorded predictions are meant. */
@@ -31,6 +32,9 @@ export interface ShadowedAnswer extends RecordedAnswer {
   shadowStatusCode: number;
   shadowOutput: unknown;
 }
+
+/** Nobody waits for it at the other end of a connection, and there may be very much to read. */
+const TIMEOUT_MS = 3_600_000;
 
 /** A page at a time, so that memory does not depend on how many there are. */
 const PAGE_ROWS = 1000;
@@ -88,8 +92,13 @@ export class RecordedAnswers {
     );
   }
 
+  private async query<Row>(text: string, values: unknown[]): Promise<Row[]> {
+    const statement = { text, values, query_timeout: TIMEOUT_MS };
+    return (await poolOf(this.dataSource).query(statement)).rows as Row[];
+  }
+
   private async summarise(of: AnswersOf, answers: string, from: string): Promise<AnswerFigures> {
-    const [figures] = await this.dataSource.query<AnswerFigures[]>(
+    const [figures] = await this.query<AnswerFigures>(
       `SELECT count(*)::int AS requests,
               count(*) FILTER (WHERE ${answers}.status_code <> 200)::int AS refused,
               percentile_cont(0.5) WITHIN GROUP (ORDER BY ${answers}.duration_ms)
@@ -110,7 +119,7 @@ export class RecordedAnswers {
     const parameters = [...parametersOf(of), ...others];
     const sql = `${select(`requests.id > $${parameters.length + 1}`)} ORDER BY requests.id LIMIT ${PAGE_ROWS}`;
     for (let last: string | undefined = '0'; last !== undefined;) {
-      const rows: Row[] = await this.dataSource.query<Row[]>(sql, [...parameters, last]);
+      const rows: Row[] = await this.query<Row>(sql, [...parameters, last]);
       yield* rows;
       last = rows.length < PAGE_ROWS ? undefined : rows.at(-1)!.id;
     }

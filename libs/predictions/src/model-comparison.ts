@@ -78,34 +78,27 @@ export class ModelComparison {
     since?: Date,
     onProgress: (done: number, total: number) => void = () => undefined,
   ): Promise<Replay> {
+    const of = { model, version: served, since };
     const { manifest } = await this.registry.find(model, served);
-    const { requests: total } = await this.answers.figures({ model, version: served, since });
-    const loaded = await Model.load(
-      await this.registry.folderOf(await this.registry.find(model, candidate)),
-      {
-        timeLimitMs: REPLAY_LIMIT_MS,
-      },
-    );
+    const { requests, refused } = await this.answers.figures(of);
+    const folder = await this.registry.folderOf(await this.registry.find(model, candidate));
+    const loaded = await Model.load(folder, { timeLimitMs: REPLAY_LIMIT_MS });
     const tally = new Tally();
     const times: number[] = [];
     try {
-      for await (const { dialect: name, input, statusCode, output } of this.answers.answered({
-        model,
-        version: served,
-        since,
-      })) {
-        const dialect = dialects.get(name);
-        if (statusCode !== 200 || !dialect) continue;
+      for await (const answer of this.answers.answered(of)) {
+        const dialect = dialects.get(answer.dialect);
+        if (answer.statusCode !== 200 || !dialect) continue;
         const started = performance.now();
-        const coerced = dialect.read(input).instances.map(loaded.coerce);
+        const coerced = dialect.read(answer.input).instances.map(loaded.coerce);
         const isRefused = coerced.some(({ errors }) => errors.length > 0);
         const predictions = isRefused ? undefined : await loaded.infer(coerced.map(({ row }) => row));
         times.push(performance.now() - started);
         tally.add(
-          dialect.recall(output, manifest),
+          dialect.recall(answer.output, manifest),
           predictions?.map((each) => gistOf(each, loaded.manifest)),
         );
-        onProgress(times.length, total);
+        onProgress(times.length, requests - refused);
       }
     } finally {
       await loaded.release();
