@@ -7,7 +7,7 @@ import { AliasHistory, firstIdOf, isCurrent, type Origin, type Wanted } from './
 import { FolderStore } from './artifacts/folder-store.js';
 import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
 import type { ModelAlias } from './model-alias.entity.js';
-import { isStage, PRODUCTION, type ModelReference } from './model-reference.js';
+import { CANARY, isStage, PRODUCTION, type ModelReference } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
 import type { ServingProcess } from './serving-process.entity.js';
 import { ServingProcesses } from './serving-processes.js';
@@ -155,10 +155,11 @@ export class ModelRegistry {
   /**
    * Lets an alias stand for a version, once that was checked here, and waits until every process serves it. If one of
    * them cannot, the alias goes back to what it stood for.
-   * @throws Problem `model-not-found`, `artifact-not-usable`
+   * @throws Problem `bad-request`, `model-not-found`, `artifact-not-usable`
    */
   async promote(wanted: Wanted & { version: string }, origin: Origin): Promise<Promotion> {
     const { name, alias, version } = wanted;
+    refuseBadPercent(wanted);
     await this.verify(name, version);
     const { id, previous } = await this.aliases.add(wanted, origin);
     const { followed, behind, failure } = await this.processes.follow({ id, name, alias, version });
@@ -191,7 +192,10 @@ export class ModelRegistry {
     return this.promote({ name, alias, version, percent, restoredId: firstIdOf(before) }, origin);
   }
 
-  /** Takes an alias away, and waits until no process goes by it. @throws Problem `model-not-found` where it stands for nothing */
+  /**
+   * Takes an alias away, and waits until no process goes by it.
+   * @throws Problem `model-not-found` where it stands for nothing
+   */
   async remove(name: string, alias: string, origin: Origin): Promise<void> {
     const { aliases } = await this.show(name);
     if (!aliases.some((each) => each.alias === alias && each.version !== null)) {
@@ -279,6 +283,15 @@ async function usable<T>(work: () => Promise<T>): Promise<T> {
       cause: error,
     });
   }
+}
+
+/** A canary without a percentage would answer nobody. */
+function refuseBadPercent({ alias, percent }: Wanted): void {
+  const hasPercent = percent !== undefined && percent !== null;
+  if (hasPercent === (alias === CANARY)) return;
+  throw Problem.badRequest('A canary needs a percentage of the users, and no other alias has one.', [
+    { detail: 'is for the alias canary, and required there', pointer: '#/percent' },
+  ]);
 }
 
 function refuseOther(registered: ModelVersion, contentSha256: string): void {

@@ -192,11 +192,13 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   }
 
   private getVersion(name: string, version: string): Model | Promise<Model> {
-    const candidates = [this.pinned, ...(this.slots.get(name)?.values() ?? [])].map((each) =>
-      each && 'wanted' in each ? each.held : each,
-    );
-    const loaded = candidates.find((held) => held?.model.name === name && held.model.version === version);
-    return loaded?.model ?? this.takeByNumber(name, version);
+    const isIt = (model?: Model) => model?.name === name && model.version === version;
+    if (isIt(this.pinned?.model)) return this.pinned!.model;
+    for (const [alias, { held }] of this.slots.get(name) ?? []) {
+      // A shadow's thread is for what nobody waits for.
+      if (alias !== SHADOW && isIt(held?.model)) return held!.model;
+    }
+    return this.takeByNumber(name, version);
   }
 
   private async takeByNumber(name: string, version: string): Promise<Model> {

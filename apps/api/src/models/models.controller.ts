@@ -8,14 +8,7 @@ import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
-import {
-  CANARY,
-  ModelRegistry,
-  parseAlias,
-  parseModelReference,
-  unpackArchive,
-  type Origin,
-} from '#libs/models';
+import { ModelRegistry, parseAlias, parseModelReference, unpackArchive, type Origin } from '#libs/models';
 import { Caller } from '../http/caller.decorator.js';
 import { ARCHIVE_TYPES } from '../http/fastify.js';
 import { Roles } from '../http/roles.guard.js';
@@ -98,11 +91,6 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     const alias = parseAlias(given);
-    if ((alias === CANARY) !== (percent !== undefined)) {
-      throw Problem.badRequest('A canary needs a percentage of the users, and no other alias has one.', [
-        { detail: 'is for the alias canary, and required there', pointer: '#/percent' },
-      ]);
-    }
     const promotion = await this.registry.promote({ name, alias, version, percent }, originOf(actor));
     return { name, alias, ...promotionOf(promotion) };
   }
