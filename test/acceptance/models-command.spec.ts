@@ -178,6 +178,11 @@ describe('while a service runs', () => {
       new RegExp(`${name}.*canary=2 \\(100 %\\), production=1, shadow=2`),
     );
     await expectSoon(name, '2');
+    expect(await place.run('promote', name, '1', '--alias', 'canary')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^Bad request: A canary needs a percentage of the users/),
+    });
     for (const alias of ['shadow', 'canary']) {
       expect(await models(place, alias, name, '--off')).toBe(`${name}@${alias} stands for nothing now.\n`);
     }
