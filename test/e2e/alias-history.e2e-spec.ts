@@ -1,0 +1,72 @@
+import { createDataSource } from '#libs/database';
+import { ModelAlias, ModelVersion } from '#libs/models';
+import { User } from '#libs/users';
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { AliasHistory } from '../../libs/models/src/alias-history.js';
+
+const ORIGIN = { from: 'test' };
+const IRIS = { name: 'iris', alias: 'production' };
+
+let database: TestDatabase;
+let dataSource: DataSource;
+let history: AliasHistory;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dataSource = createDataSource({ url: database.url, entities: [User, ModelVersion, ModelAlias] });
+  await dataSource.initialize();
+  history = new AliasHistory(dataSource);
+  await database.query(`
+    INSERT INTO model_versions (name, version, sha256, content_sha256, manifest, registered_from)
+    SELECT 'iris', version, 'hash', 'content ' || version, '{}', 'test' FROM unnest(ARRAY['1', '2', '3']) AS version`);
+});
+
+afterAll(async () => {
+  await dataSource?.destroy();
+  await database?.drop();
+});
+
+beforeEach(() => database.query('DELETE FROM model_aliases'));
+
+const current = async () => (await history.current()).map(({ version }) => version);
+
+test('a row is replaced by the next, and the one before is told', async () => {
+  const first = await history.add({ ...IRIS, version: '1' }, ORIGIN);
+  const second = await history.add({ ...IRIS, version: '2' }, ORIGIN);
+  expect(second.previous?.id).toBe(first.id);
+  expect(await history.stands(first.id)).toBe(false);
+  expect(await history.stands(second.id)).toBe(true);
+  expect((await history.all()).map(({ version }) => version)).toEqual(['2', '1']);
+  expect(await current()).toEqual(['2']);
+});
+
+test('the same again is no step', async () => {
+  const first = await history.add({ ...IRIS, version: '1' }, ORIGIN);
+  expect((await history.add({ ...IRIS, version: '1' }, ORIGIN)).id).toBe(first.id);
+  expect(await history.all()).toHaveLength(1);
+});
+
+test('what is taken back is only what still stands: a later promotion of somebody else does', async () => {
+  const failed = await history.add({ ...IRIS, version: '2' }, ORIGIN);
+  await history.add({ ...IRIS, version: '3' }, ORIGIN);
+  await history.add({ ...IRIS, version: '1' }, ORIGIN, failed.id);
+  expect(await current()).toEqual(['3']);
+});
+
+test('what is only put where nothing stands is not put over anything', async () => {
+  await history.add({ ...IRIS, version: '1' }, ORIGIN, null);
+  expect(await current()).toEqual(['1']);
+  await history.add({ ...IRIS, version: '2' }, ORIGIN, null);
+  expect(await current()).toEqual(['1']);
+});
+
+test('ten at the same time leave one that stands, and a history without gaps', async () => {
+  const versions = Array.from({ length: 10 }, (_, index) => String((index % 3) + 1));
+  await Promise.all(versions.map((version) => history.add({ ...IRIS, version }, ORIGIN)));
+  expect(await current()).toHaveLength(1);
+  const [standing, ...replaced] = await history.all();
+  expect(standing!.replacedDatetime).toBeNull();
+  for (const row of replaced) expect(row.replacedDatetime).not.toBeNull();
+});
