@@ -20,9 +20,9 @@ WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json ./
-# Uploaded models are added to these; DATA_DIR holds what is fetched from a bucket.
+# Uploaded models are added to these; DATA_DIR holds what is fetched from a bucket, and the files of batches.
 COPY --chown=node:node model-artifacts ./model-artifacts
-RUN mkdir .data && chown node:node .data
+RUN mkdir -p .data/batches && chown -R node:node .data
 USER node
 EXPOSE 8001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

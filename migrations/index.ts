@@ -3,6 +3,8 @@ import { CreatePredictions1763600100000 } from './1763600100000-create-predictio
 import { CreatePredictionLog1763600200000 } from './1763600200000-create-prediction-log.js';
 import { CreateModelRegistry1763600300000 } from './1763600300000-create-model-registry.js';
 import { CreateShadowResponses1763600400000 } from './1763600400000-create-shadow-responses.js';
+import { AddRowCount1763600500000 } from './1763600500000-add-row-count.js';
+import { CreateBatches1763600600000 } from './1763600600000-create-batches.js';
 
 /** In order. A migration that has been released is never changed. */
 export const migrations = [
@@ -11,4 +13,6 @@ export const migrations = [
   CreatePredictionLog1763600200000,
   CreateModelRegistry1763600300000,
   CreateShadowResponses1763600400000,
+  AddRowCount1763600500000,
+  CreateBatches1763600600000,
 ];

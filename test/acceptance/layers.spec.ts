@@ -8,7 +8,7 @@ import { CHECKOUT } from '../support/data-dir.js';
 const run = promisify(execFile);
 
 const LIBRARIES = readdirSync(join(CHECKOUT, 'libs'));
-const FEATURES = ['users', 'tokens', 'models', 'predictions', 'audit'];
+const FEATURES = ['users', 'tokens', 'models', 'predictions', 'audit', 'batches'];
 
 const door = (library: string) => `dist/libs/${library}/src/index.js`;
 const built = (file: string) => readFileSync(join(CHECKOUT, file), 'utf8');
@@ -63,11 +63,28 @@ test.each(LIBRARIES)(
 
 describe('what comes with a library', () => {
   test('libs/inference brings no framework, no database and no feature', () => {
-    expect(reachOf('inference')).toEqual({ libraries: ['batching'], packages: ['onnxruntime-node', 'zod'] });
+    expect(reachOf('inference')).toEqual({
+      libraries: ['micro-batching'],
+      packages: ['onnxruntime-node', 'zod'],
+    });
   });
 
-  test('libs/batching and libs/errors bring nothing', () => {
-    for (const library of ['batching', 'errors']) {
+  test('libs/scoring brings libs/inference and the parsers of files, and no framework, no database, no feature', () => {
+    expect(reachOf('scoring')).toEqual({
+      libraries: ['inference', 'micro-batching'],
+      packages: [
+        'hyparquet',
+        'hyparquet-compressors',
+        'hyparquet-writer',
+        'onnxruntime-node',
+        'papaparse',
+        'zod',
+      ],
+    });
+  });
+
+  test('libs/micro-batching and libs/errors bring nothing', () => {
+    for (const library of ['micro-batching', 'errors']) {
       expect(reachOf(library), library).toEqual({ libraries: [], packages: [] });
     }
   });
@@ -78,6 +95,7 @@ describe('what comes with a library', () => {
     ['models', []],
     ['tokens', ['users']],
     ['predictions', ['audit', 'models']],
+    ['batches', ['models']],
   ])('libs/%s brings of the features only %j', (library, expected) => {
     expect(reachOf(library).libraries.filter((name) => FEATURES.includes(name))).toEqual(expected);
   });

@@ -86,6 +86,26 @@ test('from the first one on, with users in it, the rest run and the users surviv
   expect(await users()).toEqual(before);
 });
 
+test('what was recorded before rows were counted is kept, and does not say how many they were', async () => {
+  await withDataSource(firstMigrations(5), (dataSource) => dataSource.runMigrations());
+  await database.query(
+    `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`,
+  );
+  await database.query(
+    `INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect)
+     VALUES (1, '{"age":25}', 'before', 'heart-failure', '1', 'plain')`,
+  );
+  await database.query(`INSERT INTO responses (request_id, status_code, duration_ms) VALUES (1, 200, 1)`);
+  const log = () => database.query('SELECT * FROM prediction_log');
+  const [before] = await log();
+  await withDataSource(allMigrations(), async (dataSource) => {
+    await migrate(dataSource);
+    expect(await log()).toEqual([{ ...(before as object), row_count: null }]);
+    for (const _ of migrations.slice(5)) await dataSource.undoLastMigration();
+    expect(await log()).toEqual([before]);
+  });
+});
+
 test('all of them can be taken back, which leaves nothing, and run again, which leaves the same', async () => {
   await withDataSource(allMigrations(), async (dataSource) => {
     await migrate(dataSource);

@@ -129,6 +129,15 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
       expectUnavailable(await predict(other, { 'x-request-id': `other-${known.username}` }));
       // A refusal of the prediction itself would have to be recorded as well.
       expectUnavailable(await call(api, 'POST', '/predict', { body: '[]', token: known.token }));
+      const scored = await call(api, 'POST', '/invocations', { body: { data: [] }, token: known.token });
+      expect([scored.status, scored.body.error_code]).toEqual([503, 'TEMPORARILY_UNAVAILABLE']);
+      expect(scored.headers.get('retry-after')).toBe('1');
+      for (const path of ['', '/ready']) {
+        const told = await call(api, 'GET', `/v2/models/heart-failure/versions/9${path}`, {
+          token: known.token,
+        });
+        expect([told.status, Object.keys(told.body)]).toEqual([503, ['error']]);
+      }
       expectUnavailable(await call(api, 'POST', '/token', { body: known }));
       expectUnavailable(
         await call(api, 'POST', '/register-user', { body: { ...known, username: 'somebody new' } }),
@@ -162,6 +171,9 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
       expect(health.status).toBe(503);
       expect(health.body).toMatchObject({ status: 'failed', checks: { database: 'failed', model: 'ok' } });
       expect((await call(api, 'GET', '/readyz')).status).toBe(503);
+      const oip = await call(api, 'GET', '/v2/health/ready');
+      expect([oip.status, oip.text]).toEqual([503, '{"ready":false}']);
+      expect((await call(api, 'GET', '/v2/health/live')).status).toBe(200);
       expect((await call(api, 'GET', '/livez')).status).toBe(200);
     } finally {
       await comeBack();

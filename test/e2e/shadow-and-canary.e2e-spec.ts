@@ -92,6 +92,42 @@ describe('a shadow', () => {
     expect(output.predictions[0].probabilities['1']).toBe(Number(BY_VERSION[2]));
   });
 
+  test('answers in the form of MLflow or of the Open Inference Protocol what was asked so', async () => {
+    const row = Object.values(PATIENT);
+    const { body: metadata } = await call(api, 'GET', '/v2/models/heart-failure', { token: user.token });
+    const inputs = [{ name: metadata.inputs[0].name, shape: [1, 8], datatype: 'FP32', data: row }];
+    const probability = Number(BY_VERSION[2]);
+    const probabilities = [expect.closeTo(1 - probability, 6), probability];
+    for (const [path, body, output] of [
+      [
+        '/invocations',
+        { data: [row], params: { predict_method: 'predict_proba' } },
+        { predictions: [probabilities] },
+      ],
+      [
+        '/v2/models/heart-failure/infer',
+        { inputs },
+        { model_version: '2', outputs: [{ data: [0] }, { data: probabilities }] },
+      ],
+    ] as const) {
+      const answer = await predict(path, body);
+      expect(answer.status).toBe(200);
+      await expect
+        .poll(() => shadowsOf(answer.headers.get('x-request-id')))
+        .toMatchObject([{ model_version: '2', status_code: 200, output }]);
+    }
+  });
+
+  test('that takes other columns than the served version refuses rows that name none', async () => {
+    await models('shadow', 'heart-failure', '3');
+    const answer = await predict('/invocations', { data: [Object.values(PATIENT)] });
+    expect(answer.status).toBe(200);
+    await expect
+      .poll(() => shadowsOf(answer.headers.get('x-request-id')))
+      .toMatchObject([{ model_version: '3', status_code: 400, output: { error_code: 'BAD_REQUEST' } }]);
+    await models('shadow', 'heart-failure', '2');
+  });
+
   test('is asked what the served version refused, too, but not what could not be read', async () => {
     const refused = await predict('/predict', { ...PATIENT, age: 'young' });
     expect(refused.status).toBe(400);
@@ -226,3 +262,53 @@ test('compare reports from the record, and --replay asks again', { timeout: 90_0
   });
   expect((await foretell('compare', 'heart-failure', '1', '2', '--since', 'yesterday')).code).toBe(2);
 });
+
+test(
+  'compare and --replay understand what was asked as a table, as CSV and as tensors',
+  { timeout: 90_000 },
+  async () => {
+    const records = await createTestDatabase();
+    const environment = { DATABASE_URL: records.url, MODEL_DIR: modelDir };
+    const service = await startApi(environment);
+    onTestFinished(async () => {
+      await service.stop();
+      await records.drop();
+    });
+    const { token } = await createUser(service, records);
+    const foretell = (...args: string[]) => operator.foretell(['models', ...args], { environment });
+    await foretell('promote', 'heart-failure', '1');
+    await foretell('shadow', 'heart-failure', '2');
+    const row = Object.values(PATIENT);
+    const { body: metadata } = await call(service, 'GET', '/v2/models/heart-failure', { token });
+    const tensor = { name: metadata.inputs[0].name, shape: [1, 8], datatype: 'FP32' };
+    const head = JSON.stringify({ inputs: [{ ...tensor, parameters: { binary_data_size: 32 } }] });
+    const binary = Buffer.concat([Buffer.from(head), Buffer.from(new Float32Array(row).buffer)]);
+    const oip = '/v2/models/heart-failure/infer';
+    for (const [path, body, headers] of [
+      // Two rows without a probability, then six with.
+      ['/invocations', `${Object.keys(PATIENT)}\n${row}\n${row}\n`, { 'content-type': 'text/csv' }],
+      ['/invocations', { data: [row, row], params: { predict_method: 'predict_proba' } }],
+      [oip, { inputs: [{ ...tensor, data: row }] }],
+      [oip, { inputs: [{ ...tensor, data: row }], outputs: [{ name: 'probabilities' }] }],
+      [oip, binary, { 'inference-header-content-length': String(head.length) }],
+      ['/predict', PATIENT],
+    ] as [string, object | string, Record<string, string>?][]) {
+      expect((await call(service, 'POST', path, { body, headers, token })).status).toBe(200);
+    }
+    await expect.poll(async () => (await records.query('SELECT 1 FROM shadow_responses')).length).toBe(6);
+    const { code, stdout, stderr } = await foretell(
+      'compare',
+      'heart-failure',
+      '1',
+      '2',
+      '--replay',
+      '--quiet',
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    const [shadowed, replayed] = stdout.split('asked again of');
+    for (const part of [shadowed, replayed]) {
+      expect(part).toMatch(/6 requests, 8 rows answered by both, 0 refused by one/);
+      expect(part).toMatch(/difference 0\.01244 on average, 0\.01244 at most/);
+    }
+  },
+);

@@ -10,6 +10,7 @@ export interface Recorded {
   dialect: string;
   input: unknown;
   ignored_columns: string[];
+  row_count: number | null;
   created_datetime: Date;
   updated_datetime: Date;
   /** Null where the request has no response row. */

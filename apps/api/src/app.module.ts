@@ -2,6 +2,7 @@ import { Module, ValidationPipe, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AuditModule, PredictionRequest, PredictionResponse, ShadowResponse } from '#libs/audit';
+import { Batch, BatchesModule } from '#libs/batches';
 import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { ModelAlias, ModelsModule, ModelVersion, ServedModelsModule, ServingProcess } from '#libs/models';
@@ -11,7 +12,10 @@ import { TokensModule } from '#libs/tokens';
 import { User, UsersModule } from '#libs/users';
 import type { DataSource } from 'typeorm';
 import { AuditController } from './audit/audit.controller.js';
+import { BatchesController } from './batches/batches.controller.js';
+import { WorkerBeside } from './batches/worker-beside.js';
 import { HealthController } from './health/health.controller.js';
+import { Readiness } from './health/readiness.js';
 import { AuthGuard } from './http/auth.guard.js';
 import { serveDocumentation } from './http/documentation.js';
 import { createFastify } from './http/fastify.js';
@@ -19,6 +23,8 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { RolesGuard } from './http/roles.guard.js';
 import { validationProblem } from './http/validation-problem.js';
 import { ModelsController } from './models/models.controller.js';
+import { MlflowController } from './predictions/mlflow.controller.js';
+import { OipController } from './predictions/oip.controller.js';
 import { PredictionsController } from './predictions/predictions.controller.js';
 import { TokensController } from './tokens/tokens.controller.js';
 import { UsersController } from './users/users.controller.js';
@@ -31,20 +37,34 @@ export const entities = [
   ModelVersion,
   ModelAlias,
   ServingProcess,
+  Batch,
 ];
 
 /** The map: every feature and every controller. */
 @Module({
-  imports: [UsersModule, TokensModule, ModelsModule, ServedModelsModule, PredictionsModule, AuditModule],
+  imports: [
+    UsersModule,
+    TokensModule,
+    ModelsModule,
+    ServedModelsModule,
+    PredictionsModule,
+    BatchesModule,
+    AuditModule,
+  ],
   controllers: [
     UsersController,
     TokensController,
     ModelsController,
     PredictionsController,
+    MlflowController,
+    OipController,
+    BatchesController,
     AuditController,
     HealthController,
   ],
   providers: [
+    Readiness,
+    WorkerBeside,
     { provide: APP_FILTER, useClass: ProblemFilter },
     // In this order: who is calling, then what they may do. A route is closed unless it says otherwise.
     { provide: APP_GUARD, useClass: AuthGuard },

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { Module, type DynamicModule, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ConfigModule, loadConfig, type Config } from '#libs/config';
@@ -39,4 +40,9 @@ export async function withFeatures<T>(work: (features: INestApplicationContext) 
   } finally {
     await database.close();
   }
+}
+
+/** As what a command writes down what it did. */
+export function origin(): { from: string } {
+  return { from: `command line (${userInfo().username})` };
 }

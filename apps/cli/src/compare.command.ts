@@ -83,7 +83,7 @@ function printDifferences(differences: Differences): void {
     `  ${requests} requests, ${rows} rows answered by both, ${refusedByOne} refused by one of the two`,
   );
   if (agreement !== undefined) console.log(`  the same label in ${(agreement * 100).toFixed(2)} %`);
-  if (rows > 0)
+  if (meanDifference !== undefined)
     console.log(`  difference ${rounded(meanDifference)} on average, ${rounded(largestDifference)} at most`);
 }
 

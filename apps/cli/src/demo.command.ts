@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { loadConfig } from '#libs/config';
 import { openDatabase } from '#libs/database';
@@ -17,6 +18,14 @@ const PATIENT = {
   sex: 1,
   high_blood_pressure: 0,
 };
+
+/** Three more, as a file. */
+const PATIENTS = [
+  Object.keys(PATIENT).join(','),
+  Object.values(PATIENT).join(','),
+  Object.values({ ...PATIENT, sex: 0 }).join(','),
+  '75,582,20,265000,1.9,130,1,1',
+].join('\n');
 
 /** Everything Foretell is for, once, over HTTP, on the configured or embedded database; then everything is stopped. */
 export function demoCommand(): Command {
@@ -48,6 +57,9 @@ async function run(): Promise<void> {
     const { sex: _, ...withoutSex } = PATIENT;
     await call(400, 'POST', '/predict', { ...withoutSex, age: 'young' }, token);
 
+    heading('Many at once: a file is sent, scored by a worker, and fetched');
+    await scoreFile(api.url, call, token);
+
     heading('An admin disables the user; the token is refused from the next request on');
     console.log(
       `$ npm run foretell -- users create --username ${admin.username} --email ${admin.email} --role admin`,
@@ -76,7 +88,7 @@ type Call = (
   expected: number,
   method: string,
   path: string,
-  body?: object,
+  body?: object | string,
   token?: string,
 ) => Promise<Record<string, string>>;
 
@@ -85,21 +97,34 @@ function caller(url: string): Call {
   return async (expected, method, path, body, token) => {
     console.log(`> ${method} ${path}`);
     if (token) console.log(`> Authorization: Bearer ${token.slice(0, 12)}…`);
-    if (body) console.log(JSON.stringify(body, (key, value: unknown) => (key === 'password' ? '…' : value)));
+    if (typeof body === 'string') console.log(`> Content-Type: text/csv\n${body}`);
+    else if (body)
+      console.log(JSON.stringify(body, (key, value: unknown) => (key === 'password' ? '…' : value)));
     const response = await fetch(url + path, {
       method,
       headers: {
-        ...(body && { 'content-type': 'application/json' }),
+        ...(body && { 'content-type': typeof body === 'string' ? 'text/csv' : 'application/json' }),
         ...(token && { authorization: `Bearer ${token}` }),
       },
-      body: body && JSON.stringify(body),
+      body: typeof body === 'string' ? body : body && JSON.stringify(body),
     });
     const text = await response.text();
     console.log(`< ${response.status} ${response.statusText}`);
     console.log(text.replace(/("token":".{12})[^"]*/, '$1…') + '\n');
     if (response.status !== expected) throw new Error(`${method} ${path} should have answered ${expected}.`);
-    return JSON.parse(text) as Record<string, string>;
+    return (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, string>;
   };
+}
+
+async function scoreFile(url: string, call: Call, token: string): Promise<void> {
+  const { id } = await call(202, 'POST', '/batches?model=heart-failure', PATIENTS, token);
+  const state = async () => {
+    const answer = await fetch(`${url}/batches/${id}`, { headers: { authorization: `Bearer ${token}` } });
+    return ((await answer.json()) as { state: string }).state;
+  };
+  while (['queued', 'running'].includes(await state())) await sleep(100);
+  await call(200, 'GET', `/batches/${id}`, undefined, token);
+  await call(200, 'GET', `/batches/${id}/output`, undefined, token);
 }
 
 async function fetchToken(call: Call, user: { username: string; password: string }): Promise<string> {

@@ -1,29 +1,30 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { ConfigError } from '#libs/config';
-import { Problem } from '#libs/errors';
-import { ArtifactError } from '#libs/inference';
-import { demoCommand } from './demo.command.js';
-import { migrateCommand } from './migrate.command.js';
-import { modelsCommand } from './models.command.js';
-import { serveCommand } from './serve.command.js';
-import { usersCommand } from './users.command.js';
+import type { Problem } from '#libs/errors';
+
+/** Loaded when they are named: a command that needs no database does not wait for one. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  serve: async () => (await import('./serve.command.js')).serveCommand(),
+  predict: async () => (await import('./predict.command.js')).predictCommand(),
+  migrate: async () => (await import('./migrate.command.js')).migrateCommand(),
+  users: async () => (await import('./users.command.js')).usersCommand(),
+  models: async () => (await import('./models.command.js')).modelsCommand(),
+  demo: async () => (await import('./demo.command.js')).demoCommand(),
+};
 
 const program = new Command('foretell')
   .description(
     'Serves predictions and keeps the record of every one. Reads the same variables as the service.',
   )
-  .addCommand(serveCommand())
-  .addCommand(migrateCommand())
-  .addCommand(usersCommand())
-  .addCommand(modelsCommand())
-  .addCommand(demoCommand())
   .showHelpAfterError()
   // Wrong arguments end with 2, as other command lines have it; a command that failed ends with 1.
   .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2));
-for (const command of program.commands) command.copyInheritedSettings(program);
-for (const command of program.commands.flatMap((parent) => parent.commands))
-  command.copyInheritedSettings(program);
+const named = COMMANDS[process.argv[2] ?? ''];
+for (const load of named ? [named] : Object.values(COMMANDS)) {
+  const command = await load();
+  program.addCommand(command.copyInheritedSettings(program));
+  for (const subcommand of command.commands) subcommand.copyInheritedSettings(program);
+}
 
 try {
   await program.parseAsync();
@@ -33,14 +34,11 @@ try {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
-  if (error instanceof Problem) {
-    const errors = (error.members.errors ?? []) as { detail: string; pointer: string }[];
-    // Whoever runs a command may know which folder of this machine is meant.
-    const { message } = error.cause instanceof ArtifactError ? error.cause : error;
-    return [`${error.title}: ${message}`, ...errors.map((each) => `  ${each.pointer} ${each.detail}`)].join(
-      '\n',
-    );
-  }
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error.name !== 'Problem') return error.message;
+  const { title, members, cause, message } = error as Problem;
+  const errors = (members.errors ?? []) as { detail: string; pointer: string }[];
+  // Whoever runs a command may know which folder of this machine is meant.
+  const detail = cause instanceof Error && cause.name === 'ArtifactError' ? cause.message : message;
+  return [`${title}: ${detail}`, ...errors.map((each) => `  ${each.pointer} ${each.detail}`)].join('\n');
 }

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { Problem } from '#libs/errors';
@@ -12,7 +11,7 @@ import {
   type ModelDetails,
   type Promotion,
 } from '#libs/models';
-import { withFeatures } from './command-context.js';
+import { origin, withFeatures } from './command-context.js';
 import { compareCommand } from './compare.command.js';
 
 const MODEL = ['<model>', 'its name, or a URI: models:/name/3, models:/name@alias'] as const;
@@ -212,10 +211,6 @@ function print({ name, versions, history, processes }: ModelDetails): void {
 
 function by(userId: number | null, from: string): string {
   return userId === null ? from : `user ${userId}, ${from}`;
-}
-
-function origin() {
-  return { from: `command line (${userInfo().username})` };
 }
 
 function alias(value: string): string {

@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
+import type { ScoringProgress } from '#libs/scoring';
 
 const LINE_EVERY_MS = 2_000;
 
@@ -27,4 +28,62 @@ export function showProgress(what: string, quiet = false): Progress {
     },
     stop: () => bar.stop(),
   };
+}
+
+interface RowsProgress {
+  update(progress: ScoringProgress): void;
+  /** With the number of rows, where all were done. */
+  stop(rows?: number, resumedRows?: number): void;
+}
+
+/** The same of a file whose size is known by its bytes: rows, rows a second, and the time left. */
+export function showScoring(quiet = false): RowsProgress {
+  if (quiet) return { update: () => undefined, stop: () => undefined };
+  const started = performance.now();
+  let first: ScoringProgress | undefined;
+  const seconds = () => (performance.now() - started) / 1000;
+  const bar = new SingleBar(
+    {
+      format: (_options, { progress }, { rows, errors, left }: Record<string, string>) =>
+        `${Number.isNaN(progress) ? '' : `${barOf(progress)} ${Math.floor(progress * 100)} %, `}${rows}${errors}${left}`,
+      noTTYOutput: true,
+      notTTYSchedule: LINE_EVERY_MS,
+      hideCursor: true,
+      stream: process.stderr,
+    },
+    Presets.shades_classic,
+  );
+  return {
+    update: (progress) => {
+      first ??= progress;
+      if (!process.stderr.isTTY && seconds() * 1000 < LINE_EVERY_MS) return;
+      const { rows, errors, share } = progress;
+      const rate = (rows - progress.resumedRows) / seconds();
+      const left = (seconds() / (share - first.share)) * (1 - share);
+      const payload = {
+        rows: `${rows} rows, ${Math.round(rate)} rows/s`,
+        errors: errors > 0 ? `, ${errors} with an error` : '',
+        left: Number.isFinite(left) ? `, ${Math.ceil(left)} s left` : '',
+      };
+      if (bar.isActive) bar.update(share, payload);
+      else bar.start(1, share, payload);
+    },
+    stop: (rows, resumedRows = 0) => {
+      bar.stop();
+      if (rows !== undefined) {
+        const scored = rows - resumedRows;
+        const before = resumedRows > 0 ? ` on top of ${resumedRows}` : '';
+        console.error(
+          `Scored ${scored} rows${before} in ${seconds().toFixed(1)} s, ${Math.round(scored / seconds())} rows/s.`,
+        );
+      }
+    },
+  };
+}
+
+const BAR_WIDTH = 30;
+
+function barOf(share: number): string {
+  const done = Math.round(share * BAR_WIDTH);
+  return '█'.repeat(done) + '░'.repeat(BAR_WIDTH - done);
 }

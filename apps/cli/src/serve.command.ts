@@ -1,14 +1,55 @@
 import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { childEnvironment } from '#libs/config';
 
 const API = fileURLToPath(new URL('../../api/src/main.js', import.meta.url));
 
+interface ServeOptions {
+  model?: string;
+  port?: string;
+  host?: string;
+}
+
 /** The service is a process of its own: this starts it in the foreground and ends as it ends. */
 export function serveCommand(): Command {
-  return new Command('serve').description('start the API, like npm start').action(async () => {
-    const api = spawn(process.execPath, [API], { stdio: 'inherit' });
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => api.kill(signal));
-    process.exitCode = await new Promise<number>((resolve) => api.once('exit', (code) => resolve(code ?? 1)));
-  });
+  return new Command('serve')
+    .description('start the API, like npm start')
+    .option(
+      '-m, --model <model>',
+      'the one behind /predict: the folder of an artifact, or models:/name/3, models:/name@alias',
+    )
+    .option('-p, --port <port>', 'where it listens; PORT unless said', port)
+    .option('--host <host>', 'HOST unless said')
+    .action(serve);
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const environment = {
+    ...(options.model && { DEFAULT_MODEL: await referenceOf(options.model) }),
+    ...(options.port && { PORT: options.port }),
+    ...(options.host && { HOST: options.host }),
+  };
+  const api = spawn(process.execPath, [API], { stdio: 'inherit', env: childEnvironment(environment) });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => api.kill(signal));
+  process.exitCode = await new Promise<number>((resolve) => api.once('exit', (code) => resolve(code ?? 1)));
+}
+
+/** A folder is registered first: what answers callers is a version that the record can name. */
+async function referenceOf(model: string): Promise<string> {
+  if (model.startsWith('models:/')) return model;
+  const [{ origin, withFeatures }, { ModelRegistry }] = await Promise.all([
+    import('./command-context.js'),
+    import('#libs/models'),
+  ]);
+  const { version } = await withFeatures((features) =>
+    features.get(ModelRegistry).register(resolve(model), origin()),
+  );
+  return `models:/${version.name}/${version.version}`;
+}
+
+function port(value: string): string {
+  if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return value;
+  throw new InvalidArgumentError('It is no number from 0 to 65535.');
 }

@@ -18,6 +18,8 @@ export interface LogItem {
   user: { id: number; username: string | null };
   model: { name: string; version: string };
   dialect: string;
+  /** Null where the body could not be read, and of records from before rows were counted. */
+  row_count: number | null;
   status: number;
   input: unknown;
   output: unknown;
@@ -59,7 +61,7 @@ export class PredictionLog {
     values.push(limit + 1);
 
     const rows = await this.dataSource.query<Record<string, never>[]>(
-      `SELECT id, request_uuid, user_id, username, model, model_version, dialect, status_code, input, output,
+      `SELECT id, request_uuid, user_id, username, model, model_version, dialect, row_count, status_code, input, output,
               created_datetime, duration_ms
        FROM prediction_log ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
        ORDER BY id DESC LIMIT $${values.length}`,
@@ -77,6 +79,7 @@ function toItem(row: Record<string, never>): LogItem {
     user: { id: row.user_id!, username: row.username! },
     model: { name: row.model!, version: row.model_version! },
     dialect: row.dialect!,
+    row_count: row.row_count!,
     status: row.status_code!,
     input: row.input!,
     output: row.output!,

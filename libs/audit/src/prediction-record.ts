@@ -7,6 +7,8 @@ export interface PredictionRecord {
   dialect: string;
   /** The input as JSON text; `'null'` where the body was not JSON. */
   input: string;
+  /** Null where the body could not be read. */
+  rowCount: number | null;
   ignoredColumns: readonly string[];
   statusCode: number;
   /** The body of the answer as JSON text, exactly as it is sent. */
@@ -22,7 +24,7 @@ export function toJson(record: PredictionRecord): string {
   return (
     `{"user_id":${record.userId},"request_uuid":${JSON.stringify(record.requestUuid)},` +
     `"model":${JSON.stringify(record.model)},"model_version":${JSON.stringify(record.modelVersion)},` +
-    `"dialect":${JSON.stringify(record.dialect)},"input":${storable(record.input)},` +
+    `"dialect":${JSON.stringify(record.dialect)},"input":${storable(record.input)},"row_count":${record.rowCount},` +
     `"ignored_columns":${storable(JSON.stringify(record.ignoredColumns))},"status_code":${record.statusCode},` +
     `"output":${storable(record.output)},"duration_ms":${record.durationMs.toFixed(3)}}`
   );

@@ -25,7 +25,7 @@ export class PredictionRequest {
   @Column('integer', { name: 'user_id' })
   userId!: number;
 
-  /** As sent; null where the body was not JSON. */
+  /** As sent, or its equal in JSON where it was CSV or binary; null where it could not be read. */
   @Column('jsonb', { nullable: true })
   input!: unknown;
 
@@ -50,4 +50,8 @@ export class PredictionRequest {
 
   @Column('text', { name: 'ignored_columns', array: true, default: [] })
   ignoredColumns!: string[];
+
+  /** Null where the body could not be read, and of what was recorded before rows were counted. */
+  @Column('integer', { name: 'row_count', nullable: true })
+  rowCount!: number | null;
 }

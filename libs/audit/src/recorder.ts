@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Batcher, QueueFull } from '#libs/batching';
+import { MicroBatcher, QueueFull } from '#libs/micro-batching';
 import { CONFIG, type Config } from '#libs/config';
 import { HeldConnection, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
@@ -26,11 +26,11 @@ const INSERT = `
     SELECT nextval('requests_id_seq') AS id, *
     FROM json_to_recordset($1) AS record (
       user_id integer, request_uuid text, model text, model_version text, dialect text, input jsonb,
-      ignored_columns text[], status_code smallint, output jsonb, duration_ms real)
+      row_count integer, ignored_columns text[], status_code smallint, output jsonb, duration_ms real)
   ), request AS (
     INSERT INTO requests
-      (id, user_id, request_uuid, model, model_version, dialect, input, ignored_columns, created_datetime)
-    SELECT id, user_id, request_uuid, model, model_version, dialect, input, ignored_columns,
+      (id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns, created_datetime)
+    SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns,
            now() - duration_ms * interval '1 millisecond'
     FROM record
   ), response AS (
@@ -48,7 +48,7 @@ const LOST_LOG_EVERY_MS = 1_000;
 @Injectable()
 export class Recorder implements OnApplicationShutdown {
   private readonly logger = new Logger(Recorder.name);
-  private readonly batcher: Batcher<PredictionRecord, string>;
+  private readonly batcher: MicroBatcher<PredictionRecord, string>;
   private readonly connection: HeldConnection;
   private readonly isAsync: boolean;
   private lost = 0;
@@ -57,7 +57,7 @@ export class Recorder implements OnApplicationShutdown {
   constructor(@Inject(DataSource) dataSource: DataSource, @Inject(CONFIG) config: Config) {
     this.connection = new HeldConnection(dataSource);
     this.isAsync = config.auditMode === 'async';
-    this.batcher = new Batcher({
+    this.batcher = new MicroBatcher({
       run: (records) => this.write(records),
       maxBatch: MAX_BATCH_RECORDS,
       maxQueued: config.auditQueueRows,

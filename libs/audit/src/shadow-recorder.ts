@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Batcher } from '#libs/batching';
+import { MicroBatcher } from '#libs/micro-batching';
 import { DataSource } from 'typeorm';
 
 /** What a candidate would have answered, as it is written down. */
@@ -26,12 +26,12 @@ const LOST_LOG_EVERY_MS = 10_000;
 @Injectable()
 export class ShadowRecorder implements OnApplicationShutdown {
   private readonly logger = new Logger(ShadowRecorder.name);
-  private readonly batcher: Batcher<ShadowRecord, void>;
+  private readonly batcher: MicroBatcher<ShadowRecord, void>;
   private lost = 0;
   private lostLoggedAt = -Infinity;
 
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {
-    this.batcher = new Batcher({
+    this.batcher = new MicroBatcher({
       run: (records) => this.insert(records),
       maxBatch: MAX_BATCH_RECORDS,
       maxQueued: MAX_QUEUED_RECORDS,

@@ -52,6 +52,11 @@ test('an empty environment has every default of the operating contract', () => {
     modelQueueRows: 10_000,
     auditMode: 'commit',
     auditQueueRows: 10_000,
+    batchDir: join(process.cwd(), '.data/batches'),
+    batchWorker: 'beside',
+    maxBatchBytes: 1024 ** 3,
+    maxBatchesPerUser: 10,
+    batchTtlHours: 72,
   });
 });
 
@@ -83,6 +88,11 @@ test('every variable reaches the setting it is for', () => {
     MODEL_QUEUE_ROWS: '9',
     AUDIT_MODE: 'async',
     AUDIT_QUEUE_ROWS: '7',
+    BATCH_DIR: '/var/lib/batches',
+    BATCH_WORKER: 'separate',
+    MAX_BATCH_BYTES: '1234567',
+    MAX_BATCHES_PER_USER: '4',
+    BATCH_TTL_HOURS: '24',
   });
   expect(config).toEqual({
     appEnv: 'production',
@@ -113,6 +123,11 @@ test('every variable reaches the setting it is for', () => {
     modelQueueRows: 9,
     auditMode: 'async',
     auditQueueRows: 7,
+    batchDir: '/var/lib/batches',
+    batchWorker: 'separate',
+    maxBatchBytes: 1_234_567,
+    maxBatchesPerUser: 4,
+    batchTtlHours: 24,
   });
 });
 
@@ -144,6 +159,10 @@ describe('bad variables', () => {
     DOCS_ENABLED: 'bad-flag',
     AUDIT_MODE: 'bad-mode',
     AUDIT_QUEUE_ROWS: '-4711',
+    BATCH_WORKER: 'bad-place',
+    MAX_BATCH_BYTES: '1023',
+    MAX_BATCHES_PER_USER: '4711.5',
+    BATCH_TTL_HOURS: '-4711',
   };
 
   test('are all reported at once, each by its name', () => {
@@ -233,6 +252,10 @@ describe('an empty variable counts as unset', () => {
       'JWT_SECRET',
     ]);
   });
+});
+
+test('batches are kept below DATA_DIR, unless they have a place of their own', () => {
+  expect(loadConfig({ DATA_DIR: '/data' }).batchDir).toBe('/data/batches');
 });
 
 test.each(['postgres://host/db', 'postgresql://user:password@host:5432/db?sslmode=require'])(

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
 const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
@@ -48,6 +48,12 @@ const variables = z.object({
   MODEL_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
   AUDIT_MODE: z.enum(['commit', 'async']).default('commit'),
   AUDIT_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
+  /** Shared by the API and the workers; unset: below DATA_DIR. */
+  BATCH_DIR: z.string().optional(),
+  BATCH_WORKER: z.enum(['beside', 'separate']).default('beside'),
+  MAX_BATCH_BYTES: integer(1024, 1024 ** 4).default(1024 ** 3),
+  MAX_BATCHES_PER_USER: integer(1, 10_000).default(10),
+  BATCH_TTL_HOURS: integer(1, 24 * 366).default(72),
 });
 
 const required = { production: ['DATABASE_URL', 'JWT_SECRET'] as const };
@@ -107,6 +113,12 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     modelQueueRows: value.MODEL_QUEUE_ROWS,
     auditMode: value.AUDIT_MODE,
     auditQueueRows: value.AUDIT_QUEUE_ROWS,
+    batchDir: resolve(value.BATCH_DIR ?? join(value.DATA_DIR, 'batches')),
+    /** Whether the API starts a worker beside itself, or somebody else sees to workers. */
+    batchWorker: value.BATCH_WORKER,
+    maxBatchBytes: value.MAX_BATCH_BYTES,
+    maxBatchesPerUser: value.MAX_BATCHES_PER_USER,
+    batchTtlHours: value.BATCH_TTL_HOURS,
   });
 }
 

@@ -14,12 +14,23 @@ export interface Coerced {
 }
 
 /** A converted value, or what is wrong with the value; a value can be a string, so that a mistake is an object. */
-type Converted = number | string | Mistake;
-class Mistake {
+export type Converted = number | string | Mistake;
+export class Mistake {
   constructor(readonly detail: string) {}
 }
 
 type Convert = (value: unknown) => Converted;
+
+/** One column's rules: what becomes of a value that is there, and of one that is not. */
+export interface ColumnCoercion {
+  readonly name: string;
+  readonly convert: Convert;
+  readonly absent: Converted;
+}
+
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
 
 /**
  * Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. Each digit can match in one
@@ -35,15 +46,10 @@ export function compileCoercion(
   columns: readonly Column[],
   elementTypes: readonly ElementType[] = columns.map(() => 'float32'),
 ): (features: Features) => Coerced {
-  const compiled = columns.map((column, index) => {
-    const convert = compileColumn(column, elementTypes[index]!);
-    return {
-      name: column.name,
-      pointer: pointerTo(column.name),
-      convert,
-      absent: whenAbsent(column, convert),
-    };
-  });
+  const compiled = compileColumns(columns, elementTypes).map((column) => ({
+    ...column,
+    pointer: pointerTo(column.name),
+  }));
   const names = new Set(columns.map(({ name }) => name));
 
   return (features) => {
@@ -67,6 +73,17 @@ export function compileCoercion(
     const ignoredColumns = keys.length === present ? [] : keys.filter((key) => !names.has(key));
     return { row, errors, ignoredColumns };
   };
+}
+
+/** The same rules column by column, for tables. */
+export function compileColumns(
+  columns: readonly Column[],
+  elementTypes: readonly ElementType[],
+): ColumnCoercion[] {
+  return columns.map((column, index) => {
+    const convert = compileColumn(column, elementTypes[index]!);
+    return { name: column.name, convert, absent: whenAbsent(column, convert) };
+  });
 }
 
 /** A JSON Pointer in a URI fragment (RFC 6901 §6). */
@@ -114,6 +131,8 @@ function numeric({ minimum = -Infinity, maximum = Infinity }: Column, elementTyp
       case 'boolean':
         return check(value ? 1 : 0);
       case 'string': {
+        const simple = readSimple(value);
+        if (!Number.isNaN(simple)) return check(simple);
         const text = value.trim();
         return PLAIN_DECIMAL.test(text) ? check(Number(text)) : notNumeric;
       }
@@ -121,6 +140,33 @@ function numeric({ minimum = -Infinity, maximum = Infinity }: Column, elementTyp
         return notNumeric;
     }
   };
+}
+
+const MOST_SIMPLE_CHARACTERS = 15;
+const POWERS_OF_TEN = Array.from({ length: MOST_SIMPLE_CHARACTERS }, (_, exponent) =>
+  Number(`1e${exponent}`),
+);
+
+/**
+ * Digits with at most one point and one minus, as nearly every cell of a file has them, in half the time: fifteen
+ * digits and a power of ten below 10^22 are float64s, so that their quotient is what `Number` reads.
+ * @returns NaN for every other text, also for such as are numbers
+ */
+function readSimple(text: string): number {
+  const { length } = text;
+  if (length > MOST_SIMPLE_CHARACTERS) return NaN;
+  const first = text.charCodeAt(0) === MINUS ? 1 : 0;
+  let digits = 0;
+  let point = -1;
+  for (let at = first; at < length; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit >= 0 && digit <= 9) digits = digits * 10 + digit;
+    else if (digit === POINT - ZERO && point < 0) point = at;
+    else return NaN;
+  }
+  if (length - first - (point < 0 ? 0 : 1) < 1) return NaN;
+  const size = point < 0 ? digits : digits / POWERS_OF_TEN[length - 1 - point]!;
+  return first === 0 ? size : -size;
 }
 
 function rangeText(minimum: number, maximum: number): string {
@@ -143,6 +189,9 @@ function boolean(): Convert {
       case 'number':
         return value === 0 || value === 1 ? value : notBoolean;
       case 'string':
+        // As they stand in nearly every cell.
+        if (value === '0') return 0;
+        if (value === '1') return 1;
         return words.get(value.trim().toLowerCase()) ?? notBoolean;
       default:
         return notBoolean;

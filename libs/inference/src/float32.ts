@@ -6,12 +6,48 @@
  * of two (-96, 87, 90) another one of eight digits would read back as well, and nine are written.
  */
 export function formatFloat32(value: number): string {
-  const isExact = (digits: number) => Math.fround(Number(value.toPrecision(digits))) === value;
+  const size = Math.abs(value);
+  const decimal = size >= 1e-4 && size < 1e6 ? roundToDigits : parseDigits;
+  const exponent = exponentOf(size);
   let digits = 7;
-  if (isExact(digits)) while (digits > 1 && isExact(digits - 1)) digits--;
-  else while (digits < 9 && !isExact(digits)) digits++;
-  return String(Number(value.toPrecision(digits)));
+  let nearest = decimal(size, digits, exponent);
+  if (Math.fround(nearest) === size) {
+    while (digits > 1) {
+      const shorter = decimal(size, --digits, exponent);
+      if (Math.fround(shorter) !== size) break;
+      nearest = shorter;
+    }
+  } else {
+    while (digits < 9 && Math.fround(nearest) !== size) nearest = decimal(size, ++digits, exponent);
+  }
+  return String(value < 0 ? -nearest : nearest);
 }
+
+/** Of the power of ten below it. */
+function exponentOf(size: number): number {
+  let exponent = 0;
+  if (size >= 1e-4 && size < 1) while (size * POWERS_OF_TEN[-exponent]! < 1) exponent--;
+  else if (size < 1e6) while (size >= POWERS_OF_TEN[exponent + 1]!) exponent++;
+  return exponent;
+}
+
+function parseDigits(size: number, digits: number): number {
+  return Number(size.toPrecision(digits));
+}
+
+/**
+ * The same without the way through text. A float32 has 24 bits and 5^12 has 28, so that
+ * its product with a power of ten up to 10^12 is a float64, exactly; and so is the quotient of two whole numbers below
+ * 2^53, correctly rounded, the float64 nearest to the decimal.
+ */
+function roundToDigits(size: number, digits: number, exponent: number): number {
+  const decimals = digits - 1 - exponent;
+  if (decimals >= 0) return Math.round(size * POWERS_OF_TEN[decimals]!) / POWERS_OF_TEN[decimals]!;
+  return Math.round(size / POWERS_OF_TEN[-decimals]!) * POWERS_OF_TEN[-decimals]!;
+}
+
+/** Exact, and read from text: `10 ** n` need not be. */
+const POWERS_OF_TEN = Array.from({ length: 13 }, (_, exponent) => Number(`1e${exponent}`));
 
 /**
  * The shortest decimal of a number that came out of a graph: of a float32 where it is one, else of a float64.

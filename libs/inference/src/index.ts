@@ -7,8 +7,18 @@
 export { Model, TimeLimitExceeded, TooManyRows, type LoadOptions } from './model.js';
 export type { Place } from './place.js';
 export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';
-export { ARTIFACT_FILES, ArtifactError, readArtifact, type Artifact, type Manifest } from './artifact.js';
+export { ARTIFACT_FILES, ArtifactError, readArtifact, type Artifact } from './artifact.js';
+export type { Manifest } from './artifact-schemas.js';
 export { type Column, type ColumnType } from './input-schema.js';
-export { compileCoercion, type Coerced, type Features } from './coercion.js';
-export type { Row } from './row.js';
+export {
+  compileCoercion,
+  compileColumns,
+  Mistake,
+  type Coerced,
+  type ColumnCoercion,
+  type Features,
+} from './coercion.js';
+export type { ElementType, InputTensor, Row } from './row.js';
 export { formatFloat32, formatNumber } from './float32.js';
+export { Session } from './session.js';
+export type { InputRows, Outputs } from './tensors.js';

@@ -20,6 +20,16 @@ function probabilitiesOf(prediction: Prediction): readonly number[] {
   return prediction.probabilities;
 }
 
+test('a call of many rows is answered to its end, also by a model that is released meanwhile', async () => {
+  const model = await Model.load(ARTIFACT, { maxQueued: 100 });
+  const rows = Array.from({ length: 5000 }, (_, index): Row => [index % 90, 1000, 35, 500_000, 8, 135, 1, 0]);
+  const asked = model.infer(rows);
+  const [predictions] = await Promise.all([asked, model.release()]);
+  expect(predictions).toHaveLength(5000);
+  expect(probabilitiesOf(predictions[25]!)[1]).toBeCloseTo(0.5124506, 6);
+  expect(predictions[4975]).toEqual(predictions[25]);
+});
+
 describe.each([
   ['where its measured time puts it', undefined],
   ['in a thread of its own', 'worker thread'],
@@ -104,7 +114,7 @@ describe.each([
 
   test('a row that cannot become a tensor fails alone with its batch, and the model answers on', async () => {
     const wrong = new Array<number>(9).fill(0) as Row;
-    await expect(model.infer([wrong])).rejects.toThrow(/does not match data length/);
+    await expect(model.infer([wrong])).rejects.toThrow(/values, the model takes 8/);
     const golden = await goldenCases();
     expect((await infer(golden[0]!.input))[1]).toBeCloseTo(0.5124506, 6);
   });

@@ -1,10 +1,10 @@
-import { Batcher } from '#libs/batching';
-import type { Manifest } from './artifact.js';
+import { MicroBatcher } from '#libs/micro-batching';
+import type { Manifest } from './artifact-schemas.js';
 import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { Column } from './input-schema.js';
 import { RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
 import type { Prediction } from './prediction.js';
-import type { Row } from './row.js';
+import type { InputTensor, Row } from './row.js';
 import { Session } from './session.js';
 import { WorkerSession, type Loaded } from './worker-session.js';
 
@@ -29,8 +29,11 @@ export interface LoadOptions {
 /** The rows of a call were not all answered in time. They may still be computed, if they were on their way. */
 export class TimeLimitExceeded extends Error {}
 
-/** More rows in one call than the model could ever take. */
+/** More rows in one call than the model can answer within the time limit. */
 export class TooManyRows extends Error {}
+
+/** A large call waits in parts, so that others find room between them. */
+const MAX_ROWS_IN_PART = 1000;
 
 interface Asked {
   row: Row;
@@ -46,7 +49,8 @@ interface Asked {
  * other stays where it is, and its runs delay no one but its own callers (docs/adr/0006).
  *
  * Invariants
- * - of a call's rows all are queued or none, and none is computed whose time is over before its batch starts;
+ * - of a call's rows, or of each part of a large call, all are queued or none, and none is computed whose time is over
+ *   before its batch starts;
  * - rows wait in order of arrival and have one time limit, so that those whose time is over are the first of a batch;
  * - no more rows wait than can be answered within the time limit, at the speed that the warm-up measured.
  */
@@ -57,13 +61,17 @@ export class Model {
   readonly columns: readonly Column[];
   readonly contentSha256: string;
   readonly place: Place;
+  /** What the graph takes. */
+  readonly inputs: readonly InputTensor[];
   readonly coerce: (features: Features) => Coerced;
-  private readonly batcher: Batcher<Asked, Prediction>;
+  private readonly batcher: MicroBatcher<Asked, Prediction>;
   private readonly maxRows: number;
+  private readonly rowsInPart: number;
+  private readonly inParts = new Set<Promise<Prediction[]>>();
   private released?: Promise<void>;
 
   private constructor(
-    { artifact, place, batch, elementTypes }: Loaded,
+    { artifact, place, batch, inputs, elementTypes }: Loaded,
     private readonly session: Session | WorkerSession,
     private readonly timeLimitMs: number,
     maxQueued: number,
@@ -74,10 +82,13 @@ export class Model {
     this.columns = artifact.columns;
     this.contentSha256 = artifact.contentSha256;
     this.place = place;
+    this.inputs = inputs;
     this.coerce = compileCoercion(artifact.columns, elementTypes);
-    const maxWaiting = Math.min(maxQueued, rowsWithin(timeLimitMs, batch));
-    this.maxRows = batch.rows + maxWaiting;
-    this.batcher = new Batcher({
+    const rowsInTime = rowsWithin(timeLimitMs, batch);
+    const maxWaiting = Math.min(maxQueued, rowsInTime);
+    this.maxRows = batch.rows + rowsInTime;
+    this.rowsInPart = Math.min(maxWaiting, MAX_ROWS_IN_PART);
+    this.batcher = new MicroBatcher({
       run: (asked) => this.run(asked),
       maxBatch: batch.rows,
       maxQueued: maxWaiting,
@@ -113,7 +124,8 @@ export class Model {
       return Promise.reject(new TooManyRows(`The model takes at most ${this.maxRows} rows at once.`));
     }
     const deadline = performance.now() + this.timeLimitMs;
-    const answers = this.batcher.addAll(rows.map((row) => ({ row, deadline })));
+    const answers =
+      rows.length <= this.rowsInPart ? this.ask(rows, deadline) : this.askInParts(rows, deadline);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(this.late()), this.timeLimitMs);
       answers.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -122,7 +134,27 @@ export class Model {
 
   /** Waits for what was asked; afterwards nothing of the model is left. */
   release(): Promise<void> {
-    return (this.released ??= this.batcher.idle().then(() => this.session.release()));
+    return (this.released ??= Promise.allSettled(this.inParts)
+      .then(() => this.batcher.idle())
+      .then(() => this.session.release()));
+  }
+
+  private ask(rows: readonly Row[], deadline: number): Promise<Prediction[]> {
+    return this.batcher.addAll(rows.map((row) => ({ row, deadline })));
+  }
+
+  /** One part after another: between two of them nothing of the call waits, and the model must not be released. */
+  private askInParts(rows: readonly Row[], deadline: number): Promise<Prediction[]> {
+    const all = async () => {
+      const predictions: Prediction[] = [];
+      for (let start = 0; start < rows.length; start += this.rowsInPart) {
+        predictions.push(...(await this.ask(rows.slice(start, start + this.rowsInPart), deadline)));
+      }
+      return predictions;
+    };
+    const answers = all().finally(() => this.inParts.delete(answers));
+    this.inParts.add(answers);
+    return answers;
   }
 
   private async run(asked: readonly Asked[]): Promise<(Prediction | Error)[]> {

@@ -1,10 +1,18 @@
 import ort from 'onnxruntime-node';
-import type { Artifact, Golden } from './artifact.js';
+import type { Golden } from './artifact-schemas.js';
+import type { Artifact } from './artifact.js';
 import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { MeasuredRun } from './place.js';
 import type { Prediction } from './prediction.js';
-import type { ElementType, Row } from './row.js';
-import { layOutInputs, layOutOutputs, type InputLayout, type OutputLayout } from './tensors.js';
+import type { ElementType, InputTensor, Row } from './row.js';
+import {
+  layOutInputs,
+  layOutOutputs,
+  type InputLayout,
+  type InputRows,
+  type OutputLayout,
+  type Outputs,
+} from './tensors.js';
 
 /** The sizes of batches that a warm-up tries, and how often each: the first runs of a session take longer. */
 const BATCH_SIZES = [1, 4, 16, 64, 256];
@@ -24,6 +32,7 @@ export class Session {
     private readonly inputs: InputLayout,
     private readonly outputs: OutputLayout,
     private readonly coerce: (features: Features) => Coerced,
+    private readonly labels: readonly string[],
   ) {}
 
   /** @throws Error */
@@ -32,14 +41,16 @@ export class Session {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
-      logSeverityLevel: 3,
+      // What fails is thrown as well; ONNX Runtime would write it to standard error past every log.
+      logSeverityLevel: 4,
     }).catch((cause: Error) => {
       throw new Error(`ONNX Runtime does not load model.onnx: ${cause.message}`, { cause });
     });
     try {
       const inputs = layOutInputs(session.inputMetadata, columns);
       const outputs = layOutOutputs(session.outputMetadata, manifest);
-      return new Session(session, inputs, outputs, compileCoercion(columns, inputs.elementTypes));
+      const labels = manifest.task === 'regression' ? [] : manifest.labels;
+      return new Session(session, inputs, outputs, compileCoercion(columns, inputs.elementTypes), labels);
     } catch (error) {
       await session.release();
       throw error;
@@ -51,13 +62,39 @@ export class Session {
     return this.inputs.elementTypes;
   }
 
+  /** What its answers' numbers are. */
+  get numberType(): 'float32' | 'float64' {
+    return this.outputs.numberType;
+  }
+
+  /** What the graph takes. */
+  get inputTensors(): readonly InputTensor[] {
+    return this.inputs.tensors;
+  }
+
   /** Never by itself: it lives in the thread that asks. */
   readonly hasEnded = false;
 
   /** One prediction a row, in their order. */
   async run(rows: readonly Row[]): Promise<Prediction[]> {
-    const results = await this.session.run(this.inputs.feeds(rows), this.outputs.fetches);
-    return this.outputs.read(results, rows.length);
+    const input = this.allocate(rows.length);
+    const width = this.elementTypes.length;
+    for (const [index, row] of rows.entries()) {
+      if (row.length !== width) throw new Error(`a row has ${row.length} values, the model takes ${width}`);
+      for (let column = 0; column < width; column++) input.set(index, column, row[column]!);
+    }
+    return toPredictions(await this.runRows(input, 0, rows.length), rows.length, this.labels);
+  }
+
+  /** Room for so many rows, for whoever has many of them: they go into the tensors without a detour. */
+  allocate(rows: number): InputRows {
+    return this.inputs.allocate(rows);
+  }
+
+  /** Answers the rows from `start` up to `end`. */
+  async runRows(input: InputRows, start: number, end: number): Promise<Outputs> {
+    const results = await this.session.run(input.feeds(start, end), this.outputs.fetches);
+    return this.outputs.read(results, end - start);
   }
 
   /**
@@ -108,6 +145,16 @@ export class Session {
   async release(): Promise<void> {
     await this.session.release();
   }
+}
+
+function toPredictions(outputs: Outputs, rows: number, labels: readonly string[]): Prediction[] {
+  if ('values' in outputs) return Array.from(outputs.values, (value) => ({ value }));
+  const { chosen, probabilities } = outputs;
+  const width = labels.length;
+  return Array.from({ length: rows }, (_, row) => ({
+    label: labels[chosen[row]!]!,
+    probabilities: Array.prototype.slice.call(probabilities, row * width, (row + 1) * width) as number[],
+  }));
 }
 
 /** What a golden case promises, beside what was found. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { QueueFull } from '#libs/batching';
+import { QueueFull } from '#libs/micro-batching';
 import { Model, TimeLimitExceeded, type LoadOptions } from './model.js';
 import { WorkerSession } from './worker-session.js';
 
@@ -35,7 +35,7 @@ describe('where a model runs', () => {
     expect(there.place).toBe('worker thread');
     const rows = Array.from({ length: 1000 }, (_, index) => here.columns.map(() => index / 7));
     expect(await there.infer(rows)).toEqual(await here.infer(rows));
-    await expect(there.infer([[1]])).rejects.toThrow(/does not match data length/);
+    await expect(there.infer([[1]])).rejects.toThrow(/values, the model takes 8/);
     expect(await there.infer(rows.slice(0, 1))).toHaveLength(1);
   });
 

@@ -1,8 +1,7 @@
 import ort from 'onnxruntime-node';
-import type { Manifest } from './artifact.js';
+import type { Manifest } from './artifact-schemas.js';
 import type { Column } from './input-schema.js';
-import type { Prediction } from './prediction.js';
-import type { ElementType, Row } from './row.js';
+import type { ElementType, InputTensor } from './row.js';
 
 /**
  * Between rows and tensors, worked out once from what the graph declares. Both ways that the converters of scikit-learn
@@ -15,13 +14,37 @@ const ELEMENT_TYPES: readonly string[] = ['float32', 'float64', 'int64', 'int32'
 export interface InputLayout {
   /** What each column's values become, in the schema's order. */
   readonly elementTypes: readonly ElementType[];
-  feeds(rows: readonly Row[]): Record<string, ort.Tensor>;
+  readonly tensors: readonly InputTensor[];
+  /** Room for so many rows. */
+  allocate(rows: number): InputRows;
+}
+
+/** Rows on their way into tensors. */
+export interface InputRows {
+  set(row: number, column: number, value: number | string): void;
+  /** Puts a copy of one row in another's place. */
+  copy(from: number, to: number): void;
+  /** Of the rows from `start` up to `end`. */
+  feeds(start: number, end: number): Record<string, ort.Tensor>;
 }
 
 export interface OutputLayout {
   readonly fetches: readonly string[];
-  read(results: ort.InferenceSession.ReturnType, count: number): Prediction[];
+  /** What its numbers are. */
+  readonly numberType: 'float32' | 'float64';
+  /** @throws Error for a label that the manifest does not have */
+  read(results: ort.InferenceSession.ReturnType, rows: number): Outputs;
 }
+
+/** What a run answered, one row after another: of a regression its values, of a classifier what it chose and why. */
+export type Outputs =
+  | { readonly values: ArrayLike<number> }
+  | {
+      /** The index of a label in the manifest, one a row. */
+      readonly chosen: ArrayLike<number>;
+      /** As many a row as there are labels. */
+      readonly probabilities: ArrayLike<number>;
+    };
 
 type Metadata = ort.InferenceSession.ValueMetadata;
 type TensorMetadata = Extract<Metadata, { isTensor: true }>;
@@ -44,9 +67,20 @@ function oneTensor(input: TensorMetadata, columns: readonly Column[]): InputLayo
     );
   }
   checkMissing(columns, type);
+  const width = columns.length;
   return {
     elementTypes: columns.map(() => type),
-    feeds: (rows) => ({ [input.name]: makeTensor(type, rows.flat(), [rows.length, columns.length]) }),
+    tensors: [{ name: input.name, elementType: type, shape: [-1, width] }],
+    allocate: (rows) => {
+      const cells = allocateCells(type, rows * width);
+      return {
+        set: (row, column, value) => cells.set(row * width + column, value),
+        copy: (from, to) => cells.copy(from * width, to * width, width),
+        feeds: (start, end) => ({
+          [input.name]: cells.tensor(start * width, end * width, [end - start, width]),
+        }),
+      };
+    },
   };
 }
 
@@ -72,14 +106,25 @@ function tensorPerColumn(inputs: readonly Metadata[], columns: readonly Column[]
   const ranks = columns.map(({ name }) => (byName.get(name) as TensorMetadata).shape.length);
   return {
     elementTypes,
-    feeds: (rows) =>
-      Object.fromEntries(
-        columns.map(({ name }, index) => {
-          const values = rows.map((row) => row[index]!);
-          const shape = ranks[index] === 1 ? [rows.length] : [rows.length, 1];
-          return [name, makeTensor(elementTypes[index]!, values, shape)];
-        }),
-      ),
+    tensors: columns.map(({ name }, index) => ({
+      name,
+      elementType: elementTypes[index]!,
+      shape: ranks[index] === 1 ? [-1] : [-1, 1],
+    })),
+    allocate: (rows) => {
+      const cells = elementTypes.map((type) => allocateCells(type, rows));
+      return {
+        set: (row, column, value) => cells[column]!.set(row, value),
+        copy: (from, to) => cells.forEach((column) => column.copy(from, to, 1)),
+        feeds: (start, end) =>
+          Object.fromEntries(
+            columns.map(({ name }, index) => {
+              const shape = ranks[index] === 1 ? [end - start] : [end - start, 1];
+              return [name, cells[index]!.tensor(start, end, shape)];
+            }),
+          ),
+      };
+    },
   };
 }
 
@@ -95,21 +140,47 @@ function checkMissing(columns: readonly Column[], type: ElementType): void {
   );
 }
 
-function makeTensor(type: ElementType, values: (number | string)[], shape: number[]): ort.Tensor {
+/** The values of one tensor. */
+interface Cells {
+  set(index: number, value: number | string): void;
+  copy(from: number, to: number, size: number): void;
+  tensor(start: number, end: number, shape: number[]): ort.Tensor;
+}
+
+function allocateCells(type: ElementType, size: number): Cells {
   switch (type) {
-    case 'string':
-      return new ort.Tensor('string', values as string[], shape);
-    case 'float32':
-      return new ort.Tensor('float32', new Float32Array(values as number[]), shape);
-    case 'float64':
-      return new ort.Tensor('float64', new Float64Array(values as number[]), shape);
-    case 'int32':
-      return new ort.Tensor('int32', new Int32Array(values as number[]), shape);
-    case 'int64':
-      return new ort.Tensor('int64', BigInt64Array.from(values as number[], BigInt), shape);
-    case 'bool':
-      return new ort.Tensor('bool', new Uint8Array(values as number[]), shape);
+    case 'string': {
+      const values = new Array<string>(size);
+      return {
+        set: (index, value) => (values[index] = value as string),
+        copy: (from, to, size) => values.copyWithin(to, from, from + size),
+        tensor: (start, end, shape) => new ort.Tensor('string', values.slice(start, end), shape),
+      };
+    }
+    case 'int64': {
+      const values = new BigInt64Array(size);
+      return {
+        set: (index, value) => (values[index] = BigInt(value)),
+        copy: (from, to, size) => values.copyWithin(to, from, from + size),
+        tensor: (start, end, shape) => new ort.Tensor('int64', values.subarray(start, end), shape),
+      };
+    }
+    default:
+      return numberCells(type, new ARRAYS[type](size));
   }
+}
+
+const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, bool: Uint8Array };
+
+function numberCells(
+  type: keyof typeof ARRAYS,
+  values: InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>,
+): Cells {
+  return {
+    set: (index, value) => (values[index] = value as number),
+    copy: (from, to, size) => values.copyWithin(to, from, from + size),
+    tensor: (start, end, shape) => new ort.Tensor(type, values.subarray(start, end), shape),
+  };
 }
 
 /** @throws Error */
@@ -126,10 +197,11 @@ function valueOutput(outputs: readonly Metadata[]): OutputLayout {
       `a regression's graph should have one output float32[-1,1]; it has ${outputs.map(describe).join(', ')}`,
     );
   }
-  const { name } = found[0]!;
+  const { name, type } = found[0]! as TensorMetadata;
   return {
     fetches: [name],
-    read: (results) => Array.from(results[name]!.data as Float32Array, (value) => ({ value })),
+    numberType: type as 'float32' | 'float64',
+    read: (results) => ({ values: results[name]!.data as Float32Array }),
   };
 }
 
@@ -153,21 +225,19 @@ function classOutputs(
         `float32[-1,${labels.length}]; it has ${outputs.map(describe).join(', ')}`,
     );
   }
-  const rows = (results: ort.InferenceSession.ReturnType, count: number) => {
-    const data = results[probabilities.name]!.data as Float32Array;
-    return Array.from({ length: count }, (_, row) =>
-      Array.from(data.subarray(row * labels.length, (row + 1) * labels.length)),
-    );
-  };
+  const width = labels.length;
+  const numberType = (probabilities as TensorMetadata).type as 'float32' | 'float64';
   if (manifest.task === 'binary_classification') {
-    const [negative, positive] = labels as [string, string];
+    const { threshold } = manifest;
     return {
       fetches: [probabilities.name],
-      read: (results, count) =>
-        rows(results, count).map((each) => ({
-          label: each[1]! > manifest.threshold ? positive : negative,
-          probabilities: each,
-        })),
+      numberType,
+      read: (results, rows) => {
+        const data = results[probabilities.name]!.data as Float32Array;
+        const chosen = new Uint8Array(rows);
+        for (let row = 0; row < rows; row++) chosen[row] = data[row * width + 1]! > threshold ? 1 : 0;
+        return { chosen, probabilities: data };
+      },
     };
   }
   const label = outputs.find((output) => output.isTensor && /^(int64|string)$/.test(output.type));
@@ -176,15 +246,22 @@ function classOutputs(
       `the graph should have an output of labels, int64[-1] or string[-1]; it has ${outputs.map(describe).join(', ')}`,
     );
   }
+  const indices = new Map(labels.map((name, index) => [name, index]));
   return {
     fetches: [label.name, probabilities.name],
-    read: (results, count) => {
-      const chosen = results[label.name]!.data as ArrayLike<bigint | string>;
-      return rows(results, count).map((probabilitiesOfRow, row) => {
-        const name = String(chosen[row]);
-        if (labels.includes(name)) return { label: name, probabilities: probabilitiesOfRow };
+    numberType,
+    read: (results, rows) => {
+      const named = results[label.name]!.data as ArrayLike<bigint | string>;
+      const indexOf = (row: number) => {
+        const name = String(named[row]);
+        const index = indices.get(name);
+        if (index !== undefined) return index;
         throw new Error(`its label ${name} is none of the manifest's: ${labels.join(', ')}`);
-      });
+      };
+      return {
+        chosen: Uint32Array.from({ length: rows }, (_, row) => indexOf(row)),
+        probabilities: results[probabilities.name]!.data as Float32Array,
+      };
     },
   };
 }

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { ArtifactError, type Artifact } from './artifact.js';
 import type { MeasuredRun, Place } from './place.js';
 import type { Prediction } from './prediction.js';
-import type { ElementType, Row } from './row.js';
+import type { ElementType, InputTensor, Row } from './row.js';
 
 /** What the thread is started with. */
 export interface Order {
@@ -18,6 +18,8 @@ export interface Loaded {
   /** The largest batch the model may run there, and how long it takes. */
   batch: MeasuredRun;
   artifact: Omit<Artifact, 'graph'>;
+  inputs: readonly InputTensor[];
+  /** What the graph takes, a column each. */
   elementTypes: readonly ElementType[];
   /** What was checked, to be opened again on the event loop, where that is the place. */
   graph?: Uint8Array;

@@ -38,8 +38,8 @@ async function load(): Promise<{ session: Session; loaded: Loaded }> {
     if (place === 'worker thread') lowerPriority();
     await session.checkGolden(artifact.golden);
     const batch = decideBatch(runs, place);
-    const { elementTypes } = session;
-    const loaded: Loaded = { place, batch, artifact, elementTypes };
+    const { inputTensors: inputs, elementTypes } = session;
+    const loaded: Loaded = { place, batch, artifact, inputs, elementTypes };
     return { session, loaded: place === 'event loop' ? { ...loaded, graph } : loaded };
   } catch (error) {
     await session.release();

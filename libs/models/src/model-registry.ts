@@ -129,6 +129,12 @@ export class ModelRegistry {
     return details;
   }
 
+  /** The newest last; none of a model that is not registered. */
+  async versionsOf(name: string): Promise<string[]> {
+    const versions = await this.versions.find({ where: { name }, select: { version: true } });
+    return versions.toSorted(byVersion).map(({ version }) => version);
+  }
+
   /** @throws Problem `model-not-found` */
   async find(name: string, version: string): Promise<ModelVersion> {
     const found = await this.versions.findOneBy({ name, version });

@@ -5,7 +5,15 @@
  */
 export { ComparisonModule, PredictionsModule } from './predictions.module.js';
 export { PredictionsService, type PredictionCall } from './predictions.service.js';
-export type { Dialect, Question } from './dialects/dialect.js';
+export {
+  problemJson,
+  type Dialect,
+  type ProblemForm,
+  type Question,
+  type RequestHeaders,
+} from './dialects/dialect.js';
+export { mlflowDialect } from './dialects/mlflow.dialect.js';
 export { namedDialect } from './dialects/named.dialect.js';
+export { oipDialect, oipMetadata } from './dialects/oip.dialect.js';
 export { plainDialect } from './dialects/plain.dialect.js';
 export { ModelComparison, type Comparison, type Differences, type Replay } from './model-comparison.js';

@@ -6,10 +6,34 @@ const MAX_DEPTH = 32;
 
 /** @throws Problem `bad-request` for what is not UTF-8, not JSON, or nested deeper than `MAX_DEPTH`. */
 export function parseJsonBody(body: Buffer): unknown {
+  return parseWith(JSON.parse, body);
+}
+
+/**
+ * The same of a client in Python, whose `json` writes a missing number as NaN, which is no JSON: it is read as null.
+ * @throws Problem `bad-request`
+ */
+export function parsePythonJsonBody(body: Buffer): unknown {
+  return parseWith(parsePythonJson, body);
+}
+
+function parsePythonJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!text.includes('NaN')) throw error;
+    return JSON.parse(text.replace(STRING_OR_NAN, (token) => (token === 'NaN' ? 'null' : token)));
+  }
+}
+
+/** A string that never closes reaches to the end, so that no quote is looked at twice. */
+const STRING_OR_NAN = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\bNaN\b/g;
+
+function parseWith(parse: (text: string) => unknown, body: Buffer): unknown {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = parse(body.toString('utf8'));
   } catch {
     throw Problem.badRequest('The body is not JSON.');
   }

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { RecordedAnswers, type AnswerFigures } from '#libs/audit';
-import { Model, type Manifest } from '#libs/inference';
+import { Problem } from '#libs/errors';
+import { Model, type Features, type Manifest } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
 import { dialects } from './dialects/index.js';
-import { gistOf, type Gist } from './dialects/dialect.js';
+import { gistOf, type Dialect, type Gist } from './dialects/dialect.js';
 
 /** What two versions said of the same inputs. */
 export interface Differences {
@@ -12,7 +13,7 @@ export interface Differences {
   rows: number;
   /** The share of rows with the same label; undefined of a regression. */
   agreement: number | undefined;
-  /** Of the probability of the second label, the confidence, or the value; undefined where there are no rows. */
+  /** Of the probability of the second label, the confidence, or the value; undefined where no answers tell it. */
   meanDifference: number | undefined;
   largestDifference: number | undefined;
   /** Requests that one of the two refused. */
@@ -90,9 +91,9 @@ export class ModelComparison {
         const dialect = dialects.get(answer.dialect);
         if (answer.statusCode !== 200 || !dialect) continue;
         const started = performance.now();
-        const coerced = dialect.read(answer.input).instances.map(loaded.coerce);
-        const isRefused = coerced.some(({ errors }) => errors.length > 0);
-        const predictions = isRefused ? undefined : await loaded.infer(coerced.map(({ row }) => row));
+        const coerced = read(dialect, answer.input, loaded)?.map(loaded.coerce);
+        const isTaken = coerced?.every(({ errors }) => errors.length === 0);
+        const predictions = isTaken ? await loaded.infer(coerced!.map(({ row }) => row)) : undefined;
         times.push(performance.now() - started);
         tally.add(
           dialect.recall(answer.output, manifest),
@@ -109,6 +110,16 @@ export class ModelComparison {
   }
 }
 
+/** Undefined where the model cannot take such a question, as one without names and with another number of columns. */
+function read(dialect: Dialect, input: unknown, model: Model): readonly Features[] | undefined {
+  try {
+    return dialect.read(input, model).instances;
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
 /** Nobody waits for a replay's single answers. */
 const REPLAY_LIMIT_MS = 3_600_000;
 
@@ -116,6 +127,7 @@ const REPLAY_LIMIT_MS = 3_600_000;
 class Tally {
   private requests = 0;
   private rows = 0;
+  private measured = 0;
   private labelled = 0;
   private agreeing = 0;
   private sum = 0;
@@ -129,10 +141,13 @@ class Tally {
     if (!a || !b) return;
     for (const [index, one] of a.entries()) {
       const other = b[index]!;
-      const difference = Math.abs(one.number - other.number);
       this.rows++;
-      this.sum += difference;
-      this.largest = Math.max(this.largest, difference);
+      if (one.number !== undefined && other.number !== undefined) {
+        const difference = Math.abs(one.number - other.number);
+        this.measured++;
+        this.sum += difference;
+        this.largest = Math.max(this.largest, difference);
+      }
       if (one.label === undefined) continue;
       this.labelled++;
       if (one.label === other.label) this.agreeing++;
@@ -140,13 +155,13 @@ class Tally {
   }
 
   result(): Differences {
-    const { requests, rows, refusedByOne } = this;
+    const { requests, rows, measured, refusedByOne } = this;
     return {
       requests,
       rows,
       agreement: this.labelled === 0 ? undefined : this.agreeing / this.labelled,
-      meanDifference: rows === 0 ? undefined : this.sum / rows,
-      largestDifference: rows === 0 ? undefined : this.largest,
+      meanDifference: measured === 0 ? undefined : this.sum / measured,
+      largestDifference: measured === 0 ? undefined : this.largest,
       refusedByOne,
     };
   }

@@ -1,11 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Recorder, ShadowRecorder } from '#libs/audit';
-import { QueueFull } from '#libs/batching';
+import { QueueFull } from '#libs/micro-batching';
 import { Problem, type Actor } from '#libs/errors';
 import { TimeLimitExceeded, TooManyRows, type Coerced, type Model } from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
-import type { Dialect, Question } from './dialects/dialect.js';
-import { parseJsonBody } from './json-body.js';
+import type { Dialect, Question, RequestHeaders } from './dialects/dialect.js';
 
 export interface PredictionCall {
   actor: Actor;
@@ -14,19 +13,22 @@ export interface PredictionCall {
   dialect: Dialect;
   /** The body as it came. */
   body: Buffer;
+  /** Those that it came with. */
+  headers: RequestHeaders;
   /** The one to ask; the default model where none is named. */
   model?: ModelReference;
 }
 
-const MAX_ERRORS = 100;
-
-/** What a body says, as far as it could be read. */
-type Reading =
-  | { input: unknown; question: Question; problem?: undefined }
-  | { input: unknown; question?: undefined; problem: Problem };
+/** What a body says; null, and why, where it could not be read. */
+interface Parsed {
+  input: unknown;
+  problem?: Problem;
+}
 
 /** What a call came to, answered or refused. */
 interface Outcome {
+  /** Null where the question could not be read. */
+  rowCount: number | null;
   ignoredColumns: readonly string[];
   statusCode: number;
   output: string;
@@ -47,17 +49,17 @@ export class PredictionsService {
    * What surrounds every prediction: it is answered or refused, and either way recorded before anyone is told.
    * @returns the answer as JSON text. @throws Problem
    */
-  async predict({ actor, requestId, dialect, body, model: named }: PredictionCall): Promise<string> {
+  async predict({ actor, requestId, dialect, body, headers, model: named }: PredictionCall): Promise<string> {
     const started = performance.now();
     if (this.recorder.isFull) throw Problem.overloaded('Too many predictions are waiting. Please try again.');
     const found = this.models.get(named, actor.userId);
     // Not awaited where it is loaded: this is on the way of every prediction.
     const model = found instanceof Promise ? await found : found;
-    const { input, question, problem: unread } = this.read(dialect, body);
-    const outcome = question
-      ? await this.answer(model, dialect, question, requestId)
-      : this.refusal(unread, requestId);
-    const { ignoredColumns, statusCode, output, problem } = outcome;
+    const { input, problem: unread } = this.parse(dialect, body, headers);
+    const outcome = unread
+      ? refusal(unread, dialect, requestId)
+      : await this.answer(model, dialect, input, requestId);
+    const { rowCount, ignoredColumns, statusCode, output, problem } = outcome;
     await this.recorder.record(
       {
         userId: actor.userId,
@@ -66,50 +68,44 @@ export class PredictionsService {
         modelVersion: model.version,
         dialect: dialect.name,
         input: JSON.stringify(input),
+        rowCount,
         ignoredColumns,
         statusCode,
         output,
         durationMs: performance.now() - started,
       },
-      question &&
-        this.models.shadowOf(model) &&
-        ((recordId) => this.askShadow(model, dialect, question, requestId, recordId)),
+      rowCount !== null && this.models.shadowOf(model)
+        ? (recordId) => this.askShadow(model, dialect, input, requestId, recordId)
+        : undefined,
     );
     if (problem) throw problem;
     return output;
   }
 
-  private read(dialect: Dialect, body: Buffer): Reading {
-    let input: unknown = null;
+  private parse(dialect: Dialect, body: Buffer, headers: RequestHeaders): Parsed {
     try {
-      input = parseJsonBody(body);
-      return { input, question: dialect.read(input) };
+      return { input: dialect.parse(body, headers) };
     } catch (error) {
-      return { input, problem: this.toProblem(error) };
+      return { input: null, problem: this.toProblem(error) };
     }
   }
 
-  /** Instances → rows → predictions → answer; a refusal at any step is an outcome like another. */
-  private async answer(
-    model: Model,
-    dialect: Dialect,
-    question: Question,
-    requestId: string,
-  ): Promise<Outcome> {
-    const coerced = question.instances.map(model.coerce);
-    const ignoredColumns = ignoredIn(coerced);
+  /** Input → rows → predictions → answer; a refusal at any step is an outcome like another. */
+  private async answer(model: Model, dialect: Dialect, input: unknown, requestId: string): Promise<Outcome> {
+    let rowCount: number | null = null;
+    let ignoredColumns: readonly string[] = [];
     try {
-      refuseBadColumns(coerced, question);
+      const question = dialect.read(input, model);
+      rowCount = question.instances.length;
+      const coerced = question.instances.map(model.coerce);
+      ignoredColumns = ignoredIn(coerced);
+      refuseBadValues(coerced, question);
       const predictions = await model.infer(coerced.map(({ row }) => row));
-      return { ignoredColumns, statusCode: 200, output: dialect.write(predictions, model, requestId) };
+      const output = question.write(predictions, model, requestId);
+      return { rowCount, ignoredColumns, statusCode: 200, output };
     } catch (error) {
-      return this.refusal(this.toProblem(error), requestId, ignoredColumns);
+      return { ...refusal(this.toProblem(error), dialect, requestId), rowCount, ignoredColumns };
     }
-  }
-
-  private refusal(problem: Problem, requestId: string, ignoredColumns: readonly string[] = []): Outcome {
-    const output = JSON.stringify(problem.toBody(requestId));
-    return { ignoredColumns, statusCode: problem.status, output, problem };
   }
 
   /**
@@ -119,7 +115,7 @@ export class PredictionsService {
   private askShadow(
     served: Model,
     dialect: Dialect,
-    question: Question,
+    input: unknown,
     requestId: string,
     recordId: string,
   ): void {
@@ -128,7 +124,7 @@ export class PredictionsService {
       const shadow = this.models.shadowOf(served);
       if (!shadow) return;
       const started = performance.now();
-      const { statusCode, output } = await this.answer(shadow, dialect, question, requestId);
+      const { statusCode, output } = await this.answer(shadow, dialect, input, requestId);
       const durationMs = performance.now() - started;
       if (statusCode >= 500) return;
       this.shadowRecorder.record({
@@ -159,16 +155,15 @@ function ignoredIn(coerced: readonly Coerced[]): readonly string[] {
   return [...new Set(coerced.flatMap(({ ignoredColumns }) => ignoredColumns))];
 }
 
-/** @throws Problem `bad-request` naming every bad column of every instance, as far as that is any help. */
-function refuseBadColumns(coerced: readonly Coerced[], question: Question): void {
+/** @throws Problem as the dialect says it */
+function refuseBadValues(coerced: readonly Coerced[], question: Question): void {
   if (coerced.every(({ errors }) => errors.length === 0)) return;
-  const errors = coerced.flatMap((each, index) =>
-    each.errors.map(({ detail, pointer }) => ({
-      detail,
-      pointer: `#${question.locate(index)}${pointer.slice(1)}`,
-    })),
+  throw question.refuse(
+    coerced.flatMap(({ errors }, instance) => errors.map((error) => ({ ...error, instance }))),
   );
-  const columns = errors.length === 1 ? '1 column is' : `${errors.length} columns are`;
-  const more = errors.length > MAX_ERRORS ? ` The first ${MAX_ERRORS} are named.` : '';
-  throw Problem.badRequest(`${columns} missing or not convertible.${more}`, errors.slice(0, MAX_ERRORS));
+}
+
+function refusal(problem: Problem, dialect: Dialect, requestId: string): Outcome {
+  const output = dialect.writeProblem(problem, requestId);
+  return { rowCount: null, ignoredColumns: [], statusCode: problem.status, output, problem };
 }

@@ -2,14 +2,9 @@ import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
-import { poolOf } from '#libs/database';
 import { ServedModels } from '#libs/models';
-import { DataSource } from 'typeorm';
 import { Public } from '../http/auth.guard.js';
-
-const DATABASE_TIMEOUT_MS = 1_000;
-
-type Check = 'ok' | 'failed';
+import { isReady, Readiness, type Check } from './readiness.js';
 
 @ApiTags('health')
 @Controller()
@@ -17,7 +12,7 @@ type Check = 'ok' | 'failed';
 export class HealthController {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(ServedModels) private readonly models: ServedModels,
   ) {}
 
@@ -26,7 +21,7 @@ export class HealthController {
   @ApiResponse({ status: 200, description: 'Everything works.' })
   @ApiResponse({ status: 503, description: 'The failing check is named.' })
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    const checks = await this.check();
+    const checks = await this.readiness.check();
     return {
       status: this.conclude(checks, reply),
       checks,
@@ -43,7 +38,7 @@ export class HealthController {
   @Get('readyz')
   @ApiOperation({ summary: 'The process can answer predictions; send it none if this fails' })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    return { status: this.conclude(await this.check(), reply) };
+    return { status: this.conclude(await this.readiness.check(), reply) };
   }
 
   /** The default model, and the versions that failed their last check: they are not served, so that all is well. */
@@ -58,26 +53,8 @@ export class HealthController {
   }
 
   private conclude(checks: Record<string, Check>, reply: FastifyReply): Check {
-    if (Object.values(checks).every((check) => check === 'ok')) return 'ok';
+    if (isReady(checks)) return 'ok';
     reply.code(HttpStatus.SERVICE_UNAVAILABLE);
     return 'failed';
-  }
-
-  private async check(): Promise<Record<'database' | 'model', Check>> {
-    return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
-  }
-
-  private async checkDatabase(): Promise<Check> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<Check>((resolve) => {
-      timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
-    });
-    const answer = poolOf(this.dataSource)
-      .query('SELECT 1')
-      .then(
-        () => 'ok' as const,
-        () => 'failed' as const,
-      );
-    return Promise.race([answer, timeout]).finally(() => clearTimeout(timer));
   }
 }

@@ -6,7 +6,21 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#libs/config';
 import { Problem, type ErrorCode } from '#libs/errors';
 import type { Logger } from '#libs/observability';
+import { problemJson, type Dialect } from '#libs/predictions';
+import { arriving, limitArrival } from './arrival.js';
+import { readBytes } from './read-bytes.js';
 import { toProblem } from './to-problem.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** How the route gets its body; parsed JSON unless it says otherwise. */
+    body?: 'raw' | 'stream';
+    /** Of a streamed body: the media types that it may be declared as; '' is none. */
+    types?: readonly string[];
+    /** What the route speaks: what its body may be declared as, and how whatever goes wrong is told. */
+    dialect?: Dialect;
+  }
+}
 
 /** So long may a body go on arriving after its answer. */
 const LINGER_MS = 1_000;
@@ -19,8 +33,8 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: config.trustProxy,
     bodyLimit: config.maxBodyBytes,
-    /** A whole request must have arrived by then, so that slow senders do not hold connections. */
-    requestTimeout: 30_000,
+    /** Of the headers; bodies have limits of their own (arrival.ts). */
+    http: { headersTimeout: 30_000, connectionsCheckingInterval: 5_000 },
     keepAliveTimeout: 65_000,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
@@ -38,6 +52,9 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   parseBodies(fastify);
+  const watchArrival = limitArrival(fastify, (reply, problem) =>
+    sendProblem(reply, problem, reply.request.id),
+  );
 
   let closing = false;
   fastify.addHook('preClose', (done) => {
@@ -45,6 +62,7 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
     done();
   });
   fastify.addHook('onRequest', (request, reply, done) => {
+    watchArrival(reply, request.routeOptions.config.body === 'stream');
     reply.header('x-request-id', request.id);
     reply.header('cache-control', 'no-store');
     done();
@@ -63,55 +81,55 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
+  // A request that is refused before it is routed has no configuration.
+  const form = reply.request.routeOptions?.config?.dialect ?? problemJson;
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   reply
     .code(problem.status)
     // Set here as well: a malformed URL is refused before any hook runs.
     .header('x-request-id', requestId)
     .headers(problem.headers)
-    .header('content-type', 'application/problem+json; charset=utf-8')
-    .send(JSON.stringify(problem.toBody(requestId)));
+    .header('content-type', form.problemType)
+    .send(form.writeProblem(problem, requestId));
 }
 
-/** What an upload of a model may be declared as; what it is, its first bytes tell. */
-export const ARCHIVE_TYPES = [
-  'application/gzip',
-  'application/x-gzip',
-  'application/x-tar',
-  'application/zip',
-  'application/octet-stream',
-];
-
 /**
- * JSON, but for routes that say otherwise. With `@RouteConfig({ body: 'raw' })` a route gets the bytes: a prediction's
- * body is read after its caller is known, so that a body that is no JSON is recorded like any other refusal. With
- * `@RouteConfig({ body: 'archive' })` it gets the stream, of any length: the route sees to its limit.
+ * JSON, but for routes that say otherwise. With `@RouteConfig({ body: 'raw', dialect })` a route gets the bytes of what
+ * its dialect accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
+ * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
+ * and for as long as they keep coming: the route sees to their limit.
  */
 function parseBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
-  const wantedBy = ({ routeOptions }: FastifyRequest) =>
-    (routeOptions.config as { body?: 'raw' | 'archive' }).body;
+  const isAccepted = ({ routeOptions, headers }: FastifyRequest) =>
+    routeOptions.config.dialect?.accepts(headers['content-type']) ?? false;
   fastify.removeAllContentTypeParsers();
   const refuse = (request: FastifyRequest, done: (error: Problem | null) => void) => {
+    const { types, dialect } = request.routeOptions.config;
     const right =
-      wantedBy(request) === 'archive'
-        ? `Send the archive as ${ARCHIVE_TYPES.join(', ')}.`
-        : 'Send the body as application/json.';
+      types?.filter((type) => type !== '').join(', ') ?? dialect?.mediaTypes ?? 'application/json';
+    const problem = new Problem('unsupported-media-type', `Send the body as ${right}.`);
     // That there is nothing at this path is said by who answers next.
-    done(request.is404 ? null : new Problem('unsupported-media-type', right));
+    done(request.is404 ? null : problem);
   };
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const wanted = wantedBy(request);
-    if (wanted === 'raw') done(null, body);
-    else if (wanted === 'archive') refuse(request, done);
+    const wanted = request.routeOptions.config.body;
+    if (wanted === 'stream' || (wanted === 'raw' && !isAccepted(request))) refuse(request, done);
+    else if (wanted === 'raw') done(null, body);
     else if (body.length === 0) done(null, undefined);
     else parseJson(request, body.toString('utf8'), done);
   });
-  fastify.addContentTypeParser(ARCHIVE_TYPES, (request, stream, done) => {
-    if (wantedBy(request) === 'archive') done(null, stream);
+  fastify.addContentTypeParser('*', (request, stream, done) => {
+    const { body, types } = request.routeOptions.config;
+    if (body === 'stream' && types?.includes(mediaTypeOf(request))) done(null, arriving(stream));
+    else if (body === 'raw' && isAccepted(request)) readBytes(request, stream, done);
     else refuse(request, done);
   });
-  fastify.addContentTypeParser('*', (request, _stream, done) => refuse(request, done));
+}
+
+/** Without its parameters; '' where there is none. */
+export function mediaTypeOf({ headers }: Pick<FastifyRequest, 'headers'>): string {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
 /** The route's pattern and never the URL, which may hold a token. Every answered prediction is in the database. */

@@ -10,9 +10,17 @@ import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
 import { ModelRegistry, parseAlias, parseModelReference, unpackArchive, type Origin } from '#libs/models';
 import { Caller } from '../http/caller.decorator.js';
-import { ARCHIVE_TYPES } from '../http/fastify.js';
 import { Roles } from '../http/roles.guard.js';
 import { detailsOf, promotionOf, registrationOf, SetAliasDto, summaryOf, versionOf } from './models.dto.js';
+
+/** What an upload of a model may be declared as; what it is, its first bytes tell. */
+const ARCHIVE_TYPES = [
+  'application/gzip',
+  'application/x-gzip',
+  'application/x-tar',
+  'application/zip',
+  'application/octet-stream',
+];
 
 @ApiTags('models')
 @ApiBearerAuth()
@@ -45,7 +53,7 @@ export class ModelsController {
   }
 
   @Post(':name/versions')
-  @RouteConfig({ body: 'archive' })
+  @RouteConfig({ body: 'stream', types: ARCHIVE_TYPES })
   @ApiOperation({
     summary: 'Register a version: its artifact as .tar, .tar.gz or .zip (admin)',
     description: 'It is checked against its golden values before it exists.',

@@ -1,10 +1,45 @@
+import { Problem, type FieldError } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
+import { parseJsonBody } from '../json-body.js';
 
-/** What a caller asked, read from a body: one row or more. */
+/** The headers of a request, in lower case. */
+export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** How refusals are written. */
+export interface ProblemForm {
+  readonly problemType: string;
+  /** As the text that is sent and recorded. */
+  writeProblem(problem: Problem, requestId: string): string;
+}
+
+/** A wire format: how a body asks and how an answer is written. It knows no HTTP server; routes choose the one they speak. */
+export interface Dialect extends ProblemForm {
+  /** As recorded. */
+  readonly name: string;
+  /** What a body may be declared as, for people. */
+  readonly mediaTypes: string;
+  /** Whether a body declared so can be read. */
+  accepts(contentType: string | undefined): boolean;
+  /** A body → the JSON value that is recorded: what was sent, or its equal in JSON. @throws Problem `bad-request` */
+  parse(body: Buffer, headers: RequestHeaders): unknown;
+  /** That value, also when it comes back out of the record, → the question. @throws Problem `bad-request` */
+  read(input: unknown, model: Model): Question;
+  /** A recorded answer → what it came to, one an instance. */
+  recall(output: unknown, manifest: Manifest): Gist[];
+}
+
+/** What a caller asked: one row or more, and how the answer is to be written. */
 export interface Question {
-  instances: readonly Features[];
-  /** Where in the body an instance stands, as a JSON Pointer: '' for the body itself, '/instances/3' for one of many. */
-  locate(index: number): string;
+  readonly instances: readonly Features[];
+  /** What is wrong with values, told by where in the body they stand. */
+  refuse(errors: readonly BadValue[]): Problem;
+  /** The answer as JSON text, which is sent and recorded as it is; one prediction an instance, in their order. */
+  write(predictions: readonly Prediction[], model: Model, requestId: string): string;
+}
+
+/** One column of one instance that the model cannot take; the pointer begins at the instance. */
+export interface BadValue extends FieldError {
+  readonly instance: number;
 }
 
 /**
@@ -13,28 +48,89 @@ export interface Question {
  */
 export interface Gist {
   label?: string;
-  number: number;
+  /** Undefined where the answer did not tell. */
+  number?: number;
 }
 
-/** A wire format: how a body asks and how an answer is written. It knows no HTTP; routes choose the one they speak. */
-export interface Dialect {
-  /** As recorded. */
-  readonly name: string;
-  /** The JSON value in a body → the question. @throws Problem `bad-request` */
-  read(body: unknown): Question;
-  /** The answer as JSON text, which is sent and recorded as it is; one prediction an instance, in their order. */
-  write(predictions: readonly Prediction[], model: Model, requestId: string): string;
-  /** A recorded answer → what it came to, one an instance. */
-  recall(output: unknown, manifest: Manifest): Gist[];
+/** RFC 9457. */
+export const problemJson: ProblemForm = {
+  problemType: 'application/problem+json; charset=utf-8',
+  writeProblem: (problem, requestId) => JSON.stringify(problem.toBody(requestId)),
+};
+
+/** Of dialects that are asked in JSON and in nothing else. */
+export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
+  mediaTypes: 'application/json',
+  accepts: (contentType) => contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType),
+  parse: parseJsonBody,
+};
+
+const MAX_ERRORS = 100;
+const MAX_NAME_LENGTH = 100;
+
+/**
+ * Every bad column of every instance, as far as that is any help.
+ * @param locate where in the body an instance stands, as a JSON Pointer: '' for the body itself, '/instances/3'
+ */
+export function refuseValues(errors: readonly BadValue[], locate: (instance: number) => string): Problem {
+  const columns = errors.length === 1 ? '1 column is' : `${errors.length} columns are`;
+  const more = errors.length > MAX_ERRORS ? ` The first ${MAX_ERRORS} are named.` : '';
+  return Problem.badRequest(
+    `${columns} missing or not convertible.${more}`,
+    errors.slice(0, MAX_ERRORS).map(({ instance, detail, pointer }) => ({
+      detail,
+      pointer: `#${locate(instance)}${pointer.slice(1)}`,
+    })),
+  );
+}
+
+/** The column that a pointer beginning at the instance names. */
+export function columnOf({ pointer }: FieldError): string {
+  return decodeURIComponent(pointer.slice('#/'.length)).replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+export function isObject(value: unknown): value is Features {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A name that is there twice. */
+export function repeatedIn(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
+}
+
+/** As much of a caller's own name as helps to find it. */
+export function quoted(name: string): string {
+  return JSON.stringify(name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name);
+}
+
+/** Whether labels are written as JSON numbers where a format has room for it: "0" and "1" are, "setosa" and "007" not. */
+export function areIntegers(labels: readonly string[]): boolean {
+  return labels.every((label) => Number.isSafeInteger(Number(label)) && String(Number(label)) === label);
 }
 
 /** With the digits that it would be recorded with. */
 export function gistOf(prediction: Prediction, manifest: Manifest): Gist {
   if ('value' in prediction) return { number: asRecorded(prediction.value) };
   const { label, probabilities } = prediction;
-  const labels = manifest.task === 'regression' ? [] : manifest.labels;
-  const index = manifest.task === 'binary_classification' ? 1 : labels.indexOf(label);
-  return { label, number: asRecorded(probabilities[index]!) };
+  return gistOfProbabilities(probabilities.map(asRecorded), manifest, label);
+}
+
+/** @param label the one that was chosen, where the answer says so */
+export function gistOfProbabilities(
+  probabilities: readonly number[],
+  manifest: Manifest,
+  label?: string,
+): Gist {
+  if (manifest.task === 'regression') return {};
+  const { labels } = manifest;
+  if (manifest.task === 'binary_classification') {
+    const number = probabilities[1]!;
+    return { label: label ?? labels[number > manifest.threshold ? 1 : 0]!, number };
+  }
+  const index =
+    label === undefined ? probabilities.indexOf(Math.max(...probabilities)) : labels.indexOf(label);
+  return { label: labels[index]!, number: probabilities[index]! };
 }
 
 function asRecorded(number: number): number {

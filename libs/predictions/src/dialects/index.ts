@@ -1,8 +1,10 @@
 import type { Dialect } from './dialect.js';
+import { mlflowDialect } from './mlflow.dialect.js';
 import { namedDialect } from './named.dialect.js';
+import { oipDialect } from './oip.dialect.js';
 import { plainDialect } from './plain.dialect.js';
 
 /** Every dialect by the name it is recorded under. */
 export const dialects = new Map<string, Dialect>(
-  [plainDialect, namedDialect].map((each) => [each.name, each]),
+  [plainDialect, namedDialect, mlflowDialect, oipDialect].map((each) => [each.name, each]),
 );

@@ -1,12 +1,22 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import type { Dialect, Gist, Question } from './dialect.js';
+import {
+  isObject,
+  jsonBody,
+  problemJson,
+  refuseValues,
+  type Dialect,
+  type Gist,
+  type Question,
+} from './dialect.js';
 
 const MAX_INSTANCES = 1000;
 
 /** One feature object or `{"instances":[…]}` in; the model, and a prediction an instance with its numbers, out. */
 export const namedDialect: Dialect = {
   name: 'named',
+  ...jsonBody,
+  ...problemJson,
 
   read(body: unknown): Question {
     if (!isObject(body)) {
@@ -14,7 +24,7 @@ export const namedDialect: Dialect = {
         'The body must be one feature object, or {"instances": [one feature object each]}.',
       );
     }
-    if (!Object.hasOwn(body, 'instances')) return { instances: [body], locate: () => '' };
+    if (!Object.hasOwn(body, 'instances')) return { instances: [body], refuse: refuseOne, write };
     const { instances } = body;
     if (!Array.isArray(instances) || instances.length === 0 || instances.length > MAX_INSTANCES) {
       throw Problem.badRequest(`"instances" must be an array of 1 to ${MAX_INSTANCES} feature objects.`);
@@ -24,13 +34,7 @@ export const namedDialect: Dialect = {
       const detail = 'must be an object with one member for each column';
       throw Problem.badRequest(`Instance ${wrong} ${detail}.`, [{ detail, pointer: `#/instances/${wrong}` }]);
     }
-    return { instances: instances as Features[], locate: (index) => `/instances/${index}` };
-  },
-
-  write(predictions: readonly Prediction[], { name, version, manifest }: Model, requestId: string): string {
-    const labels = manifest.task === 'regression' ? [] : manifest.labels;
-    const head = JSON.stringify({ request_id: requestId, model: { name, version } });
-    return `${head.slice(0, -1)},"predictions":[${predictions.map((each) => toJson(each, labels)).join(',')}]}`;
+    return { instances: instances as Features[], refuse: refuseMany, write };
   },
 
   recall(output: unknown, manifest: Manifest): Gist[] {
@@ -52,6 +56,19 @@ interface NamedPrediction {
   prediction?: number;
 }
 
+const refuseOne: Question['refuse'] = (errors) => refuseValues(errors, () => '');
+const refuseMany: Question['refuse'] = (errors) => refuseValues(errors, (index) => `/instances/${index}`);
+
+function write(
+  predictions: readonly Prediction[],
+  { name, version, manifest }: Model,
+  requestId: string,
+): string {
+  const labels = manifest.task === 'regression' ? [] : manifest.labels;
+  const head = JSON.stringify({ request_id: requestId, model: { name, version } });
+  return `${head.slice(0, -1)},"predictions":[${predictions.map((each) => toJson(each, labels)).join(',')}]}`;
+}
+
 /** Written by hand for its numbers: `JSON.stringify` would write a float32 with the digits of a float64. */
 function toJson(prediction: Prediction, labels: readonly string[]): string {
   if ('value' in prediction) return `{"prediction":${formatNumber(prediction.value)}}`;
@@ -59,8 +76,4 @@ function toJson(prediction: Prediction, labels: readonly string[]): string {
   const confidence = formatNumber(probabilities[labels.indexOf(label)]!);
   const each = labels.map((name, index) => `${JSON.stringify(name)}:${formatNumber(probabilities[index]!)}`);
   return `{"label":${JSON.stringify(label)},"confidence":${confidence},"probabilities":{${each.join(',')}}}`;
-}
-
-function isObject(value: unknown): value is Features {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

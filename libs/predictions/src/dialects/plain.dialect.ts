@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import type { Dialect, Gist, Question } from './dialect.js';
+import { jsonBody, problemJson, refuseValues, type Dialect, type Gist, type Question } from './dialect.js';
 
 /**
  * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision
@@ -8,22 +8,14 @@ import type { Dialect, Gist, Question } from './dialect.js';
  */
 export const plainDialect: Dialect = {
   name: 'plain',
+  ...jsonBody,
+  ...problemJson,
 
   read(body: unknown): Question {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       throw Problem.badRequest('The body must be a JSON object with one member for each column.');
     }
-    return { instances: [body as Features], locate: () => '' };
-  },
-
-  write([prediction]: readonly [Prediction], { manifest }: Model): string {
-    if ('value' in prediction) return `{"prediction":"${formatNumber(prediction.value)}"}`;
-    const { label, probabilities } = prediction;
-    const chosen = manifest.task === 'regression' ? -1 : manifest.labels.indexOf(label);
-    if (manifest.task === 'binary_classification') {
-      return `{"yhat_prob":"${formatNumber(probabilities[1]!)}","yhat":"${chosen}"}`;
-    }
-    return `{"prediction":${JSON.stringify(label)},"confidence":"${formatNumber(probabilities[chosen]!)}"}`;
+    return { instances: [body as Features], refuse, write };
   },
 
   recall(output: unknown, manifest: Manifest): Gist[] {
@@ -35,3 +27,15 @@ export const plainDialect: Dialect = {
     return [{ label: manifest.labels[Number(yhat)]!, number: Number(yhat_prob) }];
   },
 };
+
+const refuse: Question['refuse'] = (errors) => refuseValues(errors, () => '');
+
+function write([prediction]: readonly Prediction[], { manifest }: Model): string {
+  if ('value' in prediction!) return `{"prediction":"${formatNumber(prediction.value)}"}`;
+  const { label, probabilities } = prediction!;
+  const chosen = manifest.task === 'regression' ? -1 : manifest.labels.indexOf(label);
+  if (manifest.task === 'binary_classification') {
+    return `{"yhat_prob":"${formatNumber(probabilities[1]!)}","yhat":"${chosen}"}`;
+  }
+  return `{"prediction":${JSON.stringify(label)},"confidence":"${formatNumber(probabilities[chosen]!)}"}`;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Batcher, QueueFull } from './batcher.js';
+import { MicroBatcher, QueueFull } from './micro-batcher.js';
 
 interface Run {
   items: string[];
@@ -11,7 +11,7 @@ interface Run {
 /** A batcher whose runs end when the test says so. `runs` has every batch that was started, in order. */
 function controlledBatcher({ maxBatch = 100, maxQueued = 100 } = {}) {
   const runs: Run[] = [];
-  const batcher = new Batcher<string, string>({
+  const batcher = new MicroBatcher<string, string>({
     maxBatch,
     maxQueued,
     run: (items) =>
@@ -174,7 +174,7 @@ describe('limits', () => {
     let running = 0;
     let most = 0;
     const ran: number[] = [];
-    const batcher = new Batcher<number, number>({
+    const batcher = new MicroBatcher<number, number>({
       maxBatch: 7,
       maxQueued: 1_000,
       run: async (items) => {
@@ -235,7 +235,7 @@ describe('failures', () => {
 
   test('a run that throws at once rejects its batch like one that rejects later', async () => {
     let calls = 0;
-    const batcher = new Batcher<string, string>({
+    const batcher = new MicroBatcher<string, string>({
       maxBatch: 10,
       maxQueued: 10,
       run: (items) => {

@@ -11,7 +11,7 @@
  * - `run` gets the items in order and returns one result for each, in the same order; an `Error` in the results
  *   rejects that item alone, a rejected `run` rejects the whole batch, and the next batch starts either way.
  */
-export interface BatcherOptions<Item, Result> {
+export interface MicroBatcherOptions<Item, Result> {
   run(items: Item[]): Promise<readonly (Result | Error)[]>;
   maxBatch: number;
   maxQueued: number;
@@ -26,12 +26,12 @@ interface Waiting<Item, Result> {
   reject(error: unknown): void;
 }
 
-export class Batcher<Item, Result> {
+export class MicroBatcher<Item, Result> {
   private queue: Waiting<Item, Result>[] = [];
   private running = 0;
   private idleWaiters: (() => void)[] = [];
 
-  constructor(private readonly options: BatcherOptions<Item, Result>) {}
+  constructor(private readonly options: MicroBatcherOptions<Item, Result>) {}
 
   /** How many items wait for the next batch. */
   get queued(): number {

@@ -2,4 +2,4 @@
  * The one batching primitive: many small calls share one expensive step (an inference run, a database commit).
  * It knows nothing of either; `libs/inference` and `libs/audit` are its callers.
  */
-export { Batcher, QueueFull, type BatcherOptions } from './batcher.js';
+export { MicroBatcher, QueueFull, type MicroBatcherOptions } from './micro-batcher.js';

@@ -1,0 +1,39 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { poolOf } from '#libs/database';
+import { ServedModels } from '#libs/models';
+import { DataSource } from 'typeorm';
+
+const DATABASE_TIMEOUT_MS = 1_000;
+
+export type Check = 'ok' | 'failed';
+
+/** Whether this process can answer predictions. */
+@Injectable()
+export class Readiness {
+  constructor(
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(ServedModels) private readonly models: ServedModels,
+  ) {}
+
+  async check(): Promise<Record<'database' | 'model', Check>> {
+    return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
+  }
+
+  private async checkDatabase(): Promise<Check> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<Check>((resolve) => {
+      timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
+    });
+    const answer = poolOf(this.dataSource)
+      .query('SELECT 1')
+      .then(
+        () => 'ok' as const,
+        () => 'failed' as const,
+      );
+    return Promise.race([answer, timeout]).finally(() => clearTimeout(timer));
+  }
+}
+
+export function isReady(checks: Record<string, Check>): boolean {
+  return Object.values(checks).every((check) => check === 'ok');
+}

@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Problem } from '#libs/errors';
+
+/** A whole request must have arrived by then, so that slow senders do not hold connections. */
+const ARRIVAL_LIMIT_MS = 30_000;
+/** A streamed body may take as long as it likes, but never so long without a byte. */
+const IDLE_LIMIT_MS = 30_000;
+const LOOK_EVERY_MS = 1_000;
+
+/**
+ * Limits how long requests may take to arrive, but for those whose body is streamed. Node's own limit, which is the
+ * same for every request of a server, would cut large uploads; a timer each would be paid by every prediction. So what
+ * a request pays is one entry in a map, and once a second those are looked at that are not complete.
+ *
+ * @returns to be called with every request
+ */
+export function limitArrival(
+  fastify: FastifyInstance,
+  refuse: (reply: FastifyReply, problem: Problem) => void,
+): (reply: FastifyReply, isStreamed: boolean) => void {
+  /** What every connection brought last. */
+  const latest = new Map<Socket, FastifyReply>();
+  const firstSeen = new WeakMap<FastifyReply, number>();
+  fastify.server.on('connection', (socket: Socket) => socket.once('close', () => latest.delete(socket)));
+
+  const look = () => {
+    const now = performance.now();
+    for (const [socket, reply] of latest) {
+      const { raw } = reply.request;
+      const since = firstSeen.get(reply) ?? now;
+      firstSeen.set(reply, since);
+      if (!raw.complete && !reply.sent && now - since < ARRIVAL_LIMIT_MS) continue;
+      latest.delete(socket);
+      if (raw.complete || reply.sent) continue;
+      // Fastify takes no body any more once the reply was sent.
+      refuse(reply, outOfTime());
+    }
+  };
+  setInterval(look, LOOK_EVERY_MS).unref();
+
+  return (reply, isStreamed) => {
+    const { socket } = reply.request.raw;
+    if (isStreamed) latest.delete(socket);
+    else latest.set(socket, reply);
+  };
+}
+
+/**
+ * A streamed body, that fails with the Problem `request-timeout` where nothing comes for too long, and `bad-request`
+ * where it breaks off. The request is left unread rather than destroyed when the reader stops early, because the
+ * answer takes the same connection.
+ */
+export function arriving(body: IncomingMessage): Readable {
+  // It may break off when nobody reads it yet; the reader hears of it all the same.
+  body.on('error', () => undefined);
+  const chunks = body.iterator({ destroyOnReturn: false }) as AsyncGenerator<Uint8Array>;
+  return Readable.from(chunksOf(chunks), { objectMode: false });
+}
+
+async function* chunksOf(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { done, value } = await inTime(chunks.next());
+    if (done) return;
+    yield value;
+  }
+}
+
+function inTime<T>(chunk: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(outOfTime()), IDLE_LIMIT_MS);
+    chunk
+      .then(resolve, (cause: Error) =>
+        reject(new Problem('bad-request', 'The body broke off before its end.', { cause })),
+      )
+      .finally(() => clearTimeout(timer));
+  });
+}
+
+function outOfTime(): Problem {
+  return new Problem('request-timeout', 'The request did not arrive in time.');
+}

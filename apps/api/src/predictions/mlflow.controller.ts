@@ -1,0 +1,113 @@
+import {
+  applyDecorators,
+  Controller,
+  Get,
+  Header,
+  Inject,
+  NotFoundException,
+  Param,
+  Req,
+} from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiOperation,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import { CONFIG, type Config } from '#libs/config';
+import { Problem, type Actor } from '#libs/errors';
+import { parseModelReference, ServedModels, type ModelReference } from '#libs/models';
+import { mlflowDialect, PredictionsService } from '#libs/predictions';
+import { Public } from '../http/auth.guard.js';
+import { Caller } from '../http/caller.decorator.js';
+import { VERSION } from '../http/version.js';
+import { asked, Predicts, type PredictionRequest } from './predicts.js';
+
+const Invocations = (path: string, summary: string) =>
+  applyDecorators(
+    Predicts(mlflowDialect, path, summary),
+    ApiBearerAuth(),
+    ApiConsumes('application/json', 'text/csv'),
+    ApiBody({
+      schema: {
+        type: 'object',
+        description: 'Exactly one of these, and optionally `params`.',
+        properties: {
+          dataframe_split: { type: 'object' },
+          dataframe_records: { type: 'array', items: { type: 'object' } },
+          instances: { type: 'array', items: {} },
+          inputs: {},
+          data: { type: 'array', items: {} },
+          params: { type: 'object', properties: { predict_method: { enum: ['predict', 'predict_proba'] } } },
+        },
+      },
+    }),
+    ApiResponse({ status: 200, description: '`{"predictions":[…]}`, one entry a row.' }),
+    ApiResponse({ status: 404, description: 'No such model.' }),
+  );
+
+/** MLflow's scoring protocol. */
+@ApiTags('mlflow')
+@Controller()
+export class MlflowController {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(ServedModels) private readonly models: ServedModels,
+    @Inject(PredictionsService) private readonly predictions: PredictionsService,
+  ) {}
+
+  @Get('ping')
+  @Public()
+  @RouteConfig({ dialect: mlflowDialect })
+  @Header('content-type', 'application/json')
+  @ApiOperation({ summary: 'Whether the default model is there to be asked' })
+  ping(): string {
+    if (this.models.default) return '\n';
+    throw new Problem('model-not-found', 'There is no default model at the moment.');
+  }
+
+  @Get('version')
+  @Public()
+  @Header('content-type', 'text/plain; charset=utf-8')
+  @ApiOperation({ summary: 'The version of this service; in production there is nothing here' })
+  version(): string {
+    if (this.config.isProduction) throw new NotFoundException();
+    return VERSION;
+  }
+
+  @Invocations('invocations', 'Score a table with the default model, or with the one in `model`')
+  @ApiQuery({ name: 'model', required: false, example: 'models:/heart-failure/Production' })
+  invocations(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
+    return this.predictions.predict({ ...asked(request, actor), model: modelIn(request) });
+  }
+
+  @Invocations('models/:name/invocations', 'Score a table with the served version of a model')
+  named(
+    @Req() request: PredictionRequest,
+    @Caller() actor: Actor,
+    @Param('name') name: string,
+  ): Promise<string> {
+    return this.predictions.predict({ ...asked(request, actor), model: parseModelReference(name) });
+  }
+
+  @Invocations('models/:name/versions/:version/invocations', 'Score a table with one version of a model')
+  versioned(
+    @Req() request: PredictionRequest,
+    @Caller() actor: Actor,
+    @Param('name') name: string,
+    @Param('version') version: string,
+  ): Promise<string> {
+    return this.predictions.predict({ ...asked(request, actor), model: { name, version } });
+  }
+}
+
+function modelIn({ query }: PredictionRequest): ModelReference | undefined {
+  const { model } = query as { model?: string | string[] };
+  if (model === undefined) return undefined;
+  if (typeof model === 'string') return parseModelReference(model);
+  throw Problem.badRequest('The query parameter "model" must be there once.');
+}

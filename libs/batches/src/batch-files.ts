@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto';
+import {
+  constants,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '#libs/config';
+import { Problem } from '#libs/errors';
+import type { Batch } from './batch.entity.js';
+
+export interface Digest {
+  bytes: number;
+  sha256: string;
+}
+
+/** What is on its way changes at least every 30 seconds; what has not for so long was left behind by a crash. */
+const LEFT_BEHIND_AFTER_MS = 600_000;
+
+const INCOMING = '.incoming-';
+
+/**
+ * The files of batches, below BATCH_DIR, which the API and the workers share:
+ *
+ *     .incoming-<id>/input    while it is uploaded
+ *     <id>/input              until it is scored
+ *     <id>/run-<n>/output     until it expires; until it is complete, what the scoring keeps to go on from
+ *
+ * Every run has a folder of its own, which begins as a copy of what the run before it came to. So a worker that was
+ * believed dead and writes on, writes into files that nobody reads.
+ */
+@Injectable()
+export class BatchFiles {
+  private readonly root: string;
+
+  constructor(@Inject(CONFIG) { batchDir }: Config) {
+    this.root = batchDir;
+  }
+
+  inputOf(id: string): string {
+    return join(this.root, id, 'input');
+  }
+
+  outputOf({ id, runs }: Pick<Batch, 'id' | 'runs'>): string {
+    return join(this.root, id, `run-${runs}`, 'output');
+  }
+
+  /**
+   * Writes an upload to disk, durably, all of it or nothing.
+   * @throws Problem `body-too-large`, `storage-full`; and the upload's own error where it breaks off
+   */
+  async receive(id: string, upload: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Digest> {
+    const draft = join(this.root, INCOMING + id);
+    try {
+      await mkdir(draft, { recursive: true, mode: 0o700 });
+      const digest = await withFile(join(draft, 'input'), 'wx', (file) => write(file, upload, maxBytes));
+      await sync(draft);
+      await rename(draft, join(this.root, id));
+      await sync(this.root);
+      return digest;
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true });
+      throw isDiskFull(error)
+        ? new Problem('storage-full', 'The disk is full. Nothing of the file was kept.', { cause: error })
+        : error;
+    }
+  }
+
+  /** Makes the folder of a run, with what the run before it came to, and returns where its output belongs. */
+  async beginRun({ id, runs }: Pick<Batch, 'id' | 'runs'>): Promise<string> {
+    const output = this.outputOf({ id, runs });
+    const folder = dirname(output);
+    const before = (await readdir(dirname(folder))).filter((name) => name.startsWith('run-'));
+    await mkdir(folder, { mode: 0o700 });
+    const last = before.toSorted((a, b) => Number(b.slice(4)) - Number(a.slice(4)))[0];
+    if (last !== undefined) await copyCheckpoint(join(dirname(folder), last), folder);
+    for (const name of before) await rm(join(dirname(folder), name), { recursive: true, force: true });
+    return output;
+  }
+
+  /** Makes sure that the output stays, whatever happens, and looks at it once more from its beginning to its end. */
+  async seal(output: string): Promise<Digest> {
+    const digest = await withFile(output, 'r+', async (file) => {
+      const hash = createHash('sha256');
+      for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1024 ** 2 })) {
+        hash.update(chunk as Buffer);
+      }
+      await file.sync();
+      return { bytes: (await file.stat()).size, sha256: hash.digest('hex') };
+    });
+    await sync(dirname(output));
+    await sync(dirname(dirname(output)));
+    return digest;
+  }
+
+  async removeInput(id: string): Promise<void> {
+    await rm(this.inputOf(id), { force: true });
+  }
+
+  async remove(id: string): Promise<void> {
+    // Again where somebody is just putting something into it.
+    await rm(join(this.root, id), { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /**
+   * Removes what nobody needs any more, and what a crash has left behind.
+   * @param isNeeded of each id whether its files are still needed; ids without a batch are left out
+   */
+  async sweep(isNeeded: (ids: string[]) => Promise<Map<string, boolean>>): Promise<void> {
+    const names = await readdir(this.root).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    const ids = names.filter((name) => /^[0-9a-f-]{36}$/.test(name));
+    const needed = ids.length > 0 ? await isNeeded(ids) : new Map<string, boolean>();
+    for (const name of names) {
+      const isOurs = ids.includes(name) || name.startsWith(INCOMING);
+      if (!isOurs || needed.get(name) === true) continue;
+      if (needed.get(name) === false || (await isLeftBehind(join(this.root, name)))) await this.remove(name);
+    }
+  }
+}
+
+async function withFile<T>(path: string, flags: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path, flags, 0o600);
+  try {
+    return await work(file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function write(file: FileHandle, upload: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Digest> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of upload) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    hash.update(chunk);
+    await file.writeFile(chunk);
+  }
+  await file.sync();
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+export function tooLarge(maxBytes: number): Problem {
+  return new Problem(
+    'body-too-large',
+    `The file has more than ${maxBytes} bytes, the most that MAX_BATCH_BYTES allows.`,
+  );
+}
+
+/**
+ * The output last: where somebody still writes, it then holds at least what the checkpoint says that was copied before
+ * it, and what it holds beyond that is written again. Without an output that is under way there is nothing to go on from.
+ */
+async function copyCheckpoint(from: string, to: string): Promise<void> {
+  const names = (await readdir(from)).filter((name) => /\.partial(\.checkpoint)?$/.test(name));
+  const output = names.find((name) => name.endsWith('.partial'));
+  if (output === undefined) return;
+  for (const name of [...names.filter((name) => name !== output), output]) {
+    await copyFile(join(from, name), join(to, name), constants.COPYFILE_FICLONE);
+  }
+}
+
+async function isLeftBehind(folder: string): Promise<boolean> {
+  const times = await Promise.all(
+    [folder, join(folder, 'input')].map((path) =>
+      stat(path).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  return Date.now() - Math.max(...times) > LEFT_BEHIND_AFTER_MS;
+}
+
+export function isDiskFull(error: unknown): boolean {
+  const { code, cause } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT' || (cause !== undefined && isDiskFull(cause));
+}
+
+/** Windows has no handles on folders, and keeps its names without being asked. */
+async function sync(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,77 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { poolOf } from '#libs/database';
+import type PgBoss from 'pg-boss';
+import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+
+const QUEUE = 'batches';
+
+/** Told of every batch that may be taken. */
+export const BATCHES_CHANNEL = 'foretell_batches';
+
+/** The connection whose transaction a change of the queue takes part in. */
+export type Transaction = PgBoss.Db;
+
+export function transactionOf({ queryRunner }: EntityManager): Transaction {
+  return {
+    executeSql: async (text, values) => ({
+      rows: (await (queryRunner as QueryRunner).query(text, values, true)).records,
+    }),
+  };
+}
+
+/**
+ * Which batch is next, kept by pg-boss. A job bears the id of its batch, and is there exactly as long as the batch is
+ * queued or running: every change of the one is made in the transaction that changes the other. So nothing of pg-boss
+ * that works by the clock is used, neither its expiry, which would take a long batch for a dead one, nor its archive.
+ */
+@Injectable()
+export class BatchQueue {
+  private boss?: Promise<PgBoss>;
+
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+
+  async add(transaction: Transaction, id: string): Promise<void> {
+    const boss = await this.open();
+    const sent = await boss.send(QUEUE, {}, { id, db: transaction });
+    if (sent === null) throw new Error(`There is no queue ${QUEUE}.`);
+    await tell(transaction, id);
+  }
+
+  /** The id of the batch that has waited longest; nobody else gets it once the transaction is committed. */
+  async take(transaction: Transaction): Promise<string | undefined> {
+    const [job] = await (await this.open()).fetch(QUEUE, { db: transaction });
+    return job?.id;
+  }
+
+  /** Back to the place it had. */
+  async putBack(transaction: Transaction, id: string): Promise<void> {
+    const boss = await this.open();
+    await boss.cancel(QUEUE, id, { db: transaction });
+    await boss.resume(QUEUE, id, { db: transaction });
+    await tell(transaction, id);
+  }
+
+  async remove(transaction: Transaction, id: string): Promise<void> {
+    await (await this.open()).deleteJob(QUEUE, id, { db: transaction });
+  }
+
+  /** Loaded when it is needed: an API that gets no batches starts without it. */
+  private open(): Promise<PgBoss> {
+    this.boss ??= this.start().catch((error) => {
+      this.boss = undefined;
+      throw error;
+    });
+    return this.boss;
+  }
+
+  private async start(): Promise<PgBoss> {
+    const { default: Boss } = await import('pg-boss');
+    const pool = poolOf(this.dataSource);
+    const db = { executeSql: (text: string, values: unknown[]) => pool.query(text, values) };
+    return new Boss({ db, supervise: false, schedule: false }).start();
+  }
+}
+
+async function tell(transaction: Transaction, id: string): Promise<void> {
+  await transaction.executeSql('SELECT pg_notify($1, $2)', [BATCHES_CHANNEL, id]);
+}

@@ -1,0 +1,169 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { CONFIG, type Config } from '#libs/config';
+import { ChangeListener, isUnavailable, poolOf } from '#libs/database';
+import { Problem } from '#libs/errors';
+import { ArtifactError } from '#libs/inference';
+import { ModelRegistry } from '#libs/models';
+import { DataSource } from 'typeorm';
+import { BatchFiles, isDiskFull } from './batch-files.js';
+import { BATCHES_CHANNEL, BatchQueue } from './batch-queue.js';
+import { LostBatches } from './lost-batches.js';
+import { RunningBatch, type Progress, type TakenBatch } from './running-batch.js';
+
+/** The net under the notifications, and how soon the batch of a dead worker is found. */
+const LOOK_EVERY_MS = 1_000;
+/** How soon a caller sees progress, and how late a cancellation is noticed. */
+const REPORT_EVERY_MS = 1_000;
+
+/** Works on one batch after the other, with all cores. */
+@Injectable()
+export class BatchWorker {
+  private readonly logger = new Logger(BatchWorker.name);
+  /** Batches that we let go of because we lost the connection, not because we died. */
+  private readonly dropped = new Set<string>();
+  private wake = () => {};
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(ChangeListener) changes: ChangeListener,
+    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(BatchQueue) private readonly queue: BatchQueue,
+    @Inject(BatchFiles) private readonly files: BatchFiles,
+    @Inject(LostBatches) private readonly lost: LostBatches,
+  ) {
+    const wake = () => this.wake();
+    changes.subscribe(BATCHES_CHANNEL, wake, wake);
+  }
+
+  /** Until `stop`; then the batch that is under way is given back at its checkpoint. */
+  async run(stop: AbortSignal): Promise<void> {
+    stop.addEventListener('abort', () => this.wake());
+    while (!stop.aborted) {
+      const waiting = new Promise<void>((resolve) => (this.wake = resolve));
+      const found = await this.workOnNext(stop).catch((error: Error) => {
+        // It will be back; what we were at is found again by whoever looks next.
+        if (isUnavailable(error)) this.logger.warn(`no work at the moment: ${error.message}`);
+        else this.logger.error(error.message, error.stack);
+        return false;
+      });
+      if (found || stop.aborted) continue;
+      const timer = setTimeout(this.wake, LOOK_EVERY_MS);
+      await waiting;
+      clearTimeout(timer);
+    }
+  }
+
+  private async workOnNext(stop: AbortSignal): Promise<boolean> {
+    await this.lost.recover(this.dropped);
+    const running = await RunningBatch.takeNext(poolOf(this.dataSource), this.queue);
+    if (!running) return false;
+    try {
+      await this.work(running, stop);
+    } finally {
+      if (running.outcome === 'lost') this.dropped.add(running.batch.id);
+      running.release();
+    }
+    return true;
+  }
+
+  private async work(running: RunningBatch, stop: AbortSignal): Promise<void> {
+    const { batch } = running;
+    const { id } = batch;
+    const progress = new MeasuredProgress(batch);
+    this.logger.log(`batch ${id}: run ${batch.runs}, ${batch.model} ${batch.modelVersion}`);
+    try {
+      await this.score(running, progress, stop);
+      const output = await this.files.seal(this.files.outputOf(batch));
+      await running.report(progress.now());
+      await running.succeed(output, this.config.batchTtlHours);
+    } catch (error) {
+      await running.report(progress.now()).catch(() => undefined);
+      if (running.isHeld && (stop.aborted || error instanceof Postponed)) await running.giveBack();
+      else if (running.isHeld) await running.fail(await this.reasonOf(error as Error, batch));
+    }
+    this.logger.log(`batch ${id}: ${running.outcome}`);
+    if (running.outcome === 'succeeded') await this.files.removeInput(id);
+    if (running.outcome === 'failed' || running.outcome === 'cancelled') await this.files.remove(id);
+  }
+
+  private async score(running: RunningBatch, progress: MeasuredProgress, stop: AbortSignal): Promise<void> {
+    const { batch } = running;
+    const version = await this.registry.find(batch.model, batch.modelVersion).catch((cause) => {
+      throw cause instanceof Problem ? cause : new Postponed('The registry does not answer.', { cause });
+    });
+    const model = await this.registry.folderOf(version);
+    const path = await this.files.beginRun(batch);
+    // Loaded by the process that scores, and by no other that knows of batches.
+    const { NotResumable, scoreFile } = await import('#libs/scoring');
+
+    const reporting = setInterval(() => {
+      running.report(progress.now()).catch(() => undefined);
+    }, REPORT_EVERY_MS);
+    try {
+      const score = (resume: boolean) =>
+        scoreFile({
+          model,
+          input: { path: this.files.inputOf(batch.id), format: batch.format },
+          output: { path, format: batch.format },
+          resume,
+          signal: AbortSignal.any([stop, running.ended]),
+          onProgress: (given) => progress.update(given),
+        });
+      const totals = await score(true).catch((error: Error) => {
+        // Another version of this program may have written it.
+        if (!(error instanceof NotResumable)) throw error;
+        this.logger.warn(`batch ${batch.id}: begun anew: ${error.message}`);
+        return score(false);
+      });
+      progress.update({ rows: totals.rows, errors: totals.errors, share: 1 });
+    } finally {
+      clearInterval(reporting);
+    }
+  }
+
+  /** For whoever sent the file. What is our fault is told to the log. */
+  private async reasonOf(error: Error, { id, model, modelVersion }: TakenBatch): Promise<string> {
+    const { InputError } = await import('#libs/scoring');
+    if (error instanceof InputError) return withoutPath(error.message, this.files.inputOf(id));
+    const which = `Version ${modelVersion} of the model ${model}`;
+    this.logger.error(`batch ${id}: ${error.message}`, error.stack);
+    if (error instanceof ArtifactError) return `${which} cannot be used: ${error.detail}.`;
+    if (error instanceof Problem && error.code === 'model-not-found') return `${which} was removed.`;
+    if (isDiskFull(error)) return 'The disk was full. Send the file again when there is room.';
+    return 'Something failed for a reason of ours. It is in our log, by the id of this batch.';
+  }
+}
+
+/** Its sender knows no folder of this machine. */
+function withoutPath(message: string, path: string): string {
+  const named = message.replaceAll(path, 'the file');
+  return named.charAt(0).toUpperCase() + named.slice(1);
+}
+
+/** Nothing is wrong with the batch: it is for later. */
+class Postponed extends Error {}
+
+/** How far a run is, and how fast it is since it began, which may have been in the middle. */
+class MeasuredProgress {
+  private readonly startedAt = performance.now();
+  private latest: { rows: number; errors: number; share: number };
+  /** Where it began; known with the first chunk, where there was a run before. */
+  private firstRow?: number;
+
+  constructor({ runs, rows, errors, shareDone }: TakenBatch) {
+    this.latest = { rows, errors, share: shareDone };
+    if (runs === 1) this.firstRow = 0;
+  }
+
+  update(given: { rows: number; errors: number; share: number }): void {
+    this.firstRow ??= given.rows;
+    this.latest = given;
+  }
+
+  now(): Progress {
+    const { rows, errors, share } = this.latest;
+    const seconds = (performance.now() - this.startedAt) / 1_000;
+    return { rows, errors, shareDone: share, rowsPerSecond: (rows - (this.firstRow ?? rows)) / seconds };
+  }
+}

@@ -1,0 +1,101 @@
+import type { FileFormat } from '#libs/scoring';
+import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
+
+/** Of a file that is sent, and of the one that comes back; said here, so that only who scores loads what can read them. */
+export const BATCH_FORMATS = ['csv', 'tsv', 'jsonl', 'parquet'] as const satisfies readonly FileFormat[];
+export type BatchFormat = (typeof BATCH_FORMATS)[number];
+
+/** `queued` → `running` → one of the others, which are final; back to `queued` where its worker stopped or died. */
+export type BatchState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+/** Counts of bytes and rows: far below 2^53. */
+const asNumber = {
+  to: (value: unknown) => value,
+  from: (value: string | null) => (value === null ? null : Number(value)),
+};
+
+/** The record of one file that was sent to be scored. It stays when the files are gone. */
+@Entity('batches')
+@Index('batches_user_id_idx', ['userId', 'createdDatetime', 'id'])
+@Index('batches_created_datetime_idx', ['createdDatetime', 'id'])
+@Index('batches_unfinished_idx', ['userId'], { where: 'finished_datetime IS NULL' })
+@Check('batches_format_check', `format IN ('csv', 'tsv', 'jsonl', 'parquet')`)
+@Check('batches_state_check', `state IS NOT NULL`)
+export class Batch {
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'batches_pkey' })
+  id!: string;
+
+  /** The table by its name: batches know no users. */
+  @ForeignKey('users', { name: 'batches_user_id_fkey' })
+  @Column('integer', { name: 'user_id' })
+  userId!: number;
+
+  @Column('text')
+  model!: string;
+
+  /** What was meant when it was sent. */
+  @Column('text', { name: 'model_version' })
+  modelVersion!: string;
+
+  @Column('text')
+  format!: BatchFormat;
+
+  @Column('text', { default: 'queued' })
+  state!: BatchState;
+
+  /** As it was sent, which may be compressed. */
+  @Column('bigint', { name: 'input_bytes', transformer: asNumber })
+  inputBytes!: number;
+
+  @Column('text', { name: 'input_sha256' })
+  inputSha256!: string;
+
+  /** Of the input, from 0 to 1. */
+  @Column('real', { name: 'share_done', default: 0 })
+  shareDone!: number;
+
+  @Column('bigint', { default: 0, transformer: asNumber })
+  rows!: number;
+
+  /** Rows that carry an error instead of a prediction. */
+  @Column('bigint', { default: 0, transformer: asNumber })
+  errors!: number;
+
+  /** Of the run that is under way, or was the last. */
+  @Column('real', { name: 'rows_per_second', nullable: true })
+  rowsPerSecond!: number | null;
+
+  /** How often a worker has begun or gone on with it. */
+  @Column('integer', { default: 0 })
+  runs!: number;
+
+  /** How often in a row a worker died over it that came no further than the one before. */
+  @Column('integer', { name: 'lost_workers', default: 0 })
+  lostWorkers!: number;
+
+  /** How much of the input was done when the last one died. */
+  @Column('real', { name: 'lost_share', default: 0 })
+  lostShare!: number;
+
+  @Column('text', { nullable: true })
+  failure!: string | null;
+
+  @Column('bigint', { name: 'output_bytes', nullable: true, transformer: asNumber })
+  outputBytes!: number | null;
+
+  @Column('text', { name: 'output_sha256', nullable: true })
+  outputSha256!: string | null;
+
+  @CreateDateColumn({ name: 'created_datetime', type: 'timestamptz' })
+  createdDatetime!: Date;
+
+  @Column('timestamptz', { name: 'started_datetime', nullable: true })
+  startedDatetime!: Date | null;
+
+  @Column('timestamptz', { name: 'finished_datetime', nullable: true })
+  finishedDatetime!: Date | null;
+
+  /** When the output is deleted, or was. */
+  @Column('timestamptz', { name: 'expires_datetime', nullable: true })
+  expiresDatetime!: Date | null;
+}

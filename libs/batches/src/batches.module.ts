@@ -1,0 +1,23 @@
+import { Module } from '@nestjs/common';
+import { ModelsModule } from '#libs/models';
+import { BatchFiles } from './batch-files.js';
+import { BatchQueue } from './batch-queue.js';
+import { BatchWorker } from './batch-worker.js';
+import { BatchesService } from './batches.service.js';
+import { LostBatches } from './lost-batches.js';
+
+/** For processes that take batches and hand out what became of them. */
+@Module({
+  imports: [ModelsModule],
+  providers: [BatchQueue, BatchFiles, BatchesService],
+  exports: [BatchesService],
+})
+export class BatchesModule {}
+
+/** For processes that work on them. */
+@Module({
+  imports: [ModelsModule],
+  providers: [BatchQueue, BatchFiles, LostBatches, BatchWorker],
+  exports: [BatchWorker],
+})
+export class BatchWorkerModule {}

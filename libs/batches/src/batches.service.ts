@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '#libs/config';
+import { Problem, type Actor } from '#libs/errors';
+import { ModelRegistry, parseModelReference, type ModelVersion } from '#libs/models';
+import { DataSource, IsNull, type EntityManager, type Repository } from 'typeorm';
+import { Batch, type BatchFormat } from './batch.entity.js';
+import { BatchFiles, tooLarge, type Digest } from './batch-files.js';
+import { BatchQueue, transactionOf } from './batch-queue.js';
+
+export interface Submission {
+  actor: Actor;
+  /** As in `parseModelReference`. */
+  model: string;
+  format: BatchFormat;
+  /** The file, not yet read. */
+  upload: AsyncIterable<Uint8Array>;
+  /** How long its sender says that it is. */
+  declaredBytes?: number;
+}
+
+export interface BatchPage {
+  items: Batch[];
+  /** The id to go on below; null on the last page. */
+  nextCursor: string | null;
+}
+
+/** What callers do with batches. Their own are all there are, but for admins. */
+@Injectable()
+export class BatchesService {
+  private readonly batches: Repository<Batch>;
+  /** By user, in this process: they are no rows yet, and take room on the disk all the same. */
+  private readonly uploading = new Map<number, number>();
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(BatchQueue) private readonly queue: BatchQueue,
+    @Inject(BatchFiles) private readonly files: BatchFiles,
+  ) {
+    this.batches = dataSource.getRepository(Batch);
+  }
+
+  /**
+   * Keeps the file and queues it. Whatever can be refused without it is refused before it is read.
+   * @throws Problem `model-not-found`, `body-too-large`, `too-many-batches`, `storage-full`
+   */
+  async submit({ actor, model, format, upload, declaredBytes = 0 }: Submission): Promise<Batch> {
+    const version = await this.resolve(model);
+    if (declaredBytes > this.config.maxBatchBytes) throw tooLarge(this.config.maxBatchBytes);
+    const { userId } = actor;
+    const unfinished = await this.countUnfinished(this.dataSource.manager, userId);
+    const uploading = this.uploading.get(userId) ?? 0;
+    this.refuseTooMany(unfinished + uploading);
+    this.uploading.set(userId, uploading + 1);
+    try {
+      const id = randomUUID();
+      const input = await this.files.receive(id, upload, this.config.maxBatchBytes);
+      return await this.add({ id, userId, format }, version, input);
+    } finally {
+      const left = this.uploading.get(userId)! - 1;
+      if (left > 0) this.uploading.set(userId, left);
+      else this.uploading.delete(userId);
+    }
+  }
+
+  /** @throws Problem `batch-not-found` */
+  async find(actor: Actor, id: string): Promise<Batch> {
+    const batch = await this.batches.findOneBy({ id: isUuid(id) ? id : NOBODYS, ...visibleTo(actor) });
+    if (!batch) throw new Problem('batch-not-found', 'There is no such batch here.');
+    return batch;
+  }
+
+  /** Newest first, below `cursor` (an id). */
+  async page(actor: Actor, limit: number, cursor?: string): Promise<BatchPage> {
+    const query = this.batches.createQueryBuilder('batch').where(visibleTo(actor));
+    if (cursor !== undefined) {
+      query.andWhere(
+        '(batch.createdDatetime, batch.id) < (SELECT created_datetime, id FROM batches WHERE id = :cursor)',
+        { cursor },
+      );
+    }
+    const found = await query
+      .orderBy({ 'batch.createdDatetime': 'DESC', 'batch.id': 'DESC' })
+      .limit(limit + 1)
+      .getMany();
+    const items = found.slice(0, limit);
+    return { items, nextCursor: found.length > limit ? items.at(-1)!.id : null };
+  }
+
+  /**
+   * The output, open for reading; whoever gets it closes it.
+   * @throws Problem `batch-not-found`, `batch-not-finished`, `batch-without-output`, `batch-expired`
+   */
+  async openOutput(actor: Actor, id: string): Promise<{ batch: Batch; file: FileHandle }> {
+    const batch = await this.find(actor, id);
+    if (batch.finishedDatetime === null) {
+      throw new Problem('batch-not-finished', `The batch is ${batch.state}. Its output comes with its end.`);
+    }
+    if (batch.state !== 'succeeded') {
+      throw new Problem('batch-without-output', `The batch is ${batch.state}, and has no output.`);
+    }
+    if (batch.expiresDatetime! <= new Date()) throw expired();
+    const file = await open(this.files.outputOf(batch)).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? expired() : error;
+    });
+    return { batch, file };
+  }
+
+  /**
+   * Cancels it, or where it is finished, deletes its output. The row stays.
+   * @throws Problem `batch-not-found`
+   */
+  async remove(actor: Actor, id: string): Promise<void> {
+    const batch = await this.find(actor, id);
+    await this.dataSource.transaction(async (manager) => {
+      await this.queue.remove(transactionOf(manager), batch.id);
+      await manager.query(
+        `UPDATE batches SET
+           state = CASE WHEN finished_datetime IS NULL THEN 'cancelled' ELSE state END,
+           rows_per_second = CASE WHEN finished_datetime IS NULL THEN NULL ELSE rows_per_second END,
+           finished_datetime = coalesce(finished_datetime, now()),
+           expires_datetime = CASE WHEN expires_datetime > now() THEN now() ELSE expires_datetime END
+         WHERE id = $1`,
+        [batch.id],
+      );
+    });
+    // A worker that is at it notices within a second, and removes them itself.
+    if (batch.state !== 'running') await this.files.remove(batch.id);
+  }
+
+  /** Whether there is work for a worker. */
+  hasUnfinished(): Promise<boolean> {
+    return this.batches.existsBy({ finishedDatetime: IsNull() });
+  }
+
+  /** Removes the files of batches that are over, and what a crash has left behind. */
+  async sweep(): Promise<void> {
+    await this.files.sweep(async (ids) => {
+      const rows = await this.dataSource.query<{ id: string; needed: boolean }[]>(
+        `SELECT id, finished_datetime IS NULL OR coalesce(expires_datetime > now(), false) AS needed
+         FROM batches WHERE id = ANY($1::uuid[])`,
+        [ids],
+      );
+      return new Map(rows.map(({ id, needed }) => [id, needed]));
+    });
+  }
+
+  private async resolve(model: string): Promise<ModelVersion> {
+    const version = await this.registry.resolve(parseModelReference(model));
+    if (version.state === 'ready') return version;
+    throw new Problem(
+      'model-not-found',
+      `Version ${version.version} of the model ${version.name} failed its last check.`,
+    );
+  }
+
+  private async add(
+    batch: Pick<Batch, 'id' | 'userId' | 'format'>,
+    version: ModelVersion,
+    input: Digest,
+  ): Promise<Batch> {
+    try {
+      return await this.dataSource.transaction(async (manager) => {
+        // Two that come at the same time count one after the other.
+        await manager.query(
+          `SELECT pg_advisory_xact_lock(hashtextextended('foretell batches of user ' || $1::int, 0))`,
+          [batch.userId],
+        );
+        this.refuseTooMany(await this.countUnfinished(manager, batch.userId));
+        await manager.insert(Batch, {
+          ...batch,
+          model: version.name,
+          modelVersion: version.version,
+          inputBytes: input.bytes,
+          inputSha256: input.sha256,
+        });
+        await this.queue.add(transactionOf(manager), batch.id);
+        return manager.findOneByOrFail(Batch, { id: batch.id });
+      });
+    } catch (error) {
+      // Of any other failure it is not known whether the row is there: a file that has none is swept away later.
+      if (error instanceof Problem) await this.files.remove(batch.id);
+      throw error;
+    }
+  }
+
+  private countUnfinished(manager: EntityManager, userId: number): Promise<number> {
+    return manager.countBy(Batch, { userId, finishedDatetime: IsNull() });
+  }
+
+  private refuseTooMany(unfinished: number): void {
+    const { maxBatchesPerUser } = this.config;
+    if (unfinished < maxBatchesPerUser) return;
+    throw new Problem(
+      'too-many-batches',
+      `You have ${unfinished} unfinished batches, and may have ${maxBatchesPerUser}.`,
+    );
+  }
+}
+
+/** No batch has it. */
+const NOBODYS = '00000000-0000-0000-0000-000000000000';
+
+function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}
+
+function visibleTo({ role, userId }: Actor): { userId?: number } {
+  return role === 'admin' ? {} : { userId };
+}
+
+function expired(): Problem {
+  return new Problem('batch-expired', 'The output of this batch was deleted.');
+}

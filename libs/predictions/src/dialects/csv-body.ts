@@ -1,0 +1,57 @@
+import { isUtf8 } from 'node:buffer';
+import Papa from 'papaparse';
+import { Problem } from '#libs/errors';
+import { quoted, repeatedIn } from './dialect.js';
+
+/** A table as pandas splits it. */
+export interface Table {
+  columns: string[];
+  /** Text as it stands; an empty cell is null, a missing value. */
+  data: (string | null)[][];
+}
+
+/** RFC 4180 with a header; lines that are empty are no rows. @throws Problem `bad-request` naming the line */
+export function parseCsvBody(body: Buffer): Table {
+  if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
+  const text = body.toString('utf8').replace(/\r\n?/g, '\n');
+  const { data: records, errors } = Papa.parse<string[]>(text, { delimiter: ',', newline: '\n' });
+  const broken = errors.find(({ type }) => type === 'Quotes');
+  if (broken) {
+    const what =
+      broken.code === 'MissingQuotes' ? 'a quote that never closes' : 'a quote where none may stand';
+    throw Problem.badRequest(`The CSV has ${what}, in line ${lineOf(records, broken.row ?? 0)}.`);
+  }
+
+  const first = records.findIndex((record) => !isEmptyLine(record));
+  const columns = records[first];
+  if (!columns) throw Problem.badRequest('The body is empty. A CSV begins with a line of column names.');
+  const repeated = repeatedIn(columns);
+  if (repeated !== undefined) throw Problem.badRequest(`The CSV has the column ${quoted(repeated)} twice.`);
+  const rows: Table['data'] = [];
+  for (let index = first + 1; index < records.length; index++) {
+    const record = records[index]!;
+    if (isEmptyLine(record)) continue;
+    if (record.length !== columns.length) {
+      throw Problem.badRequest(
+        `Line ${lineOf(records, index)} of the CSV has ${counted(record.length, 'cell')}, its header ${columns.length}.`,
+      );
+    }
+    rows.push(record.map((cell) => (cell === '' ? null : cell)));
+  }
+  return { columns, data: rows };
+}
+
+function isEmptyLine(record: readonly string[]): boolean {
+  return record.length === 1 && record[0] === '';
+}
+
+/** Counted from 1; a quoted cell may hold line breaks. */
+function lineOf(records: readonly string[][], index: number): number {
+  const before = records.slice(0, index).flat();
+  const breaksInCells = before.reduce((sum, cell) => sum + cell.split('\n').length - 1, 0);
+  return index + breaksInCells + 1;
+}
+
+function counted(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}

@@ -1,0 +1,162 @@
+import { Problem } from '#libs/errors';
+import type { Column, Features } from '#libs/inference';
+import { isObject, repeatedIn } from './dialect.js';
+
+/** The four of MLflow's protocol, and `data`, which is ours: another name for `instances`. */
+const LAYOUTS = ['dataframe_split', 'dataframe_records', 'instances', 'inputs', 'data'] as const;
+
+const REQUIRED = `The input must be a JSON dictionary with exactly one of the input fields ${LAYOUTS.join(', ')}`;
+
+/** The table in a body, as one feature dictionary a row. @throws Problem `bad-request` in MLflow's words */
+export function readLayout(body: unknown, columns: readonly Column[]): Features[] {
+  if (!isObject(body)) throw Problem.badRequest(`${REQUIRED}.`);
+  const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
+  if (!layout || another) throw Problem.badRequest(`${REQUIRED}; it has ${another ? 'several' : 'none'}.`);
+  const value = body[layout];
+  switch (layout) {
+    case 'dataframe_split':
+      return fromSplit(value, columns);
+    case 'dataframe_records':
+      if (Array.isArray(value)) return fromRecords(layout, value, columns);
+      throw Problem.badRequest(
+        `Dataframe records format must be a list of records. Got ${pythonType(value)}.`,
+      );
+    case 'inputs':
+      if (isObject(value)) return fromColumns(value, columns);
+  }
+  if (!Array.isArray(value)) {
+    throw Problem.badRequest(
+      `"${layout}" must be a list of rows${layout === 'inputs' ? ', or of columns by name' : ''}.`,
+    );
+  }
+  return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
+}
+
+export function missingInputs(names: readonly string[]): Problem {
+  return invalidValue(`Model is missing inputs ${pythonList(names)}.`);
+}
+
+export function invalidValue(message: string): Problem {
+  return new Problem('bad-request', message, { members: { error_code: 'INVALID_PARAMETER_VALUE' } });
+}
+
+/** `['a', "b's"]`, as Python writes it. */
+export function pythonList(names: readonly string[]): string {
+  const quoted = names.map((name) => {
+    const escaped = name.replaceAll('\\', '\\\\');
+    return name.includes("'") && !name.includes('"') ? `"${escaped}"` : `'${escaped.replaceAll("'", "\\'")}'`;
+  });
+  return `[${quoted.join(', ')}]`;
+}
+
+function fromSplit(value: unknown, columns: readonly Column[]): Features[] {
+  if (!isObject(value)) {
+    throw Problem.badRequest(`Dataframe split format must be a dictionary. Got ${pythonType(value)}.`);
+  }
+  const { data, columns: names, index } = value;
+  if (!Array.isArray(data) || !Object.keys(value).every((key) => /^(columns|data|index)$/.test(key))) {
+    throw Problem.badRequest(
+      "Dataframe split format must have a list 'data', and optionally 'columns' and 'index', and nothing else.",
+    );
+  }
+  if (Array.isArray(index) && index.length !== data.length) {
+    throw notDataframe('dataframe_split', `'index' has ${index.length} entries, and 'data' ${data.length}`);
+  }
+  if (names === undefined || names === null) return fromRows('dataframe_split', data, columns);
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string' || typeof name === 'number')) {
+    throw notDataframe('dataframe_split', "'columns' must be a list of names");
+  }
+  return fromTable('dataframe_split', names.map(String), data, columns);
+}
+
+/** Positional rows: the columns in the model's order. */
+function fromRows(layout: string, rows: readonly unknown[], columns: readonly Column[]): Features[] {
+  // A list of plain values is a table of one column.
+  const table = rows.map((row) => (Array.isArray(row) ? row : [row]));
+  return fromTable(
+    layout,
+    columns.map(({ name }) => name),
+    table,
+    columns,
+  );
+}
+
+function fromTable(
+  layout: string,
+  given: readonly string[],
+  rows: readonly unknown[],
+  columns: readonly Column[],
+): Features[] {
+  if (repeatedIn(given) !== undefined) throw notDataframe(layout, 'two of its columns have one name');
+  const names = nameLike(given, columns);
+  if (rows.length === 0) refuseAbsent(names, columns);
+  const booleans = new Set(columns.flatMap(({ name, type }) => (type === 'boolean' ? [name] : [])));
+  const isBoolean = names.map((name) => booleans.has(name));
+  return rows.map((row, index) => {
+    if (Array.isArray(row) && row.length === names.length) {
+      return Object.fromEntries(
+        names.map((name, column) => [name, isBoolean[column] ? toFlag(row[column]) : row[column]]),
+      );
+    }
+    const found = Array.isArray(row) ? `has ${row.length}` : 'is no list';
+    throw notDataframe(layout, `row ${index} ${found}, and there are ${names.length} columns`);
+  });
+}
+
+/** Where a column of zeros and ones has gaps, pandas writes it as floats. */
+function toFlag(cell: unknown): unknown {
+  return cell === '0.0' || cell === '1.0' ? Number(cell) : cell;
+}
+
+function fromRecords(layout: string, records: readonly unknown[], columns: readonly Column[]): Features[] {
+  const wrong = records.findIndex((record) => !isObject(record));
+  if (wrong >= 0) throw notDataframe(layout, `row ${wrong} is no record, one value a column by name`);
+  const features = records as Features[];
+  const given = Object.keys(features[0] ?? {});
+  const names = nameLike(given, columns);
+  if (names === given) return features;
+  return features.map((record) =>
+    Object.fromEntries(
+      Object.entries(record).map(([name, value]) => [names[given.indexOf(name)] ?? name, value]),
+    ),
+  );
+}
+
+function fromColumns(value: Features, columns: readonly Column[]): Features[] {
+  const given = Object.keys(value);
+  const lists = Object.values(value);
+  // One value a column is one row.
+  if (lists.length > 0 && !lists.some(Array.isArray)) return fromRecords('inputs', [value], columns);
+  const [first] = lists;
+  const count = Array.isArray(first) ? first.length : 0;
+  if (!lists.every((list) => Array.isArray(list) && list.length === count)) {
+    throw Problem.badRequest('The length of values for each input/column name are not the same.');
+  }
+  const rows = Array.from({ length: count }, (_, row) => lists.map((list) => (list as unknown[])[row]));
+  return fromTable('inputs', given, rows, columns);
+}
+
+/** A table without names of its own, whose columns pandas numbers 0, 1, 2 …, is read in the model's order. */
+function nameLike(given: readonly string[], columns: readonly Column[]): readonly string[] {
+  const isNumbered = given.length === columns.length && given.every((name, index) => name === String(index));
+  if (!isNumbered || columns.some(({ name }) => given.includes(name))) return given;
+  return columns.map(({ name }) => name);
+}
+
+/** Of a table without rows: where there are any, their coercion finds what is absent. */
+function refuseAbsent(names: readonly string[], columns: readonly Column[]): void {
+  const absent = columns.filter(
+    ({ name, required, default: value }) => required && value === undefined && !names.includes(name),
+  );
+  if (absent.length > 0) throw missingInputs(absent.map(({ name }) => name));
+}
+
+function notDataframe(layout: string, why: string): Problem {
+  const field = layout.startsWith('dataframe_') ? 'dataframe representation' : 'table';
+  return Problem.badRequest(`Provided ${layout} field is not a valid ${field}: ${why}.`);
+}
+
+function pythonType(value: unknown): string {
+  if (Array.isArray(value)) return 'list';
+  return isObject(value) ? 'dictionary' : 'neither';
+}

@@ -1,0 +1,121 @@
+import {
+  compileColumns,
+  Mistake,
+  type Column,
+  type ColumnCoercion,
+  type InputRows,
+  type Manifest,
+  type Session,
+} from '#libs/inference';
+import { addedColumns, classAnswers, valueAnswers, type Answers } from './answers.js';
+import type { Added } from './formats/writers.js';
+import type { AddedColumn, Table } from './table.js';
+
+/**
+ * In larger runs ONNX Runtime answers no more rows a second, and a thread ends between two of them. Always the same:
+ * the last digits of a linear model depend on it.
+ */
+const ROWS_PER_RUN = 256;
+
+/** A table's rows with an answer or an error each. */
+export interface Scored {
+  errors: ReadonlyMap<number, string>;
+  predictions: Added;
+}
+
+/** Coerces a table column by column and asks the model; a row that cannot be answered gets an error. */
+export class ChunkScorer {
+  private readonly coercions: readonly ColumnCoercion[];
+
+  constructor(
+    private readonly session: Session,
+    columns: readonly Column[],
+    private readonly manifest: Manifest,
+    private readonly hasEnded: () => boolean,
+  ) {
+    this.coercions = compileColumns(columns, session.elementTypes);
+  }
+
+  /** What the output has beside the input's columns. */
+  get added(): readonly AddedColumn[] {
+    return addedColumns(this.manifest, this.session.numberType);
+  }
+
+  async score(table: Table): Promise<Scored> {
+    const rows = table.rowCount;
+    const input = this.session.allocate(rows);
+    const errors = new Map<number, string>();
+    for (const [column, { name, convert, absent }] of this.coercions.entries()) {
+      const value = table.values(name);
+      for (let row = 0; row < rows; row++) {
+        const given = value(row);
+        const converted = given === undefined ? absent : convert(given);
+        if (converted instanceof Mistake) note(errors, row, `${name} ${converted.detail}`);
+        else input.set(row, column, converted);
+      }
+    }
+    for (const [row, problem] of table.problems) errors.set(row, problem);
+
+    const answers = this.allocateAnswers(rows);
+    const good = firstWithout(errors, rows);
+    if (good < rows) {
+      // A bad row would fail its whole run: a copy of a good one goes in its place, and what it is answered is dropped.
+      const refused = [...errors];
+      for (const [row] of refused) input.copy(good, row);
+      await this.run(input, 0, rows, answers, errors);
+      // What the model made of the copy is no mistake of theirs.
+      for (const [row, problem] of refused) errors.set(row, problem);
+    }
+    const predictions = this.added.map((column, index) => {
+      const at = answers.columns[index]!;
+      return { ...column, at: errors.size === 0 ? at : (row: number) => (errors.has(row) ? null : at(row)) };
+    });
+    return { errors, predictions };
+  }
+
+  private allocateAnswers(rows: number): Answers {
+    const { manifest } = this;
+    return manifest.task === 'regression'
+      ? valueAnswers(rows)
+      : classAnswers(rows, manifest.labels, manifest.task === 'binary_classification');
+  }
+
+  /** A run that fails is halved, until the rows it failed for stand alone. */
+  private async run(
+    input: InputRows,
+    start: number,
+    end: number,
+    answers: Answers,
+    errors: Map<number, string>,
+  ): Promise<void> {
+    for (let from = start; from < end; from += ROWS_PER_RUN) {
+      const to = Math.min(from + ROWS_PER_RUN, end);
+      if (this.hasEnded()) throw new Error('the thread was told to end');
+      try {
+        answers.take(from, to, await this.session.runRows(input, from, to));
+        for (let row = from; row < to; row++) {
+          if (!answers.isNumber(row)) note(errors, row, 'the model answered it with what is no number');
+        }
+      } catch (error) {
+        if (to - from === 1) {
+          note(errors, from, `the model cannot answer it: ${(error as Error).message}`);
+          continue;
+        }
+        const middle = from + Math.ceil((to - from) / 2);
+        await this.run(input, from, middle, answers, errors);
+        await this.run(input, middle, to, answers, errors);
+      }
+    }
+  }
+}
+
+function note(errors: Map<number, string>, row: number, problem: string): void {
+  const before = errors.get(row);
+  errors.set(row, before === undefined ? problem : `${before}; ${problem}`);
+}
+
+function firstWithout(errors: ReadonlyMap<number, string>, rows: number): number {
+  let row = 0;
+  while (row < rows && errors.has(row)) row++;
+  return row;
+}

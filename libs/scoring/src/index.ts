@@ -1,0 +1,14 @@
+/**
+ * Files in bulk: CSV, TSV, JSON Lines or Parquet in, the same rows with predictions out, on all cores and in flat
+ * memory. It knows no Nest, no database and no feature. Called by `apps/cli` and `apps/worker`.
+ */
+export { scoreFile } from './score-file.js';
+export {
+  InputError,
+  NotResumable,
+  ScoringInterrupted,
+  type ScoringOrder,
+  type ScoringProgress,
+  type ScoringResult,
+} from './order.js';
+export { FILE_FORMATS, formatOfName, type FileFormat } from './file-format.js';

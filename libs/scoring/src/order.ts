@@ -1,0 +1,53 @@
+import type { FileFormat } from './file-format.js';
+
+export interface ScoringOrder {
+  /** The folder of an artifact. */
+  model: string;
+  /** Standard input where there is no path. Gzip is recognised by its first bytes. */
+  input: { path?: string; format: FileFormat };
+  /** Standard output where there is no path. */
+  output: OutputOrder;
+  /** Rows with an error go there instead. */
+  errorsOutput?: OutputOrder & { path: string };
+  /** The first row with an error ends the run. */
+  strict?: boolean;
+  /** Goes on from the last checkpoint, where there is one. */
+  resume?: boolean;
+  /** All cores unless said. */
+  threads?: number;
+  /** Ends the run between two chunks; what was written stays, with its checkpoint. */
+  signal?: AbortSignal;
+  onProgress?(progress: ScoringProgress): void;
+}
+
+export interface OutputOrder {
+  path?: string;
+  format: FileFormat;
+  gzip?: boolean;
+}
+
+export interface ScoringProgress {
+  rows: number;
+  /** Of them, those that were there already when a run was resumed. */
+  resumedRows: number;
+  /** Rows with an error. */
+  errors: number;
+  /** Of the input, 0 to 1; NaN where its size is not known. */
+  share: number;
+}
+
+export interface ScoringResult {
+  rows: number;
+  errors: number;
+  /** Rows that were there already when a run was resumed. */
+  resumedRows: number;
+}
+
+/** What was given to be scored is at fault; the message is for whoever gave it. */
+export class InputError extends Error {}
+
+/** What is there of an earlier run is not what this one could go on from. */
+export class NotResumable extends Error {}
+
+/** The run was told to end; it can be resumed. */
+export class ScoringInterrupted extends Error {}

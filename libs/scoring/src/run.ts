@@ -1,0 +1,117 @@
+import { loadCheckpoint, removeCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.js';
+import type { Chunk } from './input.js';
+import { NotResumable, ScoringInterrupted, type ScoringOrder, type ScoringResult } from './order.js';
+import { OutputFile, type Framing } from './output-file.js';
+import type { Position } from './record-chunks.js';
+import type { ScoredChunk } from './scoring-threads.js';
+
+/** The first comes sooner: what takes a few seconds is not to be done twice either. */
+const CHECKPOINT_AFTER_MS = { first: 200, others: 2_000 };
+
+interface Framings {
+  output: Framing;
+  errorsOutput: Framing;
+}
+
+/** What a run has written so far, and the checkpoints that say so. */
+export class Run {
+  private nextCheckpointAt = performance.now() + CHECKPOINT_AFTER_MS.first;
+  private readonly resumedRows: number;
+
+  private constructor(
+    private readonly order: ScoringOrder,
+    /** What is scored by what into what. */
+    private readonly identity: string,
+    private readonly output: OutputFile,
+    private readonly errorsOutput: OutputFile | undefined,
+    private rows: number,
+    private errors: number,
+    /** Where in the input it stands; undefined at the beginning. */
+    public next: Position | undefined,
+  ) {
+    this.resumedRows = rows;
+  }
+
+  /** Begins anew, or goes on where the last checkpoint is. @throws NotResumable where that is another run's */
+  static async begin(order: ScoringOrder, identity: string, framings: Framings): Promise<Run> {
+    const { path } = order.output;
+    const found = order.resume && path !== undefined ? await loadCheckpoint(path) : undefined;
+    if (found) return Run.resume(order, path!, identity, framings, found);
+    if (path !== undefined) await removeCheckpoint(path);
+    const output = await OutputFile.create(path, framings.output);
+    const errorsOutput =
+      order.errorsOutput === undefined
+        ? undefined
+        : await OutputFile.create(order.errorsOutput.path, framings.errorsOutput).catch(async (error) => {
+            await output.discard();
+            throw error;
+          });
+    return new Run(order, identity, output, errorsOutput, 0, 0, undefined);
+  }
+
+  private static async resume(
+    order: ScoringOrder,
+    path: string,
+    identity: string,
+    framings: Framings,
+    { run, next, rows, errors, output, errorsOutput }: Checkpoint,
+  ): Promise<Run> {
+    if (run !== identity) {
+      throw new NotResumable(
+        `${path} cannot be resumed: the input, the model or the options are not those it was begun with. ` +
+          `Begin anew, without --resume.`,
+      );
+    }
+    return new Run(
+      order,
+      identity,
+      await OutputFile.resume(path, framings.output, output),
+      errorsOutput &&
+        (await OutputFile.resume(order.errorsOutput!.path, framings.errorsOutput, errorsOutput)),
+      rows,
+      errors,
+      next,
+    );
+  }
+
+  async write({ next, share }: Chunk, { output, errorsOutput, rows, errors }: ScoredChunk): Promise<void> {
+    await this.output.append(output);
+    if (errorsOutput) await this.errorsOutput!.append(errorsOutput);
+    this.next = next;
+    this.rows += rows;
+    this.errors += errors;
+    const { rows: allRows, resumedRows, errors: allErrors } = this;
+    this.order.onProgress?.({ rows: allRows, resumedRows, errors: allErrors, share });
+    if (performance.now() > this.nextCheckpointAt) await this.save();
+  }
+
+  /** The files get their names. */
+  async finish(): Promise<ScoringResult> {
+    const files = [this.output, this.errorsOutput];
+    for (const file of files) await file?.finish();
+    for (const file of files) await file?.publish();
+    if (this.order.output.path !== undefined) await removeCheckpoint(this.order.output.path);
+    return { rows: this.rows, errors: this.errors, resumedRows: this.resumedRows };
+  }
+
+  /** What was interrupted can be resumed; of what failed nothing is left. */
+  async stop(error: Error): Promise<void> {
+    const files = [this.output, this.errorsOutput];
+    if (error instanceof ScoringInterrupted && this.next) {
+      await this.save();
+      for (const file of files) await file?.close();
+      return;
+    }
+    for (const file of files) await file?.discard();
+    if (this.order.output.path !== undefined) await removeCheckpoint(this.order.output.path);
+  }
+
+  private async save(): Promise<void> {
+    const { path } = this.order.output;
+    if (path === undefined) return;
+    const [output, errorsOutput] = await Promise.all([this.output.sync(), this.errorsOutput?.sync()]);
+    const { identity: run, next, rows, errors } = this;
+    await saveCheckpoint(path, { run, next: next!, rows, errors, output, errorsOutput });
+    this.nextCheckpointAt = performance.now() + CHECKPOINT_AFTER_MS.others;
+  }
+}

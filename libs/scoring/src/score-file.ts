@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { readArtifact, type Artifact } from '#libs/inference';
+import { addedColumns } from './answers.js';
+import { alreadyThere } from './formats/jsonl-table.js';
+import { frame } from './framing.js';
+import { openInput, type Chunk } from './input.js';
+import { InputError, ScoringInterrupted, type ScoringOrder, type ScoringResult } from './order.js';
+import { Run } from './run.js';
+import { ScoringThreads, type ScoredChunk } from './scoring-threads.js';
+import type { AddedColumn } from './table.js';
+
+/** Large enough that handing it to a thread costs little, small enough that a few of them do not count. */
+const CHUNK_BYTES = 128 * 1024;
+/** Where a chunk becomes a row group of Parquet, which would be many small ones. */
+const ROW_GROUP_BYTES = 2 * 1024 ** 2;
+/** Chunks that a thread has or waits for; more would only be memory. */
+const CHUNKS_PER_THREAD = 2;
+
+const ERROR: AddedColumn = { name: 'error', type: 'string' };
+
+/**
+ * Scores a file: chunks of it go to threads, and what they make of them is written in the input's order.
+ *
+ * Invariants
+ * - what has the output's name is whole, and durable before it has it;
+ * - a checkpoint names only what is durable, so that a resumed run neither loses nor repeats a row;
+ * - at most `CHUNKS_PER_THREAD` chunks a thread are in memory, whatever the size of the file.
+ *
+ * @throws InputError, ScoringInterrupted, ArtifactError
+ */
+export async function scoreFile(order: ScoringOrder): Promise<ScoringResult> {
+  const artifact = await readArtifact(order.model);
+  const input = await openInput(order.input.path, order.input.format);
+  const place: AddedColumn = { name: order.input.format === 'parquet' ? 'row' : 'line', type: 'integer' };
+  const reserved = [
+    ...addedColumns(artifact.manifest),
+    ERROR,
+    ...(order.errorsOutput === undefined ? [] : [place]),
+  ];
+  const columns = input.isEmpty ? artifact.columns.map(({ name }) => name) : input.columns;
+  checkColumns(columns, artifact, order, reserved);
+
+  const threadCount = order.threads ?? availableParallelism();
+  const threads = await ScoringThreads.start(threadCount, {
+    artifact,
+    features: artifact.columns.map(({ name }) => name).filter((name) => columns.includes(name)),
+    input: { ...order.input, columns, parquet: input.parquet },
+    output: order.output,
+    errorsOutput: order.errorsOutput,
+    newline: input.newline,
+    place: place.name,
+    reserved: reserved.map(({ name }) => name),
+    strict: order.strict ?? false,
+  });
+  // A thread may be in the middle of a run that takes long: it is not waited for.
+  const interrupt = () => void threads.end();
+  order.signal?.addEventListener('abort', interrupt);
+  try {
+    const shape = { columns, newline: input.newline, parquet: input.parquet };
+    const run = await Run.begin(order, await identify(order, artifact), {
+      output: await frame(order.output, shape, [...threads.added, ERROR]),
+      errorsOutput: await frame(order.errorsOutput ?? order.output, shape, [place, ERROR]),
+    });
+    try {
+      order.signal?.throwIfAborted();
+      const formats = [order.output.format, order.errorsOutput?.format];
+      const chunkBytes = formats.includes('parquet') ? ROW_GROUP_BYTES : CHUNK_BYTES;
+      const chunks = inOrder(input.chunks(chunkBytes, run.next), threads, threadCount * CHUNKS_PER_THREAD);
+      for await (const [chunk, scored] of chunks) await run.write(chunk, scored);
+      return await run.finish();
+    } catch (error) {
+      const reason = order.signal?.aborted
+        ? new ScoringInterrupted('The run was interrupted.')
+        : (error as Error);
+      await run.stop(reason);
+      throw reason;
+    }
+  } finally {
+    order.signal?.removeEventListener('abort', interrupt);
+    await threads.end();
+  }
+}
+
+/** Chunks with what was made of them, in the input's order; `most` of them are on their way at once. */
+async function* inOrder(
+  chunks: AsyncIterable<Chunk>,
+  threads: ScoringThreads,
+  most: number,
+): AsyncGenerator<[Chunk, ScoredChunk]> {
+  const waiting: { chunk: Chunk; scored: Promise<ScoredChunk> }[] = [];
+  for await (const chunk of chunks) {
+    const scored = threads.score(chunk);
+    // Its turn comes later; until then nobody hears of its failure.
+    scored.catch(() => undefined);
+    waiting.push({ chunk, scored });
+    if (waiting.length < most) continue;
+    const first = waiting.shift()!;
+    yield [first.chunk, await first.scored];
+  }
+  for (const { chunk, scored } of waiting) yield [chunk, await scored];
+}
+
+/** @throws InputError naming every column that is missing, or every one that the output adds and the input has */
+function checkColumns(
+  columns: readonly string[],
+  artifact: Artifact,
+  { input }: ScoringOrder,
+  reserved: readonly AddedColumn[],
+): void {
+  const taken = reserved.map(({ name }) => name).filter((name) => columns.includes(name));
+  if (taken.length > 0) throw new InputError(alreadyThere(taken));
+  // Each line of JSON has columns of its own: what it lacks is its own error.
+  if (input.format === 'jsonl') return;
+  const missing = artifact.columns
+    .filter(
+      ({ name, required, default: value }) => required && value === undefined && !columns.includes(name),
+    )
+    .map(({ name }) => JSON.stringify(name));
+  if (missing.length === 0) return;
+  const { name, version } = artifact.manifest;
+  throw new InputError(
+    `The input lacks ${missing.length === 1 ? 'a column' : `${missing.length} columns`} that ${name} ${version} needs: ` +
+      `${missing.join(', ')}. It has: ${columns.map((column) => JSON.stringify(column)).join(', ')}.`,
+  );
+}
+
+/** What is scored by what into what. */
+async function identify({ input, output, errorsOutput }: ScoringOrder, artifact: Artifact): Promise<string> {
+  const file = input.path === undefined ? undefined : await stat(input.path);
+  const what = [
+    input.format,
+    file?.size,
+    file?.mtimeMs,
+    artifact.contentSha256,
+    output.format,
+    output.gzip,
+    errorsOutput,
+  ];
+  return createHash('sha256').update(JSON.stringify(what)).digest('hex');
+}

@@ -1,0 +1,23 @@
+/** What a chunk of the input became: rows of cells, whatever the format. */
+export interface Table {
+  readonly rowCount: number;
+  /** One column's values by row: undefined where there is nothing at all, null where the value is missing. */
+  values(name: string): (row: number) => unknown;
+  /** What is wrong with rows as a whole, by row. */
+  readonly problems: ReadonlyMap<number, string>;
+  /** Where a row stands in the input: its line in text, its number in Parquet, both from 1. */
+  placeOf(row: number): number;
+  /** A row as the cells of a delimited file. */
+  fields(row: number): readonly string[];
+  /** A row as the members of a JSON object, without the braces. */
+  members(row: number): string;
+}
+
+/** A column that the output has beside the input's. */
+export interface AddedColumn {
+  readonly name: string;
+  readonly type: 'float32' | 'float64' | 'integer' | 'string';
+}
+
+/** What stands in such a column, by row. */
+export type AddedValues = (row: number) => number | string | null;

@@ -1,0 +1,136 @@
+/**
+ * One of the threads that score: it loads the model, and turns one chunk after another into what is written of it.
+ * `ScoringThreads` is its other side; nothing else starts it.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { gzipSync } from 'node:zlib';
+import { Session } from '#libs/inference';
+import { ChunkScorer } from './chunk-scorer.js';
+import { DELIMITERS } from './file-format.js';
+import { DelimitedTable } from './formats/delimited-table.js';
+import { JsonLinesTable } from './formats/jsonl-table.js';
+import { delimitedWriter, jsonLinesWriter, type Added } from './formats/writers.js';
+import { InputError, type OutputOrder } from './order.js';
+import type { Written } from './output-file.js';
+import type { Reply, ScoredChunk, ThreadChunk, ThreadOrder } from './scoring-threads.js';
+import type { Table } from './table.js';
+
+const port = parentPort!;
+const order = workerData as ThreadOrder;
+const flags = new Set(order.artifact.columns.flatMap(({ name, type }) => (type === 'boolean' ? [name] : [])));
+const outputFormats = [order.output, order.errorsOutput].flatMap((each) => each?.format ?? []);
+
+try {
+  const { artifact } = order;
+  const session = await Session.open(artifact);
+  await session.checkGolden(artifact.golden);
+  const scorer = new ChunkScorer(session, artifact.columns, artifact.manifest, hasEnded);
+  let last = Promise.resolve();
+  port.on('message', (chunk: ThreadChunk | 'end') => {
+    if (chunk === 'end') void last.then(() => session.release()).then(() => port.close());
+    else last = last.then(() => score(scorer, chunk).then(reply, replyError));
+  });
+  reply({ added: scorer.added });
+} catch (error) {
+  replyError(error as Error);
+}
+
+function hasEnded(): boolean {
+  return Atomics.load(order.ended, 0) === 1;
+}
+
+async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
+  if (hasEnded()) throw new Error('the thread was told to end');
+  const { table, stored } = await read(chunk);
+  const { errors, predictions } = await scorer.score(table);
+  if (order.strict && errors.size > 0) {
+    const [row, problem] = [...errors].toSorted(([a], [b]) => a - b)[0]!;
+    throw new InputError(`${order.place} ${table.placeOf(row)}: ${problem}.`);
+  }
+  const error: Added = [{ name: 'error', type: 'string', at: (row) => errors.get(row) ?? null }];
+  const place: Added = [{ name: order.place, type: 'integer', at: (row) => table.placeOf(row) }];
+  const all = Array.from({ length: table.rowCount }, (_, row) => row);
+  const write = (output: OutputOrder, added: Added, rows: readonly number[]) =>
+    writeChunk(output, table, stored, added, rows);
+  const { output, errorsOutput } = order;
+  const good = errorsOutput ? all.filter((row) => !errors.has(row)) : all;
+  const bad = all.filter((row) => errors.has(row));
+  const scored: ScoredChunk = {
+    output: await write(output, [...predictions, ...error], good),
+    errorsOutput: errorsOutput && (await write(errorsOutput, [...place, ...error], bad)),
+    rows: table.rowCount,
+    errors: errors.size,
+  };
+  return { scored };
+}
+
+/** With what a Parquet file copies from another, as it is stored there. */
+async function read(
+  chunk: ThreadChunk,
+): Promise<{ table: Table; stored?: ReadonlyMap<string, ArrayLike<unknown>> }> {
+  const { format, columns, path, parquet } = order.input;
+  if ('start' in chunk) {
+    const { ParquetTable, readStored } = await import('./formats/parquet-table.js');
+    const isText = outputFormats.some((each) => each !== 'parquet');
+    const isCopied = outputFormats.includes('parquet');
+    return {
+      table: await ParquetTable.read(path!, parquet!, isText ? columns : order.features, chunk),
+      stored: isCopied ? await readStored(path!, parquet!, chunk) : undefined,
+    };
+  }
+  const { bytes, firstLine } = chunk;
+  if (format !== 'jsonl') {
+    return {
+      table: new DelimitedTable(bytes, firstLine, columns, DELIMITERS[format as 'csv' | 'tsv'], flags),
+    };
+  }
+  const isFree = outputFormats.every((each) => each === 'jsonl');
+  return { table: new JsonLinesTable(bytes, firstLine, order.reserved, isFree ? undefined : columns) };
+}
+
+async function writeChunk(
+  { format, gzip }: OutputOrder,
+  table: Table,
+  stored: ReadonlyMap<string, ArrayLike<unknown>> | undefined,
+  added: Added,
+  rows: readonly number[],
+): Promise<Written> {
+  if (format === 'parquet') {
+    const { columns, parquet } = order.input;
+    const { writeRowGroup } = await import('./formats/parquet-writer.js');
+    const shape = { copied: parquet, names: columns, added };
+    return writeRowGroup(
+      shape,
+      stored ? columns.map((name) => stored.get(name)!) : fieldColumns(table, columns),
+      added,
+      rows,
+    );
+  }
+  const write =
+    format === 'jsonl'
+      ? jsonLinesWriter
+      : delimitedWriter(format, order.newline, order.input.columns.length > 0);
+  const bytes = Buffer.from(write(table, added, rows));
+  // Members of gzip may follow one another (RFC 1952 §2.2), so that each thread compresses its own.
+  return gzip && bytes.length > 0 ? gzipSync(bytes) : bytes;
+}
+
+/** What came as text stays text: an empty cell is no value. */
+function fieldColumns(table: Table, columns: readonly string[]): ArrayLike<unknown>[] {
+  const rows = Array.from({ length: table.rowCount }, (_, row) => table.fields(row));
+  return columns.map((_, index) => rows.map((fields) => (fields[index] === '' ? null : fields[index])));
+}
+
+/** The bytes are moved, not copied; small ones may lie in memory that Node shares between buffers, and stay. */
+function reply(reply: Reply): void {
+  const written = 'scored' in reply ? [reply.scored.output, reply.scored.errorsOutput] : [];
+  const whole = written
+    .map((each) => (each && 'bytes' in each ? each.bytes : each))
+    .filter((bytes) => bytes?.byteLength === bytes?.buffer.byteLength)
+    .flatMap((bytes) => (bytes ? [bytes.buffer as ArrayBuffer] : []));
+  port.postMessage(reply, whole);
+}
+
+function replyError(error: Error): void {
+  reply({ error: error.message, isInputError: error instanceof InputError });
+}

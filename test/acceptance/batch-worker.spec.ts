@@ -1,0 +1,313 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deserialize } from 'node:v8';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { scoreFile } from '#libs/scoring';
+import { makeArtifact } from '../support/artifacts.js';
+import {
+  expectEveryRowOnce,
+  look,
+  nicenessOf,
+  output,
+  patients,
+  reached,
+  submitted,
+} from '../support/batches.js';
+import { call, createUser, type TestUser } from '../support/client.js';
+import { CHECKOUT, DataDir, type RunningProcess, type Service } from '../support/data-dir.js';
+import { createPreparedDataDir } from '../support/test-data-dir.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
+
+const WORKER = join(CHECKOUT, 'dist/apps/worker/src/main.js');
+
+/** Enough for some seconds of work, and so for a checkpoint and a report in the middle. */
+const ROWS = 1_200_000;
+const FILE = patients(ROWS);
+const IN_TIME = { timeout: 90_000, interval: 20 };
+/** What is promised in a second or two, on a machine that has other things to do. */
+const WITHIN_SECONDS = { timeout: 10_000, interval: 20 };
+
+let scratch: string;
+let modelDir: string;
+let database: TestDatabase;
+let dataDir: DataDir;
+let api: Service;
+let user: TestUser;
+/** Of `FILE`, when nobody disturbs the worker. */
+let undisturbed: string;
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'foretell-batch-worker-'));
+  modelDir = join(scratch, 'models');
+  cpSync('model-artifacts', modelDir, { recursive: true });
+  cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
+  await makeArtifact(join(modelDir, 'iris/2'), { version: '2', description: 'another' });
+  await makeArtifact(join(modelDir, 'iris/3'), { version: '3', description: 'a third' });
+  database = await createTestDatabase();
+  dataDir = DataDir.create();
+  api = await dataDir.startService({ environment: environment() });
+  user = await createUser(api, database);
+
+  const [path, scored] = [join(scratch, 'in.csv'), join(scratch, 'out.csv')];
+  writeFileSync(path, FILE);
+  const model = join(modelDir, 'heart-failure/1');
+  await scoreFile({ model, input: { path, format: 'csv' }, output: { path: scored, format: 'csv' } });
+  const text = readFileSync(scored, 'utf8');
+  expectEveryRowOnce(text, ROWS);
+  undisturbed = createHash('sha256').update(text).digest('hex');
+});
+
+afterAll(async () => {
+  await api?.signal('SIGTERM');
+  await dataDir?.dispose();
+  await database?.drop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const environment = () => ({
+  DATABASE_URL: database.url,
+  MODEL_DIR: modelDir,
+  BATCH_WORKER: 'separate',
+  LOG_LEVEL: 'info',
+});
+
+/** A worker by itself, as under compose; it ends with the test. */
+async function startWorker(): Promise<RunningProcess> {
+  const worker = dataDir.spawn(process.execPath, [WORKER], { environment: environment() });
+  onTestFinished(async () => void (await worker.signal('SIGKILL')));
+  await expect.poll(worker.output, IN_TIME).toContain('worker ready');
+  return worker;
+}
+
+const runFolder = (id: string, run: number) => join(dataDir.path, 'batches', id, `run-${run}`);
+const checkpointOf = (id: string, run: number) => join(runFolder(id, run), 'output.partial.checkpoint');
+
+/** Resolves in the middle of a run: some rows are safe, and more is to come. Answers how many are safe. */
+async function middleOf(id: string, run = 1): Promise<number> {
+  await expect.poll(() => existsSync(checkpointOf(id, run)), IN_TIME).toBe(true);
+  return (deserialize(readFileSync(checkpointOf(id, run))) as { rows: number }).rows;
+}
+
+async function rowOf(id: string, on: Pick<TestDatabase, 'query'> = database) {
+  const [row] = await on.query<Record<string, never>>('SELECT * FROM batches WHERE id = $1', [id]);
+  return row!;
+}
+
+async function expectUndisturbed(id: string, from: { url: string } = api, token = user.token): Promise<void> {
+  const batch = await reached(from, token, id, 'succeeded');
+  expect(batch).toMatchObject({ rows: ROWS, errors: 0, share_done: 1, output: { sha256: undisturbed } });
+  expectEveryRowOnce((await output(from, token, id)).text, ROWS);
+}
+
+describe('a worker in the middle of a batch', () => {
+  test('killed: another notices within seconds, goes on, and every row is there once', async () => {
+    const first = await startWorker();
+    const id = await submitted(api, user.token, FILE);
+    const safe = await middleOf(id);
+    expect(safe).toBeGreaterThan(0);
+    await first.signal('SIGKILL');
+    expect(await rowOf(id)).toMatchObject({ state: 'running', runs: 1 });
+
+    await startWorker();
+    await expect.poll(async () => (await rowOf(id)).runs, WITHIN_SECONDS).toBe(2);
+    await expectUndisturbed(id);
+    expect(await rowOf(id)).toMatchObject({ runs: 2, lost_workers: 1 });
+    expect(readdirSync(join(dataDir.path, 'batches', id))).toEqual(['run-2']);
+  });
+
+  test('told to stop: gives it back at its checkpoint within ten seconds, and nobody counts that as a death', async () => {
+    const first = await startWorker();
+    const id = await submitted(api, user.token, FILE);
+    const safe = await middleOf(id);
+    const ending = await first.signal('SIGTERM');
+    expect(ending).toMatchObject({
+      code: 0,
+      stderr: '',
+      durationMs: expect.toSatisfy((ms: number) => ms < 10_000),
+    });
+    expect((await look(api, user.token, id)).body).toMatchObject({ state: 'queued', seconds_left: null });
+    expect(await rowOf(id)).toMatchObject({ runs: 1, lost_workers: 0 });
+
+    await startWorker();
+    // What was reported of the second run begins where the first one ended.
+    const reports: number[] = [];
+    while ((await rowOf(id)).state !== 'succeeded') {
+      const { state, rows } = (await look(api, user.token, id)).body;
+      if (state === 'running') reports.push(rows);
+    }
+    expect(Math.min(...reports)).toBeGreaterThanOrEqual(safe);
+    await expectUndisturbed(id);
+  });
+
+  test('that loses its connection stops, and takes it up again itself: nobody died', async () => {
+    await startWorker();
+    const id = await submitted(api, user.token, FILE);
+    await middleOf(id);
+    const cut = await database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+       WHERE locktype = 'advisory' AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         AND (classid::bigint << 32 | objid::bigint) = hashtextextended('foretell batch ' || $1, 0)`,
+      [id],
+    );
+    expect(cut).toHaveLength(1);
+    await expectUndisturbed(id);
+    expect(await rowOf(id)).toMatchObject({ runs: 2, lost_workers: 0 });
+  });
+
+  test('cancelled: it stops within seconds, leaves nothing, and goes on with the next', async () => {
+    const worker = await startWorker();
+    const id = await submitted(api, user.token, FILE);
+    const next = await submitted(api, user.token, patients(3));
+    await middleOf(id);
+    expect((await call(api, 'DELETE', `/batches/${id}`, { token: user.token })).status).toBe(204);
+    await expect.poll(worker.output, WITHIN_SECONDS).toContain(`batch ${id}: cancelled`);
+    expect((await look(api, user.token, id)).body).toMatchObject({ state: 'cancelled', output: null });
+    await reached(api, user.token, next, 'succeeded');
+    expect(existsSync(join(dataDir.path, 'batches', id))).toBe(false);
+    expect(await database.query('SELECT FROM pgboss.job')).toEqual([]);
+  });
+});
+
+test('a checkpoint that nobody can read, as after an upgrade: the batch is begun anew', async () => {
+  const first = await startWorker();
+  const id = await submitted(api, user.token, FILE);
+  await middleOf(id);
+  await first.signal('SIGTERM');
+  writeFileSync(checkpointOf(id, 1), 'from another time');
+  const second = await startWorker();
+  await expectUndisturbed(id);
+  expect(second.output()).toContain(`batch ${id}: begun anew`);
+});
+
+test('a worker that came further than the dead one before it does not count with it', async () => {
+  const id = await submitted(api, user.token, FILE);
+  await database.query('UPDATE batches SET lost_workers = 2, lost_share = 0.01 WHERE id = $1', [id]);
+  const worker = await startWorker();
+  await expect.poll(async () => Number((await rowOf(id)).share_done), IN_TIME).toBeGreaterThan(0.01);
+  await worker.signal('SIGKILL');
+  await startWorker();
+  await expectUndisturbed(id);
+  expect(await rowOf(id)).toMatchObject({ runs: 2, lost_workers: 1 });
+});
+
+test('a batch that killed its worker three times at the same place has failed, and says so', async () => {
+  // It takes 40 seconds, and comes no further before.
+  const rows = `a,b\n${'1,2\n'.repeat(200)}`;
+  const id = await submitted(api, user.token, rows, { query: 'model=slow' });
+  for (let run = 1; run <= 3; run++) {
+    const worker = await startWorker();
+    await expect.poll(async () => (await rowOf(id)).runs, IN_TIME).toBe(run);
+    await worker.signal('SIGKILL');
+  }
+  await startWorker();
+  expect(await reached(api, user.token, id, 'failed')).toMatchObject({
+    failure: expect.stringMatching(/worker died 3 times at the same place.*memory/),
+  });
+  expect(await rowOf(id)).toMatchObject({ runs: 3, lost_workers: 3 });
+  await expect.poll(() => existsSync(join(dataDir.path, 'batches', id))).toBe(false);
+  expect(await database.query('SELECT FROM pgboss.job')).toEqual([]);
+});
+
+test('two workers share the queue: each batch is worked on once, by one of them', async () => {
+  const workers = [await startWorker(), await startWorker()];
+  const ids = await Promise.all(
+    Array.from({ length: 8 }, () => submitted(api, user.token, patients(20_000))),
+  );
+  for (const id of ids) {
+    await reached(api, user.token, id, 'succeeded');
+    expect(await rowOf(id)).toMatchObject({ runs: 1, lost_workers: 0 });
+    expectEveryRowOnce((await output(api, user.token, id)).text, 20_000);
+  }
+  const shares = workers.map((worker) =>
+    ids.filter((id) => worker.output().includes(`batch ${id}: succeeded`)),
+  );
+  expect(shares.flat().toSorted()).toEqual(ids.toSorted());
+  for (const share of shares) expect(share).not.toEqual([]);
+});
+
+test('a model version that was removed, or whose files are gone, after the batch was sent: failed, with the reason', async () => {
+  const rows = 'sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n';
+  const removed = await submitted(api, user.token, rows, { query: 'model=models:/iris/2' });
+  const gone = await submitted(api, user.token, rows, { query: 'model=models:/iris/3' });
+  await database.query(`DELETE FROM model_versions WHERE name = 'iris' AND version = '2'`);
+  rmSync(join(modelDir, 'iris/3'), { recursive: true });
+  await startWorker();
+  expect((await reached(api, user.token, removed, 'failed')).failure).toBe(
+    'Version 2 of the model iris was removed.',
+  );
+  const { failure } = await reached(api, user.token, gone, 'failed');
+  expect(failure).toMatch(/^Version 3 of the model iris cannot be used: it is missing/);
+  expect(failure).not.toContain(scratch);
+});
+
+describe('beside the service, on its own database', () => {
+  const workersIn = async (place: DataDir) =>
+    (await place.processes())
+      .filter((line) => line.includes(WORKER))
+      .map((line) => Number.parseInt(line, 10));
+
+  async function start(place: DataDir): Promise<{ service: Service; ada: TestUser }> {
+    const service = await place.startService();
+    return { service, ada: await createUser(service, place) };
+  }
+
+  /** As `middleOf`, of the only batch in this folder. */
+  async function middleIn(place: DataDir, id: string, run = 1): Promise<void> {
+    const file = join(place.path, 'batches', id, `run-${run}`, 'output.partial.checkpoint');
+    await expect.poll(() => existsSync(file), IN_TIME).toBe(true);
+  }
+
+  test('it is there from the first batch on, behind the API, is replaced when it dies, and ends with the service', async () => {
+    const place = await createPreparedDataDir();
+    const { service, ada } = await start(place);
+    expect(await workersIn(place)).toEqual([]);
+    const id = await submitted(service, ada.token, FILE);
+    await middleIn(place, id);
+    const [pid, ...others] = await workersIn(place);
+    expect(others).toEqual([]);
+    if (process.platform === 'linux') expect(nicenessOf(pid!)).toBe(10);
+
+    process.kill(pid!, 'SIGKILL');
+    await expectUndisturbed(id, service, ada.token);
+    expect(await rowOf(id, place)).toMatchObject({ runs: 2, lost_workers: 1 });
+
+    const next = await submitted(service, ada.token, FILE);
+    await middleIn(place, next);
+    expect(await service.signal('SIGTERM')).toMatchObject({
+      code: 0,
+      durationMs: expect.toSatisfy((ms: number) => ms < 10_000),
+    });
+    expect(await place.processes()).toEqual([]);
+    expect(await rowOf(next, place)).toMatchObject({ state: 'queued', lost_workers: 0 });
+  });
+
+  test('the service is killed: its worker ends by itself, and gives the batch back', async () => {
+    const place = await createPreparedDataDir();
+    const { service, ada } = await start(place);
+    const id = await submitted(service, ada.token, FILE);
+    await middleIn(place, id);
+    await service.signal('SIGKILL');
+    await expect.poll(() => place.processes(), IN_TIME).toEqual([]);
+    expect(await rowOf(id, place)).toMatchObject({ state: 'queued', runs: 1, lost_workers: 0 });
+  });
+
+  test('everything is killed: what is started again finishes it, without being asked', async () => {
+    const place = await createPreparedDataDir();
+    const { service, ada } = await start(place);
+    const id = await submitted(service, ada.token, FILE);
+    await middleIn(place, id);
+    const pids = [service.process.pid!, place.postmasterPid, ...(await workersIn(place))];
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await service.ended;
+
+    const again = await place.startService();
+    await expectUndisturbed(id, again, ada.token);
+    expect(await rowOf(id, place)).toMatchObject({ runs: 2, lost_workers: 1 });
+    expect(await again.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await place.processes()).toEqual([]);
+  });
+});

@@ -1,0 +1,99 @@
+import { execFileSync } from 'node:child_process';
+import { gzipSync } from 'node:zlib';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { describe, expect, test } from 'vitest';
+import {
+  parquetOf,
+  PATIENT_COLUMNS,
+  PATIENT_ROW,
+  refused,
+  scored,
+  ScoringPlace,
+} from '../support/scoring-place.js';
+
+const HEADER = `${PATIENT_COLUMNS}\n`;
+const ROW = `${PATIENT_ROW}\n`;
+const ADDED = ['yhat_prob', 'yhat', 'error'];
+
+describe('nothing to score is no mistake: a whole output without rows', () => {
+  const INPUTS: [string, string | Buffer][] = [
+    ['empty.csv', ''],
+    ['header.csv', HEADER],
+    ['header-without-end.csv', PATIENT_COLUMNS],
+    ['blank.csv', `${HEADER}\n\n`],
+    ['empty.tsv', '\uFEFF'],
+    ['empty.jsonl', ''],
+    ['blank.jsonl', '\n\n'],
+    ['rows.parquet', parquetOf(Object.fromEntries(PATIENT_COLUMNS.split(',').map((name) => [name, []])))],
+    ['empty.csv.gz', gzipSync('')],
+  ];
+
+  test.each(INPUTS)('%s', async (name, content) => {
+    const place = ScoringPlace.create();
+    place.write(name, content);
+    await scored(place, place.fromTo(name, 'out.csv'));
+    const columns = name === 'blank.jsonl' ? ADDED : [...PATIENT_COLUMNS.split(','), ...ADDED];
+    expect(place.read('out.csv')).toBe(`${columns.join(',')}\n`);
+  });
+
+  test('in every output format', async () => {
+    const place = ScoringPlace.create();
+    place.write('in.csv', '');
+    const columns = [...PATIENT_COLUMNS.split(','), ...ADDED];
+    for (const format of ['tsv', 'jsonl', 'parquet', 'csv.gz', 'jsonl.gz']) {
+      await scored(place, place.fromTo('in.csv', `out.${format}`));
+    }
+    expect(place.read('out.tsv')).toBe(`${columns.join('\t')}\n`);
+    expect(place.read('out.jsonl')).toBe('');
+    for (const format of ['csv', 'jsonl']) execFileSync('gzip', ['-t', place.path(`out.${format}.gz`)]);
+    const file = await asyncBufferFromFile(place.path('out.parquet'));
+    expect(await parquetReadObjects({ file })).toEqual([]);
+    const { schema } = await parquetMetadataAsync(file);
+    expect(schema.slice(1).map(({ name }) => name)).toEqual(columns);
+  });
+});
+
+describe('wrong arguments: exit code 2, nothing is written', () => {
+  const ARGUMENTS: [string, string[], RegExp][] = [
+    [
+      'no format to be known',
+      ['-i', 'in.txt', '-o', 'out.csv'],
+      /in\.txt does not say what format it has\. .*--format csv, tsv, jsonl, parquet/,
+    ],
+    ['standard input without a format', ['-o', 'out.csv'], /standard input does not say what format it has/],
+    ['an unknown format', ['--format', 'xlsx'], /Allowed choices are csv, tsv, jsonl, parquet/],
+    ['a name such as every object has', ['-i', 'in.constructor'], /does not say what format it has/],
+    ['one file twice', ['-i', 'in.csv', '-o', './in.csv'], /have to be different files/],
+    [
+      'one file for rows and errors',
+      ['-i', 'in.csv', '-o', 'out.csv', '--errors', 'out.csv'],
+      /different files/,
+    ],
+    [
+      'errors on standard output',
+      ['-i', 'in.csv', '-o', 'out.csv', '--errors', '-'],
+      /need a file of their own/,
+    ],
+    ['--resume from standard input', ['--format', 'csv', '-o', 'out.csv', '--resume'], /can be resumed/],
+    ['--resume into standard output', ['-i', 'in.csv', '--resume'], /can be resumed/],
+    ['Parquet in gzip', ['-i', 'in.csv', '-o', 'out.parquet.gz'], /leave the \.gz away/],
+    ['--threads 0', ['-i', 'in.csv', '--threads', '0'], /no number from 1 to 999/],
+    ['--threads many', ['-i', 'in.csv', '--threads', 'many'], /no number from 1 to 999/],
+    ['an unknown option', ['-i', 'in.csv', '--fast'], /unknown option '--fast'/],
+    ['an argument too many', ['in.csv'], /too many arguments/],
+  ];
+
+  test.each(ARGUMENTS)('%s', async (_, args, says) => {
+    const place = ScoringPlace.create();
+    place.write('in.csv', HEADER + ROW);
+    const named = args.map((arg) => (/^\.?[^-].*\./.test(arg) ? `${place.path('.')}/${arg}` : arg));
+    expect(await refused(place, named, { code: 2 })).toMatch(says);
+  });
+
+  test('no model', async () => {
+    const place = ScoringPlace.create();
+    const { code, stdout, stderr } = await place.dataDir.foretell(['predict', '-i', place.path('in.csv')]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/required option '-m, --model <model>' not specified/);
+  });
+});

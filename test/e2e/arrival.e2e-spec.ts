@@ -1,0 +1,143 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { tarGz } from '../support/archives.js';
+import { IRIS } from '../support/artifacts.js';
+import { createUser, PATIENT, type TestUser } from '../support/client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let scratch: string;
+let temporary: string;
+let database: TestDatabase;
+let api: ApiProcess;
+let admin: TestUser;
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'foretell-arrival-'));
+  temporary = join(scratch, 'tmp');
+  mkdirSync(temporary);
+  cpSync('model-artifacts/heart-failure', join(scratch, 'models/heart-failure'), { recursive: true });
+  database = await createTestDatabase();
+  api = await startApi({
+    DATABASE_URL: database.url,
+    MODEL_DIR: join(scratch, 'models'),
+    TMPDIR: temporary,
+  });
+  admin = await createUser(api, database, 'admin');
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+interface Sending {
+  path: string;
+  type: string;
+  body: Buffer;
+  /** The pieces that the body is sent in, one each `everyMs`; fewer where it falls silent. */
+  pieces: number;
+  sent?: number;
+  everyMs: number;
+  /** Sends the rest as soon as it is answered. */
+  hurries?: boolean;
+}
+
+/** What came back, and how long after the headers were sent the connection was closed. */
+function send({ path, type, body, pieces, sent = pieces, everyMs, hurries }: Sending) {
+  const { hostname, port } = new URL(api.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nhost: ${hostname}\r\nconnection: close\r\nx-request-id: slowly\r\n` +
+      `authorization: Bearer ${admin.token}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n`,
+  );
+  const size = Math.ceil(body.length / pieces);
+  let piece = 0;
+  const timer = setInterval(() => {
+    if (piece === sent) clearInterval(timer);
+    else socket.write(body.subarray(size * piece, size * ++piece));
+  }, everyMs);
+  if (hurries) {
+    socket.once('data', () => {
+      clearInterval(timer);
+      socket.write(body.subarray(size * piece));
+    });
+  }
+  return closing(socket, () => clearInterval(timer));
+}
+
+function closing(socket: ReturnType<typeof connect>, onClose = () => {}) {
+  const start = performance.now();
+  let answer = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
+  return new Promise<{ status: number; answer: string; seconds: number }>((resolve) => {
+    socket.once('close', () => {
+      onClose();
+      const status = Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+      resolve({ status, answer, seconds: (performance.now() - start) / 1_000 });
+    });
+  });
+}
+
+const JSON_BODY = { type: 'application/json', body: Buffer.from(JSON.stringify(PATIENT)) };
+const IN_TIME = expect.toSatisfy((seconds: number) => seconds > 29 && seconds < 37);
+
+function expectTooLate({ status, answer, seconds }: Awaited<ReturnType<typeof send>>): void {
+  expect({ status, seconds }).toEqual({ status: 408, seconds: IN_TIME });
+  expect(answer).toMatch(/^content-type: application\/problem\+json/im);
+  expect(answer).toContain('"type":"urn:foretell:error:request-timeout"');
+}
+
+/** What is refused after it was begun is refused once: there is no second answer, and no record of a prediction. */
+const records = () => database.query(`SELECT FROM requests WHERE request_uuid = 'slowly'`);
+
+test.concurrent('a body that dribbles in has 30 seconds in all, and is not taken afterwards', async () => {
+  const late = await send({ path: '/predict', ...JSON_BODY, pieces: 60, everyMs: 1_000, hurries: true });
+  expectTooLate(late);
+  expect(late.answer).toMatch(/^x-request-id: slowly\r$/im);
+  expect(late.answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  expect(await records()).toEqual([]);
+});
+
+test.concurrent('a body that falls silent has no longer, whether anybody asked for it or not', async () => {
+  const silent = { ...JSON_BODY, pieces: 10, sent: 3, everyMs: 100 };
+  const late = await Promise.all(['/token', '/nowhere'].map((path) => send({ path, ...silent })));
+  late.forEach(expectTooLate);
+});
+
+test.concurrent('headers that dribble in have 30 seconds in all', async () => {
+  const { hostname, port } = new URL(api.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  socket.write(`GET /livez HTTP/1.1\r\nhost: ${hostname}\r\n`);
+  const timer = setInterval(() => socket.write('x-more: of it\r\n'), 1_000);
+  expectTooLate(await closing(socket, () => clearInterval(timer)));
+});
+
+test.concurrent('an upload takes as long as it keeps arriving', async () => {
+  const body = await tarGz(IRIS);
+  const type = 'application/gzip';
+  const upload = await send({ path: '/models/iris/versions', type, body, pieces: 4, everyMs: 11_000 });
+  expect(upload).toMatchObject({ status: 201, seconds: expect.toSatisfy((seconds: number) => seconds > 40) });
+});
+
+test.concurrent(
+  'an upload that falls silent is refused after 30 seconds, and nothing of it is left',
+  async () => {
+    const body = await tarGz(IRIS);
+    const type = 'application/gzip';
+    const path = '/models/silent/versions';
+    expectTooLate(await send({ path, type, body, pieces: 4, sent: 2, everyMs: 500 }));
+  },
+);
+
+test.sequential('afterwards nothing is left of any, and the service answers', async () => {
+  expect(readdirSync(temporary)).toEqual([]);
+  expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
+  expect(api.output()).not.toMatch(/unhandled|uncaught|"level":"error"/i);
+});

@@ -1,0 +1,481 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { recordsOfRequest } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const MAX_BODY_BYTES = 400_000;
+const COLUMNS = Object.keys(PATIENT);
+const ROW = Object.values(PATIENT);
+const OLD = { ...PATIENT, age: 75 };
+const PROBA = { params: { predict_method: 'predict_proba' } };
+const NOT_CONVERTIBLE = 'must be a number, or a string in plain decimal notation';
+
+let modelDir: string;
+let database: TestDatabase;
+let api: ApiProcess;
+let user: TestUser;
+
+beforeAll(async () => {
+  modelDir = mkdtempSync(join(tmpdir(), 'foretell-mlflow-'));
+  cpSync('model-artifacts', modelDir, { recursive: true });
+  for (const name of ['tensor-per-column', 'float64']) {
+    cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
+  }
+  database = await createTestDatabase();
+  api = await startApi({
+    DATABASE_URL: database.url,
+    MODEL_DIR: modelDir,
+    MAX_BODY_BYTES: String(MAX_BODY_BYTES),
+  });
+  user = await createUser(api, database);
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+  rmSync(modelDir, { recursive: true, force: true });
+});
+
+const score = (body: object | string, path = '/invocations', type = 'application/json'): Promise<Answer> =>
+  call(api, 'POST', path, { body, token: user.token, headers: { 'content-type': type } });
+
+const csv = (text: string, path?: string) => score(text, path, 'text/csv');
+
+async function recordOf(answer: Answer) {
+  const records = await recordsOfRequest(database, answer.headers.get('x-request-id')!);
+  expect(records).toHaveLength(1);
+  return records[0]!;
+}
+
+function expectError(answer: Answer, status: number, code: string, message: string | RegExp): void {
+  expect(answer.body).toEqual({ error_code: code, message: expect.stringMatching(message) });
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+}
+
+const escaped = (text: string) => new RegExp(`^${text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}$`);
+
+describe('without a token', () => {
+  test('/ping is a line break that says it is JSON', async () => {
+    const answer = await fetch(`${api.url}/ping`);
+    expect([answer.status, await answer.text()]).toEqual([200, '\n']);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json(;|$)/);
+  });
+
+  test('/version is a version; in production there is nothing', async () => {
+    const answer = await call(api, 'GET', '/version');
+    expect([answer.status, answer.text]).toEqual([200, '0.1.0']);
+    const production = await startApi({
+      DATABASE_URL: database.url,
+      JWT_SECRET: 'a secret of at least thirty-two bytes',
+      APP_ENV: 'production',
+    });
+    try {
+      const hidden = await call(production, 'GET', '/version');
+      const nothing = await call(production, 'GET', '/nothing');
+      const { request_id: _, ...told } = hidden.body;
+      expect(hidden.status).toBe(404);
+      expect(nothing.body).toMatchObject(told);
+      expect((await fetch(`${production.url}/ping`)).status).toBe(200);
+    } finally {
+      await production.stop();
+    }
+  });
+
+  test.each([undefined, 'nonsense'])('/invocations is 401 in the form of the protocol', async (token) => {
+    const answer = await call(api, 'POST', '/invocations', { body: { instances: [PATIENT] }, token });
+    expectError(answer, 401, 'UNAUTHENTICATED', /token/);
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+  });
+});
+
+/** Two patients in every layout; the second is older and gets the other label. */
+const LAYOUTS: [string, object][] = [
+  [
+    'dataframe_split',
+    { dataframe_split: { columns: COLUMNS, index: [0, 1], data: [ROW, Object.values(OLD)] } },
+  ],
+  ['dataframe_split without names', { dataframe_split: { data: [ROW, Object.values(OLD)] } }],
+  [
+    'dataframe_split with the numbers that pandas gives columns without names',
+    { dataframe_split: { columns: [...ROW.keys()], data: [ROW, Object.values(OLD)] } },
+  ],
+  ['dataframe_records', { dataframe_records: [PATIENT, OLD] }],
+  ['dataframe_records by number', { dataframe_records: [{ ...ROW }, { ...Object.values(OLD) }] }],
+  ['instances of records', { instances: [PATIENT, OLD] }],
+  ['instances of rows', { instances: [ROW, Object.values(OLD)] }],
+  [
+    'inputs by column',
+    {
+      inputs: Object.fromEntries(
+        COLUMNS.map((name) => [
+          name,
+          Object.values({ a: PATIENT, b: OLD }).map((each) => each[name as keyof typeof PATIENT]),
+        ]),
+      ),
+    },
+  ],
+  ['inputs of rows', { inputs: [ROW, Object.values(OLD)] }],
+  ['inputs of records', { inputs: [PATIENT, OLD] }],
+  ['data, which is ours', { data: [ROW, Object.values(OLD)] }],
+  [
+    'columns in another order, as text, and more than there are',
+    {
+      dataframe_split: {
+        columns: ['note', ...COLUMNS.toReversed()],
+        data: [PATIENT, OLD].map((each) => ['x', ...Object.values(each).toReversed().map(String)]),
+      },
+    },
+  ],
+];
+
+describe('answers', () => {
+  test.each(LAYOUTS)('%s', async (_, body) => {
+    const answer = await score({ ...body, ...PROBA });
+    expect(answer.text).toMatch(/^\{"predictions":\[\[0\.\d+,0\.5124506\],\[0\.\d+,0\.\d+\]\]\}$/);
+    const labels = await score(body);
+    expect(labels.status).toBe(200);
+    expect(labels.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const expected = answer.body.predictions.map(([, second]: [number, number]) => (second > 0.5 ? 1 : 0));
+    expect(labels.body).toEqual({ predictions: expected });
+  });
+
+  test('inputs of one value a column are one row', async () => {
+    expect((await score({ inputs: PATIENT })).text).toBe('{"predictions":[1]}');
+  });
+
+  test('one record: the rows, the dialect, what was asked and what was ignored, and the answer as it was sent', async () => {
+    const body = { dataframe_records: [{ ...PATIENT, note: 'x' }, OLD, PATIENT] };
+    const answer = await score(body);
+    expect(await recordOf(answer)).toMatchObject({
+      user_id: user.id,
+      model: 'heart-failure',
+      model_version: '1',
+      dialect: 'mlflow',
+      row_count: 3,
+      input: body,
+      ignored_columns: ['note'],
+      status_code: 200,
+      output: answer.body,
+    });
+  });
+
+  test.each([
+    ['a classifier of texts: its label', 'iris', 'predict', [expect.stringMatching(/^[a-z]+$/)]],
+    [
+      'the same with probabilities',
+      'iris',
+      'predict_proba',
+      [[expect.any(Number), expect.any(Number), expect.any(Number)]],
+    ],
+    ['a regression: its value', 'california-housing', 'predict', [expect.any(Number)]],
+  ])('%s', async (_, name, predict_method, expected) => {
+    const { body: document } = await call(api, 'GET', '/docs-json');
+    const { example } =
+      document.paths[`/models/${name}/predict`].post.requestBody.content['application/json'];
+    const body = { dataframe_records: [example], params: { predict_method } };
+    for (const path of [
+      `/models/${name}/invocations`,
+      `/models/${name}/versions/1/invocations`,
+      `/models/${name}@production/invocations`,
+      `/invocations?model=${name}`,
+      `/invocations?model=${name}@production`,
+      `/invocations?model=${encodeURIComponent(`models:/${name}/1`)}`,
+      `/invocations?model=models:/${name}/Production`,
+    ]) {
+      const answer = await score(body, path);
+      expect(answer.body, path).toEqual({ predictions: expected });
+      expect(await recordOf(answer)).toMatchObject({ model: name, dialect: 'mlflow', row_count: 1 });
+    }
+  });
+
+  test('no rows: no predictions', async () => {
+    for (const body of [
+      { instances: [] },
+      { dataframe_split: { columns: COLUMNS, data: [] } },
+      { inputs: [] },
+    ]) {
+      const answer = await score(body);
+      expect(answer.text).toBe('{"predictions":[]}');
+      expect(await recordOf(answer)).toMatchObject({ row_count: 0, status_code: 200 });
+    }
+  });
+
+  test('as many rows as the body holds, also more than may wait for the model', async () => {
+    const count = 12_000;
+    const answer = await csv(`${COLUMNS}\n${`${ROW}\n`.repeat(count)}`);
+    expect(answer.body.predictions).toEqual(new Array(count).fill(1));
+    expect(await recordOf(answer)).toMatchObject({ row_count: count });
+  });
+
+  test('parameters that no model knows are ignored', async () => {
+    expect((await score({ instances: [PATIENT], params: { temperature: 1 } })).status).toBe(200);
+    expect((await score({ instances: [PATIENT], params: null })).status).toBe(200);
+  });
+});
+
+describe('CSV', () => {
+  test('is answered as JSON, and recorded as its equal in JSON', async () => {
+    const answer = await csv(`${COLUMNS},note\n${ROW},"a, ""b""\nc"\n`);
+    expect(answer.text).toBe('{"predictions":[1]}');
+    expect(await recordOf(answer)).toMatchObject({
+      dialect: 'mlflow',
+      row_count: 1,
+      ignored_columns: ['note'],
+      input: {
+        dataframe_split: { columns: [...COLUMNS, 'note'], data: [[...ROW.map(String), 'a, "b"\nc']] },
+      },
+    });
+  });
+
+  test.each([
+    ['line ends of Windows, and a byte order mark', `\uFEFF${COLUMNS}\r\n${ROW}\r\n`, 'text/csv'],
+    ['no line end at the end', `${COLUMNS}\n${ROW}`, 'text/csv; charset=utf-8'],
+    ['empty lines', `\n${COLUMNS}\n\n${ROW}\n\n\n`, 'text/csv;charset=UTF-8'],
+    ['quotes that need not be', `${COLUMNS}\n${ROW.map((value) => `"${value}"`)}\n`, 'Text/CSV'],
+    ['the index that pandas writes', `,${COLUMNS}\n0,${ROW}\n`, 'text/csv'],
+    ['columns in another order', `${COLUMNS.toReversed()}\n${ROW.toReversed()}\n`, 'text/csv'],
+    ['the numbers that pandas gives columns without names', `${[...ROW.keys()]}\n${ROW}\n`, 'text/csv'],
+  ])('with %s', async (_, text, type) => {
+    expect((await score(text, undefined, type)).text).toBe('{"predictions":[1]}');
+  });
+
+  test('an empty cell is a missing value', async () => {
+    const empty = await csv(`${COLUMNS}\n${COLUMNS.map(() => '')}\n`);
+    expect((await recordOf(empty)).input).toEqual({
+      dataframe_split: { columns: COLUMNS, data: [COLUMNS.map(() => null)] },
+    });
+    expect(empty.text).toBe('{"predictions":[1]}');
+  });
+
+  test('zeros and ones may be floats, as pandas writes a column that has gaps', async () => {
+    const { age, sex, ...others } = PATIENT;
+    const rows = [`${age},${sex}.0`, `${age},0.0`, ','].map((row) => `${row},${Object.values(others)}\n`);
+    const answer = await csv(`age,sex,${Object.keys(others)}\n${rows.join('')}`);
+    expect(answer.text).toBe('{"predictions":[1,1,1]}');
+    expect((await recordOf(answer)).input).toMatchObject({
+      dataframe_split: { data: rows.map((row) => expect.arrayContaining([row.split(',')[1] || null])) },
+    });
+  });
+
+  test('only a header: no predictions, unless a column is missing', async () => {
+    expect((await csv(`${COLUMNS}\n`)).text).toBe('{"predictions":[]}');
+    expectError(
+      await csv(`${COLUMNS.slice(1)}\n`),
+      400,
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]\.$/,
+    );
+  });
+
+  test.each([
+    ['nothing', '', /^The body is empty/],
+    [
+      'a line that is too short',
+      `${COLUMNS}\n${ROW}\n1,2\n`,
+      /^Line 3 of the CSV has 2 cells, its header 8\.$/,
+    ],
+    [
+      'a line that is too long, after a cell of two lines',
+      `${COLUMNS},note\n${ROW},"a\nb"\n\n${ROW},c,d\n`,
+      /^Line 5 of the CSV has 10 cells, its header 9\.$/,
+    ],
+    ['a quote that never closes', `${COLUMNS}\n${ROW}\n"25,1\n2\n`, /never closes, in line 3\.$/],
+    ['a quote within a cell', `${COLUMNS}\n"2"5,1,1,1,1,1,1,1\n`, /quote where none may stand, in line 2\.$/],
+    ['a column twice', `${COLUMNS},age\n${ROW},1\n`, /the column "age" twice/],
+    ['another encoding', Buffer.from(`${COLUMNS},é\n`, 'latin1') as never, /UTF-8/],
+  ])('with %s: 400, recorded', async (_, text, message) => {
+    const answer = await csv(text);
+    expectError(answer, 400, 'BAD_REQUEST', message);
+    expect(await recordOf(answer)).toMatchObject({
+      dialect: 'mlflow',
+      input: null,
+      row_count: null,
+      status_code: 400,
+      output: answer.body,
+    });
+  });
+});
+
+describe('refuses', () => {
+  test.each<[string, unknown, string, RegExp]>([
+    ['what is not JSON', 'this is,,,, not valid json', 'BAD_REQUEST', /not JSON/],
+    ['a number', '1', 'BAD_REQUEST', /JSON dictionary with exactly one of the input fields/],
+    ['a text', '"1"', 'BAD_REQUEST', /JSON dictionary with exactly one of the input fields/],
+    ['a list', [1], 'BAD_REQUEST', /JSON dictionary with exactly one of the input fields/],
+    ['no layout', { not: 'a serialized dataframe' }, 'BAD_REQUEST', /exactly one of the input fields/],
+    [
+      'two layouts',
+      { dataframe_records: [], dataframe_split: { data: [] } },
+      'BAD_REQUEST',
+      /exactly one of/,
+    ],
+    [
+      'a split that is a list',
+      { dataframe_split: [PATIENT] },
+      'BAD_REQUEST',
+      /^Dataframe split format must be a dictionary\. Got list\.$/,
+    ],
+    [
+      'records that are a split',
+      { dataframe_records: { data: [ROW] } },
+      'BAD_REQUEST',
+      /^Dataframe records format must be a list of records\. Got dictionary\.$/,
+    ],
+    [
+      'an index of another length',
+      { dataframe_split: { index: [1, 2], data: [[1], [2], [3]] } },
+      'BAD_REQUEST',
+      /^Provided dataframe_split field is not a valid dataframe representation/,
+    ],
+    [
+      'a split without data',
+      { dataframe_split: { columns: COLUMNS } },
+      'BAD_REQUEST',
+      /must have a list 'data'/,
+    ],
+    ['a split with more', { dataframe_split: { data: [ROW], name: 'x' } }, 'BAD_REQUEST', /and nothing else/],
+    [
+      'a column twice',
+      { dataframe_split: { columns: ['age', 'age'], data: [[1, 2]] } },
+      'BAD_REQUEST',
+      /two of its columns/,
+    ],
+    [
+      'names that are no names',
+      { dataframe_split: { columns: [null], data: [[1]] } },
+      'BAD_REQUEST',
+      /list of names/,
+    ],
+    ['a record that is none', { dataframe_records: [PATIENT, 5] }, 'BAD_REQUEST', /row 1 is no record/],
+    [
+      'a row that is too short',
+      { instances: [ROW, [1, 2]] },
+      'BAD_REQUEST',
+      /row 1 has 2, and there are 8 columns/,
+    ],
+    [
+      'a row that is none',
+      { dataframe_split: { columns: COLUMNS, data: [5] } },
+      'BAD_REQUEST',
+      /row 0 is no list/,
+    ],
+    [
+      'plain values for several columns',
+      { instances: [1, 2] },
+      'BAD_REQUEST',
+      /row 0 has 1, and there are 8/,
+    ],
+    [
+      'columns of several lengths',
+      { inputs: { age: [1, 2], sex: [1] } },
+      'BAD_REQUEST',
+      /length of values for each input\/column name/,
+    ],
+    ['instances that are no list', { instances: PATIENT }, 'BAD_REQUEST', /must be a list of rows/],
+    [
+      'parameters that are none',
+      { instances: [PATIENT], params: 5 },
+      'BAD_REQUEST',
+      /"params" must be an object/,
+    ],
+    [
+      'a missing column',
+      { dataframe_split: { columns: COLUMNS.slice(1), data: [ROW.slice(1)] } },
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]\.$/,
+    ],
+    [
+      'all missing in one row',
+      { dataframe_records: [PATIENT, {}] },
+      'INVALID_PARAMETER_VALUE',
+      escaped(`Model is missing inputs [${COLUMNS.map((name) => `'${name}'`).join(', ')}].`),
+    ],
+    [
+      'another method',
+      { instances: [PATIENT], params: { predict_method: 'transform' } },
+      'INVALID_PARAMETER_VALUE',
+      /must be predict or predict_proba/,
+    ],
+    [
+      'values that cannot be converted',
+      { instances: [PATIENT, { ...PATIENT, sex: 'secret', age: 'private' }, { ...PATIENT, age: [] }] },
+      'INVALID_PARAMETER_VALUE',
+      escaped(
+        `Inputs ['age', 'sex'] have values that cannot be converted: age ${NOT_CONVERTIBLE} (row 1); ` +
+          `sex must be true, false, 0 or 1, or one of these as a string (row 1). Rows are counted from 0.`,
+      ),
+    ],
+  ])('%s', async (_, body, code, message) => {
+    const answer = await score(body as object);
+    expectError(answer, 400, code, message);
+    expect(answer.text).not.toMatch(/secret|private/);
+    const { output, ...record } = await recordOf(answer);
+    expect(record).toMatchObject({ dialect: 'mlflow', status_code: 400 });
+    expect(output).toEqual(answer.body);
+  });
+
+  test('probabilities of a regression', async () => {
+    const body = { instances: [[1, 2, 3]], ...PROBA };
+    expectError(
+      await score(body, '/models/float64/invocations'),
+      400,
+      'INVALID_PARAMETER_VALUE',
+      /no probabilities/,
+    );
+  });
+
+  test.each([
+    '/models/nobody/invocations',
+    '/models/iris/versions/9/invocations',
+    '/invocations?model=nobody',
+    '/invocations?model=Not%20a%20model',
+  ])('an unknown model at %s: 404', async (path) => {
+    expectError(await score({ instances: [] }, path), 404, 'RESOURCE_DOES_NOT_EXIST', /model/);
+  });
+
+  test('two models: 400', async () => {
+    const answer = await score({ instances: [] }, '/invocations?model=iris&model=float64');
+    expectError(answer, 400, 'BAD_REQUEST', /must be there once/);
+  });
+
+  test.each([
+    'not_a_supported_content_type',
+    'application/json; something=something',
+    'application/json; charset=latin1',
+    'text/csv; header=present',
+    'text/plain',
+    'application/octet-stream',
+  ])('the media type %s: 415, not recorded', async (type) => {
+    const answer = await score({ instances: [PATIENT] }, undefined, type);
+    expectError(answer, 415, 'BAD_REQUEST', /application\/json/);
+    expect(await recordsOfRequest(database, answer.headers.get('x-request-id')!)).toEqual([]);
+  });
+
+  test.each(['application/json', 'text/csv'])('more than the body limit as %s: 413', async (type) => {
+    const answer = await score('1'.repeat(MAX_BODY_BYTES + 1), undefined, type);
+    expectError(answer, 413, 'BAD_REQUEST', /larger/);
+  });
+
+  test('more than the body limit in chunks that do not say how many: 413', async () => {
+    const chunks = Array.from({ length: 5 }, () => new TextEncoder().encode('1'.repeat(MAX_BODY_BYTES / 4)));
+    const response = await fetch(`${api.url}/invocations`, {
+      method: 'POST',
+      body: new ReadableStream({
+        pull: (controller) => {
+          const chunk = chunks.pop();
+          if (chunk) controller.enqueue(chunk);
+          else controller.close();
+        },
+      }),
+      duplex: 'half',
+      headers: { authorization: `Bearer ${user.token}`, 'content-type': 'text/csv' },
+    } as RequestInit);
+    expect(response.status).toBe(413);
+    expect(await response.json()).toMatchObject({ error_code: 'BAD_REQUEST' });
+  });
+});

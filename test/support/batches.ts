@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'vitest';
+import { call, type Answer } from './client.js';
+
+export const COLUMNS = [
+  'age',
+  'creatinine_phosphokinase',
+  'ejection_fraction',
+  'platelets',
+  'serum_creatinine',
+  'serum_sodium',
+  'sex',
+  'high_blood_pressure',
+] as const;
+
+/** Patients whose first column counts them, so that each row of an output can be told from every other. */
+export function patients(rows: number): string {
+  const lines = [`patient,${COLUMNS.join(',')}`];
+  for (let row = 1; row <= rows; row++) {
+    lines.push(
+      `${row},${40 + (row % 50)},${100 + (row % 7000)},${20 + (row % 60)},250000,1.${row % 10},135,1,0`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+export interface Sender {
+  url: string;
+}
+
+/** With no type at all where `type` is empty. */
+export async function submit(
+  api: Sender,
+  token: string | undefined,
+  body: string | Buffer,
+  { query = 'model=heart-failure', type = 'text/csv' }: { query?: string; type?: string } = {},
+): Promise<Answer> {
+  const response = await fetch(`${api.url}/batches?${query}`, {
+    method: 'POST',
+    headers: { ...(type && { 'content-type': type }), ...(token && { authorization: `Bearer ${token}` }) },
+    body: Buffer.from(body),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
+}
+
+/** Sends a file that must be taken, and answers its id. */
+export async function submitted(...sent: Parameters<typeof submit>): Promise<string> {
+  const answer = await submit(...sent);
+  expect(answer.status, answer.text).toBe(202);
+  return answer.body.id as string;
+}
+
+export function look(api: Sender, token: string, id: string): Promise<Answer> {
+  return call(api, 'GET', `/batches/${id}`, { token });
+}
+
+/** What `GET /batches/{id}` says once it is in this state. */
+export async function reached(api: Sender, token: string, id: string, state: string, timeout = 120_000) {
+  let answer!: Answer;
+  await expect
+    .poll(
+      async () => {
+        answer = await look(api, token, id);
+        return answer.body.state === 'failed' && state !== 'failed' ? answer.body.failure : answer.body.state;
+      },
+      { timeout, interval: 50 },
+    )
+    .toBe(state);
+  return answer.body;
+}
+
+export function output(api: Sender, token: string, id: string): Promise<Answer> {
+  return call(api, 'GET', `/batches/${id}/output`, { token });
+}
+
+/** The rows of a CSV output by their columns; none of these files quotes anything. */
+export function rowsOf(csv: string): Record<string, string>[] {
+  const [header, ...lines] = csv.trimEnd().split('\n');
+  const names = header!.split(',');
+  return lines.map((line) => {
+    const values = line.split(',');
+    return Object.fromEntries(names.map((name, index) => [name, values[index]!]));
+  });
+}
+
+/** What became of every row, in order: each is there once. */
+export function expectEveryRowOnce(csv: string, rows: number): void {
+  const patientsOf = rowsOf(csv).map(({ patient }) => Number(patient));
+  expect(patientsOf).toHaveLength(rows);
+  expect(patientsOf.findIndex((patient, index) => patient !== index + 1)).toBe(-1);
+}
+
+/** The lowest of the numbers that decide who runs first on this process's main thread (Linux only). */
+export function nicenessOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+}

@@ -1,0 +1,132 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import Papa from 'papaparse';
+import { expect, onTestFinished } from 'vitest';
+import type { DataDir, Ending } from './data-dir.js';
+import { createDataDir } from './test-data-dir.js';
+
+export const HEART_FAILURE = 'model-artifacts/heart-failure/1';
+export const CALIFORNIA_HOUSING = 'model-artifacts/california-housing/1';
+/** Answers x as a number plus log y; fails for an x that is none, and answers NaN for a negative y. */
+export const FRAGILE = 'test/support/foreign-models/fragile';
+
+export const PATIENT_COLUMNS =
+  'age,creatinine_phosphokinase,ejection_fraction,platelets,serum_creatinine,serum_sodium,sex,high_blood_pressure';
+/** The tutorial's patient, whose probability is 0.5124506. */
+export const PATIENT_ROW = '25,1000,35,500000,8,135,1,0';
+
+/** A folder for files that are scored; no database and no service are near it. */
+export class ScoringPlace {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'foretell-scoring-'));
+
+  private constructor(readonly dataDir: DataDir) {}
+
+  static create(): ScoringPlace {
+    const place = new ScoringPlace(createDataDir());
+    onTestFinished(() => rmSync(place.folder, { recursive: true, force: true }));
+    return place;
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** @returns its path */
+  write(name: string, content: string | Uint8Array): string {
+    writeFileSync(this.path(name), content);
+    return this.path(name);
+  }
+
+  bytes(name: string): Buffer {
+    return readFileSync(this.path(name));
+  }
+
+  read(name: string): string {
+    return this.bytes(name).toString('utf8');
+  }
+
+  /** Rows of a CSV file, header included. */
+  table(name: string): string[][] {
+    return rowsOf(this.read(name));
+  }
+
+  /** Options for what is read and what is written here. */
+  fromTo(input: string, output: string, ...others: string[]): string[] {
+    return ['-i', this.path(input), '-o', this.path(output), ...others];
+  }
+
+  files(): string[] {
+    return readdirSync(this.folder).toSorted();
+  }
+}
+
+/** `foretell predict …` with the tutorial's model, unless another is named; it never needs a database. */
+export async function predict(place: ScoringPlace, args: string[], input?: string): Promise<Ending> {
+  const model = args.includes('-m') ? [] : ['-m', HEART_FAILURE];
+  const ending = await place.dataDir.foretell(['predict', ...model, ...args], { input });
+  expect(existsSync(place.dataDir.path)).toBe(false);
+  return ending;
+}
+
+/** It must score every row and say nothing. Answers standard output. */
+export async function scored(place: ScoringPlace, args: string[], input?: string): Promise<string> {
+  const ending = await predict(place, [...args, '--quiet'], input);
+  expect(ending, ending.stderr).toMatchObject({ code: 0, stderr: '' });
+  return ending.stdout;
+}
+
+/** The same of a CSV text. Answers the output. */
+export async function scoredText(place: ScoringPlace, text: string, ...args: string[]): Promise<string> {
+  place.write('given.csv', text);
+  await scored(place, place.fromTo('given.csv', 'scored.csv', ...args));
+  return place.read('scored.csv');
+}
+
+interface Refusal {
+  code?: number;
+  input?: string;
+}
+
+/** It must end with one line that says why, and leave the files there were. Answers the line. */
+export async function refused(
+  place: ScoringPlace,
+  args: string[],
+  { code = 1, input }: Refusal = {},
+): Promise<string> {
+  const before = place.files();
+  const ending = await predict(place, args, input);
+  expect(ending, ending.stderr).toMatchObject({ code, stdout: '' });
+  if (code === 1) expect(ending.stderr).toMatch(/^[^\n]+\n$/);
+  expect(ending.stderr).not.toMatch(/^\s+at /m);
+  expect(place.files()).toEqual(before);
+  return ending.stderr;
+}
+
+export function rowsOf(csv: string): string[][] {
+  return Papa.parse<string[]>(csv, { delimiter: ',', skipEmptyLines: true }).data;
+}
+
+/** Patients of all kinds, always the same ones, a missing value here and there. */
+export function patients(count: number): string[] {
+  const rows: string[] = [];
+  let state = 1;
+  const random = (limit: number) => (state = (state * 48271) % 2147483647) % limit;
+  for (let row = 0; row < count; row++) {
+    const age = random(50) === 0 ? '' : 40 + random(55);
+    rows.push(
+      `${age},${random(8000)},${14 + random(66)},${25100 + random(800000)},${(0.5 + random(90) / 10).toFixed(1)},` +
+        `${113 + random(35)},${random(2)},${random(2)}`,
+    );
+  }
+  return rows;
+}
+
+export function parquetOf(columns: Record<string, (number | null)[]>): Buffer {
+  return Buffer.from(
+    parquetWriteBuffer({
+      columnData: Object.entries(columns).map(([name, data]) => ({ name, data, type: 'DOUBLE' as const })),
+    }),
+  );
+}
