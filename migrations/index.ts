@@ -5,6 +5,7 @@ import { CreateModelRegistry1763600300000 } from './1763600300000-create-model-r
 import { CreateShadowResponses1763600400000 } from './1763600400000-create-shadow-responses.js';
 import { AddRowCount1763600500000 } from './1763600500000-add-row-count.js';
 import { CreateBatches1763600600000 } from './1763600600000-create-batches.js';
+import { PartitionRecords1763600700000 } from './1763600700000-partition-records.js';
 
 /** In order. A migration that has been released is never changed. */
 export const migrations = [
@@ -15,4 +16,5 @@ export const migrations = [
   CreateShadowResponses1763600400000,
   AddRowCount1763600500000,
   CreateBatches1763600600000,
+  PartitionRecords1763600700000,
 ];

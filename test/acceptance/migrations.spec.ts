@@ -106,6 +106,53 @@ test('what was recorded before rows were counted is kept, and does not say how m
   });
 });
 
+test('what was recorded before there were partitions is in that of its month, each response with its request', async () => {
+  await withDataSource(firstMigrations(7), (dataSource) => dataSource.runMigrations());
+  await database.query(
+    `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`,
+  );
+  // The second was answered when its month was over.
+  await database.query(
+    `INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect, created_datetime) VALUES
+       (1, '{"age":25}', 'a', 'heart-failure', '1', 'plain', '2025-01-15 12:00Z'),
+       (1, '{"age":26}', 'b', 'heart-failure', '1', 'plain', '2025-01-31 23:59:59.999Z')`,
+  );
+  await database.query(
+    `INSERT INTO responses (request_id, status_code, output, duration_ms, created_datetime) VALUES
+       (1, 200, '{"yhat":"1"}', 1.5, '2025-01-15 12:00:00.002Z'), (2, 400, '{}', 2, '2025-02-01 00:00Z')`,
+  );
+  await database.query(
+    `INSERT INTO shadow_responses (request_id, model_version, status_code, duration_ms, created_datetime)
+     VALUES (2, '2', 200, 1, '2025-02-01 00:00:01Z')`,
+  );
+  const log = () => database.query('SELECT * FROM prediction_log ORDER BY id');
+  const shadows = () => database.query('SELECT * FROM shadow_responses');
+  const [before, shadowsBefore] = [await log(), await shadows()];
+  expect(before).toHaveLength(2);
+  await withDataSource(allMigrations(), async (dataSource) => {
+    await migrate(dataSource);
+    expect(await log()).toEqual(before);
+    expect(await shadows()).toEqual(shadowsBefore);
+    const places = await database.query(
+      `SELECT requests.tableoid::regclass::text AS request, responses.tableoid::regclass::text AS response
+       FROM requests JOIN responses ON request_id = requests.id`,
+    );
+    const place = { request: 'requests_2025_01', response: 'responses_2025_01' };
+    expect(places).toEqual([place, place]);
+    // Numbers go on where they were.
+    const [next] = await database.query(
+      `INSERT INTO requests (user_id, request_uuid, model, model_version, dialect)
+       VALUES (1, 'c', 'heart-failure', '1', 'plain') RETURNING id`,
+    );
+    expect(next).toEqual({ id: '3' });
+    await database.query('DELETE FROM requests WHERE id = 3');
+
+    for (const _ of migrations.slice(7)) await dataSource.undoLastMigration();
+    expect(await log()).toEqual(before);
+    expect(await shadows()).toEqual(shadowsBefore);
+  });
+});
+
 test('all of them can be taken back, which leaves nothing, and run again, which leaves the same', async () => {
   await withDataSource(allMigrations(), async (dataSource) => {
     await migrate(dataSource);

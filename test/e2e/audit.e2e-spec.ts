@@ -269,8 +269,13 @@ describe('the filter', () => {
   test('from is inclusive and to is not, in any time zone', async () => {
     const { user, ids } = await userWithPredictions(1, 2, 3);
     const times = ['2020-01-03T00:00:00Z', '2020-01-02T12:00:00Z', '2020-01-01T00:00:00Z'];
+    await database.query(`SELECT create_record_partitions('2020-01-01Z', '2020-01-31Z')`);
     for (const [index, id] of ids.entries()) {
-      await database.query('UPDATE requests SET created_datetime = $1 WHERE id = $2', [times[index], id]);
+      await database.query(
+        `WITH response AS (UPDATE responses SET created_datetime = $1 WHERE request_id = $2)
+         UPDATE requests SET created_datetime = $1 WHERE id = $2`,
+        [times[index], id],
+      );
     }
     const of = (query: Query) => idsOf({ user: user.id, ...query });
     expect(await of({ from: '2020-01-02T12:00:00Z' })).toEqual([ids[0], ids[1]]);

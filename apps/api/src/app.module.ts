@@ -12,6 +12,7 @@ import { TokensModule } from '#libs/tokens';
 import { User, UsersModule } from '#libs/users';
 import type { DataSource } from 'typeorm';
 import { AuditController } from './audit/audit.controller.js';
+import { RecordKeeper } from './audit/record-keeper.js';
 import { BatchesController } from './batches/batches.controller.js';
 import { WorkerBeside } from './batches/worker-beside.js';
 import { HealthController } from './health/health.controller.js';
@@ -64,6 +65,7 @@ export const entities = [
   ],
   providers: [
     Readiness,
+    RecordKeeper,
     WorkerBeside,
     { provide: APP_FILTER, useClass: ProblemFilter },
     // In this order: who is calling, then what they may do. A route is closed unless it says otherwise.

@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
 import { PredictionLog } from './prediction-log.js';
 import { RecordedAnswers } from './recorded-answers.js';
+import { RecordPartitions } from './record-partitions.js';
 import { Recorder } from './recorder.js';
 import { ShadowRecorder } from './shadow-recorder.js';
 
 @Module({
-  providers: [Recorder, ShadowRecorder, PredictionLog, RecordedAnswers],
-  exports: [Recorder, ShadowRecorder, PredictionLog, RecordedAnswers],
+  providers: [Recorder, ShadowRecorder, PredictionLog, RecordedAnswers, RecordPartitions],
+  exports: [Recorder, ShadowRecorder, PredictionLog, RecordedAnswers, RecordPartitions],
 })
 export class AuditModule {}

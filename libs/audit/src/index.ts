@@ -8,6 +8,7 @@ export { Recorder } from './recorder.js';
 export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';
 export type { PredictionRecord } from './prediction-record.js';
 export { PredictionLog, type LogFilter, type LogPage, type LogItem } from './prediction-log.js';
+export { RecordPartitions } from './record-partitions.js';
 export { RecordedAnswers, type AnswerFigures, type AnswersOf } from './recorded-answers.js';
 export { PredictionRequest } from './prediction-request.entity.js';
 export { PredictionResponse } from './prediction-response.entity.js';

@@ -1,3 +1,5 @@
+import type { BinaryArrays } from '#libs/database';
+
 /** One prediction as it is written down. */
 export interface PredictionRecord {
   userId: number;
@@ -16,18 +18,30 @@ export interface PredictionRecord {
   durationMs: number;
 }
 
-/**
- * The record as one JSON object. `input` and `output` are JSON texts already and are set in as they are, so that a
- * batch is one parameter that was serialised once.
- */
-export function toJson(record: PredictionRecord): string {
-  return (
-    `{"user_id":${record.userId},"request_uuid":${JSON.stringify(record.requestUuid)},` +
-    `"model":${JSON.stringify(record.model)},"model_version":${JSON.stringify(record.modelVersion)},` +
-    `"dialect":${JSON.stringify(record.dialect)},"input":${storable(record.input)},"row_count":${record.rowCount},` +
-    `"ignored_columns":${storable(JSON.stringify(record.ignoredColumns))},"status_code":${record.statusCode},` +
-    `"output":${storable(record.output)},"duration_ms":${record.durationMs.toFixed(3)}}`
+/** The records as one parameter a column, in the order of the statement's. */
+export function toColumns(records: readonly PredictionRecord[], arrays: BinaryArrays): Buffer[] {
+  return [
+    arrays.int4(records.map(({ userId }) => userId)),
+    arrays.text(records.map(({ requestUuid }) => requestUuid)),
+    arrays.text(records.map(({ model }) => model)),
+    arrays.text(records.map(({ modelVersion }) => modelVersion)),
+    arrays.text(records.map(({ dialect }) => dialect)),
+    arrays.jsonb(records.map(({ input }) => storable(input))),
+    arrays.int4(records.map(({ rowCount }) => rowCount)),
+    arrays.text(records.map(({ ignoredColumns }) => toArrayLiteral(ignoredColumns))),
+    arrays.int2(records.map(({ statusCode }) => statusCode)),
+    arrays.jsonb(records.map(({ output }) => storable(output))),
+    arrays.float4(records.map(({ durationMs }) => durationMs)),
+  ];
+}
+
+/** As PostgreSQL reads an array of texts: `{"a","b \"c\""}`. */
+function toArrayLiteral(texts: readonly string[]): string {
+  if (texts.length === 0) return '{}';
+  const quoted = texts.map(
+    (text) => `"${text.replaceAll('\0', '\uFFFD').replace(/["\\]/g, String.raw`\$&`)}"`,
   );
+  return `{${quoted.join(',')}}`;
 }
 
 /**

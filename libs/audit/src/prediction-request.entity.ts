@@ -1,14 +1,14 @@
 import {
   Column,
-  CreateDateColumn,
   Entity,
   ForeignKey,
   Index,
+  PrimaryColumn,
   PrimaryGeneratedColumn,
   UpdateDateColumn,
 } from 'typeorm';
 
-/** What was asked. Written by `Recorder`, in one statement with its response. */
+/** What was asked. Written by `Recorder`, in one statement with its response; a partition of the table a month. */
 @Entity('requests')
 @Index('requests_user_id_idx', ['userId', 'id'])
 @Index('requests_created_datetime_idx', { synchronize: false })
@@ -29,7 +29,12 @@ export class PredictionRequest {
   @Column('jsonb', { nullable: true })
   input!: unknown;
 
-  @CreateDateColumn({ name: 'created_datetime', type: 'timestamptz' })
+  /** When it was written down, together with its response. */
+  @PrimaryColumn('timestamptz', {
+    name: 'created_datetime',
+    default: () => 'now()',
+    primaryKeyConstraintName: 'requests_pkey',
+  })
   createdDatetime!: Date;
 
   @UpdateDateColumn({ name: 'updated_datetime', type: 'timestamptz' })

@@ -1,35 +1,29 @@
-import {
-  Column,
-  CreateDateColumn,
-  Entity,
-  JoinColumn,
-  OneToOne,
-  PrimaryGeneratedColumn,
-  Unique,
-  UpdateDateColumn,
-  type Relation,
-} from 'typeorm';
+import { Column, Entity, ForeignKey, Generated, Index, PrimaryColumn, UpdateDateColumn } from 'typeorm';
 import { PredictionRequest } from './prediction-request.entity.js';
 
-/** What was answered, or why nothing was: `output` is the body as it left. */
+/** What was answered, or why nothing was: `output` is the body as it left. One of every request. */
 @Entity('responses')
-@Unique('responses_request_id_key', ['request'])
+@ForeignKey(() => PredictionRequest, ['requestId', 'createdDatetime'], ['id', 'createdDatetime'], {
+  name: 'responses_request_id_fkey',
+})
+@Index('responses_refused_idx', ['requestId'], { where: 'status_code <> 200' })
 export class PredictionResponse {
-  @PrimaryGeneratedColumn('identity', {
-    type: 'bigint',
-    generatedIdentity: 'BY DEFAULT',
-    primaryKeyConstraintName: 'responses_pkey',
-  })
+  @Column('bigint')
+  @Generated('increment')
   id!: string;
 
-  @OneToOne(() => PredictionRequest, { nullable: false })
-  @JoinColumn({ name: 'request_id', foreignKeyConstraintName: 'responses_request_id_fkey' })
-  request!: Relation<PredictionRequest>;
+  @PrimaryColumn('bigint', { name: 'request_id', primaryKeyConstraintName: 'responses_pkey' })
+  requestId!: string;
 
   @Column('jsonb', { nullable: true })
   output!: unknown;
 
-  @CreateDateColumn({ name: 'created_datetime', type: 'timestamptz' })
+  /** That of its request. */
+  @PrimaryColumn('timestamptz', {
+    name: 'created_datetime',
+    default: () => 'now()',
+    primaryKeyConstraintName: 'responses_pkey',
+  })
   createdDatetime!: Date;
 
   @UpdateDateColumn({ name: 'updated_datetime', type: 'timestamptz' })

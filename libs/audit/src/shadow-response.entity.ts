@@ -1,5 +1,4 @@
-import { Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import { PredictionRequest } from './prediction-request.entity.js';
+import { Column, Entity, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 
 /** What a candidate would have answered to a request that another version answered. */
 @Entity('shadow_responses')
@@ -12,7 +11,7 @@ export class ShadowResponse {
   id!: string;
 
   @Index('shadow_responses_request_id_idx')
-  @ForeignKey(() => PredictionRequest, { name: 'shadow_responses_request_id_fkey' })
+  /** The row in `requests`; the two lie in partitions of unlike months where a month ended between them. */
   @Column('bigint', { name: 'request_id' })
   requestId!: string;
 
@@ -29,6 +28,10 @@ export class ShadowResponse {
   @Column('real', { name: 'duration_ms' })
   durationMs!: number;
 
-  @CreateDateColumn({ name: 'created_datetime', type: 'timestamptz' })
+  @PrimaryColumn('timestamptz', {
+    name: 'created_datetime',
+    default: () => 'now()',
+    primaryKeyConstraintName: 'shadow_responses_pkey',
+  })
   createdDatetime!: Date;
 }

@@ -48,6 +48,7 @@ const variables = z.object({
   MODEL_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
   AUDIT_MODE: z.enum(['commit', 'async']).default('commit'),
   AUDIT_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
+  RECORD_RETENTION_DAYS: integer(1, 36_500).optional(),
   /** Shared by the API and the workers; unset: below DATA_DIR. */
   BATCH_DIR: z.string().optional(),
   BATCH_WORKER: z.enum(['beside', 'separate']).default('beside'),
@@ -113,6 +114,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     modelQueueRows: value.MODEL_QUEUE_ROWS,
     auditMode: value.AUDIT_MODE,
     auditQueueRows: value.AUDIT_QUEUE_ROWS,
+    /** Undefined: the record is kept for ever. */
+    recordRetentionDays: value.RECORD_RETENTION_DAYS,
     batchDir: resolve(value.BATCH_DIR ?? join(value.DATA_DIR, 'batches')),
     /** Whether the API starts a worker beside itself, or somebody else sees to workers. */
     batchWorker: value.BATCH_WORKER,

@@ -5,6 +5,7 @@
 export { openDatabase, type OpenDatabase } from './open-database.js';
 export { openEmbeddedPostgres, AlreadyServed, type EmbeddedPostgres } from './embedded-postgres.js';
 export { createDataSource, poolOf } from './data-source.js';
+export { BinaryArrays } from './binary-arrays.js';
 export { HeldConnection } from './held-connection.js';
 export { migrate } from './migrate.js';
 export { ChangeListener } from './change-listener.js';

@@ -1,0 +1,141 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi } from '../support/api-process.js';
+import { call, createUser, PATIENT } from '../support/client.js';
+import { recordsOfUser } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await database.query(
+    `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`,
+  );
+});
+
+afterAll(() => database?.drop());
+
+const names = async (sql: string, values: unknown[] = []) =>
+  (await database.query<{ name: string }>(sql, values)).map(({ name }) => name);
+const partitions = () =>
+  names(
+    `SELECT inhrelid::regclass::text AS name FROM pg_inherits
+     WHERE inhparent IN ('requests'::regclass, 'responses'::regclass, 'shadow_responses'::regclass) ORDER BY 1`,
+  );
+const create = (first: string, last: string) =>
+  names(`SELECT create_record_partitions($1, $2) AS name`, [first, last]);
+const drop = (before: string) => names(`SELECT drop_record_partitions($1) AS name`, [before]);
+const TABLES = ['requests', 'responses', 'shadow_responses'];
+const of = (...months: string[]) =>
+  months.flatMap((month) => TABLES.map((table) => `${table}_${month}`)).toSorted();
+
+/** A prediction of back then; the id of its request. */
+async function record(created: string): Promise<string> {
+  const [request] = await database.query<{ id: string }>(
+    `INSERT INTO requests (user_id, created_datetime, request_uuid, model, model_version, dialect)
+     VALUES (1, $1, 'then', 'heart-failure', '1', 'plain') RETURNING id`,
+    [created],
+  );
+  await database.query(
+    `INSERT INTO responses (request_id, created_datetime, status_code, duration_ms) VALUES ($1, $2, 200, 1)`,
+    [request!.id, created],
+  );
+  return request!.id;
+}
+
+describe('months of the record', () => {
+  test('are made once, from the first to the last, in UTC whatever the time zone is', async () => {
+    await database.query(`SET timezone TO 'Pacific/Auckland'`);
+    expect((await create('2019-11-30T23:59:59Z', '2020-01-01T00:00:00Z')).toSorted()).toEqual(
+      of('2019_11', '2019_12', '2020_01'),
+    );
+    expect(await create('2019-11-01Z', '2020-01-31Z')).toEqual([]);
+    await record('2019-12-31T23:59:59.999Z');
+    await record('2020-01-01T00:00:00Z');
+    const rows = await database.query(
+      `SELECT requests.tableoid::regclass::text AS request, responses.tableoid::regclass::text AS response
+       FROM requests JOIN responses ON request_id = requests.id ORDER BY requests.id`,
+    );
+    expect(rows).toEqual([
+      { request: 'requests_2019_12', response: 'responses_2019_12' },
+      { request: 'requests_2020_01', response: 'responses_2020_01' },
+    ]);
+  });
+
+  test('hold no response without its request, and no request of nobody', async () => {
+    const created = '2020-01-15Z';
+    const orphan = database.query(
+      `INSERT INTO responses (request_id, created_datetime, status_code, duration_ms) VALUES (4711, $1, 200, 1)`,
+      [created],
+    );
+    await expect(orphan).rejects.toMatchObject({ constraint: 'responses_2020_01_request_fkey' });
+    const id = await record(created);
+    await expect(database.query(`DELETE FROM requests WHERE id = $1`, [id])).rejects.toMatchObject({
+      constraint: 'responses_2020_01_request_fkey',
+    });
+    await expect(
+      database.query(
+        `INSERT INTO requests (user_id, created_datetime, request_uuid, model, model_version, dialect)
+         VALUES (4711, $1, 'then', 'heart-failure', '1', 'plain')`,
+        [created],
+      ),
+    ).rejects.toMatchObject({ constraint: 'requests_user_id_fkey' });
+    await expect(
+      database.query(
+        `INSERT INTO responses (request_id, created_datetime, status_code, duration_ms) VALUES ($1, $2, 200, 1)`,
+        [id, created],
+      ),
+    ).rejects.toMatchObject({ constraint: 'responses_2020_01_pkey' });
+  });
+
+  test('are dropped when all of them is old, and not before', async () => {
+    const before = await partitions();
+    expect(await drop('2019-11-30T23:59:59Z')).toEqual([]);
+    expect((await drop('2020-01-31T23:59:59Z')).toSorted()).toEqual(of('2019_11', '2019_12'));
+    expect(await partitions()).toEqual(before.filter((name) => !/2019_/.test(name)));
+  });
+
+  test('that somebody reads are left for another time, and nobody waits behind it', async () => {
+    const reader = new pg.Client({ connectionString: database.url });
+    await reader.connect();
+    try {
+      await reader.query('BEGIN');
+      await reader.query('SELECT FROM requests_2020_01');
+      await expect(drop('2020-02-01Z')).rejects.toMatchObject({ code: '55P03' });
+      expect(await partitions()).toEqual(expect.arrayContaining(of('2020_01')));
+      await reader.query('COMMIT');
+    } finally {
+      await reader.end();
+    }
+    expect((await drop('2020-02-01Z')).toSorted()).toEqual(of('2020_01'));
+  });
+});
+
+test('a service makes what is missing before it answers, and drops what is older than RECORD_RETENTION_DAYS', async () => {
+  await create('2018-03-01Z', '2018-03-01Z');
+  await record('2018-03-05Z');
+  const recent = (await partitions()).filter((name) => !name.endsWith('2018_03'));
+  await database.query(`DROP TABLE ${recent.join(', ')} CASCADE`);
+
+  const forever = await startApi({ DATABASE_URL: database.url });
+  try {
+    expect(await partitions()).toEqual([...recent, ...of('2018_03')].toSorted());
+    const user = await createUser(forever, database);
+    expect((await call(forever, 'POST', '/predict', { body: PATIENT, token: user.token })).status).toBe(200);
+    expect(await recordsOfUser(database, user.id)).toHaveLength(1);
+  } finally {
+    await forever.stop();
+  }
+
+  const forgetful = await startApi({ DATABASE_URL: database.url, RECORD_RETENTION_DAYS: '400' });
+  try {
+    while ((await partitions()).length > recent.length)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await partitions()).toEqual(recent);
+    // What is younger stays.
+    expect(await database.query('SELECT FROM requests')).toHaveLength(1);
+  } finally {
+    await forgetful.stop();
+  }
+});
