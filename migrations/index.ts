@@ -6,6 +6,7 @@ import { CreateShadowResponses1763600400000 } from './1763600400000-create-shado
 import { AddRowCount1763600500000 } from './1763600500000-add-row-count.js';
 import { CreateBatches1763600600000 } from './1763600600000-create-batches.js';
 import { PartitionRecords1763600700000 } from './1763600700000-partition-records.js';
+import { CreateIdempotencyKeys1763600800000 } from './1763600800000-create-idempotency-keys.js';
 
 /** In order. A migration that has been released is never changed. */
 export const migrations = [
@@ -17,4 +18,5 @@ export const migrations = [
   AddRowCount1763600500000,
   CreateBatches1763600600000,
   PartitionRecords1763600700000,
+  CreateIdempotencyKeys1763600800000,
 ];

@@ -1,7 +1,13 @@
 import { Module, ValidationPipe, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AuditModule, PredictionRequest, PredictionResponse, ShadowResponse } from '#libs/audit';
+import {
+  AuditModule,
+  IdempotencyKey,
+  PredictionRequest,
+  PredictionResponse,
+  ShadowResponse,
+} from '#libs/audit';
 import { Batch, BatchesModule } from '#libs/batches';
 import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
@@ -39,6 +45,7 @@ export const entities = [
   ModelAlias,
   ServingProcess,
   Batch,
+  IdempotencyKey,
 ];
 
 /** The map: every feature and every controller. */

@@ -4,12 +4,14 @@
  * write) and `apps/api` (to read).
  */
 export { AuditModule } from './audit.module.js';
-export { Recorder } from './recorder.js';
+export { AlreadyAnswered, Recorder } from './recorder.js';
 export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';
 export type { PredictionRecord } from './prediction-record.js';
 export { PredictionLog, type LogFilter, type LogPage, type LogItem } from './prediction-log.js';
 export { RecordPartitions } from './record-partitions.js';
 export { RecordedAnswers, type AnswerFigures, type AnswersOf } from './recorded-answers.js';
+export { KeptAnswers, type Idempotency, type KeptAnswer } from './kept-answers.js';
+export { IdempotencyKey } from './idempotency-key.entity.js';
 export { PredictionRequest } from './prediction-request.entity.js';
 export { PredictionResponse } from './prediction-response.entity.js';
 export { ShadowResponse } from './shadow-response.entity.js';

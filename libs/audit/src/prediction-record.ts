@@ -1,4 +1,5 @@
 import type { BinaryArrays } from '#libs/database';
+import type { Idempotency } from './kept-answers.js';
 
 /** One prediction as it is written down. */
 export interface PredictionRecord {
@@ -16,6 +17,7 @@ export interface PredictionRecord {
   /** The body of the answer as JSON text, exactly as it is sent. */
   output: string;
   durationMs: number;
+  idempotency?: Idempotency;
 }
 
 /** The records as one parameter a column, in the order of the statement's. */
@@ -32,6 +34,15 @@ export function toColumns(records: readonly PredictionRecord[], arrays: BinaryAr
     arrays.int2(records.map(({ statusCode }) => statusCode)),
     arrays.jsonb(records.map(({ output }) => storable(output))),
     arrays.float4(records.map(({ durationMs }) => durationMs)),
+  ];
+}
+
+/** The parameters after those: what is kept under a key, of the records that have one. */
+export function toKeptColumns(records: readonly PredictionRecord[], arrays: BinaryArrays): Buffer[] {
+  return [
+    arrays.text(records.map(({ idempotency }) => idempotency?.key ?? null)),
+    arrays.text(records.map(({ idempotency }) => idempotency?.fingerprint ?? null)),
+    arrays.text(records.map(({ idempotency, output }) => (idempotency ? output : null))),
   ];
 }
 

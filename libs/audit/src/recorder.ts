@@ -4,7 +4,17 @@ import { CONFIG, type Config } from '#libs/config';
 import { BinaryArrays, HeldConnection, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import { DataSource } from 'typeorm';
-import { toColumns, type PredictionRecord } from './prediction-record.js';
+import type { PredictionRecord } from './prediction-record.js';
+import { insertOf } from './record-statements.js';
+
+/** A batch much larger than this gains nothing, and the next one waits for it. */
+const MAX_BATCH_RECORDS = 500;
+/** A database that says nothing for so long is away: callers are told to come back. */
+const TIMEOUT_MS = 5_000;
+const LOST_LOG_EVERY_MS = 1_000;
+
+/** Under the record's `Idempotency-Key` there is an answer already; this one must not leave. */
+export class AlreadyAnswered extends Error {}
 
 /**
  * Writes predictions down, many in one statement and one commit.
@@ -17,33 +27,9 @@ import { toColumns, type PredictionRecord } from './prediction-record.js';
  * - AUDIT_MODE=commit: `record` resolves only once both rows are committed; if it rejects, nothing is promised about
  *   the rows, and the caller must not answer with the prediction;
  * - a record that PostgreSQL refuses for what is in it fails alone, not with the batch it happened to be in;
- * - AUDIT_MODE=async: `record` resolves at once; a record that is lost afterwards is counted and logged.
- *
- * One parameter a column, an array in binary format (docs/adr/0011).
+ * - AUDIT_MODE=async: `record` resolves at once; a record that is lost afterwards is counted and logged;
+ * - a record with an `Idempotency-Key` is waited for in either mode, and written only where the key is a new one.
  */
-const INSERT = `
-  WITH record AS MATERIALIZED (
-    SELECT nextval('requests_id_seq') AS id, *
-    FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::integer[],
-                $8::text[], $9::smallint[], $10::jsonb[], $11::real[])
-      AS record (user_id, request_uuid, model, model_version, dialect, input, row_count,
-                 ignored_columns, status_code, output, duration_ms)
-  ), request AS (
-    INSERT INTO requests (id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns)
-    SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns::text[]
-    FROM record
-  ), response AS (
-    INSERT INTO responses (request_id, status_code, output, duration_ms)
-    SELECT id, status_code, output, duration_ms FROM record
-  )
-  SELECT id FROM record ORDER BY id`;
-
-/** A batch much larger than this gains nothing, and the next one waits for it. */
-const MAX_BATCH_RECORDS = 500;
-/** A database that says nothing for so long is away: callers are told to come back. */
-const TIMEOUT_MS = 5_000;
-const LOST_LOG_EVERY_MS = 1_000;
-
 @Injectable()
 export class Recorder implements OnApplicationShutdown {
   private readonly logger = new Logger(Recorder.name);
@@ -71,12 +57,12 @@ export class Recorder implements OnApplicationShutdown {
 
   /**
    * @param onWritten hears the id of the request's row once both rows are committed, in either mode
-   * @throws Problem `overloaded` when too many records wait, `database-unavailable` when they cannot be written.
+   * @throws AlreadyAnswered, Problem `overloaded` when too many records wait, `database-unavailable` when they cannot be written.
    */
   async record(record: PredictionRecord, onWritten?: (id: string) => void): Promise<void> {
     const written = this.batcher.add(record);
     if (onWritten) written.then(onWritten, () => undefined);
-    if (this.isAsync) {
+    if (this.isAsync && !record.idempotency) {
       written.catch((error: unknown) => this.countLost(error));
       return;
     }
@@ -106,16 +92,14 @@ export class Recorder implements OnApplicationShutdown {
   }
 
   /** @returns the ids of the requests' rows, in order */
-  private async insert(records: readonly PredictionRecord[]): Promise<string[]> {
+  private async insert(records: readonly PredictionRecord[]): Promise<(string | Error)[]> {
     const statement = {
-      name: 'record-predictions',
-      text: INSERT,
-      values: toColumns(records, this.arrays),
+      ...insertOf(records, this.arrays),
       rowMode: 'array' as const,
       query_timeout: TIMEOUT_MS,
     };
     const result = await this.connection.query(statement);
-    return (result.rows as unknown as [string][]).map(([id]) => id);
+    return (result.rows as unknown as [string | null][]).map(([id]) => id ?? new AlreadyAnswered());
   }
 
   private countLost(error: unknown): void {

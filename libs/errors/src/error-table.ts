@@ -21,6 +21,7 @@ export const ERRORS = {
   'body-too-large': { status: 413, title: 'Body too large' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
   'artifact-not-usable': { status: 422, title: 'Artifact not usable' },
+  'idempotency-key-reused': { status: 422, title: 'Idempotency key reused' },
   'too-many-failed-logins': { status: 429, title: 'Too many failed logins' },
   'too-many-batches': { status: 429, title: 'Too many batches' },
   'headers-too-large': { status: 431, title: 'Headers too large' },

@@ -1,6 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Recorder, ShadowRecorder } from '#libs/audit';
+import { createHash } from 'node:crypto';
+import { AlreadyAnswered, KeptAnswers, Recorder, ShadowRecorder, type Idempotency } from '#libs/audit';
 import { QueueFull } from '#libs/micro-batching';
+import { isUnavailable } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
 import { TimeLimitExceeded, TooManyRows, type Coerced, type Model } from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
@@ -17,6 +19,12 @@ export interface PredictionCall {
   headers: RequestHeaders;
   /** The one to ask; the default model where none is named. */
   model?: ModelReference;
+  idempotency?: {
+    /** The caller's `Idempotency-Key`. */
+    key: string;
+    /** Hears that the answer is the one that was given before. */
+    onReplay(): void;
+  };
 }
 
 /** What a body says; null, and why, where it could not be read. */
@@ -43,13 +51,60 @@ export class PredictionsService {
     @Inject(ServedModels) private readonly models: ServedModels,
     @Inject(Recorder) private readonly recorder: Recorder,
     @Inject(ShadowRecorder) private readonly shadowRecorder: ShadowRecorder,
+    @Inject(KeptAnswers) private readonly keptAnswers: KeptAnswers,
   ) {}
 
   /**
    * What surrounds every prediction: it is answered or refused, and either way recorded before anyone is told.
    * @returns the answer as JSON text. @throws Problem
    */
-  async predict({ actor, requestId, dialect, body, headers, model: named }: PredictionCall): Promise<string> {
+  predict(call: PredictionCall): Promise<string> {
+    return call.idempotency ? this.predictOnce(call, call.idempotency) : this.predictAnew(call);
+  }
+
+  /**
+   * The first answer under a key is kept with its record, and given to whoever sends the same question under it again.
+   * A refusal is not kept: what was wrong may be well now. Two that come at once are both computed; the record takes one.
+   */
+  private async predictOnce(
+    call: PredictionCall,
+    { key, onReplay }: NonNullable<PredictionCall['idempotency']>,
+  ): Promise<string> {
+    const idempotency = { key, fingerprint: fingerprintOf(call) };
+    const replay = async () => {
+      const kept = await this.findKept(call.actor.userId, idempotency);
+      if (kept !== undefined) onReplay();
+      return kept;
+    };
+    const before = await replay();
+    if (before !== undefined) return before;
+    try {
+      return await this.predictAnew(call, idempotency);
+    } catch (error) {
+      const meanwhile = error instanceof AlreadyAnswered ? await replay() : undefined;
+      if (meanwhile === undefined) throw error;
+      return meanwhile;
+    }
+  }
+
+  /** @throws Problem `idempotency-key-reused` where the key was another question's */
+  private async findKept(userId: number, { key, fingerprint }: Idempotency): Promise<string | undefined> {
+    const kept = await this.keptAnswers.find(userId, key).catch((error: unknown) => {
+      throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;
+    });
+    if (kept && kept.fingerprint !== fingerprint) {
+      throw new Problem(
+        'idempotency-key-reused',
+        'Another question was answered under this Idempotency-Key. Send a new key with a new question.',
+      );
+    }
+    return kept?.answer;
+  }
+
+  private async predictAnew(
+    { actor, requestId, dialect, body, headers, model: named }: PredictionCall,
+    idempotency?: Idempotency,
+  ): Promise<string> {
     const started = performance.now();
     if (this.recorder.isFull) throw Problem.overloaded('Too many predictions are waiting. Please try again.');
     const found = this.models.get(named, actor.userId);
@@ -73,6 +128,7 @@ export class PredictionsService {
         statusCode,
         output,
         durationMs: performance.now() - started,
+        idempotency: problem ? undefined : idempotency,
       },
       rowCount !== null && this.models.shadowOf(model)
         ? (recordId) => this.askShadow(model, dialect, input, requestId, recordId)
@@ -148,6 +204,12 @@ export class PredictionsService {
       cause: error,
     });
   }
+}
+
+/** Of everything that the answer depends on and the caller chose. */
+function fingerprintOf({ dialect, model, headers, body }: PredictionCall): string {
+  const asked = JSON.stringify([dialect.name, model ?? null, headers['content-type'] ?? null]);
+  return createHash('sha256').update(asked).update(body).digest('hex');
 }
 
 function ignoredIn(coerced: readonly Coerced[]): readonly string[] {

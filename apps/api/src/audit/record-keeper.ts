@@ -5,7 +5,7 @@ import {
   type OnApplicationBootstrap,
   type OnModuleDestroy,
 } from '@nestjs/common';
-import { RecordPartitions } from '#libs/audit';
+import { KeptAnswers, RecordPartitions } from '#libs/audit';
 
 const EVERY_MS = 3_600_000;
 
@@ -15,28 +15,39 @@ export class RecordKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(RecordKeeper.name);
   private timer?: NodeJS.Timeout;
 
-  constructor(@Inject(RecordPartitions) private readonly partitions: RecordPartitions) {}
+  constructor(
+    @Inject(RecordPartitions) private readonly partitions: RecordPartitions,
+    @Inject(KeptAnswers) private readonly keptAnswers: KeptAnswers,
+  ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.keep('create');
-    void this.keep('dropExpired');
-    this.timer = setInterval(async () => {
-      await this.keep('create');
-      await this.keep('dropExpired');
-    }, EVERY_MS).unref();
+    await this.makeRoom();
+    void this.dropExpired();
+    this.timer = setInterval(() => void this.makeRoom().then(() => this.dropExpired()), EVERY_MS).unref();
   }
 
   onModuleDestroy(): void {
     clearInterval(this.timer);
   }
 
-  /** What fails is tried again in an hour: three months are made ahead, and nobody waits for what is to go. */
-  private async keep(what: 'create' | 'dropExpired'): Promise<void> {
+  private async makeRoom(): Promise<void> {
+    const made = await this.tried(() => this.partitions.create());
+    if (made?.length) this.logger.log(`made ${made.join(', ')}`);
+  }
+
+  private async dropExpired(): Promise<void> {
+    const dropped = await this.tried(() => this.partitions.dropExpired());
+    if (dropped?.length) this.logger.log(`dropped ${dropped.join(', ')}`);
+    await this.tried(() => this.keptAnswers.dropExpired());
+  }
+
+  /** What fails is tried again in an hour: room is made months ahead, and nobody waits for what is to go. */
+  private async tried<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
-      const names = await this.partitions[what]();
-      if (names.length > 0) this.logger.log(`${what === 'create' ? 'made' : 'dropped'} ${names.join(', ')}`);
+      return await work();
     } catch (error) {
-      this.logger.error(`partitions of the record: ${(error as Error).message}`);
+      this.logger.error(`housekeeping of the record: ${(error as Error).message}`);
+      return undefined;
     }
   }
 }

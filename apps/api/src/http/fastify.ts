@@ -12,6 +12,11 @@ import { readBytes } from './read-bytes.js';
 import { toProblem } from './to-problem.js';
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /** Answered with what an earlier request under the same `Idempotency-Key` was answered. */
+    isReplay: boolean;
+  }
+
   interface FastifyContextConfig {
     /** How the route gets its body; parsed JSON unless it says otherwise. */
     body?: 'raw' | 'stream';
@@ -51,6 +56,7 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
     clientErrorHandler: answerMalformedRequest,
   });
   const fastify = adapter.getInstance<FastifyInstance>();
+  fastify.decorateRequest('isReplay', false);
   parseBodies(fastify);
   const watchArrival = limitArrival(fastify, (reply, problem) =>
     sendProblem(reply, problem, reply.request.id),
@@ -69,6 +75,7 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     closeUnread(request, reply);
+    if (request.isReplay) reply.header('idempotency-replayed', 'true');
     // So that a client with a kept-alive connection does not send its next request to a closed one.
     if (closing) reply.header('connection', 'close');
     done();

@@ -1,12 +1,15 @@
 import { applyDecorators, Header, HttpCode, Post } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiOperation, ApiResponse } from '@nestjs/swagger';
+import { ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import type { Actor } from '#libs/errors';
+import { Problem, type Actor } from '#libs/errors';
 import type { Dialect, PredictionCall } from '#libs/predictions';
 
 /** Has its body as it came. */
 export type PredictionRequest = FastifyRequest<{ Body?: Buffer }>;
+
+/** What a caller may choose as an `Idempotency-Key`. */
+const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
 
 /** What all routes that predict have in common. */
 export const Predicts = (dialect: Dialect, path: string, summary: string) =>
@@ -16,6 +19,14 @@ export const Predicts = (dialect: Dialect, path: string, summary: string) =>
     RouteConfig({ body: 'raw', dialect }),
     Header('content-type', 'application/json; charset=utf-8'),
     ApiOperation({ summary, description: 'The answer is recorded before it leaves.' }),
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description:
+        'Of your choice, new for each question, 1 to 255 printable ASCII characters. Sent again with the same question ' +
+        'within 24 hours, it gets the first answer, with `Idempotency-Replayed: true`, and no second record.',
+      schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]+$' },
+    }),
     ApiResponse({
       status: 400,
       description: 'Not to be read, or columns missing or not convertible: all of them are named.',
@@ -25,6 +36,7 @@ export const Predicts = (dialect: Dialect, path: string, summary: string) =>
       description: 'No token, or one that is malformed, expired, or of a disabled user.',
     }),
     ApiResponse({ status: 415, description: `Not declared as ${dialect.mediaTypes}.` }),
+    ApiResponse({ status: 422, description: 'Another question was answered under this `Idempotency-Key`.' }),
     ApiResponse({
       status: 503,
       description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
@@ -39,5 +51,15 @@ export function asked(request: PredictionRequest, actor: Actor): PredictionCall 
     dialect: request.routeOptions.config.dialect!,
     body: request.body ?? Buffer.alloc(0),
     headers: request.headers,
+    idempotency: idempotencyOf(request),
   };
+}
+
+/** @throws Problem `bad-request` */
+function idempotencyOf(request: PredictionRequest): PredictionCall['idempotency'] {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key))
+    throw Problem.badRequest('Idempotency-Key must be 1 to 255 printable ASCII characters.');
+  return { key, onReplay: () => (request.isReplay = true) };
 }

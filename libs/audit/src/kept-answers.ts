@@ -1,0 +1,43 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { poolOf } from '#libs/database';
+import { DataSource } from 'typeorm';
+
+/** What a caller calls one question, to be answered and recorded once however often it is sent. */
+export interface Idempotency {
+  key: string;
+  /** Of the question. */
+  fingerprint: string;
+}
+
+/** What was answered under a key. */
+export interface KeptAnswer {
+  fingerprint: string;
+  answer: string;
+}
+
+const TIMEOUT_MS = 5_000;
+/** How long a retry may come at the least. */
+const KEPT_HOURS = 24;
+
+/** The answers that were given under an `Idempotency-Key`; the recorder writes them. */
+@Injectable()
+export class KeptAnswers {
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+
+  async find(userId: number, key: string): Promise<KeptAnswer | undefined> {
+    const statement = {
+      name: 'find-kept-answer',
+      text: 'SELECT fingerprint, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2',
+      values: [userId, key],
+      query_timeout: TIMEOUT_MS,
+    };
+    return (await poolOf(this.dataSource).query<KeptAnswer>(statement)).rows[0];
+  }
+
+  async dropExpired(): Promise<void> {
+    await this.dataSource.query(
+      'DELETE FROM idempotency_keys WHERE created_datetime < now() - make_interval(hours => $1)',
+      [KEPT_HOURS],
+    );
+  }
+}
