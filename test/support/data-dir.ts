@@ -37,7 +37,7 @@ export interface Service extends RunningProcess {
   readonly url: string;
 }
 
-export interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid'> {
+export interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'detached'> {
   environment?: Record<string, string>;
 }
 

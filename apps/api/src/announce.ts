@@ -1,31 +1,20 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#libs/config';
-import type { OpenDatabase } from '#libs/database';
-import { ServedModels } from '#libs/models';
 import type { Logger } from '#libs/observability';
+import type { Booted } from './boot.js';
 
 /** Says where everything is: a few lines for a person in local, one log line elsewhere, a message to a parent process. */
-export async function announce(
-  api: NestFastifyApplication,
-  config: Config,
-  database: OpenDatabase,
-  logger: Logger,
-): Promise<void> {
-  const url = await api.getUrl();
-  const model = api.get(ServedModels).default!;
+export function announce({ url, model, database }: Booted, config: Config, logger: Logger): void {
   const documentation = config.docsEnabled ? url + config.docsPath : 'off';
+  const processes = config.webConcurrency;
   if (config.appEnv === 'local') {
     console.log(`Foretell is ready.
-  API            ${url}
+  API            ${url}${processes > 1 ? ` (${processes} processes)` : ''}
   Documentation  ${documentation}
-  Database       ${database.description}
-  Model          ${model.name} ${model.version}
+  Database       ${database}
+  Model          ${model}
 Stop it with Ctrl+C.`);
   } else {
-    logger.info(
-      { url, documentation, database: database.description, model: `${model.name} ${model.version}` },
-      'ready',
-    );
+    logger.info({ url, processes, documentation, database, model }, 'ready');
   }
   process.send?.({ url });
 }

@@ -25,6 +25,7 @@ import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
 import { AuthGuard } from './http/auth.guard.js';
 import { serveDocumentation } from './http/documentation.js';
+import { Draining } from './http/draining.js';
 import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RolesGuard } from './http/roles.guard.js';
@@ -90,8 +91,12 @@ export const entities = [
   ],
 })
 export class AppModule {
-  static forRoot(config: Config, dataSource: DataSource): DynamicModule {
-    return { module: AppModule, imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)] };
+  static forRoot(config: Config, dataSource: DataSource, draining: Draining): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)],
+      providers: [{ provide: Draining, useValue: draining }],
+    };
   }
 }
 
@@ -100,9 +105,10 @@ export async function createApi(
   dataSource: DataSource,
   logger: Logger,
 ): Promise<NestFastifyApplication> {
+  const draining = new Draining(config);
   const api = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot(config, dataSource),
-    createFastify(config, logger),
+    AppModule.forRoot(config, dataSource, draining),
+    createFastify(config, logger, draining),
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
   api.useSecurityHeaders({

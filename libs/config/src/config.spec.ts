@@ -28,6 +28,8 @@ test('an empty environment has every default of the operating contract', () => {
     isProduction: false,
     host: '127.0.0.1',
     port: 8001,
+    webConcurrency: 1,
+    drainMs: 0,
     trustProxy: false,
     maxBodyBytes: 1024 ** 2,
     logLevel: 'info',
@@ -65,6 +67,8 @@ test('every variable reaches the setting it is for', () => {
     ...PRODUCTION,
     HOST: '0.0.0.0',
     PORT: '0',
+    WEB_CONCURRENCY: '4',
+    DRAIN_MS: '500',
     TRUST_PROXY: 'true',
     MAX_BODY_BYTES: '2048',
     LOG_LEVEL: 'warn',
@@ -99,6 +103,8 @@ test('every variable reaches the setting it is for', () => {
     isProduction: true,
     host: '0.0.0.0',
     port: 0,
+    webConcurrency: 4,
+    drainMs: 500,
     trustProxy: true,
     maxBodyBytes: 2048,
     logLevel: 'warn',
@@ -189,6 +195,10 @@ describe('bad variables', () => {
     expect(namesIn(problemsOf({ PORT }))).toEqual(['PORT']);
   });
 
+  test.each(['0', '65', '1.5', 'auto'])('WEB_CONCURRENCY=%s is refused', (WEB_CONCURRENCY) => {
+    expect(namesIn(problemsOf({ WEB_CONCURRENCY }))).toEqual(['WEB_CONCURRENCY']);
+  });
+
   test.each(['docs', '/', '/docs/', '//docs', '/do cs', '/docs?x', '/../docs/'])(
     'DOCS_PATH=%s is refused',
     (DOCS_PATH) => {
@@ -233,6 +243,11 @@ describe('production', () => {
       docsEnabled: true,
       passwordMinLength: 1,
     });
+  });
+
+  test('goes on serving for two seconds while it says that it stops, unless told otherwise', () => {
+    expect(loadConfig(PRODUCTION).drainMs).toBe(2_000);
+    expect(loadConfig({ ...PRODUCTION, DRAIN_MS: '0' }).drainMs).toBe(0);
   });
 
   test('alone asks for them: staging starts without', () => {

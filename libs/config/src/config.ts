@@ -9,6 +9,8 @@ const variables = z.object({
   APP_ENV: z.enum(['local', 'staging', 'production']).default('local'),
   HOST: z.string().default('127.0.0.1'),
   PORT: integer(0, 65535).default(8001),
+  WEB_CONCURRENCY: integer(1, 64).default(1),
+  DRAIN_MS: integer(0, 600_000).optional(),
   TRUST_PROXY: flag.default(false),
   MAX_BODY_BYTES: integer(1024, 1024 ** 3).default(1024 ** 2),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -88,6 +90,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     isProduction,
     host: value.HOST,
     port: value.PORT,
+    /** How many processes serve the port. */
+    webConcurrency: value.WEB_CONCURRENCY,
+    /** How long a process that was told to stop goes on serving while `/readyz` says that it stops. */
+    drainMs: value.DRAIN_MS ?? (isProduction ? 2_000 : 0),
     trustProxy: value.TRUST_PROXY,
     maxBodyBytes: value.MAX_BODY_BYTES,
     logLevel: value.LOG_LEVEL,

@@ -2,7 +2,7 @@
  * The way to PostgreSQL: an embedded server where no `DATABASE_URL` is given, the TypeORM data source, migrations,
  * and change notifications between processes. It knows no feature: entities are handed in by the process.
  */
-export { openDatabase, type OpenDatabase } from './open-database.js';
+export { openDatabase, prepareDatabase, type OpenDatabase } from './open-database.js';
 export { openEmbeddedPostgres, AlreadyServed, type EmbeddedPostgres } from './embedded-postgres.js';
 export { createDataSource, poolOf } from './data-source.js';
 export { BinaryArrays } from './binary-arrays.js';

@@ -7,13 +7,20 @@ import { migrate } from './migrate.js';
 
 /** A page of the log over many rows takes long; nothing that a caller waits for should. */
 const QUERY_TIMEOUT_MS = 10_000;
+/** Of the embedded server: PostgreSQL's own default, and what a process needs besides its pool. */
+const CONNECTIONS = { least: 100, besidePool: 4, forCommands: 20 };
 
-export interface OpenDatabase {
-  readonly dataSource: DataSource;
+export interface PreparedDatabase {
+  /** With the password: never to be printed. */
+  readonly url: string;
   /** Where it is, for people: without a password. */
   readonly description: string;
   readonly migrated: readonly string[];
   close(): Promise<void>;
+}
+
+export interface OpenDatabase extends Omit<PreparedDatabase, 'url'> {
+  readonly dataSource: DataSource;
 }
 
 interface OpenOptions {
@@ -27,15 +34,9 @@ export async function openDatabase(
   config: Config,
   { purpose, entities, logger }: OpenOptions,
 ): Promise<OpenDatabase> {
-  const server = config.databaseUrl
-    ? {
-        url: config.databaseUrl,
-        description: withoutPassword(config.databaseUrl),
-        close: async () => undefined,
-      }
-    : await openEmbeddedPostgres({ dataDir: config.dataDir, purpose });
+  const { url, description, migrated, close: leave } = await prepareDatabase(config, purpose);
   const dataSource = createDataSource({
-    url: server.url,
+    url,
     poolSize: config.databasePoolSize,
     entities,
     queryTimeoutMs: QUERY_TIMEOUT_MS,
@@ -43,16 +44,44 @@ export async function openDatabase(
   });
   const close = async () => {
     if (dataSource.isInitialized) await dataSource.destroy();
-    await server.close();
+    await leave();
   };
   try {
-    const migrated = await migrateSchema(server.url);
     await dataSource.initialize();
-    return { dataSource, description: server.description, migrated, close };
+    return { dataSource, description, migrated, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** The same for a process that asks it nothing itself: it is there and up to date until it is closed. */
+export async function prepareDatabase(
+  config: Config,
+  purpose: OpenOptions['purpose'],
+): Promise<PreparedDatabase> {
+  const server = config.databaseUrl
+    ? {
+        url: config.databaseUrl,
+        description: withoutPassword(config.databaseUrl),
+        close: async () => undefined,
+      }
+    : await openEmbeddedPostgres({
+        dataDir: config.dataDir,
+        purpose,
+        settings: { max_connections: String(connectionsOf(config)) },
+      });
+  try {
+    return { ...server, migrated: await migrateSchema(server.url) };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+function connectionsOf({ webConcurrency, databasePoolSize }: Config): number {
+  const { least, besidePool, forCommands } = CONNECTIONS;
+  return Math.max(least, webConcurrency * (databasePoolSize + besidePool) + forCommands);
 }
 
 async function migrateSchema(url: string): Promise<string[]> {

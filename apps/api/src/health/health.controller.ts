@@ -23,7 +23,7 @@ export class HealthController {
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const checks = await this.readiness.check();
     return {
-      status: this.conclude(checks, reply),
+      status: this.conclude(isReady(checks), reply),
       checks,
       ...(this.config.isProduction ? {} : this.describeModels()),
     };
@@ -36,9 +36,11 @@ export class HealthController {
   }
 
   @Get('readyz')
-  @ApiOperation({ summary: 'The process can answer predictions; send it none if this fails' })
+  @ApiOperation({
+    summary: 'The process can answer predictions and is not stopping; send it none if this fails',
+  })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    return { status: this.conclude(await this.readiness.check(), reply) };
+    return { status: this.conclude(await this.readiness.isReady(), reply) };
   }
 
   /** The default model, and the versions that failed their last check: they are not served, so that all is well. */
@@ -52,8 +54,8 @@ export class HealthController {
     };
   }
 
-  private conclude(checks: Record<string, Check>, reply: FastifyReply): Check {
-    if (isReady(checks)) return 'ok';
+  private conclude(isOk: boolean, reply: FastifyReply): Check {
+    if (isOk) return 'ok';
     reply.code(HttpStatus.SERVICE_UNAVAILABLE);
     return 'failed';
   }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
 import { ServedModels } from '#libs/models';
 import { DataSource } from 'typeorm';
+import { Draining } from '../http/draining.js';
 
 const DATABASE_TIMEOUT_MS = 1_000;
 
@@ -13,7 +14,13 @@ export class Readiness {
   constructor(
     @Inject(DataSource) private readonly dataSource: DataSource,
     @Inject(ServedModels) private readonly models: ServedModels,
+    @Inject(Draining) private readonly draining: Draining,
   ) {}
+
+  /** Whether it can, and is not about to stop: a proxy that hears otherwise sends it no more. */
+  async isReady(): Promise<boolean> {
+    return !this.draining.isDraining && isReady(await this.check());
+  }
 
   async check(): Promise<Record<'database' | 'model', Check>> {
     return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };

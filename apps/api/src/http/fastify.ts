@@ -8,6 +8,7 @@ import { Problem, type ErrorCode } from '#libs/errors';
 import type { Logger } from '#libs/observability';
 import { problemJson, type Dialect } from '#libs/predictions';
 import { arriving, limitArrival } from './arrival.js';
+import type { Draining } from './draining.js';
 import { readBytes } from './read-bytes.js';
 import { toProblem } from './to-problem.js';
 
@@ -34,7 +35,7 @@ const LINGER_MS = 1_000;
 const REQUEST_ID = /^[A-Za-z0-9._:+/=-]{1,128}$/;
 
 /** Fastify, set up below Nest: request ids, limits, body parsing, the access log, and errors that Nest never sees. */
-export function createFastify(config: Config, logger: Logger): FastifyAdapter {
+export function createFastify(config: Config, logger: Logger, draining: Draining): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: config.trustProxy,
     bodyLimit: config.maxBodyBytes,
@@ -77,7 +78,7 @@ export function createFastify(config: Config, logger: Logger): FastifyAdapter {
     closeUnread(request, reply);
     if (request.isReplay) reply.header('idempotency-replayed', 'true');
     // So that a client with a kept-alive connection does not send its next request to a closed one.
-    if (closing) reply.header('connection', 'close');
+    if (closing || draining.isDraining) reply.header('connection', 'close');
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {

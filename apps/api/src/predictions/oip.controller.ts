@@ -6,7 +6,7 @@ import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
 import { ModelRegistry, parseModelReference, ServedModels, type ModelReference } from '#libs/models';
 import { oipDialect, oipMetadata, PredictionsService } from '#libs/predictions';
-import { isReady, Readiness } from '../health/readiness.js';
+import { Readiness } from '../health/readiness.js';
 import { Public } from '../http/auth.guard.js';
 import { Caller } from '../http/caller.decorator.js';
 import { VERSION } from '../http/version.js';
@@ -49,11 +49,11 @@ export class OipController {
     return { live: true };
   }
 
-  @Tells('health/ready', 'The process can answer predictions')
+  @Tells('health/ready', 'The process can answer predictions and is not stopping')
   @Public()
   @ApiResponse({ status: 503, description: '`{"ready":false}`' })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    const ready = isReady(await this.readiness.check());
+    const ready = await this.readiness.isReady();
     if (!ready) reply.code(HttpStatus.SERVICE_UNAVAILABLE);
     return { ready };
   }

@@ -1,0 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '#libs/config';
+
+/**
+ * The time between being told to stop and accepting no more (DRAIN_MS). Meanwhile everything is answered, and both a
+ * proxy (`/readyz` says 503) and clients with a kept-alive connection (`connection: close`) are told to go elsewhere:
+ * what they had sent to a connection that we close they would have to send again, and a prediction must not be.
+ */
+export class Draining {
+  private hasBegun = false;
+
+  constructor(private readonly config: Pick<Config, 'drainMs'>) {}
+
+  get isDraining(): boolean {
+    return this.hasBegun;
+  }
+
+  /** Resolves when the time is over. */
+  async close(): Promise<void> {
+    this.hasBegun = true;
+    await sleep(this.config.drainMs);
+  }
+}

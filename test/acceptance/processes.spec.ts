@@ -1,0 +1,328 @@
+import { cpSync, mkdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { request, type IncomingMessage } from 'node:http';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { makeArtifact } from '../support/artifacts.js';
+import { output, patients, reached, submitted } from '../support/batches.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import type { DataDir, Service, StartOptions } from '../support/data-dir.js';
+import { predict, startLoad, unrecorded } from '../support/prediction-client.js';
+import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+
+const TWO = { WEB_CONCURRENCY: '2', LOG_LEVEL: 'info' };
+/** A start takes a second or two of processor time, and what is polled for may need one. */
+const IN_TIME = { timeout: 60_000, interval: 20 };
+
+function startTwo(dataDir: DataDir, { environment, ...options }: StartOptions = {}): Promise<Service> {
+  return dataDir.startService({ environment: { ...TWO, ...environment }, ...options });
+}
+
+/** Those that say they serve, on this machine. */
+async function servingPids(dataDir: DataDir): Promise<number[]> {
+  const rows = await dataDir.query<{ pid: number }>('SELECT pid FROM serving_processes ORDER BY pid');
+  return rows.map(({ pid }) => pid);
+}
+
+/** Each over a connection of its own: connections are what is handed round. */
+const ownConnection = { connection: 'close' };
+
+const statusOf = async (service: Service, { token }: TestUser) =>
+  (await call(service, 'POST', '/predict', { body: PATIENT, token, headers: ownConnection })).status;
+
+/** JSON lines of the log with this message. */
+function logged(service: Pick<Service, 'output'>, message: string): Record<string, unknown>[] {
+  return service
+    .output()
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ msg }) => msg === message);
+}
+
+/** A prediction whose head has arrived and whose body is still to come, so that it is in flight for as long as we like. */
+async function inFlight(service: Service, { token }: TestUser) {
+  const call = request(`${service.url}/predict`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${token}`,
+      expect: '100-continue',
+    },
+  });
+  const answered = once(call, 'response') as Promise<[IncomingMessage]>;
+  call.flushHeaders();
+  await once(call, 'continue');
+  return async () => {
+    call.end(JSON.stringify(PATIENT));
+    const [response] = await answered;
+    let text = '';
+    for await (const chunk of response) text += String(chunk);
+    return { status: response.statusCode, connection: response.headers.connection, text };
+  };
+}
+
+async function isRefused(service: Service): Promise<boolean> {
+  return fetch(`${service.url}/livez`, { headers: ownConnection }).then(
+    () => false,
+    () => true,
+  );
+}
+
+const ANSWERED_LAST = {
+  status: 200,
+  connection: 'close',
+  text: '{"yhat_prob":"0.5124506","yhat":"1"}',
+};
+
+describe('with WEB_CONCURRENCY=2', () => {
+  test('two processes serve one port, say so once, and see one another’s changes', async () => {
+    const dataDir = createDataDir();
+    const messages: unknown[] = [];
+    const modelDir = join(dirname(dataDir.path), 'models');
+    mkdirSync(modelDir);
+    cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
+    cpSync('test/support/foreign-models/heart-failure-2', join(modelDir, 'heart-failure/2'), {
+      recursive: true,
+    });
+    const starting = dataDir.spawnService({
+      environment: { ...TWO, LOG_LEVEL: 'debug', MODEL_DIR: modelDir },
+    });
+    starting.process.on('message', (message) => messages.push(message));
+    const service = Object.assign(starting, { url: await starting.listening });
+    expect(service.output().match(/^Foretell is ready\.$/gm)).toHaveLength(1);
+    expect(service.output()).toContain(`  API            ${service.url} (2 processes)\n`);
+    const pids = await servingPids(dataDir);
+    expect(pids).toHaveLength(2);
+    expect(pids).not.toContain(service.process.pid);
+
+    const [user, admin] = [await createUser(service, dataDir), await createUser(service, dataDir, 'admin')];
+    /** Who answered `/predict`, by the log. */
+    const answeredBy = () =>
+      new Set(logged(service, 'request').flatMap(({ pid, route }) => (route === '/predict' ? [pid] : [])));
+    await expect
+      .poll(async () => {
+        expect(await statusOf(service, user)).toBe(200);
+        return [...answeredBy()].toSorted();
+      }, IN_TIME)
+      .toEqual(pids);
+
+    const promoted = await call(service, 'PUT', '/models/heart-failure/aliases/production', {
+      body: { version: '2' },
+      token: admin.token,
+    });
+    expect(promoted.status, promoted.text).toBe(200);
+    await Promise.all(Array.from({ length: 20 }, () => statusOf(service, user)));
+    const rows = await dataDir.query(
+      `SELECT DISTINCT model_version FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id DESC LIMIT 20)`,
+    );
+    expect(rows).toEqual([{ model_version: '2' }]);
+
+    await call(service, 'PUT', `/toggle-user-permission/${user.id}/0`, { token: admin.token });
+    const refusedByAll = async () => {
+      const statuses = await Promise.all(Array.from({ length: 20 }, () => statusOf(service, user)));
+      return statuses.every((status) => status === 401);
+    };
+    await expect.poll(refusedByAll, IN_TIME).toBe(true);
+
+    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
+    expect(messages).toEqual([{ url: service.url }]);
+    expect(await dataDir.processes()).toEqual([]);
+  });
+
+  test('one that is killed is replaced, with a pause that grows, and the other answers meanwhile', async () => {
+    const dataDir = await createPreparedDataDir();
+    const service = await startTwo(dataDir);
+    const user = await createUser(service, dataDir);
+    const [survivor, ...victims] = await servingPids(dataDir);
+    for (let death = 1; death <= 3; death++) {
+      const victim = victims.at(-1)!;
+      process.kill(victim, 'SIGKILL');
+      await expect
+        .poll(() => logged(service, 'an API process ended and is started again').length, IN_TIME)
+        .toBe(death);
+      expect(await statusOf(service, user)).toBe(200);
+      await expect.poll(() => logged(service, 'an API process serves again').length, IN_TIME).toBe(death);
+      const known = new Set([survivor, ...victims]);
+      victims.push(...(await servingPids(dataDir)).filter((pid) => !known.has(pid)));
+      expect(victims).toHaveLength(death + 1);
+    }
+    expect(logged(service, 'an API process ended and is started again')).toMatchObject(
+      victims.slice(0, -1).map((pid, index) => ({
+        level: 'error',
+        pid,
+        reason: 'One of the API processes ended with SIGKILL.',
+        restart_in_ms: 100 * 2 ** index,
+      })),
+    );
+    expect(() => process.kill(survivor!, 0)).not.toThrow();
+    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+
+  test('batches have one worker, whichever process they were sent to', async () => {
+    const dataDir = await createPreparedDataDir();
+    const service = await startTwo(dataDir);
+    const user = await createUser(service, dataDir);
+    const workers = async () =>
+      (await dataDir.processes()).filter((line) => line.includes('apps/worker/src/main.js'));
+    const file = patients(1000);
+    // More than there are processes, and each upload takes a connection of its own.
+    const ids = await Promise.all(Array.from({ length: 6 }, () => submitted(service, user.token, file)));
+    await expect.poll(async () => (await workers()).length, IN_TIME).toBe(1);
+    for (const id of ids) {
+      await reached(service, user.token, id, 'succeeded');
+      expect(await workers()).toHaveLength(1);
+    }
+    expect((await output(service, user.token, ids[0]!)).text.trimEnd().split('\n')).toHaveLength(1001);
+    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+});
+
+describe('a stop of two processes', () => {
+  test('under load: every answer is complete, every 200 is in the tables, and it ends with 0', async () => {
+    const dataDir = await createPreparedDataDir();
+    const service = await startTwo(dataDir);
+    const user = await createUser(service, dataDir);
+    const load = startLoad(16, service, user);
+    await load.reached(200);
+    const finish = await inFlight(service, user);
+    const ending = service.signal('SIGTERM');
+    await expect.poll(() => isRefused(service), IN_TIME).toBe(true);
+    expect(await finish()).toEqual(ANSWERED_LAST);
+    expect(await ending).toMatchObject({ code: 0, signal: null, stderr: '' });
+    await load.ended;
+    expect(load.incomplete).toEqual([]);
+    expect(await dataDir.processes()).toEqual([]);
+    expect(await unrecorded(dataDir, load.answered)).toEqual([]);
+  });
+
+  test('by Ctrl+C, which reaches all of them: the same', async () => {
+    const dataDir = await createPreparedDataDir();
+    // A group of its own, which is what a terminal sends the signal to.
+    const service = await startTwo(dataDir, { detached: true });
+    const user = await createUser(service, dataDir);
+    const finish = await inFlight(service, user);
+    process.kill(-service.process.pid!, 'SIGINT');
+    await expect.poll(() => isRefused(service), IN_TIME).toBe(true);
+    expect(await finish()).toEqual(ANSWERED_LAST);
+    expect(await service.ended).toMatchObject({ code: 0, signal: null, stderr: '' });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+
+  test('by SIGKILL of the primary: they finish what is in flight, end, and the next start takes over', async () => {
+    const dataDir = await createPreparedDataDir();
+    const service = await startTwo(dataDir);
+    const user = await createUser(service, dataDir);
+    const load = startLoad(16, service, user);
+    await load.reached(200);
+    const finish = await inFlight(service, user);
+    service.process.kill('SIGKILL');
+    await expect.poll(() => isRefused(service), IN_TIME).toBe(true);
+    await load.ended;
+    const next = await startTwo(dataDir, { environment: { PORT: new URL(service.url).port } });
+    expect(await finish()).toEqual(ANSWERED_LAST);
+    await predict(next, user.token);
+    expect(load.incomplete).toEqual([]);
+    expect(await unrecorded(dataDir, load.answered)).toEqual([]);
+    await expect.poll(async () => (await servingPids(dataDir)).length, IN_TIME).toBe(2);
+    expect(await next.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+
+  test('by SIGKILL of the primary, and no other start: nothing is left, the database is stopped too', async () => {
+    const dataDir = await createPreparedDataDir();
+    const service = await startTwo(dataDir);
+    service.process.kill('SIGKILL');
+    await expect.poll(() => dataDir.processes(), IN_TIME).toEqual([]);
+  });
+});
+
+describe('a start of two processes that cannot succeed ends like that of one', () => {
+  test('without a usable model', async () => {
+    const dataDir = await createPreparedDataDir();
+    const modelDir = join(dirname(dataDir.path), 'models');
+    await makeArtifact(join(modelDir, 'heart-failure/1'), { manifest: { sha256: 'a'.repeat(64) } });
+    const attempt = (environment: Record<string, string>) =>
+      dataDir.spawnService({ environment: { ...environment, MODEL_DIR: modelDir } }).ended;
+    const alone = await attempt({});
+    expect(alone).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Foretell cannot start\. /) });
+    const { code, stderr, stdout } = await attempt({ WEB_CONCURRENCY: '2' });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: alone.stderr });
+    expect(stdout).not.toContain('Foretell is ready');
+    expect(await dataDir.processes()).toEqual([]);
+  });
+
+  test('on a port that is taken', async () => {
+    const dataDir = await createPreparedDataDir();
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = other.address() as { port: number };
+      const attempt = (environment: Record<string, string>) =>
+        dataDir.spawnService({ environment: { ...environment, PORT: String(port) } }).ended;
+      const alone = await attempt({});
+      expect(alone.stderr).toContain(`Port ${port} on 127.0.0.1 is taken`);
+      const { code, stderr } = await attempt({ WEB_CONCURRENCY: '2' });
+      expect({ code, stderr }).toEqual({ code: 1, stderr: alone.stderr });
+      expect(await dataDir.processes()).toEqual([]);
+    } finally {
+      await new Promise((resolve) => other.close(resolve));
+    }
+  });
+
+  test('because one was killed', async () => {
+    const dataDir = await createPreparedDataDir();
+    const service = dataDir.spawnService({ environment: TWO });
+    const children = async () =>
+      (await dataDir.processes())
+        .filter((line) => line.includes('apps/api/src/main.js'))
+        .map((line) => Number.parseInt(line, 10))
+        .filter((pid) => pid !== service.process.pid);
+    let victims: number[] = [];
+    await expect.poll(async () => (victims = await children()).length, { ...IN_TIME, interval: 5 }).toBe(2);
+    process.kill(victims[0]!, 'SIGKILL');
+    expect(await service.ended).toMatchObject({
+      code: 1,
+      stderr: 'Foretell cannot start. One of the API processes ended with SIGKILL.\n',
+    });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+});
+
+describe('told to stop, with time to drain', () => {
+  test.each([
+    ['one process', '1'],
+    ['two processes', '2'],
+  ])(
+    '%s: /readyz says so, and everything is answered on connections that end with it, until the time is over',
+    async (_, count) => {
+      const dataDir = await createPreparedDataDir();
+      const service = await dataDir.startService({
+        environment: { WEB_CONCURRENCY: count, DRAIN_MS: '600000' },
+      });
+      const user = await createUser(service, dataDir);
+      const ready = (path: string) => call(service, 'GET', path, { headers: ownConnection });
+      expect(await ready('/readyz')).toMatchObject({ status: 200, body: { status: 'ok' } });
+
+      const ended = service.signal('SIGTERM');
+      const unready = async (path: string) =>
+        (await Promise.all(Array.from({ length: 8 }, () => ready(path)))).every(
+          ({ status }) => status === 503,
+        );
+      await expect.poll(() => unready('/readyz'), IN_TIME).toBe(true);
+      expect(await unready('/v2/health/ready')).toBe(true);
+      expect(await ready('/livez')).toMatchObject({ status: 200 });
+      expect(await ready('/health')).toMatchObject({ status: 200, body: { status: 'ok' } });
+      const answer = await call(service, 'POST', '/predict', { body: PATIENT, token: user.token });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('connection')).toBe('close');
+
+      // Who does not want to wait says so again.
+      void service.signal('SIGTERM');
+      expect(await ended).toMatchObject({ code: 1 });
+    },
+  );
+});
