@@ -4,9 +4,10 @@
  */
 import { Command } from 'commander';
 import type { ChaosCase, ChaosContext, Scale } from './chaos-case.js';
+import { rollingRestart } from './rolling-restart.js';
 
 /** In the order they run. */
-const CASES: readonly ChaosCase[] = [];
+const CASES: readonly ChaosCase[] = [rollingRestart];
 
 const names = CASES.map(({ name }) => name);
 const options = new Command('test:chaos')

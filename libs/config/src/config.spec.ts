@@ -245,8 +245,8 @@ describe('production', () => {
     });
   });
 
-  test('goes on serving for two seconds while it says that it stops, unless told otherwise', () => {
-    expect(loadConfig(PRODUCTION).drainMs).toBe(2_000);
+  test('goes on serving for three seconds while it says that it stops, unless told otherwise', () => {
+    expect(loadConfig(PRODUCTION).drainMs).toBe(3_000);
     expect(loadConfig({ ...PRODUCTION, DRAIN_MS: '0' }).drainMs).toBe(0);
   });
 

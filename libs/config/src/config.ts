@@ -93,7 +93,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     /** How many processes serve the port. */
     webConcurrency: value.WEB_CONCURRENCY,
     /** How long a process that was told to stop goes on serving while `/readyz` says that it stops. */
-    drainMs: value.DRAIN_MS ?? (isProduction ? 2_000 : 0),
+    drainMs: value.DRAIN_MS ?? (isProduction ? 3_000 : 0),
     trustProxy: value.TRUST_PROXY,
     maxBodyBytes: value.MAX_BODY_BYTES,
     logLevel: value.LOG_LEVEL,
