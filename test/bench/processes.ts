@@ -1,6 +1,6 @@
 /**
  * `npm run bench:processes`: POST /predict with one and with two processes (WEB_CONCURRENCY), recorded and unrecorded,
- * and whose processor time it takes: that says what there is too little of. Linux only.
+ * and what there is too little of: whose processor time it takes, and what PostgreSQL is at. Linux only.
  *
  * The variants take turns, round after round; each figure is the median of its rounds. `--quick` makes the rounds
  * short, to see that everything runs; `--rounds <n>` says how many.
@@ -9,9 +9,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import pg from 'pg';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { createUser, PATIENT } from '../support/client.js';
 import { openBenchDatabase, type BenchDatabase } from './bench-database.js';
+import { watchCommits, type CommitWaits } from './commit-waits.js';
 import { load, type Figures } from './load.js';
 import { CORES, measureProcessorTime, type Usage } from './processor-time.js';
 
@@ -28,7 +30,7 @@ const RECORDS = ['recorded', 'unrecorded'] as const;
 const JWT_SECRET = 'a secret for the bench alone, of 32 bytes or more';
 const UNRECORDED = fileURLToPath(new URL('./unrecorded.js', import.meta.url));
 
-type Sample = Figures & Usage<'service' | 'postgres' | 'generator'>;
+type Sample = Figures & CommitWaits & Usage<'service' | 'postgres' | 'generator'>;
 
 const database = await openBenchDatabase();
 const stopping: (() => Promise<unknown>)[] = [];
@@ -53,16 +55,18 @@ async function bench({ url: DATABASE_URL, folder }: BenchDatabase): Promise<void
   const { token } = await createUser(variants[0]!.api, { query: async () => [] });
   const postgres = Number.parseInt(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8'), 10);
 
+  const observer = new pg.Client({ connectionString: DATABASE_URL });
+  await observer.connect();
+  stopping.push(() => observer.end());
+
   const samples = new Map<string, Sample[]>();
   const keyOf = (connections: number, record: string, processes: number) =>
     `${connections} connections, ${record}, ${processes} processes`;
   for (let round = 1; round <= ROUNDS; round++) {
     for (const connections of CONNECTIONS) {
       for (const { record, processes, api } of variants) {
-        const measure = measureProcessorTime({
-          service: api.process.pid!,
-          postgres,
-        });
+        const measure = measureProcessorTime({ service: api.process.pid!, postgres });
+        const watch = watchCommits(observer);
         const own = process.cpuUsage();
         const startedAt = performance.now();
         const figures = await load({
@@ -76,7 +80,7 @@ async function bench({ url: DATABASE_URL, folder }: BenchDatabase): Promise<void
         const { user, system } = process.cpuUsage(own);
         // Our children are the services: ours is only what this process used itself.
         const generator = (user + system) / 1000 / (performance.now() - startedAt);
-        const sample = { ...figures, ...measure(), generator };
+        const sample = { ...figures, ...measure(), generator, ...(await watch()) };
         const key = keyOf(connections, record, processes);
         samples.set(key, [...(samples.get(key) ?? []), sample]);
         process.stderr.write(`round ${round}/${ROUNDS}  ${key}: ${Math.round(sample.perSecond)}/s\n`);
@@ -92,12 +96,14 @@ async function bench({ url: DATABASE_URL, folder }: BenchDatabase): Promise<void
     return sorted[Math.floor(sorted.length / 2)]!;
   };
   console.log(
-    `Processor time in processors: 1.00 is one all the time, this machine has ${CORES}. "Others" is what else ran.\n`,
+    `Processor time in processors: 1.00 is one all the time, this machine has ${CORES}; "others" is what else ran.\n` +
+      `Inserting: the share of the time in which a batch of records was on its way through PostgreSQL; flushing: in\n` +
+      `which one waited for the write-ahead log to be on the disk.\n`,
   );
   console.log(
-    '| connections | variant | processes | requests/s | times one | p50 ms | p99 ms | service | PostgreSQL | load generator | others | idle | service µs/request | PostgreSQL µs/request |',
+    '| connections | variant | processes | requests/s | times one | p50 ms | p99 ms | service | PostgreSQL | load generator | others | idle | service µs/request | PostgreSQL µs/request | inserting | flushing |',
   );
-  console.log('|---|---|---|---|---|---|---|---|---|---|---|---|---|---|');
+  console.log(`|${'---|'.repeat(16)}`);
   for (const connections of CONNECTIONS) {
     for (const { record, processes } of variants) {
       const key = keyOf(connections, record, processes);
@@ -124,6 +130,9 @@ async function bench({ url: DATABASE_URL, folder }: BenchDatabase): Promise<void
           (each: Sample) => (each.service / each.perSecond) * 1e6,
           (each: Sample) => (each.postgres / each.perSecond) * 1e6,
         ].map((of) => figure(key, of).toFixed(1)),
+        ...[(each: Sample) => each.inserting, (each: Sample) => each.flushing].map(
+          (of) => `${(figure(key, of) * 100).toFixed(0)} %`,
+        ),
       ];
       console.log(`| ${cells.join(' | ')} |`);
     }
