@@ -20,6 +20,8 @@ const CALLERS = [
   { count: 16, pauseMs: 200 },
 ];
 const PATIENCE_MS = 60_000;
+/** Debian's package puts it where only root looks. */
+const PATH = `${process.env.PATH}:/usr/sbin`;
 
 /**
  * Two replicas behind HAProxy with the configuration that we recommend, both with what production has by default. One
@@ -110,14 +112,14 @@ async function startReplica(databaseUrl: string, port: number): Promise<Replica>
 async function startProxy(context: ChaosContext, ports: number[]): Promise<string> {
   let version: string;
   try {
-    version = execFileSync('haproxy', ['-v'], { encoding: 'utf8' }).split('\n')[0]!;
+    version = execFileSync('haproxy', ['-v'], { encoding: 'utf8', env: { PATH } }).split('\n')[0]!;
   } catch (cause) {
     throw new Error('This needs HAProxy: apt-get install haproxy', { cause });
   }
   const listen = `127.0.0.1:${await freePort()}`;
   const [one, two] = ports.map((port) => `127.0.0.1:${port}`);
   const proxy = spawn('haproxy', ['-db', '-f', 'deploy/haproxy.cfg'], {
-    env: { PATH: process.env.PATH, LISTEN: listen, FORETELL_1: one, FORETELL_2: two },
+    env: { PATH, LISTEN: listen, FORETELL_1: one, FORETELL_2: two },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
