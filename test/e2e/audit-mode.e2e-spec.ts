@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { Samples } from '../support/metrics.js';
 import { recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -126,8 +127,8 @@ describe('AUDIT_MODE=commit', () => {
 });
 
 describe('AUDIT_MODE=async', () => {
-  test('loses what does not fit its buffer, and counts it in the log', async () => {
-    const api = await startApi(settings('async'));
+  test('loses what does not fit its buffer, and counts it in the log and the metrics', async () => {
+    const api = await startApi({ ...settings('async'), METRICS_PORT: '0' });
     try {
       const user = await createUser(api, database);
       const records = await holdRecords();
@@ -141,6 +142,7 @@ describe('AUDIT_MODE=async', () => {
         await records.release();
       }
       await untilRecorded(user, 1 + AUDIT_QUEUE_ROWS);
+      expect((await Samples.read(api)).get('foretell_unrecorded_answers_total')).toBe(3);
       expect(await api.stop()).toBe(0);
       expect(await recordsOfUser(database, user.id)).toHaveLength(1 + AUDIT_QUEUE_ROWS);
       expect(api.output()).toMatch(/an answer left without its record/);

@@ -6,6 +6,8 @@ const API = resolvePath('dist/apps/api/src/main.js');
 
 export interface ApiProcess {
   readonly url: string;
+  /** With METRICS_PORT. */
+  readonly metricsUrl?: string;
   readonly process: ChildProcess;
   /** Everything it has printed so far. */
   output(): string;
@@ -32,14 +34,15 @@ export async function startApi(
   child.stdout!.on('data', (chunk) => (output += chunk));
   child.stderr!.on('data', (chunk) => (output += chunk));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const url = await Promise.race([
-    new Promise<string>((resolve) =>
-      child.once('message', (message) => resolve((message as { url: string }).url)),
+  const { url, metricsUrl } = await Promise.race([
+    new Promise<Pick<ApiProcess, 'url' | 'metricsUrl'>>((resolve) =>
+      child.once('message', (message) => resolve(message as Pick<ApiProcess, 'url'>)),
     ),
     ended.then((code) => Promise.reject(new Error(`The service ended with code ${code}:\n${output}`))),
   ]);
   return {
     url,
+    metricsUrl,
     process: child,
     output: () => output,
     stop: () => {

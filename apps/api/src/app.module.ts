@@ -12,7 +12,7 @@ import { Batch, BatchesModule } from '#libs/batches';
 import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { ModelAlias, ModelsModule, ModelVersion, ServedModelsModule, ServingProcess } from '#libs/models';
-import { NestLogger, type Logger } from '#libs/observability';
+import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
 import { PredictionsModule } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
 import { User, UsersModule } from '#libs/users';
@@ -23,13 +23,17 @@ import { BatchesController } from './batches/batches.controller.js';
 import { WorkerBeside } from './batches/worker-beside.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
-import { AuthGuard } from './http/auth.guard.js';
+import { AuthenticationFigures, AuthGuard } from './http/auth.guard.js';
 import { serveDocumentation } from './http/documentation.js';
 import { Draining } from './http/draining.js';
 import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { RequestDurations } from './http/request-durations.js';
 import { RolesGuard } from './http/roles.guard.js';
+import { traceRequests } from './http/trace-requests.js';
 import { validationProblem } from './http/validation-problem.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { ServiceMetrics } from './metrics/service-metrics.js';
 import { ModelsController } from './models/models.controller.js';
 import { MlflowController } from './predictions/mlflow.controller.js';
 import { OipController } from './predictions/oip.controller.js';
@@ -48,6 +52,12 @@ export const entities = [
   Batch,
   IdempotencyKey,
 ];
+
+/** What is measured before there are features. */
+interface Measured {
+  metrics: Metrics;
+  requests: RequestDurations;
+}
 
 /** The map: every feature and every controller. */
 @Module({
@@ -75,6 +85,8 @@ export const entities = [
     Readiness,
     RecordKeeper,
     WorkerBeside,
+    AuthenticationFigures,
+    ServiceMetrics,
     { provide: APP_FILTER, useClass: ProblemFilter },
     // In this order: who is calling, then what they may do. A route is closed unless it says otherwise.
     { provide: APP_GUARD, useClass: AuthGuard },
@@ -91,11 +103,21 @@ export const entities = [
   ],
 })
 export class AppModule {
-  static forRoot(config: Config, dataSource: DataSource, draining: Draining): DynamicModule {
+  static forRoot(
+    config: Config,
+    dataSource: DataSource,
+    draining: Draining,
+    measured: Measured,
+  ): DynamicModule {
     return {
       module: AppModule,
       imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)],
-      providers: [{ provide: Draining, useValue: draining }],
+      controllers: config.metricsPort === undefined ? [MetricsController] : [],
+      providers: [
+        { provide: Draining, useValue: draining },
+        { provide: Metrics, useValue: measured.metrics },
+        { provide: RequestDurations, useValue: measured.requests },
+      ],
     };
   }
 }
@@ -104,11 +126,15 @@ export async function createApi(
   config: Config,
   dataSource: DataSource,
   logger: Logger,
+  tracing?: Tracing,
 ): Promise<NestFastifyApplication> {
   const draining = new Draining(config);
+  const measured = { metrics: await Metrics.create(), requests: new RequestDurations() };
+  const adapter = createFastify(config, logger, draining, measured.requests);
+  if (tracing) traceRequests(adapter.getInstance(), tracing);
   const api = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot(config, dataSource, draining),
-    createFastify(config, logger, draining),
+    AppModule.forRoot(config, dataSource, draining, measured),
+    adapter,
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
   api.useSecurityHeaders({

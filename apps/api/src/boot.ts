@@ -1,14 +1,20 @@
 import type { Config } from '#libs/config';
 import { openDatabase } from '#libs/database';
 import { ServedModels } from '#libs/models';
-import type { Logger } from '#libs/observability';
+import { Tracing, type Logger, type Snapshot } from '#libs/observability';
 import { createApi, entities } from './app.module.js';
 import type { Closable } from './close-on-signal.js';
 import { Draining } from './http/draining.js';
+import { VERSION } from './http/version.js';
+import { serveMetrics } from './metrics/metrics-server.js';
+import { ServiceMetrics } from './metrics/service-metrics.js';
+import { isOneOfSeveral } from './processes/messages.js';
 
 /** What serves, and where. */
 export interface Booted {
   readonly url: string;
+  /** With METRICS_PORT. */
+  readonly metricsUrl?: string;
   /** The default one's name and version. */
   readonly model: string;
   /** Where it is, for people: without a password. */
@@ -17,11 +23,22 @@ export interface Booted {
   readonly closables: readonly Closable[];
 }
 
+export interface BootedApi extends Booted {
+  /** What this process measures. */
+  snapshot(): Promise<Snapshot>;
+}
+
 /** Boots an API process in order; it closes what it opened when a step fails. */
-export async function boot(config: Config, logger: Logger, purpose: 'service' | 'command'): Promise<Booted> {
+export async function boot(
+  config: Config,
+  logger: Logger,
+  purpose: 'service' | 'command',
+): Promise<BootedApi> {
   const database = await openDatabase(config, { purpose, entities, logger });
   try {
-    const api = await createApi(config, database.dataSource, logger);
+    const tracing =
+      config.traces && (await Tracing.open({ ...config.traces, serviceVersion: VERSION }, logger));
+    const api = await createApi(config, database.dataSource, logger, tracing);
     await api.listen(config.port, config.host).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') throw error;
       throw new Error(
@@ -29,12 +46,21 @@ export async function boot(config: Config, logger: Logger, purpose: 'service' | 
           `Stop it, or set PORT to a free one, for example PORT=${config.port + 1}.`,
       );
     });
+    const metrics = api.get(ServiceMetrics);
+    // Of several processes, the primary serves what they all measure.
+    const metricsServer = isOneOfSeveral(config)
+      ? undefined
+      : await serveMetrics(config, () => metrics.text(), logger);
     const { name, version } = api.get(ServedModels).default!;
     return {
       url: await api.getUrl(),
+      metricsUrl: metricsServer?.url,
       model: `${name} ${version}`,
       database: database.description,
-      closables: [api.get(Draining), api, database],
+      closables: [api.get(Draining), api, metricsServer, tracing, database].filter(
+        (closable) => closable !== undefined,
+      ),
+      snapshot: () => metrics.snapshot(),
     };
   } catch (error) {
     await database.close();

@@ -6,6 +6,7 @@
 export { AuditModule } from './audit.module.js';
 export { AlreadyAnswered, Recorder } from './recorder.js';
 export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';
+export { RecordTrace } from './record-trace.js';
 export type { PredictionRecord } from './prediction-record.js';
 export { PredictionLog, type LogFilter, type LogPage, type LogItem } from './prediction-log.js';
 export { RecordPartitions } from './record-partitions.js';

@@ -1,5 +1,6 @@
 import type { BinaryArrays } from '#libs/database';
 import type { Idempotency } from './kept-answers.js';
+import type { RecordTrace } from './record-trace.js';
 
 /** One prediction as it is written down. */
 export interface PredictionRecord {
@@ -18,6 +19,8 @@ export interface PredictionRecord {
   output: string;
   durationMs: number;
   idempotency?: Idempotency;
+  /** Not written; where the request is traced. */
+  trace?: RecordTrace;
 }
 
 /** The records as one parameter a column, in the order of the statement's. */

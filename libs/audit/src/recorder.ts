@@ -4,6 +4,7 @@ import { CONFIG, type Config } from '#libs/config';
 import { BinaryArrays, HeldConnection, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import { DataSource } from 'typeorm';
+import { CommitFigures } from './commit-figures.js';
 import type { PredictionRecord } from './prediction-record.js';
 import { insertOf } from './record-statements.js';
 
@@ -32,12 +33,12 @@ export class AlreadyAnswered extends Error {}
  */
 @Injectable()
 export class Recorder implements OnApplicationShutdown {
+  readonly figures = new CommitFigures();
   private readonly logger = new Logger(Recorder.name);
   private readonly batcher: MicroBatcher<PredictionRecord, string>;
   private readonly connection: HeldConnection;
   private readonly arrays = new BinaryArrays();
   private readonly isAsync: boolean;
-  private lost = 0;
   private lostLoggedAt = -Infinity;
 
   constructor(@Inject(DataSource) dataSource: DataSource, @Inject(CONFIG) config: Config) {
@@ -55,12 +56,23 @@ export class Recorder implements OnApplicationShutdown {
     return !this.isAsync && this.batcher.isFull;
   }
 
+  /** How many records wait for the next commit. */
+  get queued(): number {
+    return this.batcher.queued;
+  }
+
   /**
    * @param onWritten hears the id of the request's row once both rows are committed, in either mode
    * @throws AlreadyAnswered, Problem `overloaded` when too many records wait, `database-unavailable` when they cannot be written.
    */
   async record(record: PredictionRecord, onWritten?: (id: string) => void): Promise<void> {
     const written = this.batcher.add(record);
+    const { trace } = record;
+    if (trace)
+      written.then(
+        () => trace.end(),
+        (error: unknown) => trace.end(error),
+      );
     if (onWritten) written.then(onWritten, () => undefined);
     if (this.isAsync && !record.idempotency) {
       written.catch((error: unknown) => this.countLost(error));
@@ -78,10 +90,12 @@ export class Recorder implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await this.batcher.idle();
     this.connection.release();
-    if (this.lost > 0) this.logger.error(`${this.lost} answers left without a record since the start`);
+    if (this.figures.lost.value > 0)
+      this.logger.error(`${this.figures.lost.value} answers left without a record since the start`);
   }
 
   private async write(records: PredictionRecord[]): Promise<(string | Error)[]> {
+    for (const { trace } of records) trace?.committing();
     try {
       return await this.insert(records);
     } catch (error) {
@@ -98,15 +112,17 @@ export class Recorder implements OnApplicationShutdown {
       rowMode: 'array' as const,
       query_timeout: TIMEOUT_MS,
     };
-    const result = await this.connection.query(statement);
+    const result = await this.figures.measure(records.length, () => this.connection.query(statement));
     return (result.rows as unknown as [string | null][]).map(([id]) => id ?? new AlreadyAnswered());
   }
 
   private countLost(error: unknown): void {
-    this.lost++;
+    this.figures.lost.add();
     if (performance.now() - this.lostLoggedAt < LOST_LOG_EVERY_MS) return;
     this.lostLoggedAt = performance.now();
-    this.logger.error(`an answer left without its record (${this.lost} so far): ${(error as Error).message}`);
+    this.logger.error(
+      `an answer left without its record (${this.figures.lost.value} so far): ${(error as Error).message}`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { MicroBatcher } from '#libs/micro-batching';
+import { Counter } from '#libs/observability';
 import { DataSource } from 'typeorm';
 
 /** What a candidate would have answered, as it is written down. */
@@ -25,9 +26,10 @@ const LOST_LOG_EVERY_MS = 10_000;
 /** Writes down what candidates answer. Nobody waits for it; what cannot be written is counted and logged. */
 @Injectable()
 export class ShadowRecorder implements OnApplicationShutdown {
+  /** Answers of candidates that could not be written. */
+  readonly lost = new Counter();
   private readonly logger = new Logger(ShadowRecorder.name);
   private readonly batcher: MicroBatcher<ShadowRecord, void>;
-  private lost = 0;
   private lostLoggedAt = -Infinity;
 
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {
@@ -57,9 +59,9 @@ export class ShadowRecorder implements OnApplicationShutdown {
   }
 
   private countLost(error: Error): void {
-    this.lost++;
+    this.lost.add();
     if (performance.now() - this.lostLoggedAt < LOST_LOG_EVERY_MS) return;
     this.lostLoggedAt = performance.now();
-    this.logger.warn(`answers of candidates were not recorded (${this.lost} so far): ${error.message}`);
+    this.logger.warn(`answers of candidates were not recorded (${this.lost.value} so far): ${error.message}`);
   }
 }

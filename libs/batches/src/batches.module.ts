@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ModelsModule } from '#libs/models';
+import { BatchFigures } from './batch-figures.js';
 import { BatchFiles } from './batch-files.js';
 import { BatchQueue } from './batch-queue.js';
 import { BatchWorker } from './batch-worker.js';
@@ -9,8 +10,8 @@ import { LostBatches } from './lost-batches.js';
 /** For processes that take batches and hand out what became of them. */
 @Module({
   imports: [ModelsModule],
-  providers: [BatchQueue, BatchFiles, BatchesService],
-  exports: [BatchesService],
+  providers: [BatchQueue, BatchFiles, BatchesService, BatchFigures],
+  exports: [BatchesService, BatchFigures],
 })
 export class BatchesModule {}
 

@@ -32,6 +32,9 @@ test('an empty environment has every default of the operating contract', () => {
     drainMs: 0,
     trustProxy: false,
     maxBodyBytes: 1024 ** 2,
+    metricsPort: undefined,
+    metricsHost: '127.0.0.1',
+    traces: undefined,
     logLevel: 'info',
     dataDir: join(process.cwd(), '.data'),
     databaseUrl: undefined,
@@ -71,6 +74,11 @@ test('every variable reaches the setting it is for', () => {
     DRAIN_MS: '500',
     TRUST_PROXY: 'true',
     MAX_BODY_BYTES: '2048',
+    METRICS_PORT: '9464',
+    METRICS_HOST: '::1',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_SERVICE_NAME: 'predictions',
     LOG_LEVEL: 'warn',
     DATA_DIR: '/var/lib/foretell',
     DATABASE_POOL_SIZE: '20',
@@ -107,6 +115,9 @@ test('every variable reaches the setting it is for', () => {
     drainMs: 500,
     trustProxy: true,
     maxBodyBytes: 2048,
+    metricsPort: 9464,
+    metricsHost: '::1',
+    traces: { exporter: 'otlp', protocol: 'http/json', serviceName: 'predictions' },
     logLevel: 'warn',
     dataDir: '/var/lib/foretell',
     databaseUrl: PRODUCTION.DATABASE_URL,
@@ -137,6 +148,18 @@ test('every variable reaches the setting it is for', () => {
   });
 });
 
+test.each([
+  [{}, undefined],
+  [{ OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' }, undefined],
+  [{ OTEL_SDK_DISABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' }, undefined],
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, undefined],
+  [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector/v1/traces' }, 'otlp'],
+  [{ OTEL_TRACES_EXPORTER: 'otlp' }, 'otlp'],
+  [{ OTEL_TRACES_EXPORTER: 'console' }, 'console'],
+])('traces are sent where somebody asks for them: %j', (environment, exporter) => {
+  expect(loadConfig(environment).traces?.exporter).toBe(exporter);
+});
+
 test('the configuration cannot be changed afterwards', () => {
   expect(loadConfig({})).toSatisfy(Object.isFrozen);
 });
@@ -147,6 +170,13 @@ describe('bad variables', () => {
     PORT: '70666',
     TRUST_PROXY: 'bad-flag',
     MAX_BODY_BYTES: '1023',
+    METRICS_PORT: '70666',
+    OTEL_TRACES_EXPORTER: 'bad-exporter',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'bad-host',
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'bad://host',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'bad-protocol',
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'bad-protocol',
+    OTEL_SDK_DISABLED: 'bad-flag',
     LOG_LEVEL: 'bad-level',
     DATABASE_URL: 'bad://user:hunter2@host/db',
     DATABASE_POOL_SIZE: 'bad-number',

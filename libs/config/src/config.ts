@@ -5,6 +5,8 @@ const integer = (minimum: number, maximum: number) => z.coerce.number().int().mi
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' });
 
+const otlpProtocol = z.enum(['http/protobuf', 'http/json']);
+
 const variables = z.object({
   APP_ENV: z.enum(['local', 'staging', 'production']).default('local'),
   HOST: z.string().default('127.0.0.1'),
@@ -13,7 +15,18 @@ const variables = z.object({
   DRAIN_MS: integer(0, 600_000).optional(),
   TRUST_PROXY: flag.default(false),
   MAX_BODY_BYTES: integer(1024, 1024 ** 3).default(1024 ** 2),
+  /** Unset: /metrics is on PORT, for admins. */
+  METRICS_PORT: integer(0, 65535).optional(),
+  METRICS_HOST: z.string().default('127.0.0.1'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  // Traces are sent where one of these asks for them; every other OTEL_ variable is read by OpenTelemetry itself.
+  OTEL_TRACES_EXPORTER: z.enum(['otlp', 'console', 'none']).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: otlpProtocol.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: otlpProtocol.optional(),
+  OTEL_SERVICE_NAME: z.string().default('foretell'),
+  OTEL_SDK_DISABLED: flag.default(false),
   DATA_DIR: z.string().default('.data'),
   DATABASE_URL: z
     .string()
@@ -96,7 +109,11 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     drainMs: value.DRAIN_MS ?? (isProduction ? 3_000 : 0),
     trustProxy: value.TRUST_PROXY,
     maxBodyBytes: value.MAX_BODY_BYTES,
+    metricsPort: value.METRICS_PORT,
+    metricsHost: value.METRICS_HOST,
     logLevel: value.LOG_LEVEL,
+    /** Undefined: nobody asks for traces. */
+    traces: tracesIn(value),
     dataDir: resolve(value.DATA_DIR),
     /** Undefined: an embedded PostgreSQL under `dataDir`. */
     databaseUrl: value.DATABASE_URL,
@@ -128,6 +145,18 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     maxBatchBytes: value.MAX_BATCH_BYTES,
     maxBatchesPerUser: value.MAX_BATCHES_PER_USER,
     batchTtlHours: value.BATCH_TTL_HOURS,
+  });
+}
+
+function tracesIn(value: z.infer<typeof variables>) {
+  const isAsked = value.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? value.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const exporter = value.OTEL_TRACES_EXPORTER ?? (isAsked === undefined ? 'none' : 'otlp');
+  if (exporter === 'none' || value.OTEL_SDK_DISABLED) return undefined;
+  const protocol = value.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ?? value.OTEL_EXPORTER_OTLP_PROTOCOL;
+  return Object.freeze({
+    exporter,
+    protocol: protocol ?? 'http/protobuf',
+    serviceName: value.OTEL_SERVICE_NAME,
   });
 }
 

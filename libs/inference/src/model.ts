@@ -24,7 +24,12 @@ export interface LoadOptions {
   maxQueued?: number;
   /** Where it runs; by default its measured time decides. */
   place?: 'worker thread';
+  /** Asked once, when it is loaded, for who hears of its runs. */
+  observe?(model: { name: string; version: string }): RunObserver;
 }
+
+/** Hears how many rows shared a run, and how long it took; `null` where it failed. On the way of every answer. */
+export type RunObserver = (rows: number, ms: number | null) => void;
 
 /** The rows of a call were not all answered in time. They may still be computed, if they were on their way. */
 export class TimeLimitExceeded extends Error {}
@@ -64,7 +69,10 @@ export class Model {
   /** What the graph takes. */
   readonly inputs: readonly InputTensor[];
   readonly coerce: (features: Features) => Coerced;
+  /** How many rows may wait. */
+  readonly maxQueued: number;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
+  private readonly onRun?: RunObserver;
   private readonly maxRows: number;
   private readonly rowsInPart: number;
   private readonly inParts = new Set<Promise<Prediction[]>>();
@@ -75,6 +83,7 @@ export class Model {
     private readonly session: Session | WorkerSession,
     private readonly timeLimitMs: number,
     maxQueued: number,
+    observe: LoadOptions['observe'],
   ) {
     this.manifest = artifact.manifest;
     this.name = artifact.manifest.name;
@@ -84,8 +93,10 @@ export class Model {
     this.place = place;
     this.inputs = inputs;
     this.coerce = compileCoercion(artifact.columns, elementTypes);
+    this.onRun = observe?.(this);
     const rowsInTime = rowsWithin(timeLimitMs, batch);
     const maxWaiting = Math.min(maxQueued, rowsInTime);
+    this.maxQueued = maxWaiting;
     this.maxRows = batch.rows + rowsInTime;
     this.rowsInPart = Math.min(maxWaiting, MAX_ROWS_IN_PART);
     this.batcher = new MicroBatcher({
@@ -98,15 +109,15 @@ export class Model {
   /** Reads, loads, warms, measures and checks, without delaying the caller's event loop. @throws ArtifactError */
   static async load(
     folder: string,
-    { timeLimitMs = 30_000, maxQueued = 10_000, place }: LoadOptions = {},
+    { timeLimitMs = 30_000, maxQueued = 10_000, place, observe }: LoadOptions = {},
   ): Promise<Model> {
     const { session: worker, loaded } = await WorkerSession.open({ folder, place });
     const { graph, ...found } = loaded;
-    if (!graph) return new Model(found, worker, timeLimitMs, maxQueued);
+    if (!graph) return new Model(found, worker, timeLimitMs, maxQueued, observe);
     try {
       const session = await Session.open({ ...loaded.artifact, graph });
       await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
-      return new Model(found, session, timeLimitMs, maxQueued);
+      return new Model(found, session, timeLimitMs, maxQueued, observe);
     } finally {
       await worker.release();
     }
@@ -115,6 +126,11 @@ export class Model {
   /** Whether it will never answer again, because its thread has ended; it has to be loaded anew. */
   get hasEnded(): boolean {
     return this.session.hasEnded;
+  }
+
+  /** How many rows wait for the next run. */
+  get queued(): number {
+    return this.batcher.queued;
   }
 
   /** One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows */
@@ -162,7 +178,20 @@ export class Model {
     const late = asked.filter(({ deadline }) => deadline <= now).map(() => this.late());
     if (late.length === asked.length) return late;
     const rows = asked.slice(late.length).map(({ row }) => row);
-    return [...late, ...(await this.session.run(rows))];
+    return [...late, ...(await this.runObserved(rows))];
+  }
+
+  private async runObserved(rows: readonly Row[]): Promise<Prediction[]> {
+    if (!this.onRun) return this.session.run(rows);
+    const started = performance.now();
+    try {
+      const predictions = await this.session.run(rows);
+      this.onRun(rows.length, performance.now() - started);
+      return predictions;
+    } catch (error) {
+      this.onRun(rows.length, null);
+      throw error;
+    }
   }
 
   private late(): TimeLimitExceeded {

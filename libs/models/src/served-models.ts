@@ -19,6 +19,7 @@ import {
 import { ModelRegistry } from './model-registry.js';
 import type { ModelVersion } from './model-version.entity.js';
 import type { Served } from './serving-process.entity.js';
+import { RunFigures } from './run-figures.js';
 import { ServingProcesses } from './serving-processes.js';
 
 /** The net under the notifications: a change is seen after this long even if nobody tells. */
@@ -29,6 +30,14 @@ const MAX_KEPT_BY_NUMBER = 8;
 
 /** A version that is not served, and why. */
 export type Failed = Pick<ModelVersion, 'name' | 'version' | 'failure'>;
+
+/** A version that answers, and as what. */
+export interface Answering {
+  model: Model;
+  /** '' where it is named by its version. */
+  alias: string;
+  isDefault: boolean;
+}
 
 /** One alias of one model, as this process serves it. */
 interface Slot {
@@ -51,6 +60,7 @@ interface Slot {
  */
 @Injectable()
 export class ServedModels implements OnModuleInit, OnApplicationShutdown {
+  readonly runs = new RunFigures();
   private readonly logger = new Logger(ServedModels.name);
   private readonly process = { id: randomUUID(), host: hostname(), pid: process.pid };
   private readonly pool: ModelPool;
@@ -78,6 +88,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     this.pool = new ModelPool((artifact) => registry.folderOf(artifact), {
       timeLimitMs: config.predictionTimeoutMs,
       maxQueued: config.modelQueueRows,
+      observe: this.runs.observe,
     });
     const follow = () => void this.follow();
     changes.subscribe('foretell_models', follow, follow);
@@ -148,6 +159,17 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   get all(): readonly Model[] {
     const models = this.allSlots().flatMap(({ held }) => (held ? [held.model] : []));
     return [...new Map(models.map((model) => [keyOf(model), model])).values()];
+  }
+
+  /** What answers here, and for which alias; for none where it is asked for by its number. */
+  get answering(): readonly Answering[] {
+    const reference = this.defaultReference;
+    const isDefault = ({ name, alias }: Assignment) =>
+      !('version' in reference) && name === reference.name && alias === reference.alias;
+    const byAlias = this.allSlots().flatMap(({ wanted, held }) =>
+      held ? [{ model: held.model, alias: wanted.alias, isDefault: isDefault(wanted) }] : [],
+    );
+    return this.pinned ? [...byAlias, { model: this.pinned.model, alias: '', isDefault: true }] : byAlias;
   }
 
   /** The versions that failed their last check, wherever that was, and those that cannot be loaded here. */

@@ -1,4 +1,9 @@
 /**
- * Structured logs: one JSON line an event, secrets redacted. Nest's own messages pass through the same logger.
+ * How a process is seen from outside. Structured logs: one JSON line an event, secrets redacted; Nest's own messages
+ * pass through the same logger. Metrics: plain instruments that every feature may hold, and `Metrics`, which tells what
+ * they measured in Prometheus' format; `apps/api` gives each its name. Traces: spans, for those who ask for them.
  */
 export { createLogger, NestLogger, type Logger } from './logger.js';
+export { Counter, countersBy, Histogram, Labelled } from './instruments.js';
+export { traced, Tracing, type Span, type TracingOptions } from './tracing.js';
+export { growthOf, Metrics, textOf, type Reading, type Snapshot } from './metrics.js';

@@ -1,11 +1,19 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { AlreadyAnswered, KeptAnswers, Recorder, ShadowRecorder, type Idempotency } from '#libs/audit';
+import {
+  AlreadyAnswered,
+  KeptAnswers,
+  Recorder,
+  RecordTrace,
+  ShadowRecorder,
+  type Idempotency,
+} from '#libs/audit';
 import { QueueFull } from '#libs/micro-batching';
 import { isUnavailable } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
 import { TimeLimitExceeded, TooManyRows, type Coerced, type Model } from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
+import { traced, type Span } from '#libs/observability';
 import type { Dialect, Question, RequestHeaders } from './dialects/dialect.js';
 
 export interface PredictionCall {
@@ -25,6 +33,8 @@ export interface PredictionCall {
     /** Hears that the answer is the one that was given before. */
     onReplay(): void;
   };
+  /** Of the request, where it is traced. */
+  trace?: Span;
 }
 
 /** What a body says; null, and why, where it could not be read. */
@@ -102,7 +112,7 @@ export class PredictionsService {
   }
 
   private async predictAnew(
-    { actor, requestId, dialect, body, headers, model: named }: PredictionCall,
+    { actor, requestId, dialect, body, headers, model: named, trace }: PredictionCall,
     idempotency?: Idempotency,
   ): Promise<string> {
     const started = performance.now();
@@ -110,10 +120,11 @@ export class PredictionsService {
     const found = this.models.get(named, actor.userId);
     // Not awaited where it is loaded: this is on the way of every prediction.
     const model = found instanceof Promise ? await found : found;
+    trace?.set({ 'foretell.model': model.name, 'foretell.model_version': model.version });
     const { input, problem: unread } = this.parse(dialect, body, headers);
     const outcome = unread
       ? refusal(unread, dialect, requestId)
-      : await this.answer(model, dialect, input, requestId);
+      : await this.answer(model, dialect, input, requestId, trace);
     const { rowCount, ignoredColumns, statusCode, output, problem } = outcome;
     await this.recorder.record(
       {
@@ -129,6 +140,7 @@ export class PredictionsService {
         output,
         durationMs: performance.now() - started,
         idempotency: problem ? undefined : idempotency,
+        trace: trace && new RecordTrace(trace),
       },
       rowCount !== null && this.models.shadowOf(model)
         ? (recordId) => this.askShadow(model, dialect, input, requestId, recordId)
@@ -147,16 +159,30 @@ export class PredictionsService {
   }
 
   /** Input → rows → predictions → answer; a refusal at any step is an outcome like another. */
-  private async answer(model: Model, dialect: Dialect, input: unknown, requestId: string): Promise<Outcome> {
+  private async answer(
+    model: Model,
+    dialect: Dialect,
+    input: unknown,
+    requestId: string,
+    trace?: Span,
+  ): Promise<Outcome> {
     let rowCount: number | null = null;
     let ignoredColumns: readonly string[] = [];
     try {
-      const question = dialect.read(input, model);
-      rowCount = question.instances.length;
-      const coerced = question.instances.map(model.coerce);
-      ignoredColumns = ignoredIn(coerced);
-      refuseBadValues(coerced, question);
-      const predictions = await model.infer(coerced.map(({ row }) => row));
+      const [question, rows] = traced(trace, 'coerce', () => {
+        const question = dialect.read(input, model);
+        rowCount = question.instances.length;
+        const coerced = question.instances.map(model.coerce);
+        ignoredColumns = ignoredIn(coerced);
+        refuseBadValues(coerced, question);
+        return [question, coerced.map(({ row }) => row)] as const;
+      });
+      const predictions = await traced(
+        trace,
+        'infer',
+        () => model.infer(rows),
+        trace && { 'foretell.rows': rows.length },
+      );
       const output = question.write(predictions, model, requestId);
       return { rowCount, ignoredColumns, statusCode: 200, output };
     } catch (error) {

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import jwt from 'jsonwebtoken';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
+import { countersBy } from '#libs/observability';
 import { Passwords, UserDirectory, UsersService, type User } from '#libs/users';
 import type { Claims } from './claims.js';
 import { LoginThrottle } from './login-throttle.js';
@@ -10,6 +11,16 @@ import { ALGORITHM, SIGNING_KEY } from './signing-key.js';
 
 @Injectable()
 export class TokensService {
+  /** What callers are not told. */
+  readonly loginFailures = countersBy('reason', [
+    'unknown-user',
+    'wrong-password',
+    'disabled',
+    'throttled',
+    'overloaded',
+    'unavailable',
+  ]);
+
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SIGNING_KEY) private readonly key: KeyObject,
@@ -24,8 +35,13 @@ export class TokensService {
    * @throws Problem `invalid-credentials`, `too-many-failed-logins`, `overloaded`
    */
   async issueToken(username: string, password: string, address: string): Promise<string> {
-    const attempt = await this.throttle.begin(username, address);
+    const attempt = await this.throttle.begin(username, address).catch((error: unknown) => {
+      this.loginFailures.with('throttled').add();
+      throw error;
+    });
     const user = await this.authenticate(username, password).catch(async (error: unknown) => {
+      const isOverloaded = error instanceof Problem && error.code === 'overloaded';
+      this.loginFailures.with(isOverloaded ? 'overloaded' : 'unavailable').add();
       await attempt.notMade();
       throw error;
     });
@@ -68,6 +84,8 @@ export class TokensService {
   private async authenticate(username: string, password: string): Promise<User | undefined> {
     const user = await this.users.findForLogin(username);
     const matches = await this.passwords.matches(password, user?.password);
-    return user?.enabled && matches ? user : undefined;
+    if (user?.enabled && matches) return user;
+    this.loginFailures.with(!user ? 'unknown-user' : matches ? 'disabled' : 'wrong-password').add();
+    return undefined;
   }
 }

@@ -4,12 +4,22 @@ import { AuthGuard as PassportGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import { isUnavailable } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
+import { countersBy } from '#libs/observability';
 import { JWT_STRATEGY, TokensService, VerifiedTokens } from '#libs/tokens';
 
 const IS_PUBLIC = 'isPublic';
 
 /** Opens a route to callers without a token. */
 export const Public = () => SetMetadata(IS_PUBLIC, true);
+
+const REASONS = ['missing', 'malformed', 'expired', 'not-ours', 'disabled'] as const;
+type Reason = (typeof REASONS)[number];
+
+/** Why tokens were refused; callers are told in fewer words. */
+@Injectable()
+export class AuthenticationFigures {
+  readonly failures = countersBy('reason', REASONS);
+}
 
 /**
  * Who is calling: leaves the `Actor` behind the token on the request. Passport verifies a token that was not seen
@@ -21,6 +31,7 @@ export class AuthGuard extends PassportGuard(JWT_STRATEGY) {
     @Inject(Reflector) private readonly reflector: Reflector,
     @Inject(TokensService) private readonly tokens: TokensService,
     @Inject(VerifiedTokens) private readonly verified: VerifiedTokens,
+    @Inject(AuthenticationFigures) private readonly figures: AuthenticationFigures,
   ) {
     super();
   }
@@ -34,7 +45,7 @@ export class AuthGuard extends PassportGuard(JWT_STRATEGY) {
     if (!claims) return super.canActivate(context);
 
     const admit = (actor: Actor | undefined): true => {
-      if (!actor) throw unauthorized(true);
+      if (!actor) throw this.refuse('disabled');
       request.user = actor;
       return true;
     };
@@ -47,15 +58,29 @@ export class AuthGuard extends PassportGuard(JWT_STRATEGY) {
   override handleRequest<User = Actor>(
     error: unknown,
     actor: User | false,
-    _info: unknown,
+    info: unknown,
     context: ExecutionContext,
   ): User {
     if (error) throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;
     if (actor) return actor;
-    throw unauthorized(
-      context.switchToHttp().getRequest<FastifyRequest>().headers.authorization !== undefined,
-    );
+    const { authorization } = context.switchToHttp().getRequest<FastifyRequest>().headers;
+    throw this.refuse(authorization === undefined ? 'missing' : reasonOf(info));
   }
+
+  private refuse(reason: Reason): Problem {
+    this.figures.failures.with(reason).add();
+    return unauthorized(reason !== 'missing');
+  }
+}
+
+/** Of what passport-jwt tells; nothing, where the token is right and there is no account that may act. */
+function reasonOf(info: unknown): Reason {
+  if (!(info instanceof Error)) return 'disabled';
+  if (info.name === 'TokenExpiredError') return 'expired';
+  // Signed by somebody else, or for somebody else.
+  return /^(invalid signature|invalid algorithm|jwt (issuer|audience) invalid)/.test(info.message)
+    ? 'not-ours'
+    : 'malformed';
 }
 
 /** RFC 6750 §3.1: no error code where nothing was presented. */

@@ -10,6 +10,7 @@ import { problemJson, type Dialect } from '#libs/predictions';
 import { arriving, limitArrival } from './arrival.js';
 import type { Draining } from './draining.js';
 import { readBytes } from './read-bytes.js';
+import { UNKNOWN_ROUTE, type RequestDurations } from './request-durations.js';
 import { toProblem } from './to-problem.js';
 
 declare module 'fastify' {
@@ -35,7 +36,12 @@ const LINGER_MS = 1_000;
 const REQUEST_ID = /^[A-Za-z0-9._:+/=-]{1,128}$/;
 
 /** Fastify, set up below Nest: request ids, limits, body parsing, the access log, and errors that Nest never sees. */
-export function createFastify(config: Config, logger: Logger, draining: Draining): FastifyAdapter {
+export function createFastify(
+  config: Config,
+  logger: Logger,
+  draining: Draining,
+  requests: RequestDurations,
+): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: config.trustProxy,
     bodyLimit: config.maxBodyBytes,
@@ -52,9 +58,14 @@ export function createFastify(config: Config, logger: Logger, draining: Draining
     return503OnClosing: false,
     skipMiddie: true,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      sendProblem(reply, toProblem(error), request.id);
+      const problem = toProblem(error);
+      requests.unreadable.with(String(problem.status)).add();
+      sendProblem(reply, problem, request.id);
     },
-    clientErrorHandler: answerMalformedRequest,
+    clientErrorHandler: (error, socket) => {
+      const status = answerMalformedRequest(error, socket);
+      if (status) requests.unreadable.with(String(status)).add();
+    },
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.decorateRequest('isReplay', false);
@@ -82,7 +93,9 @@ export function createFastify(config: Config, logger: Logger, draining: Draining
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    logRequest(logger, request, reply);
+    const { url: route = UNKNOWN_ROUTE } = request.routeOptions;
+    requests.observe(request.method, route, reply.statusCode, reply.elapsedTime);
+    logRequest(logger, route, request, reply);
     done();
   });
   return adapter;
@@ -141,14 +154,14 @@ export function mediaTypeOf({ headers }: Pick<FastifyRequest, 'headers'>): strin
 }
 
 /** The route's pattern and never the URL, which may hold a token. Every answered prediction is in the database. */
-function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
+function logRequest(logger: Logger, route: string, request: FastifyRequest, reply: FastifyReply): void {
   const level = reply.statusCode >= 500 ? 'error' : reply.statusCode >= 400 ? 'info' : 'debug';
   if (!logger.isLevelEnabled(level)) return;
   logger[level](
     {
       request_id: request.id,
       method: request.method,
-      route: request.routeOptions.url ?? 'unknown',
+      route,
       status: reply.statusCode,
       duration_ms: Math.round(reply.elapsedTime * 1000) / 1000,
     },
@@ -172,11 +185,11 @@ function closeUnread({ raw, headers }: FastifyRequest, reply: FastifyReply): voi
   };
 }
 
-/** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. */
-function answerMalformedRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+/** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. @returns the status */
+function answerMalformedRequest(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
-    return;
+    return undefined;
   }
   const [code, detail]: [ErrorCode, string] =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
@@ -190,4 +203,5 @@ function answerMalformedRequest(error: NodeJS.ErrnoException, socket: Socket): v
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  return problem.status;
 }

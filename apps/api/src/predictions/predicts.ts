@@ -52,6 +52,7 @@ export function asked(request: PredictionRequest, actor: Actor): PredictionCall 
     body: request.body ?? Buffer.alloc(0),
     headers: request.headers,
     idempotency: idempotencyOf(request),
+    trace: request.trace,
   };
 }
 

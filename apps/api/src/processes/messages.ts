@@ -1,14 +1,23 @@
 import cluster from 'node:cluster';
 import type { Config } from '#libs/config';
+import type { Snapshot } from '#libs/observability';
 
 /** What an API process tells the primary. Others use the same channel: Node itself, and whoever collects metrics. */
 export type ToPrimary =
   | { type: 'foretell:serving'; url: string; model: string }
   | { type: 'foretell:cannot-start'; message: string }
-  | { type: 'foretell:batch-submitted' };
+  | { type: 'foretell:batch-submitted' }
+  /** What we measured, when the primary asks. */
+  | { type: 'foretell:snapshot'; id: number; snapshot: Snapshot }
+  /** What do all of us measure? Whoever is asked for metrics asks. */
+  | { type: 'foretell:metrics-asked'; id: number };
 
 /** What the primary tells its API processes. */
-export type FromPrimary = { type: 'foretell:stop' };
+export type FromPrimary =
+  | { type: 'foretell:stop' }
+  | { type: 'foretell:snapshot-asked'; id: number }
+  /** Undefined where it cannot be told. */
+  | { type: 'foretell:metrics'; id: number; text?: string };
 
 export function isOneOfSeveral({ webConcurrency }: Pick<Config, 'webConcurrency'>): boolean {
   return webConcurrency > 1 && cluster.isWorker;
@@ -17,4 +26,30 @@ export function isOneOfSeveral({ webConcurrency }: Pick<Config, 'webConcurrency'
 /** Resolves once it is sent, or the primary is gone. */
 export function tellPrimary(message: ToPrimary): Promise<void> {
   return new Promise((resolve) => process.send!(message, undefined, undefined, () => resolve()));
+}
+
+const PRIMARY_LIMIT_MS = 5_000;
+let asked = 0;
+
+/** What all API processes measure, as Prometheus reads it. @throws Error where the primary does not tell */
+export function askPrimaryForMetrics(): Promise<string> {
+  const id = asked++;
+  return new Promise((resolve, reject) => {
+    const hear = (message: FromPrimary) => {
+      if (message.type !== 'foretell:metrics' || message.id !== id) return;
+      end();
+      if (message.text === undefined) reject(new Error('the primary cannot tell the metrics'));
+      else resolve(message.text);
+    };
+    const limit = setTimeout(() => {
+      end();
+      reject(new Error('the primary does not tell the metrics'));
+    }, PRIMARY_LIMIT_MS);
+    const end = () => {
+      clearTimeout(limit);
+      process.off('message', hear);
+    };
+    process.on('message', hear);
+    void tellPrimary({ type: 'foretell:metrics-asked', id });
+  });
 }

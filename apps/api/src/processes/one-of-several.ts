@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import type { Config } from '#libs/config';
 import type { Logger } from '#libs/observability';
-import { boot } from '../boot.js';
+import { boot, type BootedApi } from '../boot.js';
 import { closeOnce } from '../close-on-signal.js';
 import { tellPrimary, type FromPrimary } from './messages.js';
 
@@ -15,8 +15,9 @@ export async function runOneOfSeveral(config: Config, logger: Logger): Promise<v
   const booted = boot(config, logger, 'command');
   const close = closeOnce(logger, config, booted);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
-  process.on('message', ({ type }: FromPrimary) => {
-    if (type === 'foretell:stop') close({ reason: 'told by the primary' });
+  process.on('message', (message: FromPrimary) => {
+    if (message.type === 'foretell:stop') close({ reason: 'told by the primary' });
+    if (message.type === 'foretell:snapshot-asked') void tellSnapshot(booted, message.id, logger);
   });
   // Node would end us at once, with requests in flight, if it did not find this set when the primary is gone.
   cluster.worker!.exitedAfterDisconnect = true;
@@ -28,5 +29,14 @@ export async function runOneOfSeveral(config: Config, logger: Logger): Promise<v
     const message = error instanceof Error ? error.message : String(error);
     await tellPrimary({ type: 'foretell:cannot-start', message });
     process.exit(1);
+  }
+}
+
+async function tellSnapshot(booted: Promise<BootedApi>, id: number, logger: Logger): Promise<void> {
+  try {
+    const snapshot = await (await booted).snapshot();
+    await tellPrimary({ type: 'foretell:snapshot', id, snapshot });
+  } catch (err) {
+    logger.error({ err }, 'the metrics cannot be told');
   }
 }

@@ -4,7 +4,10 @@ import { prepareDatabase } from '#libs/database';
 import type { Logger } from '#libs/observability';
 import { BatchWorkerProcess } from '../batches/batch-worker-process.js';
 import type { Booted } from '../boot.js';
+import { serveMetrics } from '../metrics/metrics-server.js';
+import type { Closable } from '../close-on-signal.js';
 import { RestartPause } from '../restart-pause.js';
+import { CollectedMetrics } from './collected-metrics.js';
 import type { FromPrimary, ToPrimary } from './messages.js';
 
 const FIRST_PAUSE_MS = 100;
@@ -18,14 +21,17 @@ type Serving = Extract<ToPrimary, { type: 'foretell:serving' }>;
 export async function bootPrimary(config: Config, logger: Logger): Promise<Booted> {
   const database = await prepareDatabase(config, 'service');
   const worker = new BatchWorkerProcess((message) => logger.warn(message));
-  const processes = new ApiProcesses(logger, () => worker.ensure());
-  const closables = [
+  const metrics = new CollectedMetrics();
+  const processes = new ApiProcesses(logger, metrics, () => worker.ensure());
+  const closables: Closable[] = [
     { close: () => Promise.all([worker.close(), processes.close()]) },
     { close: () => database.close() },
   ];
   try {
     const { url, model } = await processes.start(config.webConcurrency);
-    return { url, model, database: database.description, closables };
+    const metricsServer = await serveMetrics(config, () => metrics.text(), logger);
+    if (metricsServer) closables.splice(1, 0, metricsServer);
+    return { url, metricsUrl: metricsServer?.url, model, database: database.description, closables };
   } catch (error) {
     for (const closable of closables) await closable.close();
     throw error;
@@ -49,6 +55,7 @@ class ApiProcesses {
 
   constructor(
     private readonly logger: Logger,
+    private readonly metrics: CollectedMetrics,
     private readonly onBatch: () => void,
   ) {
     // Said here, so that it is the same on every platform and whatever NODE_CLUSTER_SCHED_POLICY says.
@@ -93,6 +100,7 @@ class ApiProcesses {
     const startedAt = performance.now();
     const worker = cluster.fork();
     const { pid } = worker.process;
+    this.metrics.add(worker);
     let reason: string | undefined;
     worker.on('message', (message: ToPrimary) => {
       if (message.type === 'foretell:serving') {

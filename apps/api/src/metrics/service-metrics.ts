@@ -1,0 +1,177 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Recorder, ShadowRecorder } from '#libs/audit';
+import { BatchFigures } from '#libs/batches';
+import { CONFIG, type Config } from '#libs/config';
+import type { Model } from '#libs/inference';
+import { ServedModels } from '#libs/models';
+import { Metrics, textOf, type Reading, type Snapshot } from '#libs/observability';
+import { TokensService } from '#libs/tokens';
+import { Readiness } from '../health/readiness.js';
+import { AuthenticationFigures } from '../http/auth.guard.js';
+import { RequestDurations } from '../http/request-durations.js';
+import { VERSION } from '../http/version.js';
+import { askPrimaryForMetrics, isOneOfSeveral } from '../processes/messages.js';
+
+/** What everything that this process measures is called; docs/metrics.md explains it to who reads it. */
+@Injectable()
+export class ServiceMetrics {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(ServedModels) private readonly models: ServedModels,
+    @Inject(BatchFigures) private readonly batches: BatchFigures,
+    @Inject(RequestDurations) requests: RequestDurations,
+    @Inject(AuthenticationFigures) authentication: AuthenticationFigures,
+    @Inject(TokensService) tokens: TokensService,
+    @Inject(Recorder) recorder: Recorder,
+    @Inject(ShadowRecorder) shadows: ShadowRecorder,
+  ) {
+    this.addProcess();
+    metrics.histogram(
+      'foretell_http_request_duration_seconds',
+      'From the first byte of a request to the last of its answer, by route (its pattern), method and status.',
+      requests.histograms,
+    );
+    metrics.counter(
+      'foretell_http_unreadable_requests_total',
+      'Requests that were refused before they had a route, by status: no HTTP, or a URL that is none.',
+      requests.unreadable,
+    );
+    metrics.counter(
+      'foretell_authentication_failures_total',
+      'Requests that were answered with 401 for their token, by reason.',
+      authentication.failures,
+    );
+    metrics.counter(
+      'foretell_login_failures_total',
+      'Requests for a token that got none, by reason.',
+      tokens.loginFailures,
+    );
+    this.addModels();
+    this.addRecord(recorder, shadows);
+    this.addBatches();
+  }
+
+  /** What this process measures. */
+  snapshot(): Promise<Snapshot> {
+    return this.metrics.snapshot();
+  }
+
+  /** What it measures, and where it is one of several, what they all do. */
+  async text(): Promise<string> {
+    return isOneOfSeveral(this.config) ? askPrimaryForMetrics() : textOf([await this.snapshot()]);
+  }
+
+  private addProcess(): void {
+    const { metrics } = this;
+    metrics.read('gauge', 'foretell_info', 'Always 1; the version of Foretell is a label.', 'max', () => [
+      [{ version: VERSION }, 1],
+    ]);
+    metrics.read('gauge', 'foretell_processes', 'Processes that answer requests.', 'sum', () => 1);
+    metrics.read(
+      'gauge',
+      'foretell_ready_processes',
+      'Processes that can answer predictions: their database answers, their default model is loaded, and they do not stop.',
+      'sum',
+      async () => ((await this.readiness.isReady()) ? 1 : 0),
+    );
+  }
+
+  private addModels(): void {
+    const { metrics, models } = this;
+    const { seconds, rows, failures } = models.runs;
+    metrics.read(
+      'gauge',
+      'foretell_model_info',
+      'Always 1; versions that answer, and the aliases that they answer for.',
+      'max',
+      () =>
+        models.answering.map(({ model: { name, version }, alias, isDefault }) => [
+          { model: name, version, alias, default: String(isDefault) },
+          1,
+        ]),
+    );
+    const ofEach = (read: (model: Model) => number): Reading =>
+      models.all.map((model) => [{ model: model.name, version: model.version }, read(model)]);
+    metrics.read('gauge', 'foretell_model_queue_rows', 'Rows that wait for their model.', 'sum', () =>
+      ofEach(({ queued }) => queued),
+    );
+    metrics.read(
+      'gauge',
+      'foretell_model_queue_limit_rows',
+      'Rows that may wait for a model; beyond it requests are answered with 503.',
+      'sum',
+      () => ofEach(({ maxQueued }) => maxQueued),
+    );
+    metrics.histogram(
+      'foretell_inference_duration_seconds',
+      'How long runs of a model took, whatever their rows.',
+      seconds,
+    );
+    metrics.histogram('foretell_inference_batch_rows', 'Rows that shared a run of a model.', rows);
+    metrics.counter('foretell_inference_failures_total', 'Runs of a model that failed.', failures);
+  }
+
+  private addRecord(recorder: Recorder, shadows: ShadowRecorder): void {
+    const { metrics } = this;
+    const { seconds, records, failures, lost } = recorder.figures;
+    metrics.read(
+      'gauge',
+      'foretell_record_queue_records',
+      'Records that wait for a commit.',
+      'sum',
+      () => recorder.queued,
+    );
+    metrics.read(
+      'gauge',
+      'foretell_record_queue_limit_records',
+      'Records that may wait; beyond it predictions are answered with 503, or leave unrecorded in async mode.',
+      'sum',
+      () => this.config.auditQueueRows,
+    );
+    metrics.histogram(
+      'foretell_record_commit_duration_seconds',
+      'How long the statements took that write records.',
+      seconds,
+    );
+    metrics.histogram('foretell_record_commit_records', 'Records that shared a commit.', records);
+    metrics.counter(
+      'foretell_record_commit_failures_total',
+      'Statements that wrote no record: the database was unavailable, or refused what is in one.',
+      failures,
+    );
+    metrics.counter(
+      'foretell_unrecorded_answers_total',
+      'Answers that left and whose record was lost afterwards, which happens in async mode only.',
+      lost,
+    );
+    metrics.counter(
+      'foretell_unrecorded_shadow_answers_total',
+      'Answers of shadows, which nobody was given, whose record was lost.',
+      shadows.lost,
+    );
+  }
+
+  private addBatches(): void {
+    const { metrics } = this;
+    const count = () => this.batches.count();
+    metrics.read('gauge', 'foretell_batches', 'Batches in the database, by state.', 'max', async () =>
+      (await count()).map(({ state, batches }) => [{ state }, batches]),
+    );
+    const sum = async (of: 'rows' | 'errors'): Promise<Reading> => {
+      const counts = await count();
+      return counts.length === 0 ? [] : counts.reduce((total, each) => total + each[of], 0);
+    };
+    metrics.read('counter', 'foretell_batch_rows_total', 'Rows of batches that were looked at.', 'max', () =>
+      sum('rows'),
+    );
+    metrics.read(
+      'counter',
+      'foretell_batch_row_errors_total',
+      'Rows of batches that got an error in place of a prediction.',
+      'max',
+      () => sum('errors'),
+    );
+  }
+}

@@ -1,0 +1,70 @@
+import type { Worker } from 'node:cluster';
+import { growthOf, textOf, type Snapshot } from '#libs/observability';
+import type { FromPrimary, ToPrimary } from './messages.js';
+
+/** One that does not answer in time is busy or gone: what it told last is taken. */
+const ANSWER_LIMIT_MS = 2_000;
+
+/**
+ * What all API processes measure, as if they were one.
+ *
+ * Invariants
+ * - what only grows never falls, whoever ends: of a process that is gone stays what it told last;
+ * - a gauge is of the processes that are there, and answered in time.
+ */
+export class CollectedMetrics {
+  private readonly latest = new Map<Worker, Snapshot>();
+  private readonly waiting = new Map<number, () => void>();
+  /** Of those that are gone. */
+  private departed: Promise<Snapshot> = Promise.resolve([]);
+  private asked = 0;
+
+  add(worker: Worker): void {
+    this.latest.set(worker, []);
+    worker.on('message', (message: ToPrimary) => {
+      if (message.type === 'foretell:metrics-asked') void this.tell(worker, message.id);
+      if (message.type !== 'foretell:snapshot') return;
+      this.latest.set(worker, message.snapshot);
+      this.waiting.get(message.id)?.();
+    });
+    worker.once('exit', () => {
+      const last = this.latest.get(worker)!;
+      this.latest.delete(worker);
+      this.departed = this.departed.then((departed) => growthOf([departed, last]));
+    });
+  }
+
+  async text(): Promise<string> {
+    const heard = await Promise.all(
+      [...this.latest.keys()].map(async (worker) => {
+        const answered = await this.ask(worker);
+        const snapshot = this.latest.get(worker);
+        // Gone meanwhile: it is among the departed by now.
+        if (!snapshot) return [];
+        return answered ? snapshot : growthOf([snapshot]);
+      }),
+    );
+    return textOf([...heard, await this.departed]);
+  }
+
+  /** @returns whether it answered in time */
+  private ask(worker: Worker): Promise<boolean> {
+    const id = this.asked++;
+    return new Promise<boolean>((resolve) => {
+      const limit = setTimeout(() => resolve(false), ANSWER_LIMIT_MS);
+      this.waiting.set(id, () => {
+        clearTimeout(limit);
+        resolve(true);
+      });
+      const message: FromPrimary = { type: 'foretell:snapshot-asked', id };
+      // One that does not hear it any more is ending.
+      worker.send(message, () => undefined);
+    }).finally(() => this.waiting.delete(id));
+  }
+
+  private async tell(worker: Worker, id: number): Promise<void> {
+    const text = await this.text().catch(() => undefined);
+    const message: FromPrimary = { type: 'foretell:metrics', id, text };
+    worker.send(message, () => undefined);
+  }
+}

@@ -1,0 +1,54 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { poolOf } from '#libs/database';
+import { DataSource } from 'typeorm';
+import type { BatchState } from './batch.entity.js';
+
+const STATES: readonly BatchState[] = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
+/** Asked three times with every look, and by every process. */
+const KEPT_MS = 5_000;
+/** Whoever looks wants to know how the rest is, too. */
+const TIMEOUT_MS = 1_000;
+
+/** Of all batches in one state. */
+export interface BatchCount {
+  state: BatchState;
+  batches: number;
+  rows: number;
+  /** Rows that got an error instead of a prediction. */
+  errors: number;
+}
+
+/** How many batches there are, by the table that keeps what became of each, whichever worker was at it. */
+@Injectable()
+export class BatchFigures {
+  private counted?: { at: number; counts: Promise<readonly BatchCount[]> };
+
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+
+  /** All states; none where the database does not say. */
+  count(): Promise<readonly BatchCount[]> {
+    if (!this.counted || performance.now() - this.counted.at > KEPT_MS) {
+      this.counted = { at: performance.now(), counts: this.countInTime() };
+    }
+    return this.counted.counts;
+  }
+
+  private async countInTime(): Promise<readonly BatchCount[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<readonly BatchCount[]>((resolve) => {
+      timer = setTimeout(() => resolve([]), TIMEOUT_MS);
+    });
+    const counts = this.read().catch(() => []);
+    return Promise.race([counts, timeout]).finally(() => clearTimeout(timer));
+  }
+
+  private async read(): Promise<readonly BatchCount[]> {
+    const { rows } = await poolOf(this.dataSource).query<BatchCount>(
+      `SELECT state, count(*)::float8 AS batches, sum(rows)::float8 AS rows, sum(errors)::float8 AS errors
+       FROM batches GROUP BY state`,
+    );
+    return STATES.map(
+      (state) => rows.find((row) => row.state === state) ?? { state, batches: 0, rows: 0, errors: 0 },
+    );
+  }
+}

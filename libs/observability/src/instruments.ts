@@ -1,0 +1,70 @@
+/**
+ * What is measured, as plain numbers: whoever works adds to them, and they are read when somebody looks. Adding takes
+ * some ten nanoseconds, which prom-client's own instruments with labels take a microsecond for.
+ */
+
+/** Only ever grows, from the start of the process. */
+export class Counter {
+  value = 0;
+
+  add(count = 1): void {
+    this.value += count;
+  }
+}
+
+/** How often values up to each of its bounds came; the last count is of those beyond. */
+export class Histogram {
+  readonly counts: number[];
+  sum = 0;
+
+  constructor(readonly bounds: readonly number[]) {
+    this.counts = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  observe(value: number): void {
+    const { bounds } = this;
+    let bucket = 0;
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
+    this.counts[bucket]!++;
+    this.sum += value;
+  }
+}
+
+/**
+ * One instrument for each set of label values that was asked for, in the order of the names. Looking one up costs more
+ * than using it: whoever is often there keeps it. Values come from a list that is bounded, never from a caller's text.
+ */
+export class Labelled<Instrument> {
+  private readonly children = new Map<string, [values: readonly string[], instrument: Instrument]>();
+
+  constructor(
+    readonly names: readonly string[],
+    private readonly create: () => Instrument,
+  ) {}
+
+  with(...values: string[]): Instrument {
+    const key = values.join('\0');
+    const [, instrument] = this.children.get(key) ?? this.add(key, values);
+    return instrument;
+  }
+
+  [Symbol.iterator](): IterableIterator<[values: readonly string[], instrument: Instrument]> {
+    return this.children.values();
+  }
+
+  private add(key: string, values: readonly string[]): [readonly string[], Instrument] {
+    const child: [readonly string[], Instrument] = [values, this.create()];
+    this.children.set(key, child);
+    return child;
+  }
+}
+
+/** Counters by one label whose values are known, each there from the start: a rate needs the zero before the one. */
+export function countersBy<Value extends string>(
+  name: string,
+  values: readonly Value[],
+): Labelled<Counter> & { with(value: Value): Counter } {
+  const counters = new Labelled([name], () => new Counter());
+  for (const value of values) counters.with(value);
+  return counters;
+}

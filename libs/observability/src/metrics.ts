@@ -1,0 +1,143 @@
+import type { Registry } from 'prom-client';
+import { Counter, Histogram, Labelled } from './instruments.js';
+
+type Type = 'counter' | 'gauge' | 'histogram';
+type Labels = Record<string, string | number>;
+
+/** What one number becomes of those of several processes. */
+type Aggregator = 'sum' | 'max';
+
+interface Sample {
+  labels: Labels;
+  value: number;
+  /** Where it is not the metric's own. */
+  metricName?: string;
+}
+
+/** Everything that one process measured, at one moment: prom-client's own form, which survives a message. */
+export type Snapshot = readonly {
+  name: string;
+  help: string;
+  type: Type;
+  aggregator: string;
+  values: Sample[];
+}[];
+
+/** A number, or one for each set of labels; none where it cannot be told now. */
+export type Reading = number | readonly (readonly [labels: Record<string, string>, value: number])[];
+
+/** How prom-client's own metrics become one, where it is not their sum: the slowest event loop, the last start. */
+const WORST_OF_ALL = /^(nodejs_eventloop_lag_(?!min)|process_start_time)/;
+
+/** Gauges that are called as counters are; without `_total` they are there as well, by type. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
+
+/**
+ * Everything that this process measures, in Prometheus' text format by prom-client. It knows no feature: whoever
+ * composes them says what their instruments are called.
+ */
+export class Metrics {
+  static readonly contentType = 'text/plain; version=0.0.4; charset=utf-8';
+
+  private constructor(private readonly registry: Registry) {}
+
+  /** prom-client is loaded here, and by nobody who has nothing to measure. */
+  static async create(): Promise<Metrics> {
+    const { default: client } = await import('prom-client');
+    const registry = new client.Registry();
+    client.collectDefaultMetrics({ register: registry });
+    for (const metric of registry.getMetricsAsArray() as { name: string; aggregator: string }[]) {
+      if (WORST_OF_ALL.test(metric.name)) metric.aggregator = 'max';
+    }
+    for (const name of MISNAMED) registry.removeSingleMetric(name);
+    return new Metrics(registry);
+  }
+
+  counter(name: string, help: string, counters: Counter | Labelled<Counter>): void {
+    const read = ({ value }: Counter, labels: Labels) => [{ labels, value }];
+    this.add(name, 'counter', help, 'sum', () => samplesOf(counters, read));
+  }
+
+  histogram(name: string, help: string, histograms: Histogram | Labelled<Histogram>): void {
+    const read = (histogram: Histogram, labels: Labels) => bucketsOf(name, histogram, labels);
+    this.add(name, 'histogram', help, 'sum', () => samplesOf(histograms, read));
+  }
+
+  /** What is read when somebody looks, which may be a count that is kept elsewhere. */
+  read(
+    type: 'gauge' | 'counter',
+    name: string,
+    help: string,
+    aggregator: Aggregator,
+    read: () => Reading | Promise<Reading>,
+  ): void {
+    this.add(name, type, help, aggregator, async () => {
+      const reading = await read();
+      return typeof reading === 'number'
+        ? [{ labels: {}, value: reading }]
+        : reading.map(([labels, value]) => ({ labels, value }));
+    });
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const metrics = (await this.registry.getMetricsAsJSON()) as unknown as Snapshot;
+    // What was never seen is not a number, and a message has no way to say so.
+    return metrics.map((metric) => ({
+      ...metric,
+      values: metric.values.filter(({ value }) => Number.isFinite(value)),
+    }));
+  }
+
+  private add(
+    name: string,
+    type: Type,
+    help: string,
+    aggregator: Aggregator,
+    values: () => Sample[] | Promise<Sample[]>,
+  ): void {
+    const get = async () => ({ name, help, type, aggregator, values: await values() });
+    // All that a registry asks of a metric.
+    this.registry.registerMetric({ name, get } as never);
+  }
+}
+
+/** What several processes measured, as if it were one. */
+export async function textOf(snapshots: readonly Snapshot[]): Promise<string> {
+  return (await merged(snapshots)).metrics();
+}
+
+/** What only grows, of all of them together. */
+export async function growthOf(snapshots: readonly Snapshot[]): Promise<Snapshot> {
+  const metrics = (await (await merged(snapshots)).getMetricsAsJSON()) as unknown as Snapshot;
+  return metrics.filter(({ type, aggregator }) => type !== 'gauge' && aggregator === 'sum');
+}
+
+async function merged(snapshots: readonly Snapshot[]): Promise<Registry> {
+  const { default: client } = await import('prom-client');
+  return client.AggregatorRegistry.aggregate([...snapshots]);
+}
+
+function samplesOf<Instrument extends object>(
+  instruments: Instrument | Labelled<Instrument>,
+  read: (instrument: Instrument, labels: Labels) => Sample[],
+): Sample[] {
+  if (!(instruments instanceof Labelled)) return read(instruments, {});
+  return [...instruments].flatMap(([values, instrument]) =>
+    read(instrument, Object.fromEntries(instruments.names.map((name, index) => [name, values[index]!]))),
+  );
+}
+
+/** Cumulative, as the format has it. */
+function bucketsOf(name: string, { bounds, counts, sum }: Histogram, labels: Labels): Sample[] {
+  let count = 0;
+  const buckets = counts.map((inBucket, index) => ({
+    metricName: `${name}_bucket`,
+    labels: { le: bounds[index] ?? '+Inf', ...labels },
+    value: (count += inBucket),
+  }));
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ];
+}

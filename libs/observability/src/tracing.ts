@@ -1,0 +1,146 @@
+import type { Attributes, Context, Span as OtelSpan, Tracer, TracerProvider } from '@opentelemetry/api';
+import type { Logger } from './logger.js';
+
+type Api = typeof import('@opentelemetry/api');
+
+export interface TracingOptions {
+  exporter: 'otlp' | 'console';
+  protocol: 'http/protobuf' | 'http/json';
+  serviceName: string;
+  serviceVersion: string;
+}
+
+/** Whoever collects may be away when we end. */
+const CLOSE_LIMIT_MS = 2_000;
+
+/** A piece of work of one request, from its making to its end. Never has a token, a name or an input as attribute. */
+export class Span {
+  constructor(
+    private readonly api: Api,
+    private readonly tracer: Tracer,
+    private readonly context: Context,
+    private readonly span: OtelSpan,
+  ) {}
+
+  child(name: string, attributes?: Attributes): Span {
+    const span = this.tracer.startSpan(name, { attributes }, this.context);
+    return new Span(this.api, this.tracer, this.api.trace.setSpan(this.context, span), span);
+  }
+
+  set(attributes: Attributes): void {
+    this.span.setAttributes(attributes);
+  }
+
+  fail(): void {
+    this.span.setStatus({ code: this.api.SpanStatusCode.ERROR });
+  }
+
+  end(): void {
+    this.span.end();
+  }
+}
+
+/**
+ * OpenTelemetry traces, for those who ask for them: spans are made by hand where the work is done, not by
+ * instrumentation that changes the libraries we use. Where nobody asks, nothing of it is loaded, and every place that
+ * would make a span has none to make it of.
+ */
+export class Tracing {
+  private constructor(
+    private readonly api: Api,
+    private readonly provider: TracerProvider & { shutdown(): Promise<void> },
+    private readonly readParent: (headers: object) => Context,
+    private readonly tracer: Tracer,
+  ) {}
+
+  static async open(options: TracingOptions, logger: Logger): Promise<Tracing> {
+    const [{ default: api }, { default: core }, { default: sdk }, { default: resources }] = await Promise.all(
+      [
+        import('@opentelemetry/api'),
+        import('@opentelemetry/core'),
+        import('@opentelemetry/sdk-trace-base'),
+        import('@opentelemetry/resources'),
+      ],
+    );
+    core.setGlobalErrorHandler((error) => {
+      const message = typeof error === 'string' ? error : error instanceof Error ? error.message : 'unknown';
+      logger.warn({ reason: message }, 'traces cannot be sent');
+    });
+    const resource = resources
+      .defaultResource()
+      .merge(
+        resources.resourceFromAttributes({
+          'service.name': options.serviceName,
+          'service.version': options.serviceVersion,
+        }),
+      )
+      .merge(resources.detectResources({ detectors: [resources.envDetector] }));
+    const provider = new sdk.BasicTracerProvider({
+      resource,
+      spanProcessors: [new sdk.BatchSpanProcessor(await openExporter(options))],
+    });
+    const propagator = new core.W3CTraceContextPropagator();
+    const readParent = (headers: object) =>
+      propagator.extract(api.ROOT_CONTEXT, headers, api.defaultTextMapGetter);
+    return new Tracing(api, provider, readParent, provider.getTracer('foretell', options.serviceVersion));
+  }
+
+  /** Continues the trace that the request's `traceparent` names, or begins one. */
+  begin(name: string, headers: object, attributes: Attributes): Span {
+    const { api } = this;
+    const parent = this.readParent(headers);
+    const span = this.tracer.startSpan(name, { kind: api.SpanKind.SERVER, attributes }, parent);
+    return new Span(api, this.tracer, api.trace.setSpan(parent, span), span);
+  }
+
+  /** Sends what was not sent yet, as far as that can be done in time. */
+  async close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_LIMIT_MS);
+    });
+    const done = this.provider.shutdown().catch(() => undefined);
+    await Promise.race([done, limit]).finally(() => clearTimeout(timer));
+  }
+}
+
+/** Endpoint, headers, certificates and time limits are read from the environment by the exporters themselves. */
+async function openExporter({ exporter, protocol }: TracingOptions) {
+  if (exporter === 'console') {
+    const { ConsoleSpanExporter } = await import('@opentelemetry/sdk-trace-base');
+    return new ConsoleSpanExporter();
+  }
+  const { OTLPTraceExporter } =
+    protocol === 'http/json'
+      ? await import('@opentelemetry/exporter-trace-otlp-http')
+      : await import('@opentelemetry/exporter-trace-otlp-proto');
+  return new OTLPTraceExporter();
+}
+
+/** Where there is a request that is traced, its part in the work has a span. */
+export function traced<T>(parent: Span | undefined, name: string, work: () => T, attributes?: Attributes): T {
+  if (!parent) return work();
+  const span = parent.child(name, attributes);
+  try {
+    const result = work();
+    if (!(result instanceof Promise)) {
+      span.end();
+      return result;
+    }
+    return result.then(
+      (value: unknown) => {
+        span.end();
+        return value;
+      },
+      (error: unknown) => {
+        span.fail();
+        span.end();
+        throw error;
+      },
+    ) as T;
+  } catch (error) {
+    span.fail();
+    span.end();
+    throw error;
+  }
+}

@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { Samples } from '../support/metrics.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const PREDICTED = { method: 'POST', route: '/predict', status: '200' };
+const REQUESTS = 'foretell_http_request_duration_seconds_count';
+/** Each over a connection of its own: connections are what is handed round. */
+const headers = { connection: 'close' };
+
+let database: TestDatabase;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+});
+
+afterEach(async () => {
+  await database?.drop();
+});
+
+const startTwo = (environment: Record<string, string> = {}) =>
+  startApi({ DATABASE_URL: database.url, WEB_CONCURRENCY: '2', ...environment });
+
+async function predict(api: ApiProcess, { token }: TestUser, times: number): Promise<void> {
+  for (let time = 0; time < times; time++) {
+    const answer = await call(api, 'POST', '/predict', { body: PATIENT, token, headers });
+    expect(answer.status, answer.text).toBe(200);
+  }
+}
+
+const servingPids = async () =>
+  (await database.query<{ pid: number }>('SELECT pid FROM serving_processes')).map(({ pid }) => pid);
+
+test('METRICS_PORT tells what all processes measured, and nothing is lost with one that dies', async () => {
+  const api = await startTwo({ METRICS_PORT: '0' });
+  try {
+    const user = await createUser(api, database);
+    await predict(api, user, 20);
+    const samples = await Samples.read(api);
+    expect(samples.get('foretell_processes')).toBe(2);
+    expect(samples.get('foretell_ready_processes')).toBe(2);
+    expect(samples.get(REQUESTS, PREDICTED)).toBe(20);
+    expect(samples.get('foretell_record_commit_records_sum')).toBe(20);
+    expect(samples.get('foretell_model_info', { model: 'heart-failure', default: 'true' })).toBe(1);
+    expect(samples.get('foretell_record_queue_limit_records')).toBe(20_000);
+
+    const [victim] = await servingPids();
+    process.kill(victim!, 'SIGKILL');
+    await expect
+      .poll(async () => (await Samples.read(api)).get('foretell_processes'), { timeout: 30_000 })
+      .toBe(1);
+    expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(20);
+    await expect
+      .poll(async () => (await Samples.read(api)).get('foretell_ready_processes'), { timeout: 30_000 })
+      .toBe(2);
+    await predict(api, user, 20);
+    expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(40);
+    expect(await api.stop()).toBe(0);
+  } finally {
+    await api.kill();
+  }
+});
+
+test('one that is too busy to answer keeps nobody waiting, and what it told before still counts', async () => {
+  const api = await startTwo({ METRICS_PORT: '0' });
+  let stopped: number | undefined;
+  try {
+    const user = await createUser(api, database);
+    await predict(api, user, 10);
+    expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(10);
+    const children = await servingPids();
+    stopped = children[0]!;
+    process.kill(stopped, 'SIGSTOP');
+    const samples = await Samples.read(api);
+    expect(samples.get('foretell_processes')).toBe(1);
+    expect(samples.get(REQUESTS, PREDICTED)).toBe(10);
+    process.kill(stopped, 'SIGCONT');
+    await expect
+      .poll(async () => (await Samples.read(api)).get('foretell_processes'), { timeout: 30_000 })
+      .toBe(2);
+  } finally {
+    if (stopped) process.kill(stopped, 'SIGCONT');
+    await api.stop();
+  }
+});
+
+test('without METRICS_PORT, whichever process is asked tells what all of them measured', async () => {
+  const api = await startTwo();
+  try {
+    const admin = await createUser(api, database, 'admin');
+    await predict(api, admin, 10);
+    const asked = Array.from({ length: 6 }, async () => {
+      const answer = await call(api, 'GET', '/metrics', { token: admin.token, headers });
+      expect(answer.status, answer.text).toBe(200);
+      const samples = Samples.parse(answer.text);
+      expect(samples.get('foretell_processes')).toBe(2);
+      expect(samples.get(REQUESTS, PREDICTED)).toBe(10);
+    });
+    await Promise.all(asked);
+  } finally {
+    await api.stop();
+  }
+});
