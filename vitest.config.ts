@@ -16,6 +16,8 @@ export default defineConfig({
     globalSetup: ['test/support/database-cluster.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What is waited for comes when it comes, also on a busy machine.
+    expect: { poll: { timeout: 45_000 } },
     maxWorkers: 2,
   },
 });

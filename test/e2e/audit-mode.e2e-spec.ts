@@ -152,6 +152,32 @@ describe('AUDIT_MODE=async', () => {
     }
   });
 
+  test('writes once what was on its way when its connection broke', async () => {
+    const api = await startApi(settings('async'));
+    try {
+      const user = await createUser(api, database);
+      const records = await holdRecords();
+      try {
+        for (let number = 0; number < 3; number++) {
+          expect((await predictAt(api, user)).text).toBe(ANSWER);
+        }
+        await records.untilOneWaits();
+        await database.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+      } finally {
+        await records.release();
+      }
+      await untilRecorded(user, 3);
+      expect(await api.stop()).toBe(0);
+      expect(await recordsOfUser(database, user.id)).toHaveLength(3);
+      expect(api.output()).not.toMatch(/without a record/);
+    } finally {
+      await api.kill();
+    }
+  });
+
   test('answers before the record is written, and writes what it holds before it ends on SIGTERM', async () => {
     const api = await startApi(settings('async'));
     try {

@@ -268,6 +268,40 @@ describe('failed logins', () => {
   });
 });
 
+test('more passwords than can wait to be compared are refused with 503 and Retry-After, and predictions go on', async () => {
+  const busy = await startApi({
+    DATABASE_URL: database.url,
+    JWT_SECRET,
+    BCRYPT_COST: '12',
+    TRUST_PROXY: 'true',
+  });
+  try {
+    const user = await createUser(busy, database);
+    const told: Answer[] = [];
+    const attempts = Array.from({ length: 400 }, async (_, index) => {
+      const headers = { 'x-forwarded-for': `2001:db8::${index}` };
+      const body = { username: `nobody-${index}`, password: 'wrong' };
+      told.push(await call(busy, 'POST', '/token', { body, headers }));
+    });
+    const over = Promise.allSettled(attempts);
+    await expect.poll(() => told.filter(({ status }) => status === 503).length).toBeGreaterThan(0);
+    for (let number = 0; number < 5; number++) {
+      expect((await call(busy, 'POST', '/predict', { body: PATIENT, token: user.token })).status).toBe(200);
+    }
+    // Those that wait for their turn would take a while.
+    await busy.kill();
+    await over;
+    for (const answer of told) {
+      expect([401, 503]).toContain(answer.status);
+      if (answer.status !== 503) continue;
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(answer.body).toMatchObject({ type: 'urn:foretell:error:overloaded', status: 503 });
+    }
+  } finally {
+    await busy.kill();
+  }
+});
+
 describe('with other settings', () => {
   let other: ApiProcess;
 

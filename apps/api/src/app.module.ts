@@ -15,7 +15,8 @@ import { ModelAlias, ModelsModule, ModelVersion, ServedModelsModule, ServingProc
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
 import { PredictionsModule } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
-import { User, UsersModule } from '#libs/users';
+import { Passwords, User, UsersModule } from '#libs/users';
+import type { FastifyInstance } from 'fastify';
 import type { DataSource } from 'typeorm';
 import { AuditController } from './audit/audit.controller.js';
 import { RecordKeeper } from './audit/record-keeper.js';
@@ -30,6 +31,7 @@ import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestDurations } from './http/request-durations.js';
 import { RolesGuard } from './http/roles.guard.js';
+import { shedLoad } from './http/shedding.js';
 import { traceRequests } from './http/trace-requests.js';
 import { validationProblem } from './http/validation-problem.js';
 import { MetricsController } from './metrics/metrics.controller.js';
@@ -136,6 +138,11 @@ export async function createApi(
     AppModule.forRoot(config, dataSource, draining, measured),
     adapter,
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
+  );
+  shedLoad(
+    api.getHttpAdapter().getInstance() as unknown as FastifyInstance,
+    api.get(Passwords),
+    measured.requests.shed,
   );
   api.useSecurityHeaders({
     // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.

@@ -35,6 +35,27 @@ const INSERT_KEPT = `
   ), ${INTO_TABLES}
   SELECT record.id FROM arrived LEFT JOIN record USING (id) ORDER BY arrived.id`;
 
+/** Nobody gives two requests of one user the same id, input and duration, so that these rows are ours. */
+const FIND = `
+  SELECT min(requests.id)
+  FROM unnest($1::integer[], $2::text[], $3::jsonb[], $4::real[])
+    WITH ORDINALITY AS record (user_id, request_uuid, input, duration_ms, place)
+  LEFT JOIN (requests JOIN responses
+      ON responses.request_id = requests.id AND responses.created_datetime = requests.created_datetime)
+    ON requests.id > $5 AND requests.request_uuid = record.request_uuid AND requests.user_id = record.user_id
+    AND requests.input = record.input AND responses.duration_ms = record.duration_ms
+  GROUP BY place ORDER BY place`;
+
+/** Looks for the records among the rows above an id. Its rows are the ids, in order; null for what is not there. */
+export function findOf(records: readonly PredictionRecord[], afterId: string, arrays: BinaryArrays) {
+  const columns = toColumns(records, arrays);
+  return {
+    name: 'find-predictions',
+    text: FIND,
+    values: [columns[0]!, columns[1]!, columns[5]!, columns[10]!, afterId],
+  };
+}
+
 /**
  * Both rows of every record, in one statement: a parameter a column, an array in binary format (docs/adr/0011). Its
  * rows are the ids, in order.

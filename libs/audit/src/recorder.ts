@@ -1,21 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { MicroBatcher, QueueFull } from '#libs/micro-batching';
 import { CONFIG, type Config } from '#libs/config';
 import { BinaryArrays, HeldConnection, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
+import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CommitFigures } from './commit-figures.js';
 import type { PredictionRecord } from './prediction-record.js';
-import { insertOf } from './record-statements.js';
+import { findOf, insertOf } from './record-statements.js';
 
 /** A batch much larger than this gains nothing, and the next one waits for it. */
 const MAX_BATCH_RECORDS = 500;
 /** A database that says nothing for so long is away: callers are told to come back. */
 const TIMEOUT_MS = 5_000;
-const LOST_LOG_EVERY_MS = 1_000;
+/** The server gives up before we do: what it says itself leaves no doubt. */
+const STATEMENT_TIMEOUT_MS = 4_500;
+const RETRY_EVERY_MS = 250;
+const LOG_EVERY_MS = 1_000;
 
 /** Under the record's `Idempotency-Key` there is an answer already; this one must not leave. */
 export class AlreadyAnswered extends Error {}
+
+/** We end, and whether these records were written cannot be found out any more. */
+class Unresolved extends Error {}
 
 /**
  * Writes predictions down, many in one statement and one commit.
@@ -28,7 +36,10 @@ export class AlreadyAnswered extends Error {}
  * - AUDIT_MODE=commit: `record` resolves only once both rows are committed; if it rejects, nothing is promised about
  *   the rows, and the caller must not answer with the prediction;
  * - a record that PostgreSQL refuses for what is in it fails alone, not with the batch it happened to be in;
- * - AUDIT_MODE=async: `record` resolves at once; a record that is lost afterwards is counted and logged;
+ * - AUDIT_MODE=async: `record` resolves at once. While the database is away, records wait for it, as many as the queue
+ *   takes; what finds no room, or is refused, is counted and logged. A batch whose connection broke is looked up
+ *   before it is written again, so that none is written twice, and answers = records + lost once nothing waits.
+ *   Only what was on its way when we are told to end without a database stays in doubt;
  * - a record with an `Idempotency-Key` is waited for in either mode, and written only where the key is a new one.
  */
 @Injectable()
@@ -39,13 +50,18 @@ export class Recorder implements OnApplicationShutdown {
   private readonly connection: HeldConnection;
   private readonly arrays = new BinaryArrays();
   private readonly isAsync: boolean;
-  private lostLoggedAt = -Infinity;
+  private inDoubt = 0;
+  private logging?: NodeJS.Timeout;
+  private isEnding = false;
+  private isAway = false;
+  /** Of the latest request's row that we wrote; every later one is above it. */
+  private latestId = '0';
 
   constructor(@Inject(DataSource) dataSource: DataSource, @Inject(CONFIG) config: Config) {
-    this.connection = new HeldConnection(dataSource);
+    this.connection = new HeldConnection(dataSource, STATEMENT_TIMEOUT_MS);
     this.isAsync = config.auditMode === 'async';
     this.batcher = new MicroBatcher({
-      run: (records) => this.write(records),
+      run: (records) => (this.isAsync ? this.writeInTheEnd(records) : this.write(records)),
       maxBatch: MAX_BATCH_RECORDS,
       maxQueued: config.auditQueueRows,
     });
@@ -79,7 +95,7 @@ export class Recorder implements OnApplicationShutdown {
       return;
     }
     try {
-      await written;
+      await (this.isAsync ? inTime(written) : written);
     } catch (error) {
       if (error instanceof QueueFull) throw overloaded();
       throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;
@@ -88,10 +104,13 @@ export class Recorder implements OnApplicationShutdown {
 
   /** The requests in flight have been answered by now; in async mode their records may still be on their way. */
   async onApplicationShutdown(): Promise<void> {
+    this.isEnding = true;
     await this.batcher.idle();
+    clearTimeout(this.logging);
     this.connection.release();
-    if (this.figures.lost.value > 0)
-      this.logger.error(`${this.figures.lost.value} answers left without a record since the start`);
+    const lost = this.figures.lost.value;
+    if (lost > 0) this.logger.error(`${lost} answers left without a record since the start`);
+    if (this.inDoubt > 0) this.logger.error(`whether ${this.inDoubt} more have one is not known`);
   }
 
   private async write(records: PredictionRecord[]): Promise<(string | Error)[]> {
@@ -100,30 +119,84 @@ export class Recorder implements OnApplicationShutdown {
       return await this.insert(records);
     } catch (error) {
       if (isUnavailable(error) || records.length === 1) throw error;
-      const alone = async (record: PredictionRecord) => (await this.insert([record]))[0]!;
+      const alone = async (record: PredictionRecord) =>
+        (await (this.isAsync ? this.writeInTheEnd([record]) : this.insert([record])))[0]!;
       return Promise.all(records.map((record) => alone(record).catch((refusal: Error) => refusal)));
+    }
+  }
+
+  /** Waits for a database that is away, for as long as we run ourselves. */
+  private async writeInTheEnd(records: PredictionRecord[]): Promise<(string | Error)[]> {
+    for (;;) {
+      // So that we end in time, only the first batch that finds the database away waits to learn that.
+      if (this.isEnding && this.isAway) throw new Error('the database is away');
+      try {
+        return await this.write(records);
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        this.isAway = true;
+      }
+      const ids = await this.findInTheEnd(records);
+      this.isAway = false;
+      // It was one statement: all of it or nothing, but for what somebody was answered under its key before.
+      if (ids.some((id) => id !== null)) return ids.map((id) => id ?? new AlreadyAnswered());
+    }
+  }
+
+  private async findInTheEnd(records: readonly PredictionRecord[]): Promise<(string | null)[]> {
+    for (;;) {
+      try {
+        await this.connection.endLost();
+        return await this.query(findOf(records, this.latestId, this.arrays));
+      } catch (cause) {
+        if (this.isEnding || !isUnavailable(cause)) throw new Unresolved((cause as Error).message, { cause });
+        await sleep(RETRY_EVERY_MS);
+      }
     }
   }
 
   /** @returns the ids of the requests' rows, in order */
   private async insert(records: readonly PredictionRecord[]): Promise<(string | Error)[]> {
-    const statement = {
-      ...insertOf(records, this.arrays),
-      rowMode: 'array' as const,
-      query_timeout: TIMEOUT_MS,
-    };
-    const result = await this.figures.measure(records.length, () => this.connection.query(statement));
-    return (result.rows as unknown as [string | null][]).map(([id]) => id ?? new AlreadyAnswered());
+    const statement = insertOf(records, this.arrays);
+    const ids = await this.figures.measure(records.length, () => this.query(statement));
+    this.latestId = ids.findLast((id) => id !== null) ?? this.latestId;
+    return ids.map((id) => id ?? new AlreadyAnswered());
+  }
+
+  private async query(statement: pg.QueryConfig): Promise<(string | null)[]> {
+    const timed = { ...statement, rowMode: 'array' as const, query_timeout: TIMEOUT_MS };
+    const { rows } = await this.connection.query(timed);
+    return (rows as unknown as [string | null][]).map(([id]) => id);
   }
 
   private countLost(error: unknown): void {
-    this.figures.lost.add();
-    if (performance.now() - this.lostLoggedAt < LOST_LOG_EVERY_MS) return;
-    this.lostLoggedAt = performance.now();
-    this.logger.error(
-      `an answer left without its record (${this.figures.lost.value} so far): ${(error as Error).message}`,
-    );
+    if (error instanceof Unresolved) this.inDoubt++;
+    else this.figures.lost.add();
+    if (this.logging) return;
+    const log = () =>
+      this.logger.error(
+        `an answer left without its record (${this.figures.lost.value} so far): ${(error as Error).message}`,
+      );
+    log();
+    const logged = this.figures.lost.value;
+    // What is lost within a second is one more line at its end: the last line has the whole number.
+    this.logging = setTimeout(() => {
+      this.logging = undefined;
+      if (this.figures.lost.value > logged) log();
+    }, LOG_EVERY_MS).unref();
   }
+}
+
+/** A caller who waits for the record of a key does not wait for a database that is away; a retry tells what became of it. */
+async function inTime<T>(written: Promise<T>): Promise<T> {
+  const end = new AbortController();
+  const late = sleep(TIMEOUT_MS, undefined, { signal: end.signal }).then(() => {
+    throw Problem.databaseUnavailable(new Error('the record was not written in time'));
+  });
+  return Promise.race([written, late]).finally(() => {
+    late.catch(() => undefined);
+    end.abort();
+  });
 }
 
 function overloaded(): Problem {

@@ -53,6 +53,8 @@ export class RunningBatch {
   /** The batch that has waited longest; undefined where none waits. */
   static async takeNext(pool: pg.Pool, queue: BatchQueue): Promise<RunningBatch | undefined> {
     const client = await pool.connect();
+    // An 'error' that nobody hears would end the process; whoever waits for a statement hears of it there.
+    client.on('error', () => undefined);
     try {
       await client.query('BEGIN');
       const id = await queue.take(within(client));

@@ -82,6 +82,7 @@ export class TokensService {
   }
 
   private async authenticate(username: string, password: string): Promise<User | undefined> {
+    this.passwords.refuseIfBusy();
     const user = await this.users.findForLogin(username);
     const matches = await this.passwords.matches(password, user?.password);
     if (user?.enabled && matches) return user;

@@ -7,7 +7,8 @@ import { Problem } from '#libs/errors';
 
 /** bcrypt reads 72 bytes and silently drops the rest (https://en.wikipedia.org/wiki/Bcrypt#Maximum_password_length). */
 const MAX_PASSWORD_BYTES = 72;
-const MAX_WAITING = 200;
+/** The last of them waits ten seconds on two cores; hardly anybody waits longer. */
+const MAX_WAITING = 40;
 
 /**
  * Hashing that leaves at least half of the cores to predictions: a hash at cost 12 takes a whole core for about a
@@ -45,10 +46,20 @@ export class Passwords {
     return equal && candidate === hash;
   }
 
-  private limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.atMostHalfTheCores.pendingCount >= MAX_WAITING) {
+  /** Whether as many hashes wait as may. */
+  get isBusy(): boolean {
+    return this.atMostHalfTheCores.pendingCount >= MAX_WAITING;
+  }
+
+  /** Asked before whatever else an attempt costs. @throws Problem `overloaded` when too many hashes wait */
+  refuseIfBusy(): void {
+    if (this.isBusy) {
       throw Problem.overloaded('Too many passwords are being checked at the moment. Please try again.', 5);
     }
+  }
+
+  private limited<T>(work: () => Promise<T>): Promise<T> {
+    this.refuseIfBusy();
     return this.atMostHalfTheCores(work);
   }
 }

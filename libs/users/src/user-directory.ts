@@ -6,7 +6,8 @@ import { User } from './user.entity.js';
 
 /**
  * Who may act now, by user id: read from the database once and then kept in memory for as long as the change
- * listener vouches for it. While it does not, every call reads the database.
+ * listener vouches for it. While it does not, every call has a read that began after it; those of one user that wait
+ * together share one, because a service that has fallen behind would otherwise be asked for as many as it has calls.
  *
  * Invariants
  * - an account changed by this process is forgotten before the change is reported as done;
@@ -20,6 +21,9 @@ const MAX_KEPT = 100_000;
 export class UserDirectory {
   private readonly kept = new Map<number, Actor | undefined>();
   private readonly reading = new Map<number, Promise<Actor | undefined>>();
+  /** While the listener is not live: the read that runs, and the one that follows it. */
+  private readonly running = new Map<number, Promise<Actor | undefined>>();
+  private readonly following = new Map<number, Promise<Actor | undefined>>();
   private readonly dataSource: DataSource;
   private readonly changes: ChangeListener;
 
@@ -40,7 +44,7 @@ export class UserDirectory {
       const reading = this.reading.get(userId);
       if (reading) return reading;
     }
-    return this.read(userId);
+    return this.changes.isLive ? this.read(userId) : this.readFromNow(userId);
   }
 
   forget(userId: number): void {
@@ -51,6 +55,29 @@ export class UserDirectory {
   private forgetAll(): void {
     this.kept.clear();
     this.reading.clear();
+  }
+
+  private readFromNow(userId: number): Promise<Actor | undefined> {
+    const following = this.following.get(userId);
+    if (following) return following;
+    const running = this.running.get(userId);
+    if (!running) return this.run(userId);
+    const next = running
+      .catch(() => undefined)
+      .then(() => {
+        this.following.delete(userId);
+        return this.run(userId);
+      });
+    this.following.set(userId, next);
+    return next;
+  }
+
+  private run(userId: number): Promise<Actor | undefined> {
+    const running = this.read(userId).finally(() => {
+      if (this.running.get(userId) === running) this.running.delete(userId);
+    });
+    this.running.set(userId, running);
+    return running;
   }
 
   private async read(userId: number): Promise<Actor | undefined> {

@@ -28,6 +28,7 @@ export class UsersService {
   /** @throws Problem `user-already-exists` with the `user_id` that has this name, whatever its case. */
   async register({ username, password, email, role = 'user' }: NewUser): Promise<User> {
     const name = username.normalize('NFC');
+    this.passwords.refuseIfBusy();
     // Asked before the hash is computed, so that repeated registrations cost next to nothing; the unique index
     // decides between those that pass here together.
     await this.refuseTaken(name);

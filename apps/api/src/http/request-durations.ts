@@ -11,6 +11,8 @@ export class RequestDurations {
   readonly histograms = new Labelled(['method', 'route', 'status'], () => new Histogram(SECONDS));
   /** Refused before they had a route: what is no HTTP, or has a URL that is none. */
   readonly unreadable = new Labelled(['status'], () => new Counter());
+  /** Refused at the door (shedding.ts). */
+  readonly shed = new Counter();
   /** route → method → status: found without making a string of the three with every request. */
   private readonly kept = new Map<string, Map<string, Map<number, Histogram>>>();
 

@@ -39,6 +39,11 @@ export class ServiceMetrics {
       requests.unreadable,
     );
     metrics.counter(
+      'foretell_http_requests_shed_total',
+      'Requests that were refused at the door with 503, because there were more than can be answered.',
+      requests.shed,
+    );
+    metrics.counter(
       'foretell_authentication_failures_total',
       'Requests that were answered with 401 for their token, by reason.',
       authentication.failures,

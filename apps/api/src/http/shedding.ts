@@ -1,0 +1,98 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import type { FastifyInstance } from 'fastify';
+import { Problem } from '#libs/errors';
+import type { Counter } from '#libs/observability';
+import { mlflowDialect, oipDialect } from '#libs/predictions';
+import type { Passwords } from '#libs/users';
+
+/**
+ * What is more than we can do is refused at the door: before its headers are read, its token is verified or its body is
+ * parsed, because all of these are most of what a prediction costs (docs/adr/0015).
+ *
+ * So is an attempt at a password when as many wait as may: a flood of them then costs as little as can be.
+ *
+ * A request is refused when `MAX_IN_PROGRESS` are worked on already and the event loop works all the time. Requests that
+ * wait for something else, a slow model's thread or the database, are no reason to refuse others; the queues of these
+ * have limits of their own.
+ */
+const MAX_IN_PROGRESS = 384;
+/** The share of its time that the event loop works, from which on it counts as working all the time. */
+const SATURATED = 0.9;
+const LOOK_EVERY_MS = 50;
+
+/** Asked by those who decide what becomes of this process: never refused. */
+const ALWAYS_ANSWERED = /^\/(livez|readyz|health|metrics|ping|v2\/health\/(live|ready))(\?|$)/;
+
+/** What hashes passwords. */
+const HASHES = ['/token', '/register-user'];
+
+/** To be called when Fastify is made and before it has routes; counts what it refuses. */
+export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: Counter): void {
+  let inProgress = 0;
+  let isSaturated = false;
+
+  // Counted by hooks, of which the second is called for whatever went through the first, however it ended.
+  fastify.addHook('onRequest', (_request, _reply, done) => {
+    inProgress++;
+    done();
+  });
+  fastify.addHook('onResponse', (_request, _reply, done) => {
+    inProgress--;
+    done();
+  });
+
+  let before = performance.eventLoopUtilization();
+  setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    isSaturated = performance.eventLoopUtilization(now, before).utilization >= SATURATED;
+    before = now;
+  }, LOOK_EVERY_MS).unref();
+
+  // Fastify has no hook before it makes a request and a reply of its own, which costs more than this answer.
+  const { server } = fastify;
+  const [serve] = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const url = request.url!;
+    const isTooMuch = inProgress >= MAX_IN_PROGRESS && isSaturated && !ALWAYS_ANSWERED.test(url);
+    const isFlood = passwords.isBusy && HASHES.includes(url);
+    if (!isTooMuch && !isFlood) {
+      serve!(request, response);
+      return;
+    }
+    shed.add();
+    const { headers, body } = refusalFor(url);
+    response.sendDate = false;
+    // One write: head and body are of one encoding.
+    response.writeHead(503, headers).end(body, 'latin1');
+  });
+}
+
+interface Refusal {
+  headers: string[];
+  body: string;
+}
+
+const PROBLEM = Problem.overloaded('More is asked at the moment than can be answered. Please try again.');
+
+/** Made once, in the form of each dialect; without a request's id, for which its headers would have to be read. */
+const { request_id: _, ...withoutId } = PROBLEM.toBody('');
+const PLAIN = refusal('application/problem+json; charset=utf-8', JSON.stringify(withoutId));
+const MLFLOW = refusal(mlflowDialect.problemType, mlflowDialect.writeProblem(PROBLEM, ''));
+const OIP = refusal(oipDialect.problemType, oipDialect.writeProblem(PROBLEM, ''));
+
+function refusalFor(url: string): Refusal {
+  if (url.startsWith('/v2')) return OIP;
+  return url.includes('/invocations') ? MLFLOW : PLAIN;
+}
+
+function refusal(contentType: string, body: string): Refusal {
+  const headers = {
+    'content-type': contentType,
+    'content-length': String(body.length),
+    'cache-control': 'no-store',
+    ...PROBLEM.headers,
+  };
+  return { headers: Object.entries(headers).flat(), body };
+}

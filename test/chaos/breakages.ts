@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { PostgresServer } from './postgres-server.js';
+import type { Road } from './road.js';
+
+export interface Breakage {
+  name: string;
+  /** @returns what makes it well again, and resolves when it is */
+  begin(postgres: PostgresServer, road: Road): Promise<() => Promise<void>>;
+}
+
+/** Every connection of the service. */
+const OURS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'foretell%'`;
+
+const well = async (postgres: PostgresServer) => {
+  for (;;) {
+    try {
+      await postgres.query('SELECT 1');
+      return;
+    } catch {
+      await sleep(20);
+    }
+  }
+};
+
+export const silent: Breakage = {
+  name: 'stopped (SIGSTOP)',
+  begin: async (postgres) => {
+    postgres.signal('SIGSTOP');
+    return async () => postgres.signal('SIGCONT');
+  },
+};
+
+export const ended: Breakage = {
+  name: 'stopped (pg_ctl stop)',
+  begin: async (postgres) => {
+    await postgres.stop('fast');
+    return () => postgres.startAgain();
+  },
+};
+
+export const restarted: Breakage = {
+  name: 'restarted',
+  begin: async (postgres) => () => postgres.startAgain(),
+};
+
+export const killed: Breakage = {
+  name: 'killed (SIGKILL)',
+  begin: async (postgres) => {
+    postgres.signal('SIGKILL');
+    while (postgres.isRunning) await sleep(20);
+    return () => postgres.startAgain();
+  },
+};
+
+export const backendKilled: Breakage = {
+  name: 'one of its processes killed',
+  begin: async (postgres) => {
+    const [row] = await postgres.query<{ pid: number }>(
+      `SELECT pid ${OURS} AND application_name = 'foretell' LIMIT 1`,
+    );
+    if (row) process.kill(row.pid, 'SIGKILL');
+    return () => well(postgres);
+  },
+};
+
+export const outOfConnections: Breakage = {
+  name: 'out of connections',
+  begin: async (postgres) => {
+    const admin = await postgres.connect();
+    const taken: pg.Client[] = [];
+    let isOver = false;
+    // As long as it lasts: ours are ended, and whatever becomes free is taken before they come back.
+    const eating = (async () => {
+      while (!isOver) {
+        await admin.query(`SELECT pg_terminate_backend(pid) ${OURS}`);
+        const clients = await Promise.allSettled(Array.from({ length: 8 }, () => postgres.connect()));
+        const more = clients.filter((client) => client.status === 'fulfilled').map(({ value }) => value);
+        taken.push(...more);
+        if (more.length === 0) await sleep(10);
+      }
+    })();
+    return async () => {
+      isOver = true;
+      await eating;
+      await Promise.all([admin, ...taken].map((client) => client.end()));
+    };
+  },
+};
+
+export const outOfDisk: Breakage = {
+  name: 'out of disk',
+  begin: async (postgres) => {
+    const giveBack = postgres.fillDisk();
+    return async () => {
+      giveBack();
+      // It gives up where it cannot write its log; whoever runs it starts it again.
+      if (!postgres.isRunning) await postgres.startAgain();
+      await well(postgres);
+    };
+  },
+};
+
+export const locked: Breakage = {
+  name: 'its table locked',
+  begin: async (postgres) => {
+    const client = await postgres.connect();
+    await client.query('BEGIN');
+    await client.query('LOCK TABLE responses IN ACCESS EXCLUSIVE MODE');
+    return async () => {
+      await client.query('COMMIT');
+      await client.end();
+    };
+  },
+};
+
+export const slow: Breakage = {
+  name: 'slow (400 ms a round trip)',
+  begin: async (_, road) => {
+    road.delayMs = 200;
+    return async () => void (road.delayMs = 0);
+  },
+};
+
+export const cut: Breakage = {
+  name: 'cut off',
+  begin: async (_, road) => {
+    const cutting = setInterval(() => road.cut(), 100);
+    return async () => clearInterval(cutting);
+  },
+};

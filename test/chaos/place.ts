@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { createUser, type TestUser } from '../support/client.js';
+import type { ChaosContext } from './chaos-case.js';
+import { PostgresServer } from './postgres-server.js';
+import { patient, type Exchange } from './traffic.js';
+
+export const JWT_SECRET = 'a secret for breaking things alone, of 32 bytes';
+
+/** A PostgreSQL of the case's own. */
+export async function openPostgres(
+  { onEnd }: ChaosContext,
+  ...options: Parameters<typeof PostgresServer.start>
+): Promise<PostgresServer> {
+  const postgres = await PostgresServer.start(...options);
+  onEnd(() => postgres.close());
+  return postgres;
+}
+
+/** A service that is ended with the case. Tokens are good for the next one as well. */
+export async function openService(
+  { onEnd }: ChaosContext,
+  databaseUrl: string,
+  environment: Record<string, string> = {},
+): Promise<ApiProcess> {
+  const service = await startApi({
+    DATABASE_URL: databaseUrl,
+    JWT_SECRET,
+    LOG_LEVEL: 'fatal',
+    ...environment,
+  });
+  onEnd(() => service.kill());
+  return service;
+}
+
+export function openUser(service: { url: string }, postgres: PostgresServer): Promise<TestUser> {
+  return createUser(service, postgres);
+}
+
+/** Of all that is in memory of the process, in MB. */
+export function residentMb({ process: { pid } }: ApiProcess): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
+}
+
+/** So far, of the thread that runs the event loop, in microseconds. Linux counts in hundredths of a second. */
+export function eventLoopMicroseconds({ process: { pid } }: ApiProcess): number {
+  const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(stat[11]) + Number(stat[12])) * 10_000;
+}
+
+/** Looks at the memory until it is told to stop. @returns the most it was, in MB */
+export function watchMemory(service: ApiProcess): () => number {
+  let most = residentMb(service);
+  const looking = setInterval(() => {
+    if (service.process.exitCode === null && service.process.signalCode === null)
+      most = Math.max(most, residentMb(service));
+  }, 100);
+  return () => {
+    clearInterval(looking);
+    return most;
+  };
+}
+
+interface Row {
+  id: string;
+  request_uuid: string;
+  input: unknown;
+  output: unknown;
+  status_code: number | null;
+}
+
+export interface Comparison {
+  answered: number;
+  /** Answered with 200, and not in the table: their numbers. */
+  missing: number[];
+  /** In the table more than once, without a response row, or with other contents than were sent or received. */
+  wrong: string[];
+  /** Recorded as 200, and never received by the client. */
+  unheard: number;
+  lastId: string;
+}
+
+const PAGE = 20_000;
+
+/** What was sent and received beside what stands in the tables, for the requests of this name after that id. */
+export async function compareWithRecord(
+  postgres: PostgresServer,
+  name: string,
+  list: readonly Exchange[],
+  afterId = '0',
+): Promise<Comparison> {
+  const sent = new Map(list.map((exchange) => [exchange.number, exchange]));
+  const answered = new Set(list.filter(({ status }) => status === 200).map(({ number }) => number));
+  const missing = new Set(answered);
+  const seen = new Set<number>();
+  const wrong: string[] = [];
+  let unheard = 0;
+  let lastId = afterId;
+  const client = await postgres.connect();
+  try {
+    for (;;) {
+      const { rows } = await client.query<Row>(
+        `SELECT requests.id, request_uuid, input, output, status_code
+         FROM requests LEFT JOIN responses ON responses.request_id = requests.id
+         WHERE requests.id > $1 ORDER BY requests.id LIMIT ${PAGE}`,
+        [lastId],
+      );
+      for (const row of rows) compare(row);
+      lastId = rows.at(-1)?.id ?? lastId;
+      if (rows.length < PAGE) break;
+    }
+  } finally {
+    await client.end();
+  }
+  return { answered: answered.size, missing: [...missing], wrong, unheard, lastId };
+
+  function compare({ request_uuid, input, output, status_code }: Row): void {
+    if (!request_uuid.startsWith(`${name}-`)) return;
+    const number = Number(request_uuid.slice(name.length + 1));
+    const exchange = sent.get(number);
+    if (status_code === null) wrong.push(`${request_uuid} has no response row`);
+    if (!exchange) wrong.push(`${request_uuid} was never sent`);
+    if (!isDeepStrictEqual(input, patient(number))) wrong.push(`${request_uuid} has another input`);
+    if (status_code !== 200) return;
+    if (seen.has(number)) wrong.push(`${request_uuid} is there twice`);
+    seen.add(number);
+    missing.delete(number);
+    if (!answered.has(number)) unheard++;
+    else if (!isDeepStrictEqual(output, JSON.parse(exchange!.body))) {
+      wrong.push(`${request_uuid} has another output than ${exchange!.body}`);
+    }
+  }
+}
+
+/** @throws where an answer has no record, or another one than it should */
+export function assertRecorded({ missing, wrong, answered }: Comparison): void {
+  assert.deepEqual(
+    missing.slice(0, 5),
+    [],
+    `${missing.length} of ${answered} answers have no record; the first of them are these numbers`,
+  );
+  assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} records are wrong`);
+}

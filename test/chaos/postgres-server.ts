@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
+import { accountFor, runPostgres, type Account } from '../../libs/database/src/postgres-binaries.js';
+
+/** A migrated PostgreSQL of its own that can be broken in every way, and comes back at the same port. */
+export class PostgresServer {
+  private constructor(
+    readonly url: string,
+    private readonly clusterDir: string,
+    private readonly account: Account | undefined,
+    private readonly remove: () => void,
+    readonly hasOwnDisk: boolean,
+  ) {}
+
+  /** @param smallDisk in MB: on a disk of its own of that size. @throws where none can be mounted */
+  static async start(settings: Record<string, string> = {}, smallDisk?: number): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'foretell-chaos-'));
+    const remove = () => rmSync(folder, { recursive: true, force: true });
+    let unmount = () => undefined as unknown;
+    if (smallDisk !== undefined) {
+      try {
+        execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${smallDisk}m`, 'tmpfs', folder], {
+          stdio: 'pipe',
+        });
+      } catch (error) {
+        remove();
+        throw error;
+      }
+      unmount = () => execFileSync('umount', [folder]);
+      chmodSync(folder, 0o700);
+    }
+    const { url } = await openEmbeddedPostgres({ dataDir: folder, purpose: 'command', settings });
+    const dataSource = await createDataSource({ url, entities: [] }).initialize();
+    await migrate(dataSource).finally(() => dataSource.destroy());
+    const clusterDir = join(folder, 'postgres');
+    const removeAll = () => {
+      unmount();
+      remove();
+    };
+    const account = await accountFor(clusterDir);
+    return new PostgresServer(url, clusterDir, account, removeAll, smallDisk !== undefined);
+  }
+
+  async query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]> {
+    const client = await this.connect();
+    try {
+      return (await client.query(sql, values)).rows as Row[];
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** @throws where it takes none */
+  async connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.url, application_name: 'chaos' });
+    client.on('error', () => undefined);
+    await client.connect();
+    return client;
+  }
+
+  /** Resolves when nobody else is connected to the database. */
+  async connectionsEnded(): Promise<void> {
+    const client = await this.connect();
+    const others = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+    while ((await client.query(others)).rowCount !== 0) await sleep(20);
+    await client.end();
+  }
+
+  get isRunning(): boolean {
+    return this.pid !== undefined && existsSync(`/proc/${this.pid}`);
+  }
+
+  /** To the server and to each of its processes. */
+  signal(signal: NodeJS.Signals): void {
+    for (const pid of this.processes()) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
+  stop(mode: 'fast' | 'immediate'): Promise<unknown> {
+    return runPostgres('pg_ctl', this.clusterDir, ['stop', '-m', mode, '-w', '-t', '60'], this.account);
+  }
+
+  /** At the same port, with the same settings: pg_ctl keeps them for a restart. */
+  async startAgain(): Promise<void> {
+    const log = join(this.clusterDir, 'start.log');
+    await runPostgres('pg_ctl', this.clusterDir, ['restart', '-w', '-t', '60', '-l', log], this.account);
+  }
+
+  /** Leaves not a byte on its disk. @returns gives it back */
+  fillDisk(): () => void {
+    const ballast = join(this.clusterDir, '..', 'ballast');
+    const chunk = Buffer.alloc(64 * 1024);
+    const { bavail, bsize } = statfsSync(this.clusterDir);
+    try {
+      for (let left = bavail * bsize + chunk.length; left > 0; left -= chunk.length)
+        writeFileSync(ballast, chunk, { flag: 'a' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+    return () => rmSync(ballast);
+  }
+
+  async close(): Promise<void> {
+    this.signal('SIGCONT');
+    await this.stop('immediate').catch(() => undefined);
+    while (this.isRunning) await sleep(50);
+    this.remove();
+  }
+
+  private get pid(): number | undefined {
+    try {
+      return Number(readFileSync(join(this.clusterDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  private processes(): number[] {
+    const postmaster = this.pid;
+    if (postmaster === undefined) return [];
+    const children = readdirSync('/proc').filter((pid) => {
+      try {
+        // "pid (name) state ppid …"
+        return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(postmaster);
+      } catch {
+        return false;
+      }
+    });
+    return [postmaster, ...children.map(Number)];
+  }
+}

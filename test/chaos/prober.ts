@@ -1,0 +1,56 @@
+import { request, Agent } from 'node:http';
+import { parentPort, Worker, workerData, isMainThread } from 'node:worker_threads';
+
+export interface Probes {
+  /** The longest that one took, in milliseconds. */
+  slowest: number;
+  /** The longest of all but the slowest percent. */
+  p99: number;
+  count: number;
+  /** How many were not 200. */
+  refused: number;
+}
+
+/** Asks for a path ten times a second from a thread of its own, until it is told to stop. */
+export function probe(url: string): () => Promise<Probes> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: url });
+  const result = new Promise<Probes>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+  result.catch(() => undefined);
+  return () => {
+    worker.postMessage('stop');
+    return result;
+  };
+}
+
+const EVERY_MS = 100;
+
+if (!isMainThread && typeof workerData === 'string') {
+  const agent = new Agent({ keepAlive: true });
+  const times: number[] = [];
+  let refused = 0;
+  const ask = () => {
+    const started = performance.now();
+    const end = (isFine: boolean) => {
+      times.push(performance.now() - started);
+      if (!isFine) refused++;
+    };
+    request(workerData, { agent }, (response) => {
+      response.resume().once('end', () => end(response.statusCode === 200));
+    })
+      .once('error', () => end(false))
+      .end();
+  };
+  const asking = setInterval(ask, EVERY_MS);
+  parentPort!.once('message', async () => {
+    clearInterval(asking);
+    // The last one may be on its way.
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    agent.destroy();
+    times.sort((a, b) => a - b);
+    const p99 = times[Math.floor(times.length * 0.99)] ?? NaN;
+    parentPort!.postMessage({ slowest: times.at(-1) ?? NaN, p99, count: times.length, refused });
+  });
+}

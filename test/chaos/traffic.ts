@@ -1,0 +1,111 @@
+/**
+ * Clients in a thread of their own, so that what they measure is not what this thread is busy with. Each request can be
+ * told from every other, by its `X-Request-Id` and by its features.
+ */
+import { Worker } from 'node:worker_threads';
+import { PATIENT } from '../support/client.js';
+
+export interface TrafficOptions {
+  url: string;
+  path?: string;
+  token?: string;
+  connections: number;
+  /**
+   * Requests a second, whether or not those before are answered; what finds no connection free waits for one, and its
+   * latency counts from when it was meant. Without it each connection sends its next when it has its answer.
+   */
+  rate?: number;
+  /** Before the first number: its requests are `<name>-0`, `<name>-1` … With it, bodies of answers are kept. */
+  name?: string;
+  /** The next number, where another traffic of this name went before. */
+  firstNumber?: number;
+  /** Every request has an `Idempotency-Key`: its `X-Request-Id`. */
+  keyed?: boolean;
+  /** What is sent instead of a patient: a text, in which `{n}` is the number. */
+  body?: string;
+  /** Sent with `X-Forwarded-For`, in which `{high}` and `{low}` are the number's thousands and the rest. */
+  from?: string;
+  /** A connection rests for so long after an answer that is no 200. */
+  restMs?: number;
+  /** So long after the end an answer is waited for. */
+  patienceMs?: number;
+}
+
+/** What became of one request. */
+export interface Exchange {
+  number: number;
+  /** Milliseconds since 1970, with fractions: when it was meant to be sent, and when it was answered or broke off. */
+  meantAt: number;
+  endedAt: number;
+  /** 0 where the connection broke before a whole answer. */
+  status: number;
+  /** The answer, where they are kept. */
+  body: string;
+}
+
+export interface Exchanges {
+  list: Exchange[];
+  /** Meant to be sent, but not before the end. */
+  unsent: number;
+  /** 503 (or 429) without `Retry-After`. */
+  withoutRetryAfter: number;
+}
+
+export interface Traffic {
+  /** How many were answered with 200 so far, a moment ago. */
+  answered(): number;
+  stop(): Promise<Exchanges>;
+}
+
+/** Features that belong to this number alone. */
+export function patient(number: number): Record<string, number> {
+  return { ...PATIENT, age: 20 + (number % 80), creatinine_phosphokinase: number };
+}
+
+export const now = () => performance.timeOrigin + performance.now();
+
+export function startTraffic(options: TrafficOptions): Traffic {
+  const answered = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(new URL('./traffic-worker.js', import.meta.url), {
+    workerData: { ...options, answered },
+  });
+  const result = new Promise<Exchanges>((resolve, reject) => {
+    worker.once('message', ({ columns, bodies, ...others }) => {
+      const { number, meantAt, endedAt, status } = columns as Record<string, Float64Array>;
+      const list = Array.from(number!, (_, index) => ({
+        number: number![index]!,
+        meantAt: meantAt![index]!,
+        endedAt: endedAt![index]!,
+        status: status![index]!,
+        body: (bodies as string[])[index] ?? '',
+      }));
+      resolve({ list, ...others } as Exchanges);
+    });
+    worker.once('error', reject);
+  });
+  // Waited for only at the end; until then nobody listens.
+  result.catch(() => undefined);
+  return {
+    answered: () => Atomics.load(answered, 0),
+    stop: () => {
+      worker.postMessage('stop');
+      return result;
+    },
+  };
+}
+
+/** Runs it for so long. */
+export async function traffic(options: TrafficOptions, seconds: number): Promise<Exchanges> {
+  const running = startTraffic(options);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  return running.stop();
+}
+
+/** Of the latencies from when they were meant, in milliseconds; NaN where there are none. */
+export function latencyAt(share: number, list: readonly Exchange[]): number {
+  const sorted = Float64Array.from(list, ({ meantAt, endedAt }) => endedAt - meantAt).toSorted();
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+}
+
+export const withStatus = (list: readonly Exchange[], ...statuses: number[]) =>
+  list.filter(({ status }) => statuses.includes(status));
