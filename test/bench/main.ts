@@ -1,143 +1,139 @@
 /**
- * `npm run bench`: requests per second and latency of POST /predict, side by side in one run.
+ * `npm run bench`: POST /predict of the heart-failure model, Foretell beside what one would pick instead, in one run.
  *
  * The variants take turns, round after round, so that what else the machine does falls on all of them; each figure
- * is the median of its rounds. `--quick` makes the rounds short, to see that everything runs.
+ * is the median of its rounds. A peer that cannot be installed or started is named with the reason, and the rest is
+ * measured. Progress on standard error, the tables on standard output.
  */
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import pg from 'pg';
-import { startApi, type ApiProcess } from '../support/api-process.js';
-import { PATIENT } from '../support/client.js';
-import { openBenchDatabase } from './bench-database.js';
-import { load, type Figures } from './load.js';
+import { availableParallelism, cpus } from 'node:os';
+import { Command, InvalidArgumentError } from 'commander';
+import { openBenchDatabase, type BenchDatabase } from './bench-database.js';
+import { coldStart } from './cold-start.js';
+import { LimitRounds } from './limit-rounds.js';
+import { load } from './load.js';
+import { comparison, goals, limitsTable } from './report.js';
+import { Measurement, Samples } from './rounds.js';
+import { createBenchUser, startVariant, VARIANTS, type Variant, type VariantName } from './variants.js';
 
-const QUICK = process.argv.includes('--quick');
-const ROUNDS = QUICK ? 1 : 5;
-const SECONDS = QUICK ? 1 : 4;
-const CONNECTIONS = [1, 16, 64];
-const JWT_SECRET = 'a secret for the bench alone, of 32 bytes or more';
+const NAMES = Object.keys(VARIANTS) as VariantName[];
 
-const PREDICTION = { path: '/predict', body: JSON.stringify(PATIENT) };
-
-const progress = (text: string) => process.stderr.write(`${text}\n`);
-const script = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-const database = await openBenchDatabase();
-const stopping: (() => Promise<unknown>)[] = [];
-try {
-  await bench();
-} finally {
-  for (const stop of stopping.toReversed()) await stop();
-  await database.close();
+const options = new Command('bench')
+  .description('Foretell, its peers and its limits, side by side in one run.')
+  .option('--only <names...>', `some of ${NAMES.join(', ')}`)
+  .option('--connections <counts...>', 'how many callers at once', (value, all: number[] = []) => [
+    ...all,
+    count(value),
+  ])
+  .option('--rounds <count>', 'how often each is measured', count)
+  .option('--seconds <count>', 'how long each time', count)
+  .option('--quick', 'one short round, to see that everything runs')
+  .option('--no-limits', 'neither ONNX Runtime nor PostgreSQL alone, nor a cold start')
+  .parse()
+  .opts<{
+    only?: string[];
+    connections?: number[];
+    rounds?: number;
+    seconds?: number;
+    quick?: true;
+    limits: boolean;
+  }>();
+const CONNECTIONS = options.connections ?? [1, 16, 64, 256];
+const ROUNDS = options.rounds ?? (options.quick ? 1 : 3);
+const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
+const CHOSEN = (options.only ?? NAMES) as VariantName[];
+const strangers = CHOSEN.filter((name) => !NAMES.includes(name));
+if (strangers.length > 0) {
+  console.error(`There is no ${strangers.join(', ')}. There are: ${NAMES.join(', ')}.`);
+  process.exit(2);
 }
 
-async function bench(): Promise<void> {
-  const environment = { DATABASE_URL: database.url, JWT_SECRET };
-  const start = async (name: string, extra: object = {}): Promise<ApiProcess> => {
-    const api = await startApi(
-      { ...environment, ...extra },
-      name === 'recorded' ? {} : { script: script(name) },
-    );
-    stopping.push(api.stop);
-    return api;
-  };
-  const apis = {
-    recorded: await start('recorded'),
-    unrecorded: await start('unrecorded'),
-    'one commit each, on Express': await start('one-commit-each'),
-  };
-  const token = await createToken(apis.recorded);
+const startedAt = performance.now();
+const progress = (text: string) =>
+  process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
 
-  const rounds = new Map<string, Figures[]>();
+// An interrupted bench ends what it started.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopAll().finally(() => process.exit(1)));
+}
+const stopping: (() => Promise<unknown>)[] = [];
+// The tutorial has a connection for each thread; the statement that records is read back from PostgreSQL.
+const database = await openBenchDatabase({ max_connections: '200', track_activity_query_size: '16384' });
+stopping.push(() => database.close());
+try {
+  await bench(database);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  await stopAll();
+}
+
+async function bench({ url: databaseUrl, folder, createDatabase }: BenchDatabase): Promise<void> {
+  const token = await createBenchUser(databaseUrl);
+  const measurement = await Measurement.open(databaseUrl);
+  stopping.push(() => measurement.close());
+  const variants: Variant[] = [];
+  const absent: string[] = [];
+  for (const name of NAMES.filter((each) => CHOSEN.includes(each))) {
+    try {
+      progress(`${VARIANTS[name]}: starting`);
+      const variant = await startVariant(name, { databaseUrl, token, folder, createDatabase, progress });
+      stopping.push(() => variant.stop());
+      variants.push(variant);
+    } catch (error) {
+      absent.push(`${VARIANTS[name]} is not measured: ${reasonOf(error)}`);
+      progress(absent.at(-1)!);
+    }
+  }
+  if (variants.length === 0) throw new Error('nothing to measure');
+  progress('every one of them says 0.5124506; warming up');
+  for (const { target } of variants)
+    await load({ ...target, connections: 16, seconds: options.quick ? 0.5 : 2 });
+
+  const samples = new Samples();
+  const limits = new LimitRounds(databaseUrl, SECONDS, progress);
   for (let round = 1; round <= ROUNDS; round++) {
     for (const connections of CONNECTIONS) {
-      for (const [name, api] of Object.entries(apis)) {
-        const figures = await load({ url: api.url, token, connections, seconds: SECONDS, ...PREDICTION });
-        const key = `${name} ${connections}`;
-        rounds.set(key, [...(rounds.get(key) ?? []), figures]);
+      for (const variant of variants) {
+        const sample = await measurement.run(variant, connections, SECONDS);
+        samples.add(variant.name, connections, sample);
         progress(
-          `round ${round}/${ROUNDS}  ${connections} connections  ${name}: ${Math.round(figures.perSecond)}/s`,
+          `round ${round}/${ROUNDS}  ${connections} connections  ${VARIANTS[variant.name]}: ` +
+            `${Math.round(sample.perSecond)}/s, p50 ${sample.p50.toFixed(2)} ms`,
         );
+        if (options.limits && sample.rowsPerCommit) await limits.statement(connections, sample.rowsPerCommit);
       }
     }
-  }
-  const summary = (name: string, connections: number): Omit<Figures, 'count'> => {
-    const all = rounds.get(`${name} ${connections}`)!;
-    return {
-      perSecond: median(all.map(({ perSecond }) => perSecond)),
-      p50: median(all.map(({ p50 }) => p50)),
-      p99: median(all.map(({ p99 }) => p99)),
-    };
-  };
-
-  console.log(
-    '| connections | variant | requests/s | p50 ms | p99 ms | of unrecorded | times one commit each |',
-  );
-  console.log('|---|---|---|---|---|---|---|');
-  for (const connections of CONNECTIONS) {
-    const unrecorded = summary('unrecorded', connections).perSecond;
-    const single = summary('one commit each, on Express', connections).perSecond;
-    for (const name of Object.keys(apis)) {
-      const { perSecond, p50, p99 } = summary(name, connections);
-      console.log(
-        `| ${connections} | ${name} | ${Math.round(perSecond)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} ` +
-          `| ${((perSecond / unrecorded) * 100).toFixed(0)} % | ${(perSecond / single).toFixed(1)} |`,
-      );
-    }
+    if (options.limits) await limits.others();
   }
 
-  const commit = await bareCommit();
-  const added = summary('recorded', 1).p50 - summary('unrecorded', 1).p50;
+  console.log(comparison(samples, CONNECTIONS));
+  if (absent.length > 0) console.log(`\n${absent.map((reason) => `- ${reason}`).join('\n')}`);
+  if (options.limits) console.log(`\n${limitsTable(samples, limits.figures())}`);
+  console.log(`\n${goals(samples, options.limits ? limits.figures().bareCommitMs : undefined)}`);
+  if (options.limits) {
+    const seconds = await coldStart(folder);
+    console.log(`\nCold start on an initialised database, to the first prediction: ${seconds.toFixed(2)} s.`);
+  }
   console.log(
-    `\nAt one connection the record adds ${added.toFixed(2)} ms (p50); a bare commit takes ${commit.toFixed(2)} ms.`,
-  );
-  console.log(
-    `Cold start on an initialised database, to the first answered prediction: ${(await coldStart()).toFixed(2)} s.`,
+    `\n${availableParallelism()} cores (${cpus()[0]?.model.trim()}), Node ${process.version}, median of ${ROUNDS} ` +
+      `interleaved rounds of ${SECONDS} s.`,
   );
 }
 
-async function createToken(api: ApiProcess): Promise<string> {
-  const body = JSON.stringify({ username: 'bench', password: 'bench', email: 'bench@example.org' });
-  const headers = { 'content-type': 'application/json' };
-  await fetch(`${api.url}/register-user`, { method: 'POST', headers, body });
-  const response = await fetch(`${api.url}/token`, { method: 'POST', headers, body });
-  return ((await response.json()) as { token: string }).token;
+async function stopAll(): Promise<void> {
+  for (const stop of stopping.splice(0).toReversed()) await stop();
 }
 
-/** One row in, one commit, over a connection of its own. */
-async function bareCommit(): Promise<number> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query('CREATE TABLE IF NOT EXISTS bare_commit (body jsonb)');
-  const times: number[] = [];
-  for (let index = 0; index < (QUICK ? 300 : 2000); index++) {
-    const started = performance.now();
-    await client.query({ name: 'bare', text: 'INSERT INTO bare_commit VALUES ($1)', values: [PATIENT] });
-    times.push(performance.now() - started);
-  }
-  await client.query('DROP TABLE bare_commit');
-  await client.end();
-  return median(times);
+function count(value: string): number {
+  const number = Number(value);
+  if (!(number > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
 }
 
-/** Process start, embedded PostgreSQL start, model load, one prediction: with a data folder that exists already. */
-async function coldStart(): Promise<number> {
-  const folder = join(database.folder, 'cold');
-  const environment = { DATA_DIR: folder, JWT_SECRET };
-  const first = await startApi(environment);
-  const token = await createToken(first);
-  await first.stop();
-  const started = performance.now();
-  const second = await startApi(environment);
-  const response = await fetch(`${second.url}/predict`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify(PATIENT),
-  });
-  if (!response.ok) throw new Error(`cold start: ${response.status}`);
-  const seconds = (performance.now() - started) / 1000;
-  await second.stop();
-  return seconds;
+/** What a program said last of an error, out of all that it said. */
+function reasonOf(error: unknown): string {
+  const lines = (error as Error).message.split('\n').filter((line) => line.trim() !== '');
+  const last = lines.slice(1).findLast((line) => /error/i.test(line)) ?? '';
+  return `${lines[0]} ${last}`.trim();
 }

@@ -15,8 +15,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { checkAgreement } from './agreement.js';
 import { generate, TABLE_NAMES, type TableName } from './generate.js';
-import { measuredRun, type Run } from './measured-run.js';
-import { installMlflow, type Mlflow } from './peers.js';
+import { measuredRun, type Run } from '../measured-run.js';
+import { installMlflow, type Mlflow } from '../mlflow.js';
 
 const { values: options } = parseArgs({
   options: {

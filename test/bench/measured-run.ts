@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { processorSeconds, processTree, readProc } from './process-tree.js';
 
 const SAMPLE_EVERY_MS = 50;
-/** Linux counts processor time in hundredths of a second (`getconf CLK_TCK`). */
-const TICKS_PER_SECOND = 100;
 const KEPT_OUTPUT = 4_000;
 
 export interface Run {
@@ -43,54 +41,31 @@ export async function measuredRun(
   return { seconds, cpuSeconds: usage.cpuSeconds(), peakMb: usage.peakKb / 1024, stdout };
 }
 
-/** What /proc says of a process and all that it started. A process ends between two readings as it likes. */
+/** What /proc says of a process and all that it started. */
 class TreeUsage {
   peakKb = 0;
-  private readonly ticks = new Map<number, number>();
+  private readonly seconds = new Map<number, number>();
 
   constructor(private readonly root: number) {}
 
   sample(): void {
     let together = 0;
-    for (const pid of descendants(this.root)) {
-      const status = read(`/proc/${pid}/status`);
+    for (const pid of processTree(this.root)) {
+      const status = readProc(`${pid}/status`);
       together += kilobytes(status, 'VmRSS');
       // The kernel's own high-water mark of one process, which no sample can miss.
       this.peakKb = Math.max(this.peakKb, kilobytes(status, 'VmHWM'));
-      const fields = read(`/proc/${pid}/stat`).split(') ').at(-1)!.split(' ');
-      if (fields.length > 12) this.ticks.set(pid, Number(fields[11]) + Number(fields[12]));
+      const seconds = processorSeconds(pid);
+      if (seconds !== undefined) this.seconds.set(pid, seconds);
     }
     this.peakKb = Math.max(this.peakKb, together);
   }
 
   cpuSeconds(): number {
-    return [...this.ticks.values()].reduce((sum, ticks) => sum + ticks, 0) / TICKS_PER_SECOND;
+    return [...this.seconds.values()].reduce((sum, seconds) => sum + seconds, 0);
   }
 }
 
 function kilobytes(status: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
-}
-
-function descendants(pid: number): number[] {
-  const children = threads(pid).flatMap((thread) =>
-    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
-  );
-  return [pid, ...children.flatMap(descendants)];
-}
-
-function threads(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`);
-  } catch {
-    return [];
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }
