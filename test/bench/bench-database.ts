@@ -24,7 +24,7 @@ export async function openBenchDatabase(settings: Record<string, string> = {}): 
     createDatabase: async (name) => {
       const client = new pg.Client({ connectionString: url });
       await client.connect();
-      await client.query(`CREATE DATABASE ${name}`).finally(() => client.end());
+      await client.query(`CREATE DATABASE "${name}"`).finally(() => client.end());
       return Object.assign(new URL(url), { pathname: `/${name}` }).href;
     },
     close: async () => {

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import ort from 'onnxruntime-node';
 import pg from 'pg';
+import { BinaryArrays } from '#libs/database';
+import type { PredictionRecord } from '#libs/audit';
+import { insertOf } from '../../libs/audit/src/record-statements.js';
 import { PATIENT } from '../support/client.js';
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
@@ -48,60 +51,61 @@ export async function bareOnnx(rowsPerRun: number, seconds: number): Promise<num
   return (runs * rowsPerRun) / elapsed;
 }
 
-/** The last of the service's statements that recorded, and rows for it as they were recorded. */
-export class RecordStatement {
+/**
+ * The record over one connection that does nothing else, as the service's recorder has: the statement of the recorder
+ * itself in a loop of ours, and pgbench, where it is on the PATH, with the same rows from a table beside, so that none
+ * has to be sent and read.
+ */
+export class RecordLimit {
+  readonly hasPgbench = spawnSync('pgbench', ['--version']).status === 0;
+
   private constructor(
     private readonly databaseUrl: string,
-    private readonly text: string,
-    private readonly row: string,
+    private readonly record: PredictionRecord,
   ) {}
 
-  /** Which program runs it. */
-  readonly program =
-    spawnSync('pgbench', ['--version']).status === 0 ? 'pgbench' : 'a loop of our own (no pgbench on PATH)';
-
-  /** As PostgreSQL has it at the moment: its settings must let it keep the whole text. */
-  static async read(databaseUrl: string): Promise<RecordStatement> {
+  /** @throws where nothing has been recorded yet */
+  static async open(databaseUrl: string): Promise<RecordLimit> {
     const client = new pg.Client({ connectionString: databaseUrl });
     await client.connect();
     try {
-      const statements = await client.query<{ query: string }>(
-        `SELECT query FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid()
-           AND query LIKE '%json_to_recordset($1)%' AND query LIKE '%INTO requests%'
-         ORDER BY query_start DESC LIMIT 1`,
-      );
-      const rows = await client.query<{ row: string }>(
-        `SELECT (to_jsonb(requests) || to_jsonb(responses)
-                 - '{id,request_id,created_datetime,updated_datetime}'::text[])::text AS row
-         FROM requests JOIN responses ON responses.request_id = requests.id ORDER BY requests.id DESC LIMIT 1`,
-      );
-      if (statements.rows.length === 0 || rows.rows.length === 0)
-        throw new Error('nothing has been recorded yet');
-      return new RecordStatement(databaseUrl, statements.rows[0]!.query, rows.rows[0]!.row);
+      await client.query(`
+        CREATE TABLE IF NOT EXISTS bench_rows AS
+        SELECT user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns,
+               status_code, output, duration_ms
+        FROM (SELECT * FROM requests ORDER BY id DESC LIMIT 1) AS request
+        JOIN responses ON responses.request_id = request.id, generate_series(1, ${MOST_ROWS})`);
+      const { rows } = await client.query('SELECT *, input::text, output::text FROM bench_rows LIMIT 1');
+      const [row] = rows as Record<string, never>[];
+      return new RecordLimit(databaseUrl, {
+        userId: row!.user_id!,
+        requestUuid: row!.request_uuid!,
+        model: row!.model!,
+        modelVersion: row!.model_version!,
+        dialect: row!.dialect!,
+        input: row!.input!,
+        rowCount: row!.row_count!,
+        ignoredColumns: row!.ignored_columns!,
+        statusCode: row!.status_code!,
+        output: row!.output!,
+        durationMs: row!.duration_ms!,
+      });
     } finally {
       await client.end();
     }
   }
 
-  /** One connection that does nothing else, as the service's recorder has. @returns rows a second */
-  async run(rowsPerCommit: number, seconds: number): Promise<number> {
-    const rows = `[${Array.from({ length: rowsPerCommit }, () => this.row).join(',')}]`;
-    return this.program === 'pgbench'
-      ? rowsPerCommit * (await this.pgbench(rows, seconds))
-      : rowsPerCommit * (await this.loop(rows, seconds));
-  }
-
-  private async pgbench(rows: string, seconds: number): Promise<number> {
+  /** @returns rows a second */
+  async pgbench(rowsPerCommit: number, seconds: number): Promise<number> {
     const { hostname, port, username, password, pathname } = new URL(this.databaseUrl);
     const folder = mkdtempSync(join(tmpdir(), 'foretell-pgbench-'));
     try {
       const script = join(folder, 'record.sql');
-      writeFileSync(script, `${this.text.replaceAll('$1', ':rows')};\n`);
+      writeFileSync(script, pgbenchScript(rowsPerCommit));
       const duration = String(Math.max(1, Math.round(seconds)));
       const { stdout } = await promisify(execFile)(
         'pgbench',
-        ['-n', '-c', '1', '-M', 'prepared', '-T', duration, '-D', `rows=${rows}`, '-f', script],
+        ['-n', '-c', '1', '-M', 'prepared', '-T', duration, '-f', script],
         {
           env: {
             PATH: process.env.PATH,
@@ -113,24 +117,41 @@ export class RecordStatement {
           },
         },
       );
-      return Number(/tps = ([\d.]+)/.exec(stdout)![1]);
+      return Number(/tps = ([\d.]+)/.exec(stdout)![1]) * rowsPerCommit;
     } finally {
       rmSync(folder, { recursive: true });
     }
   }
 
-  private async loop(rows: string, seconds: number): Promise<number> {
+  /** @returns rows a second */
+  async loop(rowsPerCommit: number, seconds: number): Promise<number> {
+    const records = Array.from({ length: rowsPerCommit }, () => this.record);
+    const statement = insertOf(records, new BinaryArrays());
     const client = new pg.Client({ connectionString: this.databaseUrl });
     await client.connect();
     try {
       let commits = 0;
       const started = performance.now();
-      for (; performance.now() - started < seconds * 1000; commits++) {
-        await client.query({ name: 'record', text: this.text, values: [rows] });
-      }
-      return commits / ((performance.now() - started) / 1000);
+      for (; performance.now() - started < seconds * 1000; commits++) await client.query(statement);
+      return (commits * rowsPerCommit) / ((performance.now() - started) / 1000);
     } finally {
       await client.end();
     }
   }
 }
+
+/** The recorder's largest batch. */
+const MOST_ROWS = 500;
+
+const pgbenchScript = (rowsPerCommit: number) => `
+WITH record AS MATERIALIZED (
+  SELECT nextval('requests_id_seq') AS id, * FROM (SELECT * FROM bench_rows LIMIT ${rowsPerCommit}) AS bench_rows
+), request AS (
+  INSERT INTO requests (id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns)
+  SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns FROM record
+), response AS (
+  INSERT INTO responses (request_id, status_code, output, duration_ms)
+  SELECT id, status_code, output, duration_ms FROM record
+)
+SELECT id FROM record ORDER BY id;
+`;

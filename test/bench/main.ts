@@ -56,8 +56,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void stopAll().finally(() => process.exit(1)));
 }
 const stopping: (() => Promise<unknown>)[] = [];
-// The tutorial has a connection for each thread; the statement that records is read back from PostgreSQL.
-const database = await openBenchDatabase({ max_connections: '200', track_activity_query_size: '16384' });
+// The tutorial has a connection for each of its threads.
+const database = await openBenchDatabase({ max_connections: '200' });
 stopping.push(() => database.close());
 try {
   await bench(database);
@@ -101,7 +101,7 @@ async function bench({ url: databaseUrl, folder, createDatabase }: BenchDatabase
           `round ${round}/${ROUNDS}  ${connections} connections  ${VARIANTS[variant.name]}: ` +
             `${Math.round(sample.perSecond)}/s, p50 ${sample.p50.toFixed(2)} ms`,
         );
-        if (options.limits && sample.rowsPerCommit) await limits.statement(connections, sample.rowsPerCommit);
+        if (options.limits && sample.rowsPerCommit) await limits.record(connections, sample.rowsPerCommit);
       }
     }
     if (options.limits) await limits.others();

@@ -1,15 +1,7 @@
 /** What a run found, as Markdown. */
+import type { Limits } from './limit-rounds.js';
 import type { Samples } from './rounds.js';
 import { UNRECORDING_PEERS, VARIANTS, type VariantName } from './variants.js';
-
-export interface Limits {
-  /** p50 of a bare commit, in ms. */
-  bareCommitMs: number;
-  /** The record's own statement over one connection. */
-  statement: { program: string; of: { connections: number; rowsPerCommit: number; perSecond: number }[] };
-  /** Rows a second in one thread. */
-  onnx: { rowsPerRun: number; perSecond: number }[];
-}
 
 const NAMES = Object.keys(VARIANTS) as VariantName[];
 const GOALS_AT = 64;
@@ -59,16 +51,16 @@ export function comparison(samples: Samples, connectionCounts: readonly number[]
   );
 }
 
-export function limitsTable(samples: Samples, { bareCommitMs, statement, onnx }: Limits): string {
+export function limitsTable(samples: Samples, { bareCommitMs, record, onnx }: Limits): string {
   const rows = [
     ...onnx.map(({ rowsPerRun, perSecond }) => [
       `bare ONNX Runtime, one thread, ${rowsPerRun} ${rowsPerRun === 1 ? 'row' : 'rows'} a run`,
       `${Math.round(perSecond)} rows/s`,
     ]),
-    ...statement.of.map(({ connections, rowsPerCommit, perSecond }) => {
+    ...record.map(({ connections, way, rowsPerCommit, perSecond }) => {
       const recorded = samples.median('recorded', connections)!.perSecond;
       return [
-        `the record's statement, ${rowsPerCommit} rows a commit as at ${connections} connections, by ${statement.program}`,
+        `${way}, ${rowsPerCommit} rows a commit as at ${connections} connections`,
         `${Math.round(perSecond)} rows/s; recorded reaches ${((recorded / perSecond) * 100).toFixed(0)} % of it`,
       ];
     }),
