@@ -4,11 +4,15 @@ import { createDataSource, poolOf } from '#libs/database';
 import type { DataSource } from 'typeorm';
 
 const PAGE = 100;
+/** Nobody waits longer for a page. */
+const TIMEOUT_MS = 20_000;
+const CANCELLED = '57014';
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface Explained {
   question: string;
   rows: number;
+  /** Infinity where it was not answered in time. */
   ms: number;
   /** Of 8 KB, found in memory or read. */
   blocks: number;
@@ -29,7 +33,7 @@ export async function explainQuestions(url: string, progress: (text: string) => 
     for (const [question, ask] of Object.entries(questions(dataSource))) {
       const statement = await captured(dataSource, ask);
       explained.push(await explain(dataSource, question, statement));
-      progress(`  ${question}: ${explained.at(-1)!.ms.toFixed(1)} ms`);
+      progress(`  ${question}: ${shownMs(explained.at(-1)!)} ms`);
     }
     return explained;
   } finally {
@@ -68,6 +72,8 @@ function questions(dataSource: DataSource): Record<string, () => Promise<unknown
   };
 }
 
+export const shownMs = ({ ms }: Explained) => (ms === Infinity ? `over ${TIMEOUT_MS}` : ms.toFixed(1));
+
 class Captured extends Error {}
 
 /** The statement that a question becomes; it is not run. */
@@ -92,29 +98,39 @@ async function captured(dataSource: DataSource, ask: () => Promise<unknown>): Pr
   return statement!;
 }
 
-/** Run twice: the second time what it needs is in memory as far as it fits, as with a question asked often. */
+/**
+ * Run twice: the second time what it needs is in memory as far as it fits, as with a question asked often. A question
+ * that is not answered in time has the plan that PostgreSQL meant to follow, and no figures.
+ */
 async function explain(
   dataSource: DataSource,
   question: string,
   { text, values }: Statement,
 ): Promise<Explained> {
-  const run = async (format: string) => {
-    const { rows } = await poolOf(dataSource).query({
-      text: `EXPLAIN (ANALYZE, BUFFERS, FORMAT ${format}) ${text}`,
-      values,
-    });
-    return rows as Record<string, never>[];
+  const client = await poolOf(dataSource).connect();
+  const run = async (options: string) => {
+    const { rows } = await client.query({ text: `EXPLAIN (${options}) ${text}`, values });
+    return (rows as Record<string, never>[]).map((row) => row['QUERY PLAN']);
   };
-  const plan = (await run('text')).map((row) => row['QUERY PLAN']).join('\n');
-  const [{ 'QUERY PLAN': [told] } = {} as never] = (await run('json')) as never as [{ 'QUERY PLAN': [Told] }];
-  return {
-    question,
-    rows: told.Plan['Actual Rows'],
-    ms: told['Planning Time'] + told['Execution Time'],
-    blocks: told.Plan['Shared Hit Blocks'] + told.Plan['Shared Read Blocks'],
-    scans: scansOf(told.Plan),
-    plan,
-  };
+  try {
+    await client.query(`SET statement_timeout = ${TIMEOUT_MS}`);
+    const plan = (await run('ANALYZE, BUFFERS')).join('\n');
+    const [[told]] = (await run('ANALYZE, BUFFERS, FORMAT json')) as never as [[Told]];
+    return {
+      question,
+      rows: told.Plan['Actual Rows'],
+      ms: told['Planning Time'] + told['Execution Time'],
+      blocks: told.Plan['Shared Hit Blocks'] + told.Plan['Shared Read Blocks'],
+      scans: scansOf(told.Plan),
+      plan,
+    };
+  } catch (error) {
+    if ((error as { code?: string }).code !== CANCELLED) throw error;
+    const plan = (await run('COSTS')).join('\n');
+    return { question, rows: NaN, ms: Infinity, blocks: NaN, scans: 'not found in time', plan };
+  } finally {
+    client.release();
+  }
 }
 
 interface Told {

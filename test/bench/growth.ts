@@ -9,7 +9,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
 import { startApi } from '../support/api-process.js';
 import { call, PATIENT } from '../support/client.js';
-import { explainQuestions } from './analysts-questions.js';
+import { explainQuestions, shownMs } from './analysts-questions.js';
 import { migrateDatabase, openBenchDatabase } from './bench-database.js';
 import { fillRecord, fillUsers, tableSizes } from './generated-record.js';
 import { load, type Figures, type LoadTarget } from './load.js';
@@ -110,13 +110,7 @@ async function bench(): Promise<void> {
   console.log(
     `\n${table(
       ['question', 'rows', 'ms', 'blocks read or found', 'found by'],
-      answers.map(({ question, rows: found, ms, blocks, scans }) => [
-        question,
-        found,
-        ms.toFixed(1),
-        blocks,
-        scans,
-      ]),
+      answers.map((answer) => [answer.question, answer.rows, shownMs(answer), answer.blocks, answer.scans]),
     )}`,
   );
   if (!options.plans) return;

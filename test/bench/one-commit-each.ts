@@ -48,7 +48,7 @@ class PredictController {
     const { probabilities } = prediction as ClassPrediction;
     const output = { yhat_prob: formatFloat32(probabilities[1]!), yhat: probabilities[1]! > 0.5 ? '1' : '0' };
     await dataSource.transaction(async (manager) => {
-      const request = await manager.getRepository(PredictionRequest).save({
+      const { identifiers } = await manager.getRepository(PredictionRequest).insert({
         userId: user.id,
         input: features,
         requestUuid: crypto.randomUUID(),
@@ -56,9 +56,10 @@ class PredictController {
         modelVersion: model.version,
         dialect: 'plain',
       });
+      const requestId = identifiers[0]!.id as string;
       await manager
         .getRepository(PredictionResponse)
-        .save({ request, output, statusCode: 200, durationMs: 0 });
+        .insert({ requestId, output, statusCode: 200, durationMs: 0 });
     });
     return output;
   }
