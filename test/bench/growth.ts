@@ -35,7 +35,7 @@ const options = new Command('bench:growth')
   }>();
 const ROWS = options.quick ? [0, 50_000] : options.rows;
 const USERS = options.quick ? 1_000 : options.users;
-const ROUNDS = options.rounds ?? (options.quick ? 1 : 5);
+const ROUNDS = options.rounds ?? (options.quick ? 1 : 3);
 const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
 const CONNECTIONS = 64;
 
