@@ -7,6 +7,7 @@ import { createToken, PEERS, startPeer, type PeerContext, type PeerName } from '
 /** In the order of the table. */
 export const VARIANTS = {
   recorded: 'Foretell, recorded',
+  'two-processes': 'Foretell, recorded, WEB_CONCURRENCY=2',
   async: 'Foretell, AUDIT_MODE=async',
   unrecorded: 'Foretell, unrecorded',
   'one-commit-each': 'Nest on Express, one commit each',
@@ -70,6 +71,7 @@ async function startOurs(name: Exclude<VariantName, PeerName>, { databaseUrl, to
     DATABASE_URL: databaseUrl,
     ...TOKENS,
     ...(name === 'async' && { AUDIT_MODE: 'async' }),
+    ...(name === 'two-processes' && { WEB_CONCURRENCY: '2' }),
   };
   const scripts: Partial<Record<VariantName, string>> = {
     unrecorded: 'unrecorded.js',
