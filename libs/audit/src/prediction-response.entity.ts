@@ -6,7 +6,7 @@ import { PredictionRequest } from './prediction-request.entity.js';
 @ForeignKey(() => PredictionRequest, ['requestId', 'createdDatetime'], ['id', 'createdDatetime'], {
   name: 'responses_request_id_fkey',
 })
-@Index('responses_refused_idx', ['requestId'], { where: 'status_code <> 200' })
+@Index('responses_refused_idx', ['statusCode', 'requestId'], { where: 'status_code <> 200' })
 export class PredictionResponse {
   @Column('bigint')
   @Generated('increment')
