@@ -129,3 +129,15 @@ export const cut: Breakage = {
     return async () => clearInterval(cutting);
   },
 };
+
+/** What was on its way is committed, and nobody hears of it. */
+export const unheard: Breakage = {
+  name: 'its answers lost',
+  begin: async (_, road) => {
+    road.losesAnswers = true;
+    return async () => {
+      road.losesAnswers = false;
+      road.cut();
+    };
+  },
+};

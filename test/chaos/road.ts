@@ -4,6 +4,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 export class Road {
   /** What sets out now arrives so much later, in either direction. */
   delayMs = 0;
+  /** What the server says gets lost, while what it is told arrives. */
+  losesAnswers = false;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -16,8 +18,8 @@ export class Road {
     const target = new URL(url);
     const server = createServer((incoming) => {
       const outgoing = connect(Number(target.port), target.hostname);
-      road.carry(incoming, outgoing);
-      road.carry(outgoing, incoming);
+      road.carry(incoming, outgoing, () => false);
+      road.carry(outgoing, incoming, () => road.losesAnswers);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const entry = new URL(url);
@@ -36,10 +38,11 @@ export class Road {
     this.cut();
   }
 
-  private carry(from: Socket, to: Socket): void {
+  private carry(from: Socket, to: Socket, isLost: () => boolean): void {
     this.sockets.add(from);
     from.setNoDelay(true);
     from.on('data', (chunk) => {
+      if (isLost()) return;
       if (this.delayMs === 0) to.write(chunk);
       else setTimeout(() => to.write(chunk), this.delayMs);
     });

@@ -167,8 +167,8 @@ async function answerFirst(
   });
   const name = 'async';
   const clients = startTraffic({ url: service.url, token, name, connections: CONNECTIONS, restMs: 20 });
-  const { silent, killed, backendKilled, locked, cut } = breakages;
-  for (const breakage of [locked, backendKilled, cut, killed, silent]) {
+  const { silent, killed, backendKilled, locked, cut, unheard } = breakages;
+  for (const breakage of [locked, unheard, backendKilled, cut, killed, silent]) {
     context.progress(`answering first, ${breakage.name} …`);
     await reached(clients.answered, clients.answered() + 200);
     const mend = await breakage.begin(postgres, road);
