@@ -131,13 +131,14 @@ export class ModelRegistry {
 
   /** The newest last; none of a model that is not registered. */
   async versionsOf(name: string): Promise<string[]> {
+    if (!isStorable(name)) return [];
     const versions = await this.versions.find({ where: { name }, select: { version: true } });
     return versions.toSorted(byVersion).map(({ version }) => version);
   }
 
   /** @throws Problem `model-not-found` */
   async find(name: string, version: string): Promise<ModelVersion> {
-    const found = await this.versions.findOneBy({ name, version });
+    const found = isStorable(name + version) && (await this.versions.findOneBy({ name, version }));
     if (!found) throw notFound(name, version);
     return found;
   }
@@ -308,6 +309,11 @@ function refuseOther(registered: ModelVersion, contentSha256: string): void {
     `${name} ${version} is registered with other content (sha256 ${registered.contentSha256}, this is ` +
       `${contentSha256}). A version never changes: give this one another number.`,
   );
+}
+
+/** PostgreSQL has no text with NUL in it, so that nothing can be called so. */
+function isStorable(text: string): boolean {
+  return !text.includes('\0');
 }
 
 function notFound(name: string, version?: string): Problem {

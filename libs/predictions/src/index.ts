@@ -12,6 +12,7 @@ export {
   type Question,
   type RequestHeaders,
 } from './dialects/dialect.js';
+export { refuseDeep } from './json-body.js';
 export { mlflowDialect } from './dialects/mlflow.dialect.js';
 export { namedDialect } from './dialects/named.dialect.js';
 export { oipDialect, oipMetadata } from './dialects/oip.dialect.js';

@@ -37,9 +37,33 @@ function parseWith(parse: (text: string) => unknown, body: Buffer): unknown {
   } catch {
     throw Problem.badRequest('The body is not JSON.');
   }
+  refuseDeep(value);
+  return value;
+}
+
+/** @throws Problem `bad-request` for what is nested deeper than `MAX_DEPTH`. */
+export function refuseDeep(value: unknown): void {
   if (isDeeperThan(MAX_DEPTH, value))
     throw Problem.badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`);
-  return value;
+}
+
+/**
+ * For the record. A number beyond 1.8e308 was read as infinite, which JSON cannot say, and which must not stand there
+ * as the null of a missing value: it is written as "Infinity" or "-Infinity", which no model takes for a number either.
+ */
+export function writeJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (!text.includes('null') || !holdsInfinity(value)) return text;
+  return JSON.stringify(value, (_, each: unknown) => (isInfinity(each) ? String(each) : each));
+}
+
+function isInfinity(value: unknown): boolean {
+  return value === Infinity || value === -Infinity;
+}
+
+function holdsInfinity(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return isInfinity(value);
+  return Object.values(value).some(holdsInfinity);
 }
 
 function isDeeperThan(depth: number, value: unknown): boolean {

@@ -14,7 +14,14 @@ import { Problem, type Actor } from '#libs/errors';
 import { TimeLimitExceeded, TooManyRows, type Coerced, type Model } from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
 import { traced, type Span } from '#libs/observability';
-import type { Dialect, Question, RequestHeaders } from './dialects/dialect.js';
+import {
+  MAX_BAD_VALUES,
+  type BadValue,
+  type Dialect,
+  type Question,
+  type RequestHeaders,
+} from './dialects/dialect.js';
+import { writeJson } from './json-body.js';
 
 export interface PredictionCall {
   actor: Actor;
@@ -133,7 +140,7 @@ export class PredictionsService {
         model: model.name,
         modelVersion: model.version,
         dialect: dialect.name,
-        input: JSON.stringify(input),
+        input: writeJson(input),
         rowCount,
         ignoredColumns,
         statusCode,
@@ -245,10 +252,11 @@ function ignoredIn(coerced: readonly Coerced[]): readonly string[] {
 
 /** @throws Problem as the dialect says it */
 function refuseBadValues(coerced: readonly Coerced[], question: Question): void {
-  if (coerced.every(({ errors }) => errors.length === 0)) return;
-  throw question.refuse(
-    coerced.flatMap(({ errors }, instance) => errors.map((error) => ({ ...error, instance }))),
-  );
+  const bad: BadValue[] = [];
+  for (let instance = 0; instance < coerced.length && bad.length < MAX_BAD_VALUES; instance++) {
+    for (const error of coerced[instance]!.errors) bad.push({ ...error, instance });
+  }
+  if (bad.length > 0) throw question.refuse(bad);
 }
 
 function refusal(problem: Problem, dialect: Dialect, requestId: string): Outcome {

@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { maxHeaderSize, type IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#libs/config';
-import { Problem, type ErrorCode } from '#libs/errors';
+import { Problem } from '#libs/errors';
 import type { Logger } from '#libs/observability';
-import { problemJson, type Dialect } from '#libs/predictions';
+import {
+  mlflowDialect,
+  oipDialect,
+  problemJson,
+  refuseDeep,
+  type Dialect,
+  type ProblemForm,
+} from '#libs/predictions';
 import { arriving, limitArrival } from './arrival.js';
 import type { Draining } from './draining.js';
+import { answerMalformedRequest } from './malformed-request.js';
 import { readBytes } from './read-bytes.js';
 import { UNKNOWN_ROUTE, type RequestDurations } from './request-durations.js';
 import { toProblem } from './to-problem.js';
@@ -32,6 +39,9 @@ declare module 'fastify' {
 /** So long may a body go on arriving after its answer. */
 const LINGER_MS = 1_000;
 
+/** Of the bodies that are a few fields: names, a password, a version. Validating one costs the square of its members. */
+const MAX_FIELDS_BYTES = 16 * 1024;
+
 /** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
 const REQUEST_ID = /^[A-Za-z0-9._:+/=-]{1,128}$/;
 
@@ -46,7 +56,12 @@ export function createFastify(
     trustProxy: config.trustProxy,
     bodyLimit: config.maxBodyBytes,
     /** Of the headers; bodies have limits of their own (arrival.ts). */
-    http: { headersTimeout: 30_000, connectionsCheckingInterval: 5_000 },
+    http: {
+      headersTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
+      // Node's own refusal has no body; ours is in the first hook.
+      requireHostHeader: false,
+    },
     keepAliveTimeout: 65_000,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
@@ -62,14 +77,18 @@ export function createFastify(
       requests.unreadable.with(String(problem.status)).add();
       sendProblem(reply, problem, request.id);
     },
-    clientErrorHandler: (error, socket) => {
-      const status = answerMalformedRequest(error, socket);
-      if (status) requests.unreadable.with(String(status)).add();
-    },
+    clientErrorHandler: (error, socket) =>
+      answerMalformedRequest(error, socket, (status) => requests.unreadable.with(String(status)).add()),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.decorateRequest('isReplay', false);
   parseBodies(fastify);
+  // A client that says it sends no more still waits for its answer; Node would hang up.
+  Object.assign(fastify.server, { httpAllowHalfOpen: true });
+  // Nothing is known to expect but `100-continue`, which Node sees to; it would refuse the rest without a body.
+  fastify.server.on('checkExpectation', (request, response) =>
+    fastify.server.emit('request', request, response),
+  );
   const watchArrival = limitArrival(fastify, (reply, problem) =>
     sendProblem(reply, problem, reply.request.id),
   );
@@ -83,7 +102,9 @@ export function createFastify(
     watchArrival(reply, request.routeOptions.config.body === 'stream');
     reply.header('x-request-id', request.id);
     reply.header('cache-control', 'no-store');
-    done();
+    const { headers, httpVersion } = request.raw;
+    if (headers.host !== undefined || httpVersion === '1.0') done();
+    else sendProblem(reply, Problem.badRequest('The request has no Host header.'), request.id);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     closeUnread(request, reply);
@@ -102,8 +123,7 @@ export function createFastify(
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
-  // A request that is refused before it is routed has no configuration.
-  const form = reply.request.routeOptions?.config?.dialect ?? problemJson;
+  const form = formOf(reply.request);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   reply
     .code(problem.status)
@@ -112,6 +132,14 @@ export function sendProblem(reply: FastifyReply, problem: Problem, requestId: st
     .headers(problem.headers)
     .header('content-type', form.problemType)
     .send(form.writeProblem(problem, requestId));
+}
+
+/** A request that is refused before it is routed, or that leads nowhere, has no configuration. */
+function formOf({ routeOptions, raw: { url = '' } }: FastifyRequest): ProblemForm {
+  const dialect = routeOptions?.config?.dialect;
+  if (dialect) return dialect;
+  if (/^\/v2(?:[/?]|$)/.test(url)) return oipDialect;
+  return /^\/(?:ping|[^?]*\binvocations)\/?(?:\?|$)/.test(url) ? mlflowDialect : problemJson;
 }
 
 /**
@@ -133,18 +161,50 @@ function parseBodies(fastify: FastifyInstance): void {
     // That there is nothing at this path is said by who answers next.
     done(request.is404 ? null : problem);
   };
+  const parseFields = (
+    request: FastifyRequest,
+    body: Buffer,
+    done: (error: Error | null, value?: unknown) => void,
+  ) => {
+    if (body.length > MAX_FIELDS_BYTES) {
+      done(new Problem('body-too-large', `This route takes at most ${MAX_FIELDS_BYTES} bytes.`));
+      return;
+    }
+    parseJson(request, body.toString('utf8'), (error, value?: unknown) => {
+      try {
+        refuseDeep(value);
+        done(error, value);
+      } catch (problem) {
+        done(problem as Problem);
+      }
+    });
+  };
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const wanted = request.routeOptions.config.body;
-    if (wanted === 'stream' || (wanted === 'raw' && !isAccepted(request))) refuse(request, done);
+    if (isEncoded(request)) done(encoded());
+    else if (wanted === 'stream' || (wanted === 'raw' && !isAccepted(request))) refuse(request, done);
     else if (wanted === 'raw') done(null, body);
     else if (body.length === 0) done(null, undefined);
-    else parseJson(request, body.toString('utf8'), done);
+    else parseFields(request, body as Buffer, done);
   });
   fastify.addContentTypeParser('*', (request, stream, done) => {
     const { body, types } = request.routeOptions.config;
     if (body === 'stream' && types?.includes(mediaTypeOf(request))) done(null, arriving(stream));
-    else if (body === 'raw' && isAccepted(request)) readBytes(request, stream, done);
-    else refuse(request, done);
+    else if (body === 'raw' && isAccepted(request)) {
+      if (isEncoded(request)) done(encoded());
+      else readBytes(request, stream, done);
+    } else refuse(request, done);
+  });
+}
+
+/** Compressed, for example. Of a file that is streamed, its first bytes tell. */
+function isEncoded({ headers: { 'content-encoding': encoding = 'identity' } }: FastifyRequest): boolean {
+  return encoding.toLowerCase() !== 'identity';
+}
+
+function encoded(): Problem {
+  return new Problem('unsupported-media-type', 'Send the body as it is, without a Content-Encoding.', {
+    headers: { 'accept-encoding': 'identity' },
   });
 }
 
@@ -183,25 +243,4 @@ function closeUnread({ raw, headers }: FastifyRequest, reply: FastifyReply): voi
     socket.end();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
   };
-}
-
-/** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. @returns the status */
-function answerMalformedRequest(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
-    socket.destroy();
-    return undefined;
-  }
-  const [code, detail]: [ErrorCode, string] =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? ['request-timeout', 'The request did not arrive in time.']
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? ['headers-too-large', 'The headers are too large.']
-        : ['bad-request', 'This is not an HTTP request.'];
-  const problem = new Problem(code, detail);
-  const body = JSON.stringify(problem.toBody(randomUUID()));
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  return problem.status;
 }

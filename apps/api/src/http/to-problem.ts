@@ -15,13 +15,14 @@ const BY_STATUS: Record<number, [ErrorCode, string]> = {
 /** Any error as a `Problem`; one that is nobody's mistake but ours becomes `internal-error`, with the cause kept. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (isUnavailable(error)) return Problem.databaseUnavailable(error);
   const status =
     error instanceof HttpException
       ? error.getStatus()
       : (error as { statusCode?: number } | undefined)?.statusCode;
   const known = status === undefined ? undefined : BY_STATUS[status];
   if (known) return new Problem(...known);
+  // Last, because a client that goes away in the middle of its body is an ECONNRESET as well.
+  if (isUnavailable(error)) return Problem.databaseUnavailable(error);
   return new Problem('internal-error', 'Something failed for a reason of ours. It is in our log.', {
     cause: error,
   });

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import Papa from 'papaparse';
 import { Problem } from '#libs/errors';
-import { quoted, repeatedIn } from './dialect.js';
+import { MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from './dialect.js';
 
 /** A table as pandas splits it. */
 export interface Table {
@@ -10,11 +10,22 @@ export interface Table {
   data: (string | null)[][];
 }
 
-/** RFC 4180 with a header; lines that are empty are no rows. @throws Problem `bad-request` naming the line */
+/** With the header, and what Papa Parse makes of the end of the last line. */
+const MAX_RECORDS = MAX_ROWS + 2;
+
+/**
+ * RFC 4180 with a header; lines that are empty are no rows, but cost as much to read and count like them.
+ * @throws Problem `bad-request` naming the line
+ */
 export function parseCsvBody(body: Buffer): Table {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
   const text = body.toString('utf8').replace(/\r\n?/g, '\n');
-  const { data: records, errors } = Papa.parse<string[]>(text, { delimiter: ',', newline: '\n' });
+  const { data: records, errors } = Papa.parse<string[]>(text, {
+    delimiter: ',',
+    newline: '\n',
+    preview: MAX_RECORDS + 1,
+  });
+  refuseTooManyRows(records.length - MAX_RECORDS + MAX_ROWS);
   const broken = errors.find(({ type }) => type === 'Quotes');
   if (broken) {
     const what =
@@ -47,9 +58,11 @@ function isEmptyLine(record: readonly string[]): boolean {
 
 /** Counted from 1; a quoted cell may hold line breaks. */
 function lineOf(records: readonly string[][], index: number): number {
-  const before = records.slice(0, index).flat();
-  const breaksInCells = before.reduce((sum, cell) => sum + cell.split('\n').length - 1, 0);
-  return index + breaksInCells + 1;
+  let line = index + 1;
+  for (let before = 0; before < index; before++) {
+    for (const cell of records[before]!) if (cell.includes('\n')) line += cell.split('\n').length - 1;
+  }
+  return line;
 }
 
 function counted(count: number, noun: string): string {

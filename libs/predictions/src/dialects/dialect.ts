@@ -65,6 +65,13 @@ export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
   parse: parseJsonBody,
 };
 
+/**
+ * So many rows does one call bring at most, however many bytes it may have: they are read and coerced in one go, in
+ * which nobody else is answered (100 000 of eight columns: 0.3 s).
+ */
+export const MAX_ROWS = 100_000;
+/** So many bad values are looked for: a table that is bad throughout has millions. */
+export const MAX_BAD_VALUES = 10_000;
 const MAX_ERRORS = 100;
 const MAX_NAME_LENGTH = 100;
 
@@ -73,7 +80,8 @@ const MAX_NAME_LENGTH = 100;
  * @param locate where in the body an instance stands, as a JSON Pointer: '' for the body itself, '/instances/3'
  */
 export function refuseValues(errors: readonly BadValue[], locate: (instance: number) => string): Problem {
-  const columns = errors.length === 1 ? '1 column is' : `${errors.length} columns are`;
+  const count = errors.length < MAX_BAD_VALUES ? `${errors.length}` : `At least ${MAX_BAD_VALUES}`;
+  const columns = errors.length === 1 ? '1 column is' : `${count} columns are`;
   const more = errors.length > MAX_ERRORS ? ` The first ${MAX_ERRORS} are named.` : '';
   return Problem.badRequest(
     `${columns} missing or not convertible.${more}`,
@@ -87,6 +95,12 @@ export function refuseValues(errors: readonly BadValue[], locate: (instance: num
 /** The column that a pointer beginning at the instance names. */
 export function columnOf({ pointer }: FieldError): string {
   return decodeURIComponent(pointer.slice('#/'.length)).replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+/** @throws Problem `bad-request` */
+export function refuseTooManyRows(count: number): void {
+  if (count <= MAX_ROWS) return;
+  throw Problem.badRequest(`One call takes at most ${MAX_ROWS} rows. Send more as a file to POST /batches.`);
 }
 
 export function isObject(value: unknown): value is Features {

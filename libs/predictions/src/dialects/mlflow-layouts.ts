@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 import type { Column, Features } from '#libs/inference';
-import { isObject, repeatedIn } from './dialect.js';
+import { isObject, refuseTooManyRows, repeatedIn } from './dialect.js';
 
 /** The four of MLflow's protocol, and `data`, which is ours: another name for `instances`. */
 const LAYOUTS = ['dataframe_split', 'dataframe_records', 'instances', 'inputs', 'data'] as const;
@@ -72,6 +72,7 @@ function fromSplit(value: unknown, columns: readonly Column[]): Features[] {
 /** Positional rows: the columns in the model's order. */
 function fromRows(layout: string, rows: readonly unknown[], columns: readonly Column[]): Features[] {
   // A list of plain values is a table of one column.
+  refuseTooManyRows(rows.length);
   const table = rows.map((row) => (Array.isArray(row) ? row : [row]));
   return fromTable(
     layout,
@@ -87,6 +88,7 @@ function fromTable(
   rows: readonly unknown[],
   columns: readonly Column[],
 ): Features[] {
+  refuseTooManyRows(rows.length);
   if (repeatedIn(given) !== undefined) throw notDataframe(layout, 'two of its columns have one name');
   const names = nameLike(given, columns);
   if (rows.length === 0) refuseAbsent(names, columns);
@@ -109,6 +111,7 @@ function toFlag(cell: unknown): unknown {
 }
 
 function fromRecords(layout: string, records: readonly unknown[], columns: readonly Column[]): Features[] {
+  refuseTooManyRows(records.length);
   const wrong = records.findIndex((record) => !isObject(record));
   if (wrong >= 0) throw notDataframe(layout, `row ${wrong} is no record, one value a column by name`);
   const features = records as Features[];
@@ -132,6 +135,7 @@ function fromColumns(value: Features, columns: readonly Column[]): Features[] {
   if (!lists.every((list) => Array.isArray(list) && list.length === count)) {
     throw Problem.badRequest('The length of values for each input/column name are not the same.');
   }
+  refuseTooManyRows(count);
   const rows = Array.from({ length: count }, (_, row) => lists.map((list) => (list as unknown[])[row]));
   return fromTable('inputs', given, rows, columns);
 }

@@ -15,6 +15,7 @@ import {
   columnOf,
   gistOfProbabilities,
   isObject,
+  refuseTooManyRows,
   type BadValue,
   type Dialect,
   type Gist,
@@ -63,6 +64,7 @@ export const oipDialect: Dialect = {
     if (id !== undefined && typeof id !== 'string') throw Problem.badRequest('"id" must be a string.');
     const wanted = readOutputs(outputs, outputsOf(model.manifest));
     const tensors = readTensors(inputs);
+    refuseTooManyRows(tensors[0]?.shape[0] ?? 0);
     const all = tensorOfAll(tensors, model);
     return {
       instances: all ? rowsOf(all, model.columns) : rowsOfColumns(tensors, model),

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Problem, type ErrorCode } from '#libs/errors';
+
+/** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. */
+export function answerMalformedRequest(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  onRefused: (status: number) => void,
+): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  // What follows a request with `Connection: close` is not read; the answer is on its way.
+  if (error.code === 'HPE_CLOSED_CONNECTION') return;
+  // The parser goes on refusing what goes on coming.
+  if (refusing.has(socket)) return;
+  refusing.add(socket);
+  afterAnswers(socket, () => {
+    if (socket.destroyed || !socket.writable) return;
+    onRefused(refuseMalformed(error, socket));
+  });
+}
+
+const refusing = new WeakSet<Socket>();
+
+/** Once the whole requests that came before on this connection are answered: they are recorded, too. */
+function afterAnswers(socket: Socket & { _httpMessage?: ServerResponse | null }, then: () => void): void {
+  // The answer whose turn it is, as Node keeps it; it has no other name.
+  const current = socket._httpMessage;
+  if (current?.req.complete && !current.writableFinished) {
+    current.once('close', () => setImmediate(afterAnswers, socket, then));
+  } else {
+    then();
+  }
+}
+
+/** @returns the status */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): number {
+  const [code, detail]: [ErrorCode, string] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['request-timeout', 'The request did not arrive in time.']
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['headers-too-large', 'The headers are too large.']
+        : ['bad-request', 'This is not an HTTP request.'];
+  const problem = new Problem(code, detail);
+  const body = JSON.stringify(problem.toBody(randomUUID()));
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  return problem.status;
+}

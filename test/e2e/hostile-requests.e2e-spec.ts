@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { HOSTILE_REQUESTS, mistakesIn } from '../support/hostile-requests.js';
+import { connectTo, exchange, readAnswers, untilClosed } from '../support/raw-http.js';
+import { recordsOfRequest } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let database: TestDatabase;
+let api: ApiProcess;
+let user: TestUser;
+let count = 0;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = await startApi({ DATABASE_URL: database.url });
+  user = await createUser(api, database);
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+});
+
+const sender = () => ({ token: user.token, id: `hostile-${++count}` });
+const statusesOf = async (id: string) =>
+  (await recordsOfRequest(database, id)).map(({ status_code }) => status_code).toSorted();
+
+describe('what no client of good will sends is answered, and recorded where it is a prediction', () => {
+  test.each(HOSTILE_REQUESTS)('$name', async ({ bytes, answers, records, isHead }) => {
+    const from = sender();
+    const got = await exchange(api, bytes(from), { isHead });
+    expect(
+      got.map(({ status }) => status),
+      got.map(({ body }) => body.slice(0, 300)).join('\n'),
+    ).toEqual(answers);
+    expect(got.flatMap((answer) => mistakesIn(answer, isHead))).toEqual([]);
+    expect(await statusesOf(from.id)).toEqual(records.toSorted());
+  });
+});
+
+describe('a connection that is not what it should be', () => {
+  const request = (id: string, extra = '') =>
+    `POST /predict HTTP/1.1\r\nhost: foretell\r\nauthorization: Bearer ${user.token}\r\nx-request-id: ${id}\r\n` +
+    `content-type: application/json\r\n${extra}content-length: ${JSON.stringify(PATIENT).length}\r\n\r\n${JSON.stringify(PATIENT)}`;
+
+  test('half closed behind a whole request: it is answered and recorded', async () => {
+    const { id } = sender();
+    const answers = await exchange(api, request(id), { halfClosed: true });
+    expect(answers.map(({ status, body }) => [status, body])).toEqual([
+      [200, '{"yhat_prob":"0.5124506","yhat":"1"}'],
+    ]);
+    expect(await statusesOf(id)).toEqual([200]);
+  });
+
+  test.each([20, 150, -20])('half closed after %i bytes of a request: it is none', async (length) => {
+    const { id } = sender();
+    const answers = await exchange(api, request(id).slice(0, length), { halfClosed: true });
+    expect(answers.filter(({ status }) => status !== 400)).toEqual([]);
+    expect(await statusesOf(id)).toEqual([]);
+  });
+
+  test('cut in the middle of a request, wherever that is: it is no prediction', async () => {
+    const ids: string[] = [];
+    for (let cut = 1; cut < 40; cut++) {
+      const { id } = sender();
+      ids.push(id);
+      const bytes = request(id);
+      const socket = connectTo(api);
+      const closed = untilClosed(socket);
+      socket.write(bytes.slice(0, Math.floor((bytes.length * cut) / 40)), () => socket.resetAndDestroy());
+      expect(await closed).toHaveLength(0);
+    }
+    expect((await call(api, 'GET', '/readyz')).status).toBe(200);
+    expect((await Promise.all(ids.map(statusesOf))).flat()).toEqual([]);
+  });
+
+  test('cut behind a whole request: the prediction is recorded or was none', async () => {
+    const ids = Array.from({ length: 40 }, () => sender().id);
+    await Promise.all(
+      ids.map((id) => {
+        const socket = connectTo(api);
+        const closed = untilClosed(socket);
+        socket.write(request(id), () => socket.resetAndDestroy());
+        return closed;
+      }),
+    );
+    for (const statuses of await Promise.all(ids.map(statusesOf))) {
+      expect(statuses.length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test('a hundred predictions in one packet are answered in their order', async () => {
+    const ids = Array.from({ length: 100 }, () => sender().id);
+    const answers = await exchange(
+      api,
+      ids.map((id, index) => request(id, index === 99 ? 'connection: close\r\n' : '')).join(''),
+    );
+    expect(answers.map(({ headers }) => headers['x-request-id'])).toEqual(ids);
+    expect((await Promise.all(ids.map(statusesOf))).flat()).toEqual(ids.map(() => 200));
+  });
+
+  test('CONNECT opens no tunnel', async () => {
+    const socket = connectTo(api);
+    socket.write('CONNECT elsewhere.example:443 HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n');
+    expect(readAnswers(await untilClosed(socket))).toEqual([]);
+  });
+});
+
+describe('what leads nowhere is told in the form of the protocol it was meant for', () => {
+  test.each([
+    ['GET', '/v2/nowhere'],
+    ['POST', '/v2'],
+    ['DELETE', '/v2/models/heart-failure/infer?x=1'],
+    ['GET', '/v2/%zz'],
+  ])('%s %s', async (method, path) => {
+    const answer = await call(api, method, path);
+    expect(answer.status).toBe(path.includes('%zz') ? 400 : 404);
+    expect(answer.body).toEqual({ error: expect.stringMatching(/./) });
+  });
+
+  test.each([
+    ['PUT', '/invocations'],
+    ['POST', '/ping'],
+    ['GET', '/models/heart-failure/invocations?x=1'],
+  ])('%s %s', async (method, path) => {
+    const answer = await call(api, method, path);
+    expect(answer.status).toBe(404);
+    expect(answer.body).toEqual({
+      error_code: 'RESOURCE_DOES_NOT_EXIST',
+      message: expect.stringMatching(/./),
+    });
+  });
+
+  test.each(['/v20', '/pings', '/nowhere?/invocations'])('GET %s is nobody’s', async (path) => {
+    expect((await call(api, 'GET', path)).body).toMatchObject({ type: 'urn:foretell:error:not-found' });
+  });
+});
+
+test('gzip is refused with what would be right', async () => {
+  const options = { body: '{}', token: user.token, headers: { 'content-encoding': 'gzip' } };
+  const answer = await call(api, 'POST', '/predict', options);
+  expect(answer.status).toBe(415);
+  expect(answer.headers.get('accept-encoding')).toBe('identity');
+});
+
+test('a number beyond all floats stands in the record, and not as a missing value', async () => {
+  const { id } = sender();
+  const answer = await call(api, 'POST', '/predict', {
+    body: JSON.stringify(PATIENT).replace('25', '1e400').replace('}', ',"x":[-1e999,null]}'),
+    token: user.token,
+    headers: { 'x-request-id': id },
+  });
+  expect(answer.body.errors).toEqual([
+    { detail: 'must fit a 32-bit floating point number', pointer: '#/age' },
+  ]);
+  const [record] = await recordsOfRequest(database, id);
+  expect(record!.input).toEqual({ ...PATIENT, age: 'Infinity', x: ['-Infinity', null] });
+});
+
+test('rows beyond what one call takes are refused with what would be right', async () => {
+  const { body, status } = await call(api, 'POST', '/invocations', {
+    body: { instances: Array(100_001).fill([]) },
+    token: user.token,
+  });
+  expect(status).toBe(400);
+  expect(body.message).toBe('One call takes at most 100000 rows. Send more as a file to POST /batches.');
+});
+
+test('of values that are bad throughout, so many are told as are any help', async () => {
+  const { body } = await call(api, 'POST', '/invocations', {
+    body: { dataframe_records: Array(100_000).fill({}) },
+    token: user.token,
+  });
+  expect(body.message).toMatch(/^Model is missing inputs \['age', .*'high_blood_pressure'\]\.$/);
+});
+
+test.sequential('afterwards the service is well, and has nothing to complain of', async () => {
+  expect((await call(api, 'GET', '/readyz')).status).toBe(200);
+  const answer = await call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
+  expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+  expect(api.output()).not.toMatch(/unhandled|uncaught|"level":"(error|fatal)"/i);
+});
