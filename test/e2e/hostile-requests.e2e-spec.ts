@@ -160,7 +160,7 @@ test('a number beyond all floats stands in the record, and not as a missing valu
 
 test('rows beyond what one call takes are refused with what would be right', async () => {
   const { body, status } = await call(api, 'POST', '/invocations', {
-    body: { instances: Array(100_001).fill([]) },
+    body: { instances: Array.from({ length: 100_001 }, () => []) },
     token: user.token,
   });
   expect(status).toBe(400);
@@ -169,7 +169,7 @@ test('rows beyond what one call takes are refused with what would be right', asy
 
 test('of values that are bad throughout, so many are told as are any help', async () => {
   const { body } = await call(api, 'POST', '/invocations', {
-    body: { dataframe_records: Array(100_000).fill({}) },
+    body: { dataframe_records: Array.from({ length: 100_000 }, () => ({})) },
     token: user.token,
   });
   expect(body.message).toMatch(/^Model is missing inputs \['age', .*'high_blood_pressure'\]\.$/);

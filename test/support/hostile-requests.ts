@@ -558,7 +558,7 @@ export function mistakesIn({ status, headers, body }: RawAnswer, isHead = false)
 
 function formIn(body: string): 'problem' | 'mlflow' | 'oip' | undefined {
   const { type, status, request_id, error_code, message, error } = parsed(body) as Record<string, unknown>;
-  if (/^urn:foretell:error:/.test(String(type)) && Number(status) >= 400 && request_id) return 'problem';
+  if (String(type).startsWith('urn:foretell:error:') && Number(status) >= 400 && request_id) return 'problem';
   if (error_code && message) return 'mlflow';
   return error ? 'oip' : undefined;
 }

@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { toJson, type PredictionRecord } from './prediction-record.js';
+
+let client: pg.Client;
+
+beforeAll(async () => {
+  client = new pg.Client({ connectionString: inject('clusterUrl') });
+  await client.connect();
+});
+
+afterAll(() => client.end());
+
+/** Any text that JSON can hold: NUL, lone surrogates and what only looks like them are frequent. */
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 8 }),
+  fc
+    .array(
+      fc.constantFrom(
+        '\0',
+        '\ud800',
+        '\udfff',
+        '\ud83d\ude00',
+        '\\',
+        'u0000',
+        '\\u0000',
+        '\\ud800',
+        '"',
+        '\u2028',
+        'a',
+      ),
+      { maxLength: 6 },
+    )
+    .map((parts) => parts.join('')),
+);
+const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    text,
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number || 0),
+    fc.constantFrom(null, true, false, 5e-324, Number.MAX_VALUE, 2 ** 53 + 2, 1e21),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '')), tie('value'), {
+      maxKeys: 4,
+    }),
+  ),
+}));
+
+/** What jsonb has no characters for becomes U+FFFD; character by character, so that pairs stay pairs. */
+function stored(json: unknown): unknown {
+  if (typeof json === 'string') {
+    return [...json]
+      .map((each) => (each === '\0' || /^[\ud800-\udfff]$/.test(each) ? '\uFFFD' : each))
+      .join('');
+  }
+  if (Array.isArray(json)) return json.map(stored);
+  if (typeof json !== 'object' || json === null) return json;
+  return Object.fromEntries(Object.entries(json).map(([key, each]) => [stored(key), stored(each)]));
+}
+
+test('PostgreSQL takes every record, and holds what JSON can hold', async () => {
+  const record = fc.record({ input: value, output: value, ignoredColumns: fc.array(text, { maxLength: 3 }) });
+  await fc.assert(
+    // Many at a time, as they are written.
+    fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 20 }), async (records) => {
+      const rows = records.map(({ input, output, ignoredColumns }): string =>
+        toJson({
+          userId: 1,
+          requestUuid: 'property',
+          model: 'iris',
+          modelVersion: '1',
+          dialect: 'plain',
+          input: JSON.stringify(input),
+          rowCount: 1,
+          ignoredColumns,
+          statusCode: 200,
+          output: JSON.stringify(output),
+          durationMs: 1,
+        } satisfies PredictionRecord),
+      );
+      const found = await client.query<{ input: unknown; output: unknown; ignored_columns: string[] }>(
+        `SELECT input, output, ignored_columns
+         FROM json_to_recordset($1) AS record (input jsonb, output jsonb, ignored_columns text[])`,
+        [`[${rows.join(',')}]`],
+      );
+      expect(found.rows).toEqual(
+        records.map(({ input, output, ignoredColumns }) => ({
+          input: stored(JSON.parse(JSON.stringify(input))),
+          output: stored(JSON.parse(JSON.stringify(output))),
+          ignored_columns: stored(ignoredColumns),
+        })),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
