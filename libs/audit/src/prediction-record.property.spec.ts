@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { toJson, type PredictionRecord } from './prediction-record.js';
+import { BinaryArrays } from '#libs/database';
+import { toColumns, type PredictionRecord } from './prediction-record.js';
 
 let client: pg.Client;
 
@@ -64,8 +65,8 @@ test('PostgreSQL takes every record, and holds what JSON can hold', async () => 
   await fc.assert(
     // Many at a time, as they are written.
     fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 20 }), async (records) => {
-      const rows = records.map(({ input, output, ignoredColumns }): string =>
-        toJson({
+      const columns = toColumns(
+        records.map(({ input, output, ignoredColumns }): PredictionRecord => ({
           userId: 1,
           requestUuid: 'property',
           model: 'iris',
@@ -77,12 +78,14 @@ test('PostgreSQL takes every record, and holds what JSON can hold', async () => 
           statusCode: 200,
           output: JSON.stringify(output),
           durationMs: 1,
-        } satisfies PredictionRecord),
+        })),
+        new BinaryArrays(),
       );
+      const [inputs, ignored, outputs] = [columns[5], columns[7], columns[9]];
       const found = await client.query<{ input: unknown; output: unknown; ignored_columns: string[] }>(
-        `SELECT input, output, ignored_columns
-         FROM json_to_recordset($1) AS record (input jsonb, output jsonb, ignored_columns text[])`,
-        [`[${rows.join(',')}]`],
+        `SELECT input, output, ignored_columns::text[] AS ignored_columns
+         FROM unnest($1::jsonb[], $2::jsonb[], $3::text[]) AS record (input, output, ignored_columns)`,
+        [inputs, outputs, ignored],
       );
       expect(found.rows).toEqual(
         records.map(({ input, output, ignoredColumns }) => ({
