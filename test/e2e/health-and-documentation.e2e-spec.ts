@@ -38,6 +38,12 @@ afterAll(async () => {
   await database?.drop();
 });
 
+interface Operation {
+  responses: Record<string, { content: Record<string, { schema?: { $ref: string } }> }>;
+  security?: object[];
+  requestBody?: object;
+}
+
 const get = (api: ApiProcess, path: string) => call(api, 'GET', path);
 
 async function withApi(environment: Record<string, string>, work: (api: ApiProcess) => Promise<void>) {
@@ -186,6 +192,54 @@ describe('the documentation', () => {
         'GET /readyz',
       ]),
     );
+  });
+
+  test('names what every route refuses, and the form that its dialect gives it', async () => {
+    const { body: document } = await get(local, '/docs-json');
+    const forms = new Map<string, Set<string>>();
+    for (const [path, methods] of Object.entries(
+      document.paths as Record<string, Record<string, Operation>>,
+    )) {
+      for (const [method, { responses, security, requestBody }] of Object.entries(methods)) {
+        const statuses = Object.keys(responses);
+        const name = `${method} ${path}`;
+        if (security) expect(statuses, name).toEqual(expect.arrayContaining(['401', '503']));
+        if (requestBody) expect(statuses, name).toEqual(expect.arrayContaining(['400', '413', '415']));
+        expect(
+          statuses.some((status) => status.startsWith('2')),
+          name,
+        ).toBe(true);
+        for (const status of statuses.filter((each) => Number(each) >= 400 && each !== '503')) {
+          const [[type, { schema }] = ['none', {}]] = Object.entries(responses[status]!.content);
+          const dialect = path.startsWith('/v2')
+            ? 'v2'
+            : /^\/ping|invocations$/.test(path)
+              ? 'mlflow'
+              : 'plain';
+          forms.set(dialect, (forms.get(dialect) ?? new Set()).add(`${type} ${schema?.$ref}`));
+        }
+      }
+    }
+    expect(Object.fromEntries([...forms].map(([dialect, found]) => [dialect, [...found]]))).toEqual({
+      plain: ['application/problem+json #/components/schemas/Problem'],
+      mlflow: ['application/json #/components/schemas/MlflowError'],
+      v2: ['application/json #/components/schemas/OpenInferenceError'],
+    });
+  });
+
+  test.each([
+    ['/invocations', '{"predictions":[1]}'],
+    ['/v2/models/{name}/infer', /"outputs":\[/],
+  ])('has an example for %s that works', async (path, expected) => {
+    const { body: document } = await get(local, '/docs-json');
+    const { example } = document.paths[path].post.requestBody.content['application/json'];
+    const { token } = await createUser(local, database);
+    const answer = await call(local, 'POST', path.replace('{name}', 'heart-failure'), {
+      body: example,
+      token,
+    });
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.text).toMatch(expected);
   });
 
   test('asks for a bearer token where one is needed and nowhere else', async () => {

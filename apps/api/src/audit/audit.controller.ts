@@ -2,7 +2,8 @@ import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { PredictionLog, type LogItem } from '#libs/audit';
 import { Roles } from '../http/roles.guard.js';
-import { PredictionLogQueryDto } from './audit.dto.js';
+import { page } from '../http/schemas.js';
+import { LOG_ITEM, PredictionLogQueryDto } from './audit.dto.js';
 
 @ApiTags('audit')
 @ApiBearerAuth()
@@ -13,8 +14,7 @@ export class AuditController {
   @Get('predictions')
   @Roles('analyst', 'admin')
   @ApiOperation({ summary: 'Recorded predictions, newest first (analyst, admin)' })
-  @ApiResponse({ status: 200, description: '`{"items":[…],"next_cursor":"…"|null}`' })
-  @ApiResponse({ status: 403, description: 'Neither analyst nor admin.' })
+  @ApiResponse({ status: 200, schema: page(LOG_ITEM) })
   async predictions(
     @Query() { limit, cursor, user, ...filter }: PredictionLogQueryDto,
   ): Promise<{ items: LogItem[]; next_cursor: string | null }> {

@@ -1,6 +1,21 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsDate, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { ANYTHING, DATE_TIME, INTEGER, NUMBER, orNull, record, STRING } from '../http/schemas.js';
+
+export const LOG_ITEM = record({
+  id: STRING,
+  request_id: STRING,
+  user: record({ id: INTEGER, username: orNull(STRING) }),
+  model: record({ name: STRING, version: STRING }),
+  dialect: STRING,
+  row_count: orNull(INTEGER),
+  status: INTEGER,
+  input: ANYTHING,
+  output: ANYTHING,
+  created_datetime: DATE_TIME,
+  duration_ms: NUMBER,
+});
 
 /** ISO 8601 only: `new Date` alone would also take "1" for a year. */
 const toDate = ({ value }: { value: unknown }) =>

@@ -7,7 +7,9 @@ import { BatchesService } from '#libs/batches';
 import { Problem, type Actor } from '#libs/errors';
 import { Caller } from '../http/caller.decorator.js';
 import { mediaTypeOf } from '../http/fastify.js';
+import { page, STRING } from '../http/schemas.js';
 import {
+  BATCH,
   BATCH_TYPES,
   batchOf,
   BatchesQueryDto,
@@ -35,7 +37,12 @@ export class BatchesController {
   })
   @ApiConsumes(...BATCH_TYPES.filter((type) => type !== ''))
   @ApiBody({ schema: { type: 'string', format: 'binary' } })
-  @ApiResponse({ status: 202, description: 'It is queued; `Location` says where to look.' })
+  @ApiResponse({
+    status: 202,
+    description: 'It is queued; `Location` says where to look.',
+    schema: BATCH,
+    headers: { Location: { schema: STRING, required: true } },
+  })
   @ApiResponse({ status: 400, description: 'No file, or its format is not clear.' })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
   @ApiResponse({ status: 413, description: 'Larger than MAX_BATCH_BYTES.' })
@@ -64,7 +71,7 @@ export class BatchesController {
 
   @Get()
   @ApiOperation({ summary: 'Your batches, newest first; for admins everybody’s' })
-  @ApiResponse({ status: 200, description: '`{"items":[…],"next_cursor":"…"|null}`' })
+  @ApiResponse({ status: 200, schema: page(BATCH) })
   async list(@Query() { limit, cursor }: BatchesQueryDto, @Caller() actor: Actor): Promise<object> {
     const { items, nextCursor } = await this.batches.page(actor, limit, cursor);
     return { items: items.map(batchOf), next_cursor: nextCursor };
@@ -72,6 +79,7 @@ export class BatchesController {
 
   @Get(':id')
   @ApiOperation({ summary: 'Its state, how many rows are done, and how long the rest will take' })
+  @ApiResponse({ status: 200, schema: BATCH })
   @ApiResponse({ status: 404, description: 'No such batch of yours.' })
   async show(@Param('id') id: string, @Caller() actor: Actor): Promise<object> {
     return batchOf(await this.batches.find(actor, id));
@@ -79,7 +87,11 @@ export class BatchesController {
 
   @Get(':id/output')
   @ApiOperation({ summary: 'The scored file, once it is complete' })
-  @ApiResponse({ status: 200, description: 'Every column that was sent, and the prediction’s.' })
+  @ApiResponse({
+    status: 200,
+    description: 'Every column that was sent, and the prediction’s.',
+    content: Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, {}])),
+  })
   @ApiResponse({ status: 404, description: 'No such batch of yours.' })
   @ApiResponse({ status: 409, description: 'Not finished yet; or it failed or was cancelled.' })
   @ApiResponse({ status: 410, description: 'Its time is over.' })
@@ -96,6 +108,7 @@ export class BatchesController {
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Cancel it; if it is finished, delete its output' })
+  @ApiResponse({ status: 204, description: 'Done.' })
   @ApiResponse({ status: 404, description: 'No such batch of yours.' })
   async remove(@Param('id') id: string, @Caller() actor: Actor): Promise<void> {
     await this.batches.remove(actor, id);

@@ -3,6 +3,30 @@ import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, Min } from 'class-validator';
 import { BATCH_FORMATS, type Batch, type BatchFormat } from '#libs/batches';
 import { Problem } from '#libs/errors';
+import { DATE_TIME, INTEGER, NUMBER, oneOf, orNull, record, STRING } from '../http/schemas.js';
+
+const FILE = record({ bytes: INTEGER, sha256: STRING });
+
+/** What `batchOf` makes. */
+export const BATCH = record({
+  id: { type: 'string', format: 'uuid' },
+  user_id: INTEGER,
+  state: STRING,
+  model: record({ name: STRING, version: STRING }),
+  format: oneOf(...BATCH_FORMATS),
+  rows: INTEGER,
+  errors: INTEGER,
+  share_done: NUMBER,
+  rows_per_second: orNull(NUMBER),
+  seconds_left: orNull(INTEGER),
+  failure: orNull(STRING),
+  input: FILE,
+  output: orNull(FILE),
+  created_datetime: DATE_TIME,
+  started_datetime: orNull(DATE_TIME),
+  finished_datetime: orNull(DATE_TIME),
+  expires_datetime: orNull(DATE_TIME),
+});
 
 const BY_MEDIA_TYPE: Record<string, BatchFormat> = {
   'text/csv': 'csv',

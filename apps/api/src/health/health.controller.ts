@@ -5,6 +5,17 @@ import { CONFIG, type Config } from '#libs/config';
 import { ServedModels } from '#libs/models';
 import { Public } from '../http/auth.guard.js';
 import { isReady, Readiness, type Check } from './readiness.js';
+import { dictionary, list, oneOf, record, STRING } from '../http/schemas.js';
+
+const CHECK = oneOf('ok', 'failed');
+const STATUS = record({ status: CHECK });
+const HEALTH = record(
+  { status: CHECK, checks: dictionary(CHECK) },
+  {
+    model: record({ name: STRING, version: STRING }),
+    failed_models: list(record({ name: STRING, version: STRING, failure: STRING })),
+  },
+);
 
 @ApiTags('health')
 @Controller()
@@ -18,8 +29,8 @@ export class HealthController {
 
   @Get('health')
   @ApiOperation({ summary: 'The parts and how each of them is' })
-  @ApiResponse({ status: 200, description: 'Everything works.' })
-  @ApiResponse({ status: 503, description: 'The failing check is named.' })
+  @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
+  @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const checks = await this.readiness.check();
     return {
@@ -31,6 +42,7 @@ export class HealthController {
 
   @Get('livez')
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
+  @ApiResponse({ status: 200, schema: STATUS })
   live(): object {
     return { status: 'ok' };
   }
@@ -39,6 +51,8 @@ export class HealthController {
   @ApiOperation({
     summary: 'The process can answer predictions and is not stopping; send it none if this fails',
   })
+  @ApiResponse({ status: 200, schema: STATUS })
+  @ApiResponse({ status: 503, description: 'It cannot.', schema: STATUS })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }

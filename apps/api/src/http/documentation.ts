@@ -6,6 +6,7 @@ import swaggerUi from 'swagger-ui-express';
 import type { Config } from '#libs/config';
 import type { Model } from '#libs/inference';
 import { ServedModels } from '#libs/models';
+import { describeRefusals } from './documented-refusals.js';
 import { exampleOf, FEATURES_SCHEMA, featuresSchema } from '../predictions/predictions.dto.js';
 
 /**
@@ -27,6 +28,7 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
       .build(),
   );
+  describeRefusals(document);
   const models = api.get(ServedModels);
   // Models come and go while we serve: what they take is put in when somebody looks.
   const current = () => describeModels(structuredClone(document), models);
@@ -51,6 +53,7 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
 function describeModels(document: OpenAPIObject, models: ServedModels): OpenAPIObject {
   const schemas = document.components!.schemas!;
   schemas[FEATURES_SCHEMA] = featuresSchema(models.default?.columns ?? []);
+  giveExamples(document, models.default);
   const paths: [string, readonly Model[], (model: Model) => string][] = [
     ['/models/{name}/predict', models.inProduction, ({ name }) => `/models/${name}/predict`],
     [
@@ -86,4 +89,21 @@ function describeModels(document: OpenAPIObject, models: ServedModels): OpenAPIO
     }
   }
   return document;
+}
+
+/** Of the protocols whose bodies hold a model's columns in a form of their own. */
+function giveExamples({ paths }: OpenAPIObject, model: Model | undefined): void {
+  if (!model) return;
+  const mlflow = { dataframe_records: [exampleOf(model.columns)] };
+  const inputs = Object.entries(exampleOf(model.columns)).map(([name, value]: [string, unknown]) => ({
+    name,
+    shape: [1],
+    datatype: typeof value === 'string' ? 'BYTES' : 'FP64',
+    data: [typeof value === 'boolean' ? Number(value) : value],
+  }));
+  for (const [path, { post }] of Object.entries(paths)) {
+    const example = path.endsWith('/invocations') ? mlflow : path.endsWith('/infer') ? { inputs } : undefined;
+    const body = post?.requestBody as { content: Record<string, { example?: object }> } | undefined;
+    if (example && body) body.content['application/json']!.example = example;
+  }
 }

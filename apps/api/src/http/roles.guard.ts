@@ -1,12 +1,24 @@
-import { Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  Inject,
+  Injectable,
+  SetMetadata,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Problem, type Actor, type Role } from '#libs/errors';
 
 const ALLOWED_ROLES = 'allowedRoles';
 
 /** Restricts a route to these roles. */
-export const Roles = (...roles: Role[]) => SetMetadata(ALLOWED_ROLES, roles);
+export const Roles = (...roles: Role[]) =>
+  applyDecorators(
+    SetMetadata(ALLOWED_ROLES, roles),
+    ApiResponse({ status: 403, description: `Without the role ${roles.join(' or ')}.` }),
+  );
 
 @Injectable()
 export class RolesGuard implements CanActivate {

@@ -11,7 +11,19 @@ import { Problem, type Actor } from '#libs/errors';
 import { ModelRegistry, parseAlias, parseModelReference, unpackArchive, type Origin } from '#libs/models';
 import { Caller } from '../http/caller.decorator.js';
 import { Roles } from '../http/roles.guard.js';
-import { detailsOf, promotionOf, registrationOf, SetAliasDto, summaryOf, versionOf } from './models.dto.js';
+import {
+  ALIAS_SET,
+  MODEL,
+  MODELS,
+  REGISTRATION,
+  VERSION,
+  detailsOf,
+  promotionOf,
+  registrationOf,
+  SetAliasDto,
+  summaryOf,
+  versionOf,
+} from './models.dto.js';
 
 /** What an upload of a model may be declared as; what it is, its first bytes tell. */
 const ARCHIVE_TYPES = [
@@ -34,12 +46,14 @@ export class ModelsController {
 
   @Get()
   @ApiOperation({ summary: 'Every registered model (admin)' })
+  @ApiResponse({ status: 200, schema: MODELS })
   async list(): Promise<object> {
     return { models: (await this.registry.list()).map(summaryOf) };
   }
 
   @Get(':name')
   @ApiOperation({ summary: 'Versions, aliases, their history, and what each process serves (admin)' })
+  @ApiResponse({ status: 200, schema: MODEL })
   @ApiResponse({ status: 404, description: 'No such model.' })
   async show(@Param('name') name: string): Promise<object> {
     return detailsOf(await this.registry.show(parseModelReference(name).name));
@@ -47,6 +61,7 @@ export class ModelsController {
 
   @Get(':name/versions/:version')
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
+  @ApiResponse({ status: 200, schema: VERSION })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
   async version(@Param('name') name: string, @Param('version') version: string): Promise<object> {
     return versionOf(await this.registry.find(parseModelReference(name).name, version));
@@ -60,8 +75,12 @@ export class ModelsController {
   })
   @ApiConsumes(...ARCHIVE_TYPES)
   @ApiBody({ schema: { type: 'string', format: 'binary' } })
-  @ApiResponse({ status: 201, description: 'Registered.' })
-  @ApiResponse({ status: 200, description: 'It was registered before, with the same content.' })
+  @ApiResponse({ status: 201, description: 'Registered.', schema: REGISTRATION })
+  @ApiResponse({
+    status: 200,
+    description: 'It was registered before, with the same content.',
+    schema: REGISTRATION,
+  })
   @ApiResponse({ status: 409, description: 'It was registered before, with other content.' })
   @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
   @ApiResponse({ status: 422, description: 'Not a usable artifact; the detail says why.' })
@@ -90,6 +109,7 @@ export class ModelsController {
     summary: 'Let an alias stand for a version: production, shadow, canary, or one of your own (admin)',
     description: 'The version is checked first; the answer comes when every process serves it.',
   })
+  @ApiResponse({ status: 200, schema: ALIAS_SET })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
   @ApiResponse({ status: 422, description: 'The version failed its check; the alias stays what it was.' })
   async setAlias(
@@ -106,6 +126,7 @@ export class ModelsController {
   @Delete(':name/aliases/:alias')
   @HttpCode(204)
   @ApiOperation({ summary: 'Take an alias away, which ends a shadow or a canary (admin)' })
+  @ApiResponse({ status: 204, description: 'Done.' })
   @ApiResponse({ status: 404, description: 'No such alias.' })
   async removeAlias(
     @Param('name') name: string,

@@ -1,6 +1,64 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
 import type { ModelDetails, ModelVersion, Promotion, Registration } from '#libs/models';
+import {
+  ANYTHING,
+  DATE_TIME,
+  dictionary,
+  INTEGER,
+  list,
+  NUMBER,
+  orNull,
+  record,
+  STRING,
+} from '../http/schemas.js';
+
+const SUMMARY = { name: STRING, task: STRING, aliases: dictionary(STRING) };
+const PROMOTION = {
+  version: STRING,
+  previous: orNull(STRING),
+  processes: record({ serving: INTEGER, behind: list(STRING) }),
+};
+
+/** What the functions below make. */
+export const MODELS = record({ models: list(record({ ...SUMMARY, versions: list(STRING) })) });
+export const VERSION = record({
+  version: STRING,
+  state: STRING,
+  failure: orNull(STRING),
+  sha256: STRING,
+  content_sha256: STRING,
+  registered_by: orNull(INTEGER),
+  registered_from: STRING,
+  created_datetime: DATE_TIME,
+  manifest: dictionary(ANYTHING),
+});
+export const MODEL = record({
+  ...SUMMARY,
+  versions: list(VERSION),
+  history: list(
+    record({
+      alias: STRING,
+      version: orNull(STRING),
+      percent: orNull(NUMBER),
+      set_by: orNull(INTEGER),
+      set_from: STRING,
+      created_datetime: DATE_TIME,
+      replaced_datetime: orNull(DATE_TIME),
+    }),
+  ),
+  processes: list(
+    record({
+      process: STRING,
+      serving: list(record({ alias: STRING, version: STRING, failure: orNull(STRING) })),
+    }),
+  ),
+});
+export const REGISTRATION = record(
+  { name: STRING, version: STRING, sha256: STRING, content_sha256: STRING, state: STRING },
+  { promotion: record(PROMOTION) },
+);
+export const ALIAS_SET = record({ name: STRING, alias: STRING, ...PROMOTION });
 
 export class SetAliasDto {
   @ApiProperty({ example: '2', description: 'A registered version of the model.' })

@@ -24,6 +24,7 @@ import { parseModelReference, ServedModels, type ModelReference } from '#libs/mo
 import { mlflowDialect, PredictionsService } from '#libs/predictions';
 import { Public } from '../http/auth.guard.js';
 import { Caller } from '../http/caller.decorator.js';
+import { ANYTHING, list, record, STRING } from '../http/schemas.js';
 import { VERSION } from '../http/version.js';
 import { asked, Predicts, type PredictionRequest } from './predicts.js';
 
@@ -46,8 +47,11 @@ const Invocations = (path: string, summary: string) =>
         },
       },
     }),
-    ApiResponse({ status: 200, description: '`{"predictions":[…]}`, one entry a row.' }),
-    ApiResponse({ status: 404, description: 'No such model.' }),
+    ApiResponse({
+      status: 200,
+      description: 'One entry a row.',
+      schema: record({ predictions: list(ANYTHING) }),
+    }),
   );
 
 /** MLflow's scoring protocol. */
@@ -65,6 +69,8 @@ export class MlflowController {
   @RouteConfig({ dialect: mlflowDialect })
   @Header('content-type', 'application/json')
   @ApiOperation({ summary: 'Whether the default model is there to be asked' })
+  @ApiResponse({ status: 200, description: 'An empty line.', content: { 'application/json': {} } })
+  @ApiResponse({ status: 404, description: 'It is not.' })
   ping(): string {
     if (this.models.default) return '\n';
     throw new Problem('model-not-found', 'There is no default model at the moment.');
@@ -74,6 +80,8 @@ export class MlflowController {
   @Public()
   @Header('content-type', 'text/plain; charset=utf-8')
   @ApiOperation({ summary: 'The version of this service; in production there is nothing here' })
+  @ApiResponse({ status: 200, description: 'As text.', content: { 'text/plain': { schema: STRING } } })
+  @ApiResponse({ status: 404, description: 'In production.' })
   version(): string {
     if (this.config.isProduction) throw new NotFoundException();
     return VERSION;

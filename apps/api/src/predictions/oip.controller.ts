@@ -9,11 +9,46 @@ import { oipDialect, oipMetadata, PredictionsService } from '#libs/predictions';
 import { Readiness } from '../health/readiness.js';
 import { Public } from '../http/auth.guard.js';
 import { Caller } from '../http/caller.decorator.js';
+import { ANYTHING, BOOLEAN, INTEGER, list, record, STRING, type Schema } from '../http/schemas.js';
 import { VERSION } from '../http/version.js';
 import { asked, Predicts, type PredictionRequest } from './predicts.js';
 
-const Tells = (path: string, summary: string) =>
-  applyDecorators(Get(path), RouteConfig({ dialect: oipDialect }), ApiOperation({ summary }));
+const Tells = (path: string, summary: string, schema: Schema) =>
+  applyDecorators(
+    Get(path),
+    RouteConfig({ dialect: oipDialect }),
+    ApiOperation({ summary }),
+    ApiResponse({ status: 200, schema }),
+  );
+
+const TENSORS = list(record({ name: STRING, datatype: STRING, shape: list(INTEGER) }));
+const SERVER = record({ name: STRING, version: STRING, extensions: list(STRING) });
+const METADATA = record({
+  name: STRING,
+  versions: list(STRING),
+  platform: STRING,
+  inputs: TENSORS,
+  outputs: TENSORS,
+});
+const LIVE = record({ live: BOOLEAN });
+const READY = record({ ready: BOOLEAN });
+const MODEL_READY = record({ name: STRING, ready: BOOLEAN });
+const ANSWER = record(
+  {
+    model_name: STRING,
+    model_version: STRING,
+    outputs: list(record({ name: STRING, datatype: STRING, shape: list(INTEGER), data: list(ANYTHING) })),
+  },
+  { id: STRING },
+);
+
+const NotReady = (schema: Schema) =>
+  ApiResponse({
+    status: 503,
+    description: 'It cannot be asked now.',
+    content: { 'application/json': { schema: { anyOf: [schema, record({ error: STRING })] } } },
+  });
+const NoModel = () => ApiResponse({ status: 404, description: 'No such model or version.' });
 
 const Infers = (path: string, summary: string) =>
   applyDecorators(
@@ -22,8 +57,7 @@ const Infers = (path: string, summary: string) =>
     ApiBody({
       schema: { type: 'object', required: ['inputs'], properties: { inputs: { type: 'array', items: {} } } },
     }),
-    ApiResponse({ status: 200, description: '`{"model_name","model_version","outputs":[…]}`' }),
-    ApiResponse({ status: 404, description: 'No such model.' }),
+    ApiResponse({ status: 200, schema: ANSWER }),
   );
 
 /** The Open Inference Protocol, version 2. */
@@ -37,49 +71,53 @@ export class OipController {
     @Inject(PredictionsService) private readonly predictions: PredictionsService,
   ) {}
 
-  @Tells('', 'Name and version of this service')
+  @Tells('', 'Name and version of this service', SERVER)
   @Public()
   server(): object {
     return { name: 'foretell', version: VERSION, extensions: [] };
   }
 
-  @Tells('health/live', 'The process runs')
+  @Tells('health/live', 'The process runs', LIVE)
   @Public()
   live(): object {
     return { live: true };
   }
 
-  @Tells('health/ready', 'The process can answer predictions and is not stopping')
+  @Tells('health/ready', 'The process can answer predictions and is not stopping', READY)
   @Public()
-  @ApiResponse({ status: 503, description: '`{"ready":false}`' })
+  @NotReady(READY)
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const ready = await this.readiness.isReady();
     if (!ready) reply.code(HttpStatus.SERVICE_UNAVAILABLE);
     return { ready };
   }
 
-  @Tells('models/:name', 'What the served version of a model takes and answers')
+  @Tells('models/:name', 'What the served version of a model takes and answers', METADATA)
+  @NoModel()
   @ApiBearerAuth()
   named(@Param('name') name: string): Promise<object> {
     return this.describe(parseModelReference(name));
   }
 
-  @Tells('models/:name/versions/:version', 'What one version of a model takes and answers')
+  @Tells('models/:name/versions/:version', 'What one version of a model takes and answers', METADATA)
+  @NoModel()
   @ApiBearerAuth()
   versioned(@Param('name') name: string, @Param('version') version: string): Promise<object> {
     return this.describe({ name, version });
   }
 
-  @Tells('models/:name/ready', 'Whether a model can be asked')
+  @Tells('models/:name/ready', 'Whether a model can be asked', MODEL_READY)
   @ApiBearerAuth()
-  @ApiResponse({ status: 503, description: 'It is registered, and cannot be asked.' })
+  @NoModel()
+  @NotReady(MODEL_READY)
   namedReady(@Param('name') name: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return this.tellReady(parseModelReference(name), reply);
   }
 
-  @Tells('models/:name/versions/:version/ready', 'Whether one version of a model can be asked')
+  @Tells('models/:name/versions/:version/ready', 'Whether one version of a model can be asked', MODEL_READY)
   @ApiBearerAuth()
-  @ApiResponse({ status: 503, description: 'It is registered, and cannot be asked.' })
+  @NoModel()
+  @NotReady(MODEL_READY)
   versionedReady(
     @Param('name') name: string,
     @Param('version') version: string,

@@ -22,7 +22,6 @@ export class PredictionsController {
 
   @Predicts(namedDialect, 'models/:name/predict', 'Predict with the served version of a model')
   @ApiResponse({ status: 200, type: NamedAnswerDto })
-  @ApiResponse({ status: 404, description: 'No such model.' })
   named(
     @Req() request: PredictionRequest,
     @Caller() actor: Actor,
@@ -33,7 +32,6 @@ export class PredictionsController {
 
   @Predicts(namedDialect, 'models/:name/versions/:version/predict', 'Predict with one version of a model')
   @ApiResponse({ status: 200, type: NamedAnswerDto })
-  @ApiResponse({ status: 404, description: 'No such model or version.' })
   versioned(
     @Req() request: PredictionRequest,
     @Caller() actor: Actor,

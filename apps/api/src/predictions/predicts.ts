@@ -31,16 +31,15 @@ export const Predicts = (dialect: Dialect, path: string, summary: string) =>
       status: 400,
       description: 'Not to be read, or columns missing or not convertible: all of them are named.',
     }),
-    ApiResponse({
-      status: 401,
-      description: 'No token, or one that is malformed, expired, or of a disabled user.',
-    }),
+    ApiResponse({ status: 404, description: 'There is no such model, or no such version of it.' }),
+    ApiResponse({ status: 413, description: 'Larger than MAX_BODY_BYTES.' }),
     ApiResponse({ status: 415, description: `Not declared as ${dialect.mediaTypes}.` }),
     ApiResponse({ status: 422, description: 'Another question was answered under this `Idempotency-Key`.' }),
     ApiResponse({
       status: 503,
       description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
     }),
+    ApiResponse({ status: 504, description: 'The model did not answer in time.' }),
   );
 
 /** What a route's caller asks, in the dialect of the route. */

@@ -1,0 +1,77 @@
+/** Suites in Python against the built service: their packages from PyPI in a folder of its own, which is gone afterwards. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const api = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
+
+/**
+ * Installs the requirements, starts the service with a database of its own, and does the work with both.
+ * What goes wrong is told, and makes the exit code 1.
+ */
+export async function withService({ requirements, environment = {} }, work) {
+  const folder = await mkdtemp(join(tmpdir(), 'foretell-python-'));
+  const bin = join(folder, 'venv/bin');
+  let service;
+  try {
+    await run('python3', ['-m', 'venv', join(folder, 'venv')]);
+    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements];
+    await run(join(bin, 'python'), install);
+    service = spawn(process.execPath, [api], {
+      env: {
+        PATH: process.env.PATH,
+        PORT: '0',
+        LOG_LEVEL: 'warn',
+        BCRYPT_COST: '4',
+        DATA_DIR: join(folder, 'data'),
+        ...environment,
+      },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const [{ url }] = await Promise.race([
+      once(service, 'message'),
+      once(service, 'exit').then(([code]) =>
+        Promise.reject(new Error(`The service ended with code ${code}.`)),
+      ),
+    ]);
+    await work({ url, bin, folder });
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  } finally {
+    if (service && service.exitCode === null) {
+      const ended = once(service, 'exit');
+      service.kill('SIGTERM');
+      await ended;
+    }
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws Error where the program does not end with 0 */
+export async function run(program, args, environment = {}) {
+  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment } });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with code ${code}.`);
+}
+
+/** Registers a user and logs in. */
+export async function createUser(url, username) {
+  const user = { username, password: 'a password of this suite', email: `${username}@example.org` };
+  const { user_id: id } = await post(url, '/register-user', user);
+  const { token } = await post(url, '/token', user);
+  return { id, token };
+}
+
+async function post(url, path, body) {
+  const answer = await fetch(url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`POST ${path} was answered with ${answer.status}: ${await answer.text()}`);
+  return answer.json();
+}
