@@ -3,15 +3,16 @@
  * case, for CI; `--only <name …>` some of them. Ends with a table of figures, and with 1 where a promise was not kept.
  */
 import { Command } from 'commander';
+import { hostileClients } from './cases/hostile-clients.js';
 import { kill } from './cases/kill.js';
 import { loginFlood } from './cases/login-flood.js';
 import { overload } from './cases/overload.js';
 import { postgresql } from './cases/postgres.js';
+import { rollingRestart } from './cases/rolling-restart.js';
 import type { ChaosCase, ChaosContext, Scale } from './chaos-case.js';
-import { rollingRestart } from './rolling-restart.js';
 
 /** In the order they run. */
-const CASES: readonly ChaosCase[] = [kill, postgresql, overload, rollingRestart, loginFlood];
+const CASES: readonly ChaosCase[] = [kill, postgresql, overload, rollingRestart, loginFlood, hostileClients];
 
 const names = CASES.map(({ name }) => name);
 const options = new Command('test:chaos')

@@ -6,10 +6,10 @@ import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { openBenchDatabase } from '../bench/bench-database.js';
-import { startApi, type ApiProcess } from '../support/api-process.js';
-import { createUser, PATIENT, type TestUser } from '../support/client.js';
-import type { ChaosCase, ChaosContext } from './chaos-case.js';
+import { openBenchDatabase } from '../../bench/bench-database.js';
+import { startApi, type ApiProcess } from '../../support/api-process.js';
+import { createUser, PATIENT, type TestUser } from '../../support/client.js';
+import type { ChaosCase, ChaosContext } from '../chaos-case.js';
 
 const REPLACEMENTS = { short: 2, full: 10 };
 const JWT_SECRET = 'a secret for the chaos alone, of 32 bytes or more';

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import pg from 'pg';
+import { openBenchDatabase } from '../../bench/bench-database.js';
+import { startApi, type ApiProcess } from '../../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../../support/client.js';
+import { HOSTILE_REQUESTS, mistakesIn } from '../../support/hostile-requests.js';
+import { connectTo, exchange, readAnswers, untilClosed } from '../../support/raw-http.js';
+import type { ChaosCase, ChaosContext } from '../chaos-case.js';
+
+const SIZES = {
+  short: { rounds: 1, slow: 200, byteEveryMs: 40, never: 0, cuts: 300 },
+  full: { rounds: 6, slow: 600, byteEveryMs: 60, never: 300, cuts: 3000 },
+};
+const HOSTILE_AT_ONCE = 6;
+const ORDINARY_CLIENTS = 4;
+
+/** Bounds that a machine under other load keeps as well; what was seen is in the figures. */
+const MAX_LIVEZ_MS = 3_000;
+const MAX_RESIDENT_MIB = 1_000;
+const MAX_GROWTH_MIB = 400;
+
+const BODY = JSON.stringify(PATIENT);
+const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
+
+/** What must be in the record: the statuses of each request's rows. */
+type Expected = Map<string, readonly number[]>;
+
+export const hostileClients: ChaosCase = {
+  name: 'hostile-clients',
+  promise: 'whatever is sent and however: bounded time and memory, never a 5xx, every prediction recorded',
+  async run(context) {
+    const size = SIZES[context.scale];
+    const database = await openBenchDatabase();
+    context.onEnd(() => database.close());
+    const pool = new pg.Pool({ connectionString: database.url, max: 2 });
+    context.onEnd(() => pool.end());
+    const query = async <Row extends object>(sql: string, values?: unknown[]) =>
+      (await pool.query(sql, values)).rows as Row[];
+    const api = await startApi({ DATABASE_URL: database.url });
+    context.onEnd(() => api.stop());
+    const [hostile, ordinary] = [await createUser(api, { query }), await createUser(api, { query })];
+    const expected: Expected = new Map();
+
+    const memory = watchMemory(api);
+    context.onEnd(() => memory.end());
+    const livez = watchLivez(api);
+    const predictions = predictOn(api, ordinary, expected);
+
+    context.progress(`${size.slow} clients that send a byte at a time`);
+    const slow = Promise.all(
+      Array.from({ length: size.slow }, (_, index) =>
+        sendSlowly(api, hostile, index, size.byteEveryMs, expected),
+      ),
+    );
+    const never = Promise.all(
+      Array.from({ length: size.never }, (_, index) => sendNever(api, hostile, index)),
+    );
+    // Awaited later: until then nobody would hear of them.
+    for (const each of [slow, never]) each.catch(() => undefined);
+
+    const peaks: number[] = [];
+    for (let round = 1; round <= size.rounds; round++) {
+      context.progress(`${HOSTILE_REQUESTS.length} kinds of hostile requests, round ${round}/${size.rounds}`);
+      await sendHostile(api, hostile, `round-${round}`, expected);
+      peaks.push(memory.peakSince());
+    }
+    context.progress(`${size.cuts} connections that are cut somewhere`);
+    const maybe = await cutSomewhere(api, hostile, size.cuts);
+    await slow;
+    for (const statuses of await never) assert.deepEqual(statuses, [408]);
+
+    const served = await predictions.end();
+    const { latencies, failures } = await livez.end();
+    const worst = Math.max(...latencies);
+    const resident = memory.peak();
+    context.figure('slow clients at once', size.slow + size.never);
+    context.figure('ordinary predictions meanwhile', served);
+    context.figure('/livez p99', `${quantile(latencies, 0.99).toFixed(0)} ms`);
+    context.figure('/livez worst', `${worst.toFixed(0)} ms`);
+    context.figure('resident at most', `${resident} MiB`);
+    assert.equal(failures, 0, '/livez was not answered with 200');
+    assert.ok(worst < MAX_LIVEZ_MS, `/livez took ${worst} ms`);
+    assert.ok(resident < MAX_RESIDENT_MIB, `it took ${resident} MiB`);
+    if (peaks.length > 2) {
+      const growth = peaks.at(-1)! - peaks[1]!;
+      context.figure('growth from the second round to the last', `${growth} MiB`);
+      assert.ok(growth < MAX_GROWTH_MIB, `it grew by ${growth} MiB: ${peaks.join(', ')}`);
+    }
+
+    assert.equal((await call(api, 'GET', '/readyz')).status, 200);
+    const answer = await call(api, 'POST', '/predict', { body: PATIENT, token: ordinary.token });
+    assert.equal(answer.text, ANSWER);
+    await assertRecorded(query, expected, maybe, context);
+    assert.doesNotMatch(api.output(), /unhandled|uncaught|"level":"(error|fatal)"/i);
+  },
+};
+
+/** Clients of good will, who must not notice. */
+function predictOn(api: ApiProcess, { token }: TestUser, expected: Expected) {
+  let isEnded = false;
+  let count = 0;
+  const client = async (name: number) => {
+    for (let turn = 0; !isEnded; turn++) {
+      const id = `ordinary-${name}-${turn}`;
+      const headers = { 'x-request-id': id };
+      const answer = await call(api, 'POST', '/predict', { body: PATIENT, token, headers });
+      assert.deepEqual([answer.status, answer.text], [200, ANSWER]);
+      expected.set(id, [200]);
+      count++;
+      // Not to saturate it: that is another case.
+      await sleep(10);
+    }
+  };
+  const ended = Promise.all(Array.from({ length: ORDINARY_CLIENTS }, (_, name) => client(name)));
+  ended.catch(() => undefined);
+  return {
+    async end(): Promise<number> {
+      isEnded = true;
+      await ended;
+      return count;
+    },
+  };
+}
+
+function head(id: string, token: string): string {
+  return (
+    `POST /predict HTTP/1.1\r\nhost: foretell\r\nconnection: close\r\nx-request-id: ${id}\r\n` +
+    `authorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n\r\n`
+  );
+}
+
+/** Every other one is slow with the headers, the others with the body; all of them come to their end in time. */
+async function sendSlowly(
+  api: ApiProcess,
+  { token }: TestUser,
+  index: number,
+  byteEveryMs: number,
+  expected: Expected,
+): Promise<void> {
+  const id = `slow-${index}`;
+  const request = head(id, token) + BODY;
+  const [quick, bytes] = index % 2 === 0 ? [0, 200] : [request.length - BODY.length, BODY.length];
+  const socket = connectTo(api);
+  socket.setNoDelay(true);
+  const answer = untilClosed(socket);
+  socket.write(request.slice(0, quick));
+  for (let at = quick; at < quick + bytes; at++) {
+    socket.write(request[at]!);
+    await sleep(byteEveryMs);
+  }
+  socket.write(request.slice(quick + bytes));
+  const answers = readAnswers(await answer).map(({ status, body }) => [status, body]);
+  assert.deepEqual(answers, [[200, ANSWER]], id);
+  expected.set(id, [200]);
+}
+
+/** Never comes to its end: the service loses patience. */
+async function sendNever(api: ApiProcess, { token }: TestUser, index: number): Promise<number[]> {
+  const isInBody = index % 2 === 0;
+  const request = head(`never-${index}`, token);
+  const socket = connectTo(api);
+  const answer = untilClosed(socket);
+  socket.write(isInBody ? request : request.slice(0, 60));
+  const timer = setInterval(() => socket.write(isInBody ? ' ' : 'x'), 2_000);
+  const answers = readAnswers(await answer);
+  clearInterval(timer);
+  return answers.map(({ status }) => status);
+}
+
+async function sendHostile(
+  api: ApiProcess,
+  { token }: TestUser,
+  round: string,
+  expected: Expected,
+): Promise<void> {
+  const waiting = [...HOSTILE_REQUESTS.entries()];
+  const client = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [index, { name, bytes, answers, records, isHead }] = next;
+      const id = `${round}-${index}`;
+      const got = await exchange(api, bytes({ token, id }), { isHead });
+      const statuses = got.map(({ status }) => status);
+      assert.deepEqual(statuses, answers, name);
+      const mistakes = got.flatMap((answer) => mistakesIn(answer, isHead));
+      assert.deepEqual(mistakes, [], name);
+      expected.set(id, records);
+    }
+  };
+  await Promise.all(Array.from({ length: HOSTILE_AT_ONCE }, client));
+}
+
+/** @returns the ids of those that may have been answered, or may not */
+async function cutSomewhere(api: ApiProcess, { token }: TestUser, cuts: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let cut = 0; cut < cuts; cut++) {
+    const id = `cut-${cut}`;
+    ids.push(id);
+    const request = head(id, token) + BODY;
+    const socket = connectTo(api);
+    // From the first byte to some time after the last one, with a FIN or with a RST.
+    const length = Math.ceil((request.length * 1.2 * (cut + 1)) / cuts);
+    socket.write(request.slice(0, length), () => {
+      const end = () => (cut % 2 === 0 ? socket.resetAndDestroy() : socket.destroy());
+      if (cut % 3 === 0) setImmediate(end);
+      else end();
+    });
+    await once(socket, 'close');
+  }
+  return ids;
+}
+
+function watchMemory({ process: { pid } }: ApiProcess) {
+  let [peak, peakOfPart] = [0, 0];
+  const look = () => {
+    const kib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+    peakOfPart = Math.max(peakOfPart, Math.round(kib / 1024));
+    peak = Math.max(peak, peakOfPart);
+  };
+  const timer = setInterval(look, 100);
+  return {
+    peak: () => peak,
+    peakSince(): number {
+      const found = peakOfPart;
+      peakOfPart = 0;
+      look();
+      return found;
+    },
+    end: () => clearInterval(timer),
+  };
+}
+
+function watchLivez({ url }: ApiProcess) {
+  const worker = new Worker(new URL('../livez-sampler.js', import.meta.url), { workerData: { url } });
+  worker.unref();
+  return {
+    async end(): Promise<{ latencies: number[]; failures: number }> {
+      const told = once(worker, 'message');
+      worker.postMessage('end');
+      return (await told)[0] as { latencies: number[]; failures: number };
+    },
+  };
+}
+
+/** Of every request that was answered the rows that it must have; of those that were cut one at most. */
+async function assertRecorded(
+  query: <Row extends object>(sql: string) => Promise<Row[]>,
+  expected: Expected,
+  maybe: readonly string[],
+  { figure }: ChaosContext,
+): Promise<void> {
+  const recorded = new Map<string, number[]>();
+  const rows = await query<{ id: string; status: number | null }>(
+    `SELECT request_uuid AS id, status_code AS status
+     FROM requests LEFT JOIN responses ON responses.request_id = requests.id`,
+  );
+  for (const { id, status } of rows) {
+    assert.ok(status, `${id} has a request row and no response row`);
+    recorded.set(id, [...(recorded.get(id) ?? []), status]);
+  }
+  const inOrder = (statuses: readonly number[]) => statuses.toSorted().join();
+  const wrong = [...expected].filter(
+    ([id, statuses]) => inOrder(recorded.get(id) ?? []) !== inOrder(statuses),
+  );
+  assert.deepEqual(wrong, [], 'answered, and recorded otherwise');
+  const twice = maybe.filter((id) => (recorded.get(id) ?? []).length > 1);
+  assert.deepEqual(twice, [], 'recorded twice');
+  figure('predictions recorded', rows.length);
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
+}
