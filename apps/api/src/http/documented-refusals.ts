@@ -15,7 +15,8 @@ const FORMS = {
     type: 'application/problem+json',
     schema: {
       type: 'object',
-      required: ['type', 'title', 'status', 'detail', 'message', 'request_id'],
+      // Refused at the door, before its headers are read, a request has no id.
+      required: ['type', 'title', 'status', 'detail', 'message'],
       properties: {
         type: { type: 'string', pattern: '^urn:foretell:error:[a-z-]+$' },
         title: STRING,

@@ -6,6 +6,13 @@ import type { Counter } from '#libs/observability';
 import { mlflowDialect, oipDialect } from '#libs/predictions';
 import type { Passwords } from '#libs/users';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Its body has arrived, and it is not answered yet. */
+    isInProgress: boolean;
+  }
+}
+
 /**
  * What is more than we can do is refused at the door: before its headers are read, its token is verified or its body is
  * parsed, because all of these are most of what a prediction costs (docs/adr/0015).
@@ -32,13 +39,15 @@ export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: C
   let inProgress = 0;
   let isSaturated = false;
 
-  // Counted by hooks, of which the second is called for whatever went through the first, however it ended.
-  fastify.addHook('onRequest', (_request, _reply, done) => {
+  // From when its body is there: one that arrives a byte at a time is no work, and must not keep others out.
+  fastify.decorateRequest('isInProgress', false);
+  fastify.addHook('preValidation', (request, _reply, done) => {
+    request.isInProgress = true;
     inProgress++;
     done();
   });
-  fastify.addHook('onResponse', (_request, _reply, done) => {
-    inProgress--;
+  fastify.addHook('onResponse', (request, _reply, done) => {
+    if (request.isInProgress) inProgress--;
     done();
   });
 
