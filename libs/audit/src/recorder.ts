@@ -12,6 +12,12 @@ import { findOf, insertOf } from './record-statements.js';
 
 /** A batch much larger than this gains nothing, and the next one waits for it. */
 const MAX_BATCH_RECORDS = 500;
+/**
+ * In characters of JSON: what a batch holds stays far below what PostgreSQL takes as one message (1 GB), and what waits
+ * below what memory is there.
+ */
+const MAX_BATCH_SIZE = 16 * 1024 ** 2;
+const MAX_QUEUED_SIZE = 64 * 1024 ** 2;
 /** A database that says nothing for so long is away: callers are told to come back. */
 const TIMEOUT_MS = 5_000;
 /** The server gives up before we do: what it says itself leaves no doubt. */
@@ -64,6 +70,7 @@ export class Recorder implements OnApplicationShutdown {
       run: (records) => (this.isAsync ? this.writeInTheEnd(records) : this.write(records)),
       maxBatch: MAX_BATCH_RECORDS,
       maxQueued: config.auditQueueRows,
+      size: { of: sizeOf, maxBatch: MAX_BATCH_SIZE, maxQueued: MAX_QUEUED_SIZE },
     });
   }
 
@@ -198,6 +205,8 @@ async function inTime<T>(written: Promise<T>): Promise<T> {
     end.abort();
   });
 }
+
+const sizeOf = ({ input, output }: PredictionRecord) => input.length + output.length;
 
 function overloaded(): Problem {
   return Problem.overloaded('More predictions are waiting to be recorded than can be. Please try again.');

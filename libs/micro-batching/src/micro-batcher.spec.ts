@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MicroBatcher, QueueFull } from './micro-batcher.js';
+import { MicroBatcher, QueueFull, type MicroBatcherOptions } from './micro-batcher.js';
 
 interface Run {
   items: string[];
@@ -9,11 +9,16 @@ interface Run {
 }
 
 /** A batcher whose runs end when the test says so. `runs` has every batch that was started, in order. */
-function controlledBatcher({ maxBatch = 100, maxQueued = 100 } = {}) {
+function controlledBatcher({
+  maxBatch = 100,
+  maxQueued = 100,
+  ...others
+}: Partial<MicroBatcherOptions<string, string>> = {}) {
   const runs: Run[] = [];
   const batcher = new MicroBatcher<string, string>({
     maxBatch,
     maxQueued,
+    ...others,
     run: (items) =>
       new Promise((resolve, reject) => {
         runs.push({
@@ -273,5 +278,42 @@ describe('idle()', () => {
     await runs[0]!.fail(new Error('failed'));
     await idle;
     expect(await answer).toBe('failed');
+  });
+});
+
+describe('items of unlike size', () => {
+  const size = { of: (item: string) => item.length, maxBatch: 6, maxQueued: 10 };
+
+  test('a batch holds as much as it may, in order of arrival', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ size });
+    const answers = ['first', 'aa', 'bbbb', 'c'].map((item) => batcher.add(item));
+    await runs[0]!.succeed();
+    await runs[1]!.succeed();
+    await runs[2]!.succeed();
+    expect(batches()).toEqual([['first'], ['aa', 'bbbb'], ['c']]);
+    expect(await Promise.all(answers)).toEqual(['FIRST', 'AA', 'BBBB', 'C']);
+  });
+
+  test('one that is larger than a batch is a batch of its own', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ size: { ...size, maxQueued: 100 } });
+    for (const item of ['first', 'a', 'larger than any', 'b']) void batcher.add(item);
+    for (const index of [0, 1, 2, 3]) await runs[index]!.succeed();
+    expect(batches()).toEqual([['first'], ['a'], ['larger than any'], ['b']]);
+  });
+
+  test('the queue is full when so much waits, and has room again when it was taken', async () => {
+    const { batcher, runs } = controlledBatcher({ size });
+    void batcher.add('first');
+    void batcher.add('12345');
+    expect(batcher.isFull).toBe(false);
+    void batcher.add('67890');
+    expect(batcher.isFull).toBe(true);
+    await expect(batcher.add('x')).rejects.toBeInstanceOf(QueueFull);
+    await runs[0]!.succeed();
+    expect(batcher.isFull).toBe(false);
+    void batcher.add('x');
+    await runs[1]!.succeed();
+    await runs[2]!.succeed();
+    expect(batcher.queued).toBe(0);
   });
 });

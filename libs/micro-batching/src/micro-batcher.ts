@@ -15,6 +15,8 @@ export interface MicroBatcherOptions<Item, Result> {
   run(items: Item[]): Promise<readonly (Result | Error)[]>;
   maxBatch: number;
   maxQueued: number;
+  /** Where items are of very unlike size: what each counts, and how much a batch and the queue may hold of it. */
+  size?: { of(item: Item): number; maxBatch: number; maxQueued: number };
 }
 
 /** Thrown when the queue is full: the item was never taken, so the caller may retry. */
@@ -28,6 +30,7 @@ interface Waiting<Item, Result> {
 
 export class MicroBatcher<Item, Result> {
   private queue: Waiting<Item, Result>[] = [];
+  private queuedSize = 0;
   private running = 0;
   private idleWaiters: (() => void)[] = [];
 
@@ -39,7 +42,8 @@ export class MicroBatcher<Item, Result> {
   }
 
   get isFull(): boolean {
-    return this.queue.length >= this.options.maxQueued;
+    const { maxQueued, size } = this.options;
+    return this.queue.length >= maxQueued || (size !== undefined && this.queuedSize >= size.maxQueued);
   }
 
   /** @throws QueueFull when `maxQueued` items wait already. */
@@ -67,8 +71,10 @@ export class MicroBatcher<Item, Result> {
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
+  /** An item that is too large for the queue finds room where nothing waits. */
   private hasRoomFor(count: number): boolean {
-    const { maxBatch, maxQueued } = this.options;
+    const { maxBatch, maxQueued, size } = this.options;
+    if (size !== undefined && this.queuedSize >= size.maxQueued) return false;
     return this.queue.length + count <= maxQueued + (this.running === 0 ? maxBatch : 0);
   }
 
@@ -77,6 +83,7 @@ export class MicroBatcher<Item, Result> {
   }
 
   private enqueue(item: Item): Promise<Result> {
+    this.queuedSize += this.options.size?.of(item) ?? 0;
     return new Promise((resolve, reject) => this.queue.push({ item, resolve, reject }));
   }
 
@@ -85,9 +92,7 @@ export class MicroBatcher<Item, Result> {
   }
 
   private async runNext(): Promise<void> {
-    const batch =
-      this.queue.length <= this.options.maxBatch ? this.queue : this.queue.slice(0, this.options.maxBatch);
-    this.queue = batch === this.queue ? [] : this.queue.slice(batch.length);
+    const batch = this.takeBatch();
     this.running = batch.length;
     let settle: () => void;
     try {
@@ -106,5 +111,25 @@ export class MicroBatcher<Item, Result> {
     this.start();
     settle();
     if (this.running === 0) this.idleWaiters.splice(0).forEach((resolve) => resolve());
+  }
+
+  /** From the front of the queue, at least one item. */
+  private takeBatch(): Waiting<Item, Result>[] {
+    const { maxBatch, size } = this.options;
+    const { queue } = this;
+    let count = Math.min(queue.length, maxBatch);
+    if (size !== undefined) {
+      let taken = size.of(queue[0]!.item);
+      let fitting = 1;
+      for (; fitting < count; fitting++) {
+        const next = size.of(queue[fitting]!.item);
+        if (taken + next > size.maxBatch) break;
+        taken += next;
+      }
+      count = fitting;
+      this.queuedSize -= taken;
+    }
+    this.queue = count === queue.length ? [] : queue.slice(count);
+    return count === queue.length ? queue : queue.slice(0, count);
   }
 }
