@@ -25,8 +25,9 @@ export class BatchWorkerProcess {
     if (!this.isClosed && !this.child && !this.restart) this.start();
   }
 
-  /** It is told at once, so that it has as long as the requests in flight. */
+  /** It is told at once, so that it has as long as the requests in flight; and once, because a second signal ends it. */
   stop(): void {
+    if (this.isClosed) return;
     this.isClosed = true;
     clearTimeout(this.restart);
     this.child?.kill('SIGTERM');
