@@ -81,14 +81,15 @@ export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: C
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const url = request.url!;
-    const isTooMuch = inProgress >= MAX_IN_PROGRESS && isSaturated && !ALWAYS_ANSWERED.test(url);
-    const isFlood = passwords.isBusy && HASHES.includes(url);
-    if (!isTooMuch && !isFlood) {
+    if (passwords.isBusy && HASHES.includes(url)) {
+      shed.add();
+      refuse(response, url);
+    } else if (inProgress >= MAX_IN_PROGRESS && isSaturated && !ALWAYS_ANSWERED.test(url)) {
+      shed.add();
+      waiting.push({ response, url, dueAt: performance.now() + REFUSED_AFTER_MS });
+    } else {
       serve!(request, response);
-      return;
     }
-    shed.add();
-    waiting.push({ response, url, dueAt: performance.now() + REFUSED_AFTER_MS });
   });
 }
 
