@@ -277,10 +277,13 @@ describe('beside the service, on its own database', () => {
 
     const next = await submitted(service, ada.token, FILE);
     await middleIn(place, next);
+    const before = service.output().length;
     expect(await service.signal('SIGTERM')).toMatchObject({
       code: 0,
       durationMs: expect.toSatisfy((ms: number) => ms < 10_000),
     });
+    // It was told once: a second signal would have ended it, with another code, before it was done.
+    expect(service.output().slice(before)).not.toContain('the worker ended');
     expect(await place.processes()).toEqual([]);
     expect(await rowOf(next, place)).toMatchObject({ state: 'queued', lost_workers: 0 });
   });

@@ -50,8 +50,9 @@ export class BatchWorkerProcess {
     const ended = (reason: string) => {
       if (this.child !== child) return;
       this.child = undefined;
+      // One that was told to stop and could not finish says so as well.
+      if (!this.isClosed || reason !== 'ended with 0') this.warn(`the worker ${reason}`);
       if (this.isClosed) return;
-      this.warn(`the worker ${reason}`);
       this.restart = setTimeout(
         () => {
           this.restart = undefined;
