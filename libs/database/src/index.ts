@@ -4,7 +4,7 @@
  */
 export { openDatabase, prepareDatabase, type OpenDatabase } from './open-database.js';
 export { openEmbeddedPostgres, AlreadyServed, type EmbeddedPostgres } from './embedded-postgres.js';
-export { createDataSource, poolOf } from './data-source.js';
+export { createDataSource, poolOf, queryPatiently } from './data-source.js';
 export { BinaryArrays } from './binary-arrays.js';
 export { HeldConnection } from './held-connection.js';
 export { migrate } from './migrate.js';

@@ -11,6 +11,8 @@ export type Check = 'ok' | 'failed';
 /** Whether this process can answer predictions. */
 @Injectable()
 export class Readiness {
+  private checking?: Promise<Check>;
+
   constructor(
     @Inject(DataSource) private readonly dataSource: DataSource,
     @Inject(ServedModels) private readonly models: ServedModels,
@@ -26,13 +28,20 @@ export class Readiness {
     return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
   }
 
-  private async checkDatabase(): Promise<Check> {
+  /** One look for all who ask at the same time: anybody may ask, and a silent database keeps each look for a second. */
+  private checkDatabase(): Promise<Check> {
+    this.checking ??= this.askDatabase().finally(() => (this.checking = undefined));
+    return this.checking;
+  }
+
+  private async askDatabase(): Promise<Check> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<Check>((resolve) => {
       timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
     });
+    const question = { text: 'SELECT 1', query_timeout: DATABASE_TIMEOUT_MS };
     const answer = poolOf(this.dataSource)
-      .query('SELECT 1')
+      .query(question)
       .then(
         () => 'ok' as const,
         () => 'failed' as const,
