@@ -61,7 +61,9 @@ test('a lost connection’s statement does not take effect any more once endLost
   const pid = await backend();
   process.kill(pid, 'SIGSTOP');
   try {
-    await expect(held.query({ text: `INSERT INTO things VALUES ('late')` })).rejects.toThrow();
+    await expect(held.query({ text: `INSERT INTO things VALUES ('late')` })).rejects.toThrow(
+      'did not answer',
+    );
     const ended = held.endLost();
     wake(pid);
     await ended;
