@@ -3,7 +3,7 @@
  * and change notifications between processes. It knows no feature: entities are handed in by the process.
  */
 export { openDatabase, prepareDatabase, type OpenDatabase } from './open-database.js';
-export { openEmbeddedPostgres, AlreadyServed, type EmbeddedPostgres } from './embedded-postgres.js';
+export { AlreadyServed, EmbeddedPostgres } from './embedded-postgres.js';
 export { createDataSource, poolOf, queryPatiently } from './data-source.js';
 export { BinaryArrays } from './binary-arrays.js';
 export { HeldConnection } from './held-connection.js';
