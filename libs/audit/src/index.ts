@@ -8,7 +8,7 @@ export { AlreadyAnswered, Recorder } from './recorder.js';
 export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';
 export { RecordTrace } from './record-trace.js';
 export type { PredictionRecord } from './prediction-record.js';
-export { PredictionLog, type LogFilter, type LogPage, type LogItem } from './prediction-log.js';
+export { PredictionLog, type LogFilter } from './prediction-log.js';
 export { RecordPartitions } from './record-partitions.js';
 export { RecordedAnswers, type AnswerFigures, type AnswersOf } from './recorded-answers.js';
 export { KeptAnswers, type Idempotency, type KeptAnswer } from './kept-answers.js';

@@ -26,8 +26,7 @@ export async function prepareRoles(
   await keeper.query('SELECT pg_advisory_lock($1)', [PREPARING]);
   try {
     // Looked up first: a statement that fails stands in the server's log, with the password.
-    if (!(await exists(keeper, 'pg_roles', 'rolname', OWNER)))
-      await keeper.query(`CREATE ROLE ${OWNER} LOGIN CREATEROLE PASSWORD ${pg.escapeLiteral(password)}`);
+    if (!(await exists(keeper, 'pg_roles', 'rolname', OWNER))) await createOwner(keeper, password);
     if (await exists(keeper, 'pg_database', 'datname', DATABASE)) return;
     await keeper.query(`CREATE DATABASE ${DATABASE} OWNER ${OWNER}`);
     await within(connect(DATABASE), restrictEverybody);
@@ -56,14 +55,22 @@ export async function upgradeRoles(connect: Connect, { owner, superuser }: Passw
       await upgrade.query('BEGIN');
       await upgrade.query(`ALTER ROLE ${OWNER} RENAME TO ${SUPERUSER}`);
       await upgrade.query(`ALTER ROLE ${SUPERUSER} PASSWORD ${pg.escapeLiteral(superuser)}`);
-      await upgrade.query(`CREATE ROLE ${OWNER} LOGIN CREATEROLE PASSWORD ${pg.escapeLiteral(owner)}`);
+      await createOwner(upgrade, owner);
       await upgrade.query(`ALTER DATABASE ${DATABASE} OWNER TO ${OWNER}`);
       await upgrade.query(HAND_OVER);
+      if (await exists(upgrade, 'pg_roles', 'rolname', 'foretell_analyst'))
+        await upgrade.query(`GRANT foretell_analyst TO ${OWNER} WITH ADMIN TRUE, INHERIT FALSE, SET TRUE`);
       await restrictEverybody(upgrade);
       await upgrade.query('COMMIT');
     });
     await former.query('DROP ROLE foretell_upgrade');
   });
+}
+
+/** It may act as the roles that it makes (SET ROLE), without having what they may do. */
+async function createOwner(superuser: Connection, password: string): Promise<void> {
+  await superuser.query(`CREATE ROLE ${OWNER} LOGIN CREATEROLE PASSWORD ${pg.escapeLiteral(password)}`);
+  await superuser.query(`ALTER ROLE ${OWNER} SET createrole_self_grant = 'set'`);
 }
 
 /** Advisory locks in the database `postgres` say who uses the server; in ours they must not be taken by those who only read. */

@@ -10,4 +10,4 @@ export { HeldConnection } from './held-connection.js';
 export { migrate } from './migrate.js';
 export { ChangeListener } from './change-listener.js';
 export { DatabaseModule } from './database.module.js';
-export { isUnavailable, isUniqueViolation } from './postgres-errors.js';
+export { isMissingPartition, isUnavailable, isUniqueViolation } from './postgres-errors.js';

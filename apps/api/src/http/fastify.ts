@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { maxHeaderSize, type IncomingMessage } from 'node:http';
+import { maxHeaderSize } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#libs/config';
@@ -17,6 +16,7 @@ import { arriving, limitArrival } from './arrival.js';
 import type { Draining } from './draining.js';
 import { answerMalformedRequest } from './malformed-request.js';
 import { readBytes } from './read-bytes.js';
+import { requestIdOf } from './request-id.js';
 import { UNKNOWN_ROUTE, type RequestDurations } from './request-durations.js';
 import { toProblem } from './to-problem.js';
 
@@ -42,9 +42,6 @@ const LINGER_MS = 1_000;
 /** Of the bodies that are a few fields: names, a password, a version. Validating one costs the square of its members. */
 const MAX_FIELDS_BYTES = 16 * 1024;
 
-/** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
-const REQUEST_ID = /^[A-Za-z0-9._:+/=-]{1,128}$/;
-
 /** Fastify, set up below Nest: request ids, limits, body parsing, the access log, and errors that Nest never sees. */
 export function createFastify(
   config: Config,
@@ -65,10 +62,7 @@ export function createFastify(
     keepAliveTimeout: 65_000,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
-    genReqId: ({ headers }: IncomingMessage) => {
-      const given = headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-    },
+    genReqId: requestIdOf,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     skipMiddie: true,
