@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
+import { createDataSource, EmbeddedPostgres, migrate, restrictPublic } from '#libs/database';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -26,6 +27,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const admin = await createDataSource({ url: cluster.superuserUrl, entities: [] }).initialize();
   await admin.query(`CREATE DATABASE ${TEMPLATE} OWNER foretell`);
   await admin.destroy();
+
+  const superuser = new pg.Client({ connectionString: databaseUrl(cluster.superuserUrl, TEMPLATE) });
+  await superuser.connect();
+  await restrictPublic(superuser, 'foretell').finally(() => superuser.end());
 
   const template = createDataSource({ url: databaseUrl(cluster.url, TEMPLATE), entities: [] });
   await template.initialize();

@@ -3,6 +3,7 @@
  * and read back by analysts. It knows no models, no tokens and no other feature. Called by `libs/predictions` (to
  * write) and `apps/api` (to read).
  */
+export { Analysts } from './analysts.js';
 export { AuditModule } from './audit.module.js';
 export { AlreadyAnswered, Recorder } from './recorder.js';
 export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';

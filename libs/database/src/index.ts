@@ -8,6 +8,7 @@ export { createDataSource, poolOf, queryPatiently } from './data-source.js';
 export { BinaryArrays } from './binary-arrays.js';
 export { HeldConnection } from './held-connection.js';
 export { migrate } from './migrate.js';
+export { restrictions, restrictPublic } from './public-privileges.js';
 export { ChangeListener } from './change-listener.js';
 export { DatabaseModule } from './database.module.js';
 export { isMissingPartition, isUnavailable, isUniqueViolation } from './postgres-errors.js';
