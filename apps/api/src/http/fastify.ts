@@ -12,15 +12,22 @@ import {
   type Dialect,
   type ProblemForm,
 } from '#libs/predictions';
+import { AllowedMethods } from './allowed-methods.js';
 import { arriving, limitArrival } from './arrival.js';
 import type { Draining } from './draining.js';
 import { answerMalformedRequest } from './malformed-request.js';
+import { flawOfFraming } from './message-framing.js';
 import { readBytes } from './read-bytes.js';
 import { requestIdOf } from './request-id.js';
 import { UNKNOWN_ROUTE, type RequestDurations } from './request-durations.js';
+import { SECURITY_HEADERS } from './security-headers.js';
 import { toProblem } from './to-problem.js';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    allowedMethods: AllowedMethods;
+  }
+
   interface FastifyRequest {
     /** Answered with what an earlier request under the same `Idempotency-Key` was answered. */
     isReplay: boolean;
@@ -69,13 +76,15 @@ export function createFastify(
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(error);
       requests.unreadable.with(String(problem.status)).add();
-      sendProblem(reply, problem, request.id);
+      // No hook runs for these.
+      sendProblem(reply.headers(SECURITY_HEADERS), problem, request.id);
     },
     clientErrorHandler: (error, socket) =>
       answerMalformedRequest(error, socket, (status) => requests.unreadable.with(String(status)).add()),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.decorateRequest('isReplay', false);
+  fastify.decorate('allowedMethods', new AllowedMethods(fastify));
   parseBodies(fastify);
   // A client that says it sends no more still waits for its answer; Node would hang up.
   Object.assign(fastify.server, { httpAllowHalfOpen: true });
@@ -96,9 +105,9 @@ export function createFastify(
     watchArrival(reply, request.routeOptions.config.body === 'stream');
     reply.header('x-request-id', request.id);
     reply.header('cache-control', 'no-store');
-    const { headers, httpVersion } = request.raw;
-    if (headers.host !== undefined || httpVersion === '1.0') done();
-    else sendProblem(reply, Problem.badRequest('The request has no Host header.'), request.id);
+    const flaw = flawOfFraming(request.raw);
+    if (flaw === undefined) done();
+    else sendProblem(reply, Problem.badRequest(flaw), request.id);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     closeUnread(request, reply);
