@@ -75,13 +75,14 @@ export class Recorder implements OnApplicationShutdown {
       run: (records) => (this.isAsync ? this.writeInTheEnd(records) : this.write(records)),
       maxBatch: MAX_BATCH_RECORDS,
       maxQueued: config.auditQueueRows,
+      ownerOf: ({ userId }) => userId,
       size: { of: sizeOf, maxBatch: MAX_BATCH_SIZE, maxQueued: MAX_QUEUED_SIZE },
     });
   }
 
-  /** Whether a record would be refused now: asked before the work that would need one. */
-  get isFull(): boolean {
-    return !this.isAsync && this.batcher.isFull;
+  /** Whether a record of this user would be refused now: asked before the work that would need one. */
+  isFullFor(userId: number): boolean {
+    return !this.isAsync && this.batcher.isFullFor(userId);
   }
 
   /** How many records wait for the next commit. */
