@@ -5,13 +5,15 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../http/draining.js';
 
 const DATABASE_TIMEOUT_MS = 1_000;
+/** So long an answer of the database counts for whoever asks next. */
+const KEPT_MS = 200;
 
 export type Check = 'ok' | 'failed';
 
 /** Whether this process can answer predictions. */
 @Injectable()
 export class Readiness {
-  private checking?: Promise<Check>;
+  private latest?: { answeredAt: number; check: Promise<Check> };
 
   constructor(
     @Inject(DataSource) private readonly dataSource: DataSource,
@@ -28,10 +30,15 @@ export class Readiness {
     return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
   }
 
-  /** One look for all who ask at the same time: anybody may ask, and a silent database keeps each look for a second. */
+  /** One look for all who ask at about the same time: anybody may, and a silent database keeps each look for a second. */
   private checkDatabase(): Promise<Check> {
-    this.checking ??= this.askDatabase().finally(() => (this.checking = undefined));
-    return this.checking;
+    const now = performance.now();
+    if (!this.latest || now - this.latest.answeredAt > KEPT_MS) {
+      const entry = { answeredAt: Infinity, check: this.askDatabase() };
+      void entry.check.finally(() => (entry.answeredAt = performance.now()));
+      this.latest = entry;
+    }
+    return this.latest.check;
   }
 
   private async askDatabase(): Promise<Check> {
