@@ -221,7 +221,8 @@ asked('a CSV whose last line is ragged', `${COLUMNS}\n${',,,,,,,\n'.repeat(1e5)}
 asked('bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0xc0, 0x80, 0x22, 0x7d]), 400);
 asked('bytes that are no UTF-8 as CSV', Buffer.from([0x61, 0xff, 0x0a, 0x31]), 400, csv);
 asked('UTF-16', Buffer.from(PREDICT, 'utf16le'), 400);
-asked('a byte order mark', `\uFEFF${PREDICT}`, 400);
+asked('a byte order mark', `\uFEFF${PREDICT}`, 200);
+asked('two byte order marks', `\uFEFF\uFEFF${PREDICT}`, 400);
 asked('lone surrogates', `${PATIENT_AND},"\\ud800":"\\udfff\\ud800"}`, 200);
 asked('NUL', `${PATIENT_AND},"\\u0000":"a\\u0000"}`, 200);
 asked('NUL as it is', `${PATIENT_AND},"x":"\0"}`, 400);

@@ -10,7 +10,8 @@ export function parseJsonBody(body: Buffer): unknown {
 }
 
 /**
- * The same of a client in Python, whose `json` writes a missing number as NaN, which is no JSON: it is read as null.
+ * The same of a client in Python, whose `json` writes what JSON has no words for: a missing number as NaN, which is read
+ * as null, and an infinite one as Infinity, which is read as the number and left for its column to refuse.
  * @throws Problem `bad-request`
  */
 export function parsePythonJsonBody(body: Buffer): unknown {
@@ -21,19 +22,24 @@ function parsePythonJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (!text.includes('NaN')) throw error;
-    return JSON.parse(text.replace(STRING_OR_NAN, (token) => (token === 'NaN' ? 'null' : token)));
+    if (!/NaN|Infinity/.test(text)) throw error;
+    return JSON.parse(text.replace(STRING_OR_WORD, (token) => WORDS[token] ?? token));
   }
 }
 
+/** As JSON has them: a number beyond all floats is infinite, with a minus before it as well. */
+const WORDS: Record<string, string> = { NaN: 'null', Infinity: '1e999' };
+
 /** A string that never closes reaches to the end, so that no quote is looked at twice. */
-const STRING_OR_NAN = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\bNaN\b/g;
+const STRING_OR_WORD = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\b(?:NaN|Infinity)\b/g;
 
 function parseWith(parse: (text: string) => unknown, body: Buffer): unknown {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
+  const text = body.toString('utf8');
   let value: unknown;
   try {
-    value = parse(body.toString('utf8'));
+    // A parser may ignore a byte order mark (RFC 8259 §8.1), which Excel and PowerShell write.
+    value = parse(text.startsWith('\uFEFF') ? text.slice(1) : text);
   } catch {
     throw Problem.badRequest('The body is not JSON.');
   }

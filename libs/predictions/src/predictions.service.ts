@@ -128,7 +128,7 @@ export class PredictionsService {
     // Not awaited where it is loaded: this is on the way of every prediction.
     const model = found instanceof Promise ? await found : found;
     trace?.set({ 'foretell.model': model.name, 'foretell.model_version': model.version });
-    const { input, problem: unread } = this.parse(dialect, body, headers);
+    const { input, problem: unread } = this.parse(dialect, body, headers, model);
     const outcome = unread
       ? refusal(unread, dialect, requestId)
       : await this.answer(model, dialect, input, requestId, trace);
@@ -157,9 +157,9 @@ export class PredictionsService {
     return output;
   }
 
-  private parse(dialect: Dialect, body: Buffer, headers: RequestHeaders): Parsed {
+  private parse(dialect: Dialect, body: Buffer, headers: RequestHeaders, model: Model): Parsed {
     try {
-      return { input: dialect.parse(body, headers) };
+      return { input: dialect.parse(body, headers, model) };
     } catch (error) {
       return { input: null, problem: this.toProblem(error) };
     }

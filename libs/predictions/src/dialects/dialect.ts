@@ -21,7 +21,7 @@ export interface Dialect extends ProblemForm {
   /** Whether a body declared so can be read. */
   accepts(contentType: string | undefined): boolean;
   /** A body → the JSON value that is recorded: what was sent, or its equal in JSON. @throws Problem `bad-request` */
-  parse(body: Buffer, headers: RequestHeaders): unknown;
+  parse(body: Buffer, headers: RequestHeaders, model: Model): unknown;
   /** That value, also when it comes back out of the record, → the question. @throws Problem `bad-request` */
   read(input: unknown, model: Model): Question;
   /** A recorded answer → what it came to, one an instance. */
@@ -62,7 +62,7 @@ export const problemJson: ProblemForm = {
 export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
   mediaTypes: 'application/json',
   accepts: (contentType) => contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType),
-  parse: parseJsonBody,
+  parse: (body) => parseJsonBody(body),
 };
 
 /**

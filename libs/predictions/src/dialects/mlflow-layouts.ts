@@ -2,7 +2,10 @@ import { Problem } from '#libs/errors';
 import type { Column, Features } from '#libs/inference';
 import { isObject, refuseTooManyRows, repeatedIn } from './dialect.js';
 
-/** The four of MLflow's protocol, and `data`, which is ours: another name for `instances`. */
+/**
+ * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it
+ * the split that pandas writes.
+ */
 const LAYOUTS = ['dataframe_split', 'dataframe_records', 'instances', 'inputs', 'data'] as const;
 
 const REQUIRED = `The input must be a JSON dictionary with exactly one of the input fields ${LAYOUTS.join(', ')}`;
@@ -22,18 +25,33 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
         `Dataframe records format must be a list of records. Got ${pythonType(value)}.`,
       );
     case 'inputs':
-      if (isObject(value)) return fromColumns(value, columns);
+    case 'instances':
+      if (isObject(value)) return fromColumns(layout, value, columns);
   }
   if (!Array.isArray(value)) {
     throw Problem.badRequest(
-      `"${layout}" must be a list of rows${layout === 'inputs' ? ', or of columns by name' : ''}.`,
+      `"${layout}" must be a list of rows${layout === 'data' ? '' : ', or of columns by name'}.`,
     );
+  }
+  if (layout === 'data' && Object.hasOwn(body, 'columns')) {
+    return fromNamed(layout, body.columns, value, columns);
   }
   return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
 }
 
-export function missingInputs(names: readonly string[]): Problem {
-  return invalidValue(`Model is missing inputs ${pythonList(names)}.`);
+/**
+ * Of a list of records that lack one column each, MLflow would not say which.
+ * @param inSome columns that only some rows lack, and the first row that does
+ */
+export function missingInputs(
+  inAll: readonly string[],
+  inSome: ReadonlyMap<string, number> = new Map(),
+): Problem {
+  const parts = inAll.length > 0 ? [pythonList(inAll)] : [];
+  if (inSome.size === 0) return invalidValue(`Model is missing inputs ${parts[0]}.`);
+  const first = [...inSome].map(([name, row]) => `${name} (row ${row})`).join(', ');
+  parts.push(`${pythonList([...inSome.keys()])} in some rows, first: ${first}`);
+  return invalidValue(`Model is missing inputs ${parts.join('; and ')}. Rows are counted from 0.`);
 }
 
 export function invalidValue(message: string): Problem {
@@ -62,11 +80,21 @@ function fromSplit(value: unknown, columns: readonly Column[]): Features[] {
   if (Array.isArray(index) && index.length !== data.length) {
     throw notDataframe('dataframe_split', `'index' has ${index.length} entries, and 'data' ${data.length}`);
   }
-  if (names === undefined || names === null) return fromRows('dataframe_split', data, columns);
+  return fromNamed('dataframe_split', names, data, columns);
+}
+
+/** A split's rows; in the model's order where it names no columns. */
+function fromNamed(
+  layout: string,
+  names: unknown,
+  rows: readonly unknown[],
+  columns: readonly Column[],
+): Features[] {
+  if (names === undefined || names === null) return fromRows(layout, rows, columns);
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string' || typeof name === 'number')) {
-    throw notDataframe('dataframe_split', "'columns' must be a list of names");
+    throw notDataframe(layout, "'columns' must be a list of names");
   }
-  return fromTable('dataframe_split', names.map(String), data, columns);
+  return fromTable(layout, names.map(String), rows, columns);
 }
 
 /** Positional rows: the columns in the model's order. */
@@ -125,11 +153,11 @@ function fromRecords(layout: string, records: readonly unknown[], columns: reado
   );
 }
 
-function fromColumns(value: Features, columns: readonly Column[]): Features[] {
+function fromColumns(layout: string, value: Features, columns: readonly Column[]): Features[] {
   const given = Object.keys(value);
   const lists = Object.values(value);
   // One value a column is one row.
-  if (lists.length > 0 && !lists.some(Array.isArray)) return fromRecords('inputs', [value], columns);
+  if (lists.length > 0 && !lists.some(Array.isArray)) return fromRecords(layout, [value], columns);
   const [first] = lists;
   const count = Array.isArray(first) ? first.length : 0;
   if (!lists.every((list) => Array.isArray(list) && list.length === count)) {
@@ -137,11 +165,11 @@ function fromColumns(value: Features, columns: readonly Column[]): Features[] {
   }
   refuseTooManyRows(count);
   const rows = Array.from({ length: count }, (_, row) => lists.map((list) => (list as unknown[])[row]));
-  return fromTable('inputs', given, rows, columns);
+  return fromTable(layout, given, rows, columns);
 }
 
 /** A table without names of its own, whose columns pandas numbers 0, 1, 2 …, is read in the model's order. */
-function nameLike(given: readonly string[], columns: readonly Column[]): readonly string[] {
+export function nameLike(given: readonly string[], columns: readonly Column[]): readonly string[] {
   const isNumbered = given.length === columns.length && given.every((name, index) => name === String(index));
   if (!isNumbered || columns.some(({ name }) => given.includes(name))) return given;
   return columns.map(({ name }) => name);

@@ -42,9 +42,9 @@ export const mlflowDialect: Dialect = {
     );
   },
 
-  parse(body, { 'content-type': contentType = '' }): unknown {
+  parse(body, { 'content-type': contentType = '' }, { columns }): unknown {
     if (!/^text\/csv/i.test(String(contentType))) return parsePythonJsonBody(body);
-    return { dataframe_split: parseCsvBody(body) };
+    return { dataframe_split: parseCsvBody(body, columns) };
   },
 
   read(input: unknown, { columns, manifest }: Model): Question {
@@ -100,9 +100,13 @@ function refuse(errors: readonly BadValue[], instances: readonly Features[]): Pr
   const firsts = new Map<string, BadValue>();
   for (const error of errors) if (!firsts.has(columnOf(error))) firsts.set(columnOf(error), error);
   const names = [...firsts.keys()];
-  const isAbsent = (name: string) => instances.some((instance) => !Object.hasOwn(instance, name));
-  const absent = names.filter(isAbsent);
-  if (absent.length > 0) return missingInputs(absent);
+  const lacking = names.filter((name) => instances.some((instance) => !Object.hasOwn(instance, name)));
+  if (lacking.length > 0) {
+    const isInAll = (name: string) => !instances.some((instance) => Object.hasOwn(instance, name));
+    const inSome = lacking.filter((name) => !isInAll(name));
+    const firstWithout = (name: string) => instances.findIndex((instance) => !Object.hasOwn(instance, name));
+    return missingInputs(lacking.filter(isInAll), new Map(inSome.map((name) => [name, firstWithout(name)])));
+  }
   const each = names.map((name) => {
     const { detail, instance } = firsts.get(name)!;
     return `${name} ${detail} (row ${instance})`;
