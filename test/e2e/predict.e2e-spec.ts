@@ -139,6 +139,30 @@ describe('answers', () => {
     expect(record.input).toEqual(input);
   });
 
+  test('the tutorial’s scripts, which declare no media type: a user, a token and a prediction', async () => {
+    /** Bytes, of which `fetch` does not say what they are. */
+    const post = async (path: string, body: object, authorization = '') => {
+      const bytes = new TextEncoder().encode(JSON.stringify(body));
+      const request = new Request(api.url + path, {
+        method: 'POST',
+        body: bytes,
+        headers: { authorization },
+      });
+      expect(request.headers.has('content-type')).toBe(false);
+      const answer = await fetch(request);
+      return { status: answer.status, text: await answer.text() };
+    };
+    const credentials = { username: 'tutorial', password: 'a password of its own', email: 't@example.org' };
+    expect(await post('/register-user', credentials)).toMatchObject({ status: 201 });
+    const issued = await post('/token', credentials);
+    expect(issued.status).toBe(200);
+    const { token } = JSON.parse(issued.text) as { token: string };
+    expect(await post('/predict', PATIENT, token)).toEqual({
+      status: 200,
+      text: '{"yhat_prob":"0.5124506","yhat":"1"}',
+    });
+  });
+
   test('whatever the order of the columns in the body', async () => {
     const answer = await predict(
       await createUser(api, database),

@@ -248,7 +248,18 @@ one(
   415,
 );
 asked('an encoding that is none', PREDICT, 200, { headers: ['content-encoding: identity'] });
-one('no media type', { body: PREDICT, type: null }, 415);
+asked('no media type', PREDICT, 200, { type: null });
+asked('no media type, in chunks', PREDICT, 200, { type: null, chunk: 7 });
+asked('no media type for a named model', PREDICT, 200, { type: null, path: NAMED });
+asked('no media type and no JSON', 'age=25', 400, { type: null });
+one('no media type as MLflow', { path: MLFLOW, body: `{"instances":[${PREDICT}]}`, type: null }, 415);
+one('no media type and more than is taken', { body: Buffer.alloc(MIB + 1, ' '), type: null }, 413);
+one(
+  'no media type and gzip',
+  { body: gzipSync(PREDICT), type: null, headers: ['content-encoding: gzip'] },
+  415,
+);
+one('no media type at a path that is none', { path: '/nowhere', body: PREDICT, type: null }, 404);
 one('a media type that is none', { body: PREDICT, type: ';;,/' }, 415);
 one('a form', { body: 'age=25', type: 'application/x-www-form-urlencoded' }, 415);
 one('more than is taken', { body: Buffer.alloc(MIB + 1, ' ') }, 413);
@@ -467,8 +478,13 @@ one('GET with a body', { method: 'GET', path: '/livez', body: PREDICT }, 200);
 
 // ---- What strangers may send.
 
-const stranger = (name: string, path: string, body: string, status: number) =>
-  one(`${path}: ${name}`, { path, body, isStranger: true }, status);
+const stranger = (
+  name: string,
+  path: string,
+  body: string,
+  status: number,
+  type: Parts['type'] = 'application/json',
+) => one(`${path}: ${name}`, { path, body, type, isStranger: true }, status);
 const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
 for (const path of ['/token', '/register-user']) {
   // The first two are more than these routes take.
@@ -504,6 +520,9 @@ for (const path of ['/token', '/register-user']) {
     400,
   );
   stranger('null', path, 'null', 400);
+  stranger('no media type, and nothing in it', path, '{}', 400, null);
+  stranger('no media type, and no JSON', path, 'username=u', 400, null);
+  stranger('no media type, and more than is taken', path, `{"username":"${'x'.repeat(20_000)}"}`, 413, null);
   stranger('a string', path, '"x"', 400);
   stranger('numbers', path, '{"username":1e400,"password":1}', 400);
 }

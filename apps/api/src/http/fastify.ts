@@ -147,6 +147,9 @@ function formOf({ routeOptions, raw: { url = '' } }: FastifyRequest): ProblemFor
  * its dialect accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
  * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
  * and for as long as they keep coming: the route sees to their limit.
+ *
+ * Where JSON is taken, a body that declares nothing is read as JSON, as the tutorial's scripts send it. A page of another
+ * origin can send such a body without asking first; it has no token to send with it, and no cookie is ever looked at.
  */
 function parseBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
@@ -189,10 +192,15 @@ function parseBodies(fastify: FastifyInstance): void {
   });
   fastify.addContentTypeParser('*', (request, stream, done) => {
     const { body, types } = request.routeOptions.config;
+    const isUndeclared = body === undefined && !request.is404 && mediaTypeOf(request) === '';
     if (body === 'stream' && types?.includes(mediaTypeOf(request))) done(null, arriving(stream));
-    else if (body === 'raw' && isAccepted(request)) {
+    else if (isUndeclared || (body === 'raw' && isAccepted(request))) {
       if (isEncoded(request)) done(encoded());
-      else readBytes(request, stream, done);
+      else if (body === 'raw') readBytes(request, stream, done);
+      else
+        readBytes(request, stream, (error, bytes) =>
+          bytes ? parseFields(request, bytes, done) : done(error),
+        );
     } else refuse(request, done);
   });
 }

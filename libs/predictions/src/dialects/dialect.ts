@@ -58,10 +58,13 @@ export const problemJson: ProblemForm = {
   writeProblem: (problem, requestId) => JSON.stringify(problem.toBody(requestId)),
 };
 
-/** Of dialects that are asked in JSON and in nothing else. */
+/**
+ * Of dialects that are asked in JSON and in nothing else. What declares nothing is read as JSON, as the tutorial's scripts
+ * send it: `requests.post(url, data=json.dumps(x))`.
+ */
 export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
   mediaTypes: 'application/json',
-  accepts: (contentType) => contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType),
+  accepts: (contentType = 'application/json') => /^application\/json\s*(;|$)/i.test(contentType),
   parse: (body) => parseJsonBody(body),
 };
 
