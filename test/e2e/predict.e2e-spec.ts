@@ -361,6 +361,23 @@ describe('takes strange members as they are', () => {
     expect(answer.body.errors).toHaveLength(8);
   });
 
+  test('keys that differ stay two in the record, whatever is in them', async () => {
+    const user = await createUser(api, database);
+    const base = JSON.stringify(PATIENT).slice(0, -1);
+    const answer = await predict(user, `${base},"x\\u0000":1,"x\uFFFD":2,"x\\ud800":3,"__proto__":4}`);
+    expect(answer.status).toBe(200);
+    const { input, ignored_columns } = await onlyRecordOf(user);
+    expect(Object.entries(input as object)).toEqual(
+      expect.arrayContaining([
+        ['x\uFFFDu0000', 1],
+        ['x\uFFFD', 2],
+        ['x\uFFFDud800', 3],
+        ['__proto__', 4],
+      ]),
+    );
+    expect(ignored_columns).toEqual(['x\uFFFDu0000', 'x\uFFFD', 'x\uFFFDud800', '__proto__']);
+  });
+
   test('NUL and lone surrogates are recorded as U+FFFD and fail no prediction running at the same time', async () => {
     const [strange, ordinary] = [await createUser(api, database), await createUser(api, database)];
     const base = JSON.stringify(PATIENT).slice(0, -1);
@@ -368,7 +385,7 @@ describe('takes strange members as they are', () => {
       [`${base},"note":"a\\u0000b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
       [`${base},"note":"a\\ud800b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
       [`${base},"note":"\\udfff"}`, { ...PATIENT, note: '\uFFFD' }],
-      [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDte': 1 }],
+      [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDu0000te': 1 }],
       [`${base},"note":{"deep":["\\u0000"]}}`, { ...PATIENT, note: { deep: ['\uFFFD'] } }],
       // A well-formed pair and an escaped backslash are no strangers, and stay.
       [`${base},"note":"\\ud83d\\ude00"}`, { ...PATIENT, note: '😀' }],
