@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+import ml_dtypes
 import numpy
 import pytest
 from conftest import COLUMNS, LABELS, PROBABILITIES
@@ -53,7 +54,7 @@ def assert_right(result, rows=slice(None)):
 def test_asks_how_the_server_and_the_model_are(client):
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.get_server_metadata() == {"name": "foretell", "version": "0.1.0", "extensions": []}
+    assert client.get_server_metadata() == {"name": "foretell", "version": "0.1.0", "extensions": ["classification"]}
     assert client.is_model_ready(MODEL)
     assert client.is_model_ready(MODEL, "1")
     assert not client.is_model_ready("nobody")
@@ -108,6 +109,32 @@ def test_is_answered_the_outputs_it_asks_for(client, features, patients, binary_
     result = client.infer(MODEL, [tensor(features, patients)], outputs=wanted)
     assert result.as_numpy("label") is None
     numpy.testing.assert_allclose(result.as_numpy("probabilities")[:, 1], PROBABILITIES, atol=1e-6)
+
+
+def test_is_answered_the_highest_classes(client, features, patients):
+    wanted = [http.InferRequestedOutput("probabilities", class_count=1)]
+    result = client.infer(MODEL, [tensor(features, patients)], outputs=wanted)
+    classes = [text for [text] in result.as_numpy("probabilities")]
+    assert [text.split(":")[1:] for text in classes] == [["1", "1"], ["0", "0"], ["1", "1"]]
+    assert classes[0] == "0.5124506:1:1"
+
+
+def test_is_refused_shared_memory(client, features, patients):
+    output = http.InferRequestedOutput("label")
+    output.set_shared_memory("region", 8)
+    with pytest.raises(InferenceServerException, match="shared_memory_region"):
+        client.infer(MODEL, [tensor(features, patients)], outputs=[output])
+    region = http.InferInput(features, [3, 8], "FP32").set_shared_memory("region", 96)
+    with pytest.raises(InferenceServerException, match="shared_memory_region"):
+        client.infer(MODEL, [region])
+
+
+def test_infers_with_bfloat16(client, features):
+    """Numbers that the half of a float32 has room for."""
+    patient = numpy.array([[64, 256, 60, 262144, 1, 136, 0, 0]], dtype=numpy.float32)
+    expected = client.infer(MODEL, [tensor(features, patient)])
+    result = client.infer(MODEL, [tensor(features, patient.astype(ml_dtypes.bfloat16))])
+    assert result.get_response()["outputs"] == expected.get_response()["outputs"]
 
 
 def test_is_answered_texts_and_values(client):

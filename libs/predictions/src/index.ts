@@ -15,6 +15,6 @@ export {
 export { refuseDeep } from './json-body.js';
 export { mlflowDialect } from './dialects/mlflow.dialect.js';
 export { namedDialect } from './dialects/named.dialect.js';
-export { oipDialect, oipMetadata } from './dialects/oip.dialect.js';
+export { OIP_EXTENSIONS, oipDialect, oipMetadata } from './dialects/oip.dialect.js';
 export { plainDialect } from './dialects/plain.dialect.js';
 export { ModelComparison, type Comparison, type Differences, type Replay } from './model-comparison.js';

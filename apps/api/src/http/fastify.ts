@@ -65,6 +65,8 @@ export function createFastify(
     keepAliveTimeout: 65_000,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
+    // The one path with a slash at its end: the Open Inference Protocol's document writes it both ways.
+    rewriteUrl: ({ url = '' }) => url.replace(/^\/v2\/(?=\?|$)/, '/v2'),
     genReqId: ({ headers }: IncomingMessage) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
 import { ModelRegistry, parseModelReference, ServedModels, type ModelReference } from '#libs/models';
-import { oipDialect, oipMetadata, PredictionsService } from '#libs/predictions';
+import { OIP_EXTENSIONS, oipDialect, oipMetadata, PredictionsService } from '#libs/predictions';
 import { Readiness } from '../health/readiness.js';
 import { Public } from '../http/auth.guard.js';
 import { Caller } from '../http/caller.decorator.js';
@@ -74,7 +74,7 @@ export class OipController {
   @Tells('', 'Name and version of this service', SERVER)
   @Public()
   server(): object {
-    return { name: 'foretell', version: VERSION, extensions: [] };
+    return { name: 'foretell', version: VERSION, extensions: OIP_EXTENSIONS };
   }
 
   @Tells('health/live', 'The process runs', LIVE)

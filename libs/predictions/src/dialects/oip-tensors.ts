@@ -17,6 +17,7 @@ const MAX_DIMENSIONS = 8;
 export function readTensors(inputs: unknown): Tensor[] {
   const tensors = listOf(inputs).map((input) => {
     const { name, datatype, described } = readHead(input);
+    refuseSharedMemory(input, described);
     const shape = readShape(input.shape, described);
     const elements = readElements(input.data, shape, described);
     if (!elements.every((element) => element === null || datatype.fits(element))) {
@@ -73,6 +74,14 @@ function readHead({ name, datatype: named }: Record<string, unknown>) {
   const datatype = DATATYPES.get(String(named));
   if (datatype) return { name, datatype, described };
   throw Problem.badRequest(`${described}: "datatype" must be one of ${[...DATATYPES.keys()].join(', ')}.`);
+}
+
+function refuseSharedMemory({ parameters }: Record<string, unknown>, described: string): void {
+  const { shared_memory_region: region } = isObject(parameters) ? parameters : {};
+  if (region === undefined || region === null) return;
+  throw Problem.badRequest(
+    `${described}: "shared_memory_region" is not supported. Send its data with the request.`,
+  );
 }
 
 function readShape(shape: unknown, described: string): readonly number[] {

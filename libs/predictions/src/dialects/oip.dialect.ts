@@ -1,19 +1,8 @@
 import { Problem } from '#libs/errors';
-import {
-  formatNumber,
-  type Column,
-  type ElementType,
-  type Features,
-  type InputTensor,
-  type Manifest,
-  type Model,
-  type Prediction,
-} from '#libs/inference';
+import type { Column, ElementType, Features, InputTensor, Manifest, Model } from '#libs/inference';
 import { parsePythonJsonBody } from '../json-body.js';
 import {
-  areIntegers,
   columnOf,
-  gistOfProbabilities,
   isObject,
   refuseTooManyRows,
   type BadValue,
@@ -21,6 +10,7 @@ import {
   type Gist,
   type Question,
 } from './dialect.js';
+import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
 import { describe, readTensors, withBinaryData, type Tensor } from './oip-tensors.js';
 
 const DATATYPE_OF: Record<ElementType, string> = {
@@ -31,6 +21,8 @@ const DATATYPE_OF: Record<ElementType, string> = {
   bool: 'BOOL',
   string: 'BYTES',
 };
+
+const MAX_ID_LENGTH = 1024;
 
 /** Before the binary data, where a body has some, there are so many bytes of JSON. */
 const JSON_LENGTH = 'inference-header-content-length';
@@ -60,9 +52,9 @@ export const oipDialect: Dialect = {
 
   read(input: unknown, model: Model): Question {
     if (!isObject(input)) throw Problem.badRequest('The body must be a JSON object with "inputs".');
-    const { id, inputs, outputs } = input;
-    if (id !== undefined && typeof id !== 'string') throw Problem.badRequest('"id" must be a string.');
-    const wanted = readOutputs(outputs, outputsOf(model.manifest));
+    const { inputs, outputs } = input;
+    const id = readId(input.id);
+    const wanted = readOutputs(outputs, model.manifest);
     const tensors = readTensors(inputs);
     refuseTooManyRows(tensors[0]?.shape[0] ?? 0);
     const all = tensorOfAll(tensors, model);
@@ -80,20 +72,19 @@ export const oipDialect: Dialect = {
   writeProblem: ({ message }: Problem): string => JSON.stringify({ error: message }),
 
   recall(output: unknown, manifest: Manifest): Gist[] {
-    const { outputs } = output as { outputs: { name: string; shape: number[]; data: (number | string)[] }[] };
-    const [first] = outputs;
-    const data = new Map(outputs.map((each) => [each.name, each.data]));
-    const [labels, values] = [data.get('label'), data.get('prediction')];
-    const probabilities = data.get('probabilities') as number[] | undefined;
-    return Array.from({ length: first!.shape[0]! }, (_, row) => {
-      if (values) return { number: Number(values[row]) };
-      const label = labels && String(labels[row]);
-      if (!probabilities) return { label };
-      const classes = manifest.task === 'regression' ? 0 : manifest.labels.length;
-      return gistOfProbabilities(probabilities.slice(row * classes, (row + 1) * classes), manifest, label);
-    });
+    return recallOutputs((output as { outputs: Parameters<typeof recallOutputs>[0] }).outputs, manifest);
   },
 };
+
+/** Which is echoed. */
+function readId(id: unknown): string | undefined {
+  if (id === undefined || id === null) return undefined;
+  if (typeof id === 'string' && id.length <= MAX_ID_LENGTH) return id;
+  throw Problem.badRequest(`"id" must be a string of at most ${MAX_ID_LENGTH} characters.`);
+}
+
+/** Of Triton's extensions those that are here, by the names that Triton gives them. */
+export const OIP_EXTENSIONS = ['classification'];
 
 /** What a model takes and answers, as the protocol says it; −1 is the number of rows. */
 export function oipMetadata({ name, inputs, manifest }: Model, versions: readonly string[]): object {
@@ -108,31 +99,6 @@ export function oipMetadata({ name, inputs, manifest }: Model, versions: readonl
     })),
     outputs: outputsOf(manifest),
   };
-}
-
-interface Output {
-  readonly name: 'label' | 'probabilities' | 'prediction';
-  readonly datatype: string;
-  readonly shape: readonly number[];
-}
-
-function outputsOf(manifest: Manifest): Output[] {
-  if (manifest.task === 'regression') return [{ name: 'prediction', datatype: 'FP32', shape: [-1] }];
-  const { labels } = manifest;
-  return [
-    { name: 'label', datatype: areIntegers(labels) ? 'INT64' : 'BYTES', shape: [-1] },
-    { name: 'probabilities', datatype: 'FP32', shape: [-1, labels.length] },
-  ];
-}
-
-/** Those that are asked for; all of them where none is. */
-function readOutputs(wanted: unknown, known: readonly Output[]): readonly Output[] {
-  if (wanted === undefined || (Array.isArray(wanted) && wanted.length === 0)) return known;
-  const names = Array.isArray(wanted) ? wanted.map((each) => isObject(each) && each.name) : [];
-  const found = known.filter(({ name }) => names.includes(name));
-  if (names.length > 0 && found.length === names.length) return found;
-  const right = known.map(({ name }) => `{"name":"${name}"}`).join(', ');
-  throw Problem.badRequest(`"outputs" must be a list of what this model answers: ${right}, each once.`);
 }
 
 /** The one tensor of all columns, where the graph takes such a one and the request has it. */
@@ -201,19 +167,4 @@ function refuse(errors: readonly BadValue[], columns: readonly Column[], all: Te
     return `${describe(all.name)}, row ${instance}, column ${column} (${name}): ${detail}`;
   });
   return Problem.badRequest(`${each.join('; ')}. Rows and columns are counted from 0.`);
-}
-
-function writeOutput(
-  { name, datatype, shape: [, ...inner] }: Output,
-  predictions: readonly Prediction[],
-  manifest: Manifest,
-): string {
-  const hasIntegers = manifest.task !== 'regression' && areIntegers(manifest.labels);
-  const data = predictions.map((each) => {
-    if ('value' in each) return formatNumber(each.value);
-    if (name === 'probabilities') return each.probabilities.map(formatNumber).join(',');
-    return hasIntegers ? each.label : JSON.stringify(each.label);
-  });
-  const head = JSON.stringify({ name, shape: [predictions.length, ...inner], datatype });
-  return `${head.slice(0, -1)},"data":[${data.join(',')}]}`;
 }
