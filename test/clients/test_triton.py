@@ -11,6 +11,7 @@ from tritonclient.http import InferenceServerClientPlugin, aio
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 MODEL = "heart-failure"
+EXTENSIONS = ["classification", "model_configuration", "statistics"]
 
 
 class Token(InferenceServerClientPlugin):
@@ -54,13 +55,37 @@ def assert_right(result, rows=slice(None)):
 def test_asks_how_the_server_and_the_model_are(client):
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.get_server_metadata() == {"name": "foretell", "version": "0.1.0", "extensions": ["classification"]}
+    assert client.get_server_metadata() == {"name": "foretell", "version": "0.1.0", "extensions": EXTENSIONS}
     assert client.is_model_ready(MODEL)
     assert client.is_model_ready(MODEL, "1")
     assert not client.is_model_ready("nobody")
     metadata = client.get_model_metadata(MODEL, "1")
     assert metadata["platform"] == "onnx_onnxv1"
     assert [output["name"] for output in metadata["outputs"]] == ["label", "probabilities"]
+
+
+def test_tells_what_perf_analyzer_reads(client, features, patients):
+    config = client.get_model_config(MODEL)
+    assert config["max_batch_size"] > 0
+    assert config["input"] == [{"name": features, "data_type": "TYPE_FP32", "dims": [8]}]
+    assert client.get_model_config(MODEL, "1") == config
+
+    def statistics():
+        [stats] = client.get_inference_statistics(MODEL)["model_stats"]
+        assert (stats["name"], stats["version"]) == (MODEL, "1")
+        return stats
+
+    before = statistics()
+    for _ in range(4):
+        client.infer(MODEL, [tensor(features, patients)])
+    after = statistics()
+    assert after["inference_count"] - before["inference_count"] == 12
+    assert after["execution_count"] > before["execution_count"]
+    parts = ["success", "queue", "compute_input", "compute_infer", "compute_output"]
+    grown = [after["inference_stats"][part]["count"] - before["inference_stats"][part]["count"] for part in parts]
+    assert grown == [4] * 5
+    for part in [*parts, "fail", "cache_hit", "cache_miss"]:
+        assert isinstance(after["inference_stats"][part]["ns"], int)
 
 
 def test_infers_with_its_defaults(client, features, patients):

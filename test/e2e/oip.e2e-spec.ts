@@ -13,7 +13,11 @@ const COLUMNS = Object.keys(PATIENT);
 const ROW = Object.values(PATIENT);
 const HEART = '/v2/models/heart-failure';
 const HOUSE = '/v2/models/tensor-per-column';
-const SERVER = { name: 'foretell', version: '0.1.0', extensions: ['classification'] };
+const SERVER = {
+  name: 'foretell',
+  version: '0.1.0',
+  extensions: ['classification', 'model_configuration', 'statistics'],
+};
 
 let modelDir: string;
 let database: TestDatabase;
@@ -335,9 +339,7 @@ describe('classification', () => {
         name: 'probabilities',
         datatype: 'BYTES',
         shape: [2, 2],
-        data: Array(2)
-          .fill(['0.5124506:1:1', expect.stringMatching(/^0\.48754\d+:0:0$/)])
-          .flat(),
+        data: [0, 1].flatMap(() => ['0.5124506:1:1', expect.stringMatching(/^0\.48754\d+:0:0$/)]),
       },
     ]);
     const inputs = [

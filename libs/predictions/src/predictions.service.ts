@@ -11,9 +11,10 @@ import {
 import { QueueFull } from '#libs/micro-batching';
 import { isUnavailable } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
-import { TimeLimitExceeded, TooManyRows, type Coerced, type Model } from '#libs/inference';
+import { TimeLimitExceeded, TooManyRows, type Coerced, type Model, type RunStart } from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
 import { traced, type Span } from '#libs/observability';
+import { CallFigures, type Phases } from './call-figures.js';
 import {
   MAX_BAD_VALUES,
   type BadValue,
@@ -58,6 +59,8 @@ interface Outcome {
   statusCode: number;
   output: string;
   problem?: Problem;
+  /** Where it was answered. */
+  phases?: Phases;
 }
 
 @Injectable()
@@ -69,6 +72,7 @@ export class PredictionsService {
     @Inject(Recorder) private readonly recorder: Recorder,
     @Inject(ShadowRecorder) private readonly shadowRecorder: ShadowRecorder,
     @Inject(KeptAnswers) private readonly keptAnswers: KeptAnswers,
+    @Inject(CallFigures) private readonly figures: CallFigures,
   ) {}
 
   /**
@@ -131,8 +135,8 @@ export class PredictionsService {
     const { input, problem: unread } = this.parse(dialect, body, headers, model);
     const outcome = unread
       ? refusal(unread, dialect, requestId)
-      : await this.answer(model, dialect, input, requestId, trace);
-    const { rowCount, ignoredColumns, statusCode, output, problem } = outcome;
+      : await this.answer(model, dialect, input, requestId, started, trace);
+    const { rowCount, ignoredColumns, statusCode, output, problem, phases } = outcome;
     await this.recorder.record(
       {
         userId: actor.userId,
@@ -153,6 +157,10 @@ export class PredictionsService {
         ? (recordId) => this.askShadow(model, dialect, input, requestId, recordId)
         : undefined,
     );
+    const calls = this.figures.of(model);
+    const ms = performance.now() - started;
+    if (phases) calls.answer(ms, rowCount!, phases);
+    else calls.refuse(ms);
     if (problem) throw problem;
     return output;
   }
@@ -171,6 +179,7 @@ export class PredictionsService {
     dialect: Dialect,
     input: unknown,
     requestId: string,
+    started: number,
     trace?: Span,
   ): Promise<Outcome> {
     let rowCount: number | null = null;
@@ -184,14 +193,24 @@ export class PredictionsService {
         refuseBadValues(coerced, question);
         return [question, coerced.map(({ row }) => row)] as const;
       });
+      const askedAt = performance.now();
+      const run: RunStart = {};
       const predictions = await traced(
         trace,
         'infer',
-        () => model.infer(rows),
+        () => model.infer(rows, run),
         trace && { 'foretell.rows': rows.length },
       );
+      const inferredAt = performance.now();
       const output = question.write(predictions, model, requestId);
-      return { rowCount, ignoredColumns, statusCode: 200, output };
+      const { at: ranAt = inferredAt } = run;
+      const phases = {
+        coerceMs: askedAt - started,
+        queueMs: ranAt - askedAt,
+        inferMs: inferredAt - ranAt,
+        writeMs: performance.now() - inferredAt,
+      };
+      return { rowCount, ignoredColumns, statusCode: 200, output, phases };
     } catch (error) {
       return { ...refusal(this.toProblem(error), dialect, requestId), rowCount, ignoredColumns };
     }
@@ -213,7 +232,7 @@ export class PredictionsService {
       const shadow = this.models.shadowOf(served);
       if (!shadow) return;
       const started = performance.now();
-      const { statusCode, output } = await this.answer(shadow, dialect, input, requestId);
+      const { statusCode, output } = await this.answer(shadow, dialect, input, requestId, started);
       const durationMs = performance.now() - started;
       if (statusCode >= 500) return;
       this.shadowRecorder.record({

@@ -1,3 +1,5 @@
+import type { ElementType } from '#libs/inference';
+
 /** An element of a tensor as JSON holds it; null is a missing value. */
 export type Element = number | string | boolean | null;
 
@@ -10,6 +12,16 @@ export interface Datatype {
   fits(value: unknown): boolean;
   readonly what: string;
 }
+
+/** What a graph's tensors are called. */
+export const DATATYPE_OF: Record<ElementType, string> = {
+  float32: 'FP32',
+  float64: 'FP64',
+  int64: 'INT64',
+  int32: 'INT32',
+  bool: 'BOOL',
+  string: 'BYTES',
+};
 
 /** Beyond these JSON's numbers, which are read as doubles, would lose digits. */
 const [SAFE_MINIMUM, SAFE_MAXIMUM] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];

@@ -86,7 +86,7 @@ const quote = (text: string) => JSON.stringify(text);
 function highest(probabilities: readonly number[], classes: number, manifest: Manifest): string[] {
   const labels = manifest.task === 'regression' ? [] : manifest.labels;
   return [...probabilities.keys()]
-    .sort((a, b) => probabilities[b]! - probabilities[a]!)
+    .toSorted((a, b) => probabilities[b]! - probabilities[a]!)
     .slice(0, classes)
     .map((index) => `${formatNumber(probabilities[index]!)}:${index}:${labels[index]}`);
 }

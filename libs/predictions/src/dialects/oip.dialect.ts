@@ -1,5 +1,5 @@
 import { Problem } from '#libs/errors';
-import type { Column, ElementType, Features, InputTensor, Manifest, Model } from '#libs/inference';
+import type { Column, Features, InputTensor, Manifest, Model } from '#libs/inference';
 import { parsePythonJsonBody } from '../json-body.js';
 import {
   columnOf,
@@ -10,17 +10,9 @@ import {
   type Gist,
   type Question,
 } from './dialect.js';
+import { DATATYPE_OF } from './oip-datatypes.js';
 import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
 import { describe, readTensors, withBinaryData, type Tensor } from './oip-tensors.js';
-
-const DATATYPE_OF: Record<ElementType, string> = {
-  float32: 'FP32',
-  float64: 'FP64',
-  int64: 'INT64',
-  int32: 'INT32',
-  bool: 'BOOL',
-  string: 'BYTES',
-};
 
 const MAX_ID_LENGTH = 1024;
 
@@ -84,7 +76,7 @@ function readId(id: unknown): string | undefined {
 }
 
 /** Of Triton's extensions those that are here, by the names that Triton gives them. */
-export const OIP_EXTENSIONS = ['classification'];
+export const OIP_EXTENSIONS = ['classification', 'model_configuration', 'statistics'];
 
 /** What a model takes and answers, as the protocol says it; −1 is the number of rows. */
 export function oipMetadata({ name, inputs, manifest }: Model, versions: readonly string[]): object {
