@@ -514,6 +514,24 @@ describe('refuses', () => {
       /^Model is missing inputs \['age'\]; and \['sex'\] in some rows, first: sex \(row 0\)\. Rows are counted from 0\.$/,
     ],
     [
+      'a column that is not the model’s, and looks like one of its',
+      { dataframe_records: [{ ...PATIENT, age: undefined, Age: 25 }] },
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]\. Unknown column 'Age'; did you mean 'age'\?$/,
+    ],
+    [
+      'the same in one of several rows',
+      { dataframe_records: [PATIENT, { ...PATIENT, sex: undefined, Sex: 1 }] },
+      'INVALID_PARAMETER_VALUE',
+      /\(row 1\)\. Rows are counted from 0\. Unknown column 'Sex'; did you mean 'sex'\?$/,
+    ],
+    [
+      'the same in a table without rows',
+      { dataframe_split: { columns: ['AGE', ...COLUMNS.slice(1)], data: [] } },
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]\. Unknown column 'AGE'; did you mean 'age'\?$/,
+    ],
+    [
       'Infinity as Python writes it, told by column',
       `{"instances":[[${ROW}],[-Infinity,Infinity,${ROW.slice(2)}]]}`,
       'INVALID_PARAMETER_VALUE',

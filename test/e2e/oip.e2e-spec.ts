@@ -640,6 +640,11 @@ describe('refuses', () => {
       /^The inputs lack "age"\. The model takes/,
     ],
     [
+      'a column by a name that looks like it',
+      () => ({ inputs: [column('Age', 'FP32', 25), ...patientByColumn().slice(1)] }),
+      /^The inputs lack "age"\. The model takes .*\. Unknown column 'Age'; did you mean 'age'\?$/,
+    ],
+    [
       'a column of another shape',
       () => ({
         inputs: [

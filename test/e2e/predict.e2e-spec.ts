@@ -240,6 +240,25 @@ describe('refuses', () => {
     expect(await onlyRecordOf(user)).toMatchObject({ status_code: 400, input: {}, output: answer.body });
   });
 
+  test('an unknown column where it looks like one that is missing, and no value', async () => {
+    const { age, serum_creatinine, sex, ...rest } = PATIENT;
+    const long = 'x'.repeat(300);
+    const user = await createUser(api, database);
+    const input = { ...rest, Age: age, serumCreatinine: serum_creatinine, gender: sex, [long]: 'private' };
+    const answer = await predict(user, input);
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors).toEqual([
+      { detail: "is required: unknown column 'Age'; did you mean 'age'?", pointer: '#/age' },
+      {
+        detail: "is required: unknown column 'serumCreatinine'; did you mean 'serum_creatinine'?",
+        pointer: '#/serum_creatinine',
+      },
+      { detail: 'is required', pointer: '#/sex' },
+    ]);
+    expect(answer.text).not.toMatch(/private|xxx/);
+    expect(await onlyRecordOf(user)).toMatchObject({ input, output: answer.body });
+  });
+
   test.each<[string, unknown]>([
     ['a word', 'abc'],
     ['an empty string', ''],

@@ -16,6 +16,7 @@ import { ServedModels, type ModelReference } from '#libs/models';
 import { traced, type Span } from '#libs/observability';
 import { CallFigures, type Phases } from './call-figures.js';
 import {
+  columnOf,
   MAX_BAD_VALUES,
   type BadValue,
   type Dialect,
@@ -23,6 +24,7 @@ import {
   type RequestHeaders,
 } from './dialects/dialect.js';
 import { writeJson } from './json-body.js';
+import { LookAlikes } from './look-alikes.js';
 
 export interface PredictionCall {
   actor: Actor;
@@ -269,11 +271,23 @@ function ignoredIn(coerced: readonly Coerced[]): readonly string[] {
   return [...new Set(coerced.flatMap(({ ignoredColumns }) => ignoredColumns))];
 }
 
+/** Instances that lack columns mostly lack the same: so many are looked into for columns that look like them. */
+const MAX_LOOKED_INTO = 10;
+
 /** @throws Problem as the dialect says it */
 function refuseBadValues(coerced: readonly Coerced[], question: Question): void {
   const bad: BadValue[] = [];
+  let refused = 0;
   for (let instance = 0; instance < coerced.length && bad.length < MAX_BAD_VALUES; instance++) {
-    for (const error of coerced[instance]!.errors) bad.push({ ...error, instance });
+    const { errors, ignoredColumns } = coerced[instance]!;
+    if (errors.length === 0) continue;
+    const features = question.instances[instance]!;
+    const unknown = refused++ < MAX_LOOKED_INTO ? new LookAlikes(ignoredColumns) : undefined;
+    for (const error of errors) {
+      const column = columnOf(error);
+      const lookAlike = Object.hasOwn(features, column) ? undefined : unknown?.tell(column);
+      bad.push({ ...error, instance, lookAlike });
+    }
   }
   if (bad.length > 0) throw question.refuse(bad);
 }

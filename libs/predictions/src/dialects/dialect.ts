@@ -1,6 +1,14 @@
 import { Problem, type FieldError } from '#libs/errors';
-import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
+import {
+  formatNumber,
+  type Column,
+  type Features,
+  type Manifest,
+  type Model,
+  type Prediction,
+} from '#libs/inference';
 import { parseJsonBody } from '../json-body.js';
+import { LookAlikes } from '../look-alikes.js';
 
 /** The headers of a request, in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -40,6 +48,8 @@ export interface Question {
 /** One column of one instance that the model cannot take; the pointer begins at the instance. */
 export interface BadValue extends FieldError {
   readonly instance: number;
+  /** Of a column that is not there: the one that is no column's, and looks like it. */
+  readonly lookAlike?: string;
 }
 
 /**
@@ -76,6 +86,7 @@ export const MAX_ROWS = 100_000;
 /** So many bad values are looked for: a table that is bad throughout has millions. */
 export const MAX_BAD_VALUES = 10_000;
 const MAX_ERRORS = 100;
+const MAX_LOOK_ALIKES = 10;
 const MAX_NAME_LENGTH = 100;
 
 /**
@@ -88,11 +99,23 @@ export function refuseValues(errors: readonly BadValue[], locate: (instance: num
   const more = errors.length > MAX_ERRORS ? ` The first ${MAX_ERRORS} are named.` : '';
   return Problem.badRequest(
     `${columns} missing or not convertible.${more}`,
-    errors.slice(0, MAX_ERRORS).map(({ instance, detail, pointer }) => ({
-      detail,
+    errors.slice(0, MAX_ERRORS).map(({ instance, detail, pointer, lookAlike }) => ({
+      detail: lookAlike === undefined ? detail : `${detail}: ${lookAlike}`,
       pointer: `#${locate(instance)}${pointer.slice(1)}`,
     })),
   );
+}
+
+/** ` Unknown column 'Tenure'; did you mean 'tenure'?`, as the last sentences of a refusal; '' where there is none. */
+export function tellLookAlikes(lookAlikes: Iterable<string | undefined>): string {
+  const told = [...lookAlikes].filter((each) => each !== undefined).slice(0, MAX_LOOK_ALIKES);
+  return told.map((each) => ` ${each[0]!.toUpperCase()}${each.slice(1)}`).join('');
+}
+
+/** Of names that a caller gave columns, those that are none of the model's. */
+export function lookAlikesOf(names: readonly string[], columns: readonly Column[]): LookAlikes {
+  const known = new Set(columns.map(({ name }) => name));
+  return new LookAlikes(names.filter((name) => !known.has(name)));
 }
 
 /** The column that a pointer beginning at the instance names. */

@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 import type { Column, Features } from '#libs/inference';
-import { isObject, refuseTooManyRows, repeatedIn } from './dialect.js';
+import { isObject, lookAlikesOf, refuseTooManyRows, repeatedIn, tellLookAlikes } from './dialect.js';
 
 /**
  * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it
@@ -45,13 +45,15 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
  */
 export function missingInputs(
   inAll: readonly string[],
-  inSome: ReadonlyMap<string, number> = new Map(),
+  inSome: ReadonlyMap<string, number>,
+  lookAlikes: Iterable<string | undefined>,
 ): Problem {
   const parts = inAll.length > 0 ? [pythonList(inAll)] : [];
-  if (inSome.size === 0) return invalidValue(`Model is missing inputs ${parts[0]}.`);
+  const meant = tellLookAlikes(lookAlikes);
+  if (inSome.size === 0) return invalidValue(`Model is missing inputs ${parts[0]}.${meant}`);
   const first = [...inSome].map(([name, row]) => `${name} (row ${row})`).join(', ');
   parts.push(`${pythonList([...inSome.keys()])} in some rows, first: ${first}`);
-  return invalidValue(`Model is missing inputs ${parts.join('; and ')}. Rows are counted from 0.`);
+  return invalidValue(`Model is missing inputs ${parts.join('; and ')}. Rows are counted from 0.${meant}`);
 }
 
 export function invalidValue(message: string): Problem {
@@ -177,10 +179,16 @@ export function nameLike(given: readonly string[], columns: readonly Column[]): 
 
 /** Of a table without rows: where there are any, their coercion finds what is absent. */
 function refuseAbsent(names: readonly string[], columns: readonly Column[]): void {
-  const absent = columns.filter(
-    ({ name, required, default: value }) => required && value === undefined && !names.includes(name),
+  const absent = columns
+    .filter(({ name, required, default: value }) => required && value === undefined && !names.includes(name))
+    .map(({ name }) => name);
+  if (absent.length === 0) return;
+  const lookAlikes = lookAlikesOf(names, columns);
+  throw missingInputs(
+    absent,
+    new Map(),
+    absent.map((name) => lookAlikes.tell(name)),
   );
-  if (absent.length > 0) throw missingInputs(absent.map(({ name }) => name));
 }
 
 function notDataframe(layout: string, why: string): Problem {

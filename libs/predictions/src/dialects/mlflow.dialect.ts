@@ -105,7 +105,11 @@ function refuse(errors: readonly BadValue[], instances: readonly Features[]): Pr
     const isInAll = (name: string) => !instances.some((instance) => Object.hasOwn(instance, name));
     const inSome = lacking.filter((name) => !isInAll(name));
     const firstWithout = (name: string) => instances.findIndex((instance) => !Object.hasOwn(instance, name));
-    return missingInputs(lacking.filter(isInAll), new Map(inSome.map((name) => [name, firstWithout(name)])));
+    return missingInputs(
+      lacking.filter(isInAll),
+      new Map(inSome.map((name) => [name, firstWithout(name)])),
+      lacking.map((name) => firsts.get(name)!.lookAlike),
+    );
   }
   const each = names.map((name) => {
     const { detail, instance } = firsts.get(name)!;

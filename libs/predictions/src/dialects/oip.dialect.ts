@@ -4,7 +4,9 @@ import { parsePythonJsonBody } from '../json-body.js';
 import {
   columnOf,
   isObject,
+  lookAlikesOf,
   refuseTooManyRows,
+  tellLookAlikes,
   type BadValue,
   type Dialect,
   type Gist,
@@ -124,7 +126,14 @@ function rowsOfColumns(tensors: readonly Tensor[], { columns, inputs }: Model): 
   );
   if (absent.length > 0) {
     const names = absent.map(({ name }) => JSON.stringify(name)).join(', ');
-    throw Problem.badRequest(`The inputs lack ${names}. The model takes ${describeInputs(inputs, columns)}.`);
+    const lookAlikes = lookAlikesOf(
+      tensors.map(({ name }) => name),
+      columns,
+    );
+    const meant = tellLookAlikes(absent.map(({ name }) => lookAlikes.tell(name)));
+    throw Problem.badRequest(
+      `The inputs lack ${names}. The model takes ${describeInputs(inputs, columns)}.${meant}`,
+    );
   }
   const [first] = tensors;
   const count = first?.shape[0] ?? 0;
