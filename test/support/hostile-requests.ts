@@ -147,11 +147,19 @@ asked(
   400,
   { path: INFER },
 );
+const extra = (columns: number) =>
+  Array.from({ length: columns }, (_, index) => `"x${index}":${index}`).join();
+asked('four thousand extra columns', `${PATIENT_AND},${extra(4_000)}}`, 200);
+asked('60 000 extra columns', `${PATIENT_AND},${extra(60_000)}}`, 400);
 asked(
-  'ten thousand extra columns',
-  `${PATIENT_AND},${Array.from({ length: 10_000 }, (_, index) => `"x${index}":${index}`).join()}}`,
-  200,
+  '60 000 extra columns in one of the instances',
+  `{"instances":[${PATIENT_AND},${extra(60_000)}}]}`,
+  400,
+  {
+    path: NAMED,
+  },
 );
+asked('an extra column of 480 000 elements', `${PATIENT_AND},"x":[${Array(480_000).fill(0).join()}]}`, 400);
 asked('a key of half a mebibyte', `${PATIENT_AND},"${'k'.repeat(MIB / 2)}":1}`, 200);
 asked('a string of half a mebibyte', `${PATIENT_AND},"age":"${'9'.repeat(MIB / 2)}"}`, 400);
 asked('a number of a million digits', `${PATIENT_AND},"age":${'9'.repeat(1e6)}}`, 400);

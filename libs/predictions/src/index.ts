@@ -13,7 +13,7 @@ export {
   type Question,
   type RequestHeaders,
 } from './dialects/dialect.js';
-export { refuseDeep } from './json-body.js';
+export { weighJson } from './json-weight.js';
 export { mlflowDialect } from './dialects/mlflow.dialect.js';
 export { namedDialect } from './dialects/named.dialect.js';
 export { oipConfiguration } from './dialects/oip-configuration.js';

@@ -1,12 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import { Problem } from '#libs/errors';
+import { weighJson } from './json-weight.js';
 
-/** Deeper than any features are; PostgreSQL and our own serialiser both end at some depth. */
-const MAX_DEPTH = 32;
+/** How much a body may hold for what it asks. */
+export interface RowLimit {
+  /** So many members has an object at most; and so many values a row, with as many beside the rows. */
+  readonly values: number;
+  /** How many rows are in a body; it is one row itself where this is not said. */
+  rowsIn?(body: unknown): number;
+}
 
-/** @throws Problem `bad-request` for what is not UTF-8, not JSON, or nested deeper than `MAX_DEPTH`. */
-export function parseJsonBody(body: Buffer): unknown {
-  return parseWith(JSON.parse, body);
+/** @throws Problem `bad-request` for what is not UTF-8, not JSON, nested too deep, or more than its rows can use. */
+export function parseJsonBody(body: Buffer, limit?: RowLimit): unknown {
+  return parseWith(JSON.parse, body, limit);
 }
 
 /**
@@ -14,8 +20,8 @@ export function parseJsonBody(body: Buffer): unknown {
  * as null, and an infinite one as Infinity, which is read as the number and left for its column to refuse.
  * @throws Problem `bad-request`
  */
-export function parsePythonJsonBody(body: Buffer): unknown {
-  return parseWith(parsePythonJson, body);
+export function parsePythonJsonBody(body: Buffer, limit?: RowLimit): unknown {
+  return parseWith(parsePythonJson, body, limit);
 }
 
 function parsePythonJson(text: string): unknown {
@@ -33,8 +39,13 @@ const WORDS: Record<string, string> = { NaN: 'null', Infinity: '1e999' };
 /** A string that never closes reaches to the end, so that no quote is looked at twice. */
 const STRING_OR_WORD = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\b(?:NaN|Infinity)\b/g;
 
-function parseWith(parse: (text: string) => unknown, body: Buffer): unknown {
+function parseWith(
+  parse: (text: string) => unknown,
+  body: Buffer,
+  { values: most, rowsIn }: RowLimit = { values: Infinity },
+): unknown {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
+  const values = weighJson(body, { members: most, values: rowsIn ? Infinity : most });
   const text = body.toString('utf8');
   let value: unknown;
   try {
@@ -43,14 +54,10 @@ function parseWith(parse: (text: string) => unknown, body: Buffer): unknown {
   } catch {
     throw Problem.badRequest('The body is not JSON.');
   }
-  refuseDeep(value);
+  if (rowsIn && values > most && values > most * (1 + rowsIn(value))) {
+    throw Problem.badRequest(`The body has more than ${most} values a row.`);
+  }
   return value;
-}
-
-/** @throws Problem `bad-request` for what is nested deeper than `MAX_DEPTH`. */
-export function refuseDeep(value: unknown): void {
-  if (isDeeperThan(MAX_DEPTH, value))
-    throw Problem.badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`);
 }
 
 /**
@@ -70,13 +77,4 @@ function isInfinity(value: unknown): boolean {
 function holdsInfinity(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return isInfinity(value);
   return Object.values(value).some(holdsInfinity);
-}
-
-function isDeeperThan(depth: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (depth === 0) return true;
-  for (const key in value) {
-    if (isDeeperThan(depth - 1, (value as Record<string, unknown>)[key])) return true;
-  }
-  return false;
 }

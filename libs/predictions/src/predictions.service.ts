@@ -18,6 +18,7 @@ import { CallFigures, type Phases } from './call-figures.js';
 import {
   columnOf,
   MAX_BAD_VALUES,
+  shortened,
   type BadValue,
   type Dialect,
   type Question,
@@ -266,9 +267,20 @@ function fingerprintOf({ dialect, model, headers, body }: PredictionCall): strin
   return createHash('sha256').update(asked).update(body).digest('hex');
 }
 
+/** So many are named; more are of no help to anybody, and names are a caller's. */
+const MAX_IGNORED_NAMED = 100;
+
+/** Each once; `…` at the end where there are more, or of a name where it goes on. */
 function ignoredIn(coerced: readonly Coerced[]): readonly string[] {
-  if (coerced.length === 1) return coerced[0]!.ignoredColumns;
-  return [...new Set(coerced.flatMap(({ ignoredColumns }) => ignoredColumns))];
+  const names = new Set<string>();
+  for (const { ignoredColumns } of coerced) {
+    for (const name of ignoredColumns) {
+      const told = shortened(name);
+      if (names.size === MAX_IGNORED_NAMED && !names.has(told)) return [...names, '…'];
+      names.add(told);
+    }
+  }
+  return [...names];
 }
 
 /** Instances that lack columns mostly lack the same: so many are looked into for columns that look like them. */

@@ -9,7 +9,7 @@ import {
   mlflowDialect,
   oipDialect,
   problemJson,
-  refuseDeep,
+  weighJson,
   type Dialect,
   type ProblemForm,
 } from '#libs/predictions';
@@ -175,14 +175,13 @@ function parseBodies(fastify: FastifyInstance): void {
       done(new Problem('body-too-large', `This route takes at most ${MAX_FIELDS_BYTES} bytes.`));
       return;
     }
-    parseJson(request, body.toString('utf8'), (error, value?: unknown) => {
-      try {
-        refuseDeep(value);
-        done(error, value);
-      } catch (problem) {
-        done(problem as Problem);
-      }
-    });
+    try {
+      weighJson(body);
+    } catch (problem) {
+      done(problem as Problem);
+      return;
+    }
+    parseJson(request, body.toString('utf8'), done);
   };
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const wanted = request.routeOptions.config.body;

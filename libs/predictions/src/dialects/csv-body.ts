@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import Papa from 'papaparse';
 import { Problem } from '#libs/errors';
 import { MISSING_VALUES, type Column } from '#libs/inference';
-import { MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from './dialect.js';
+import { MAX_ROWS, quoted, refuseTooManyColumns, refuseTooManyRows, repeatedIn } from './dialect.js';
 import { nameLike } from './mlflow-layouts.js';
 
 /** A table as pandas splits it. */
@@ -22,6 +22,7 @@ const MAX_RECORDS = MAX_ROWS + 2;
 export function parseCsvBody(body: Buffer, schema: readonly Column[]): Table {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
   const text = body.toString('utf8').replace(/\r\n?/g, '\n');
+  refuseTooManyColumns(cellsInFirstLine(text), schema);
   const { data: records, errors } = Papa.parse<string[]>(text, {
     delimiter: ',',
     newline: '\n',
@@ -69,6 +70,16 @@ function listedWords(
     }),
   );
   return nameLike(names, schema).map((name) => byName.get(name));
+}
+
+/** Without looking at quotes: no fewer than there are. Reading a line costs by its cells. */
+function cellsInFirstLine(text: string): number {
+  const start = text.search(/[^\n]/);
+  const end = text.indexOf('\n', start);
+  let cells = 1;
+  for (let at = text.indexOf(',', start); at >= 0 && (end < 0 || at < end); at = text.indexOf(',', at + 1))
+    cells++;
+  return cells;
 }
 
 function isEmptyLine(record: readonly string[]): boolean {

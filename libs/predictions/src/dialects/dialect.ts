@@ -75,7 +75,7 @@ export const problemJson: ProblemForm = {
 export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
   mediaTypes: 'application/json',
   accepts: (contentType = 'application/json') => /^application\/json\s*(;|$)/i.test(contentType),
-  parse: (body) => parseJsonBody(body),
+  parse: (body, _headers, model) => parseJsonBody(body, { values: maxValuesPerRow(model.columns) }),
 };
 
 /**
@@ -83,6 +83,13 @@ export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
  * which nobody else is answered (100 000 of eight columns: 0.3 s).
  */
 export const MAX_ROWS = 100_000;
+/**
+ * So many values does a row bring at most: those of the model, and room for what it does not know. Each costs some
+ * microseconds, also where it is ignored.
+ */
+export function maxValuesPerRow(columns: readonly Column[]): number {
+  return 4 * columns.length + 4_000;
+}
 /** So many bad values are looked for: a table that is bad throughout has millions. */
 export const MAX_BAD_VALUES = 10_000;
 const MAX_ERRORS = 100;
@@ -123,6 +130,12 @@ export function columnOf({ pointer }: FieldError): string {
   return decodeURIComponent(pointer.slice('#/'.length)).replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
+/** Of a table. @throws Problem `bad-request` */
+export function refuseTooManyColumns(count: number, columns: readonly Column[]): void {
+  const most = maxValuesPerRow(columns);
+  if (count > most) throw Problem.badRequest(`The table has more than ${most} columns.`);
+}
+
 /** @throws Problem `bad-request` */
 export function refuseTooManyRows(count: number): void {
   if (count <= MAX_ROWS) return;
@@ -141,7 +154,11 @@ export function repeatedIn(names: readonly string[]): string | undefined {
 
 /** As much of a caller's own name as helps to find it. */
 export function quoted(name: string): string {
-  return JSON.stringify(name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name);
+  return JSON.stringify(shortened(name));
+}
+
+export function shortened(name: string): string {
+  return name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
 }
 
 /** Whether labels are written as JSON numbers where a format has room for it: "0" and "1" are, "setosa" and "007" not. */

@@ -1,6 +1,13 @@
 import { Problem } from '#libs/errors';
 import type { Column, Features } from '#libs/inference';
-import { isObject, lookAlikesOf, refuseTooManyRows, repeatedIn, tellLookAlikes } from './dialect.js';
+import {
+  isObject,
+  lookAlikesOf,
+  refuseTooManyColumns,
+  refuseTooManyRows,
+  repeatedIn,
+  tellLookAlikes,
+} from './dialect.js';
 
 /**
  * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it
@@ -37,6 +44,24 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
     return fromNamed(layout, body.columns, value, columns);
   }
   return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
+}
+
+/** How many rows a body has, before it is known whether it is one that can be read. */
+export function rowsIn(body: unknown): number {
+  if (!isObject(body)) return 1;
+  return Math.max(
+    1,
+    ...LAYOUTS.filter((name) => Object.hasOwn(body, name)).map((name) => lengthOf(body[name])),
+  );
+}
+
+function lengthOf(table: unknown): number {
+  if (Array.isArray(table)) return table.length;
+  if (!isObject(table)) return 1;
+  // A split, or columns by name.
+  const [first] = Object.values(table);
+  const rows = table.data ?? first;
+  return Array.isArray(rows) ? rows.length : 1;
 }
 
 /**
@@ -119,6 +144,7 @@ function fromTable(
   columns: readonly Column[],
 ): Features[] {
   refuseTooManyRows(rows.length);
+  refuseTooManyColumns(given.length, columns);
   if (repeatedIn(given) !== undefined) throw notDataframe(layout, 'two of its columns have one name');
   const names = nameLike(given, columns);
   if (rows.length === 0) refuseAbsent(names, columns);

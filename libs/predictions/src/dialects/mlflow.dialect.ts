@@ -7,12 +7,13 @@ import {
   columnOf,
   gistOfProbabilities,
   isObject,
+  maxValuesPerRow,
   type BadValue,
   type Dialect,
   type Gist,
   type Question,
 } from './dialect.js';
-import { invalidValue, missingInputs, pythonList, readLayout } from './mlflow-layouts.js';
+import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './mlflow-layouts.js';
 
 /** The names that MLflow's own servers give to errors (mlflow/protos/databricks.proto), by HTTP status. */
 const ERROR_CODES: Record<number, string> = {
@@ -43,7 +44,9 @@ export const mlflowDialect: Dialect = {
   },
 
   parse(body, { 'content-type': contentType = '' }, { columns }): unknown {
-    if (!/^text\/csv/i.test(String(contentType))) return parsePythonJsonBody(body);
+    if (!/^text\/csv/i.test(String(contentType))) {
+      return parsePythonJsonBody(body, { values: maxValuesPerRow(columns), rowsIn });
+    }
     return { dataframe_split: parseCsvBody(body, columns) };
   },
 

@@ -1,8 +1,10 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
+import { parseJsonBody } from '../json-body.js';
 import {
   isObject,
   jsonBody,
+  maxValuesPerRow,
   problemJson,
   refuseValues,
   type Dialect,
@@ -17,6 +19,8 @@ export const namedDialect: Dialect = {
   name: 'named',
   ...jsonBody,
   ...problemJson,
+
+  parse: (body, _headers, { columns }) => parseJsonBody(body, { values: maxValuesPerRow(columns), rowsIn }),
 
   read(body: unknown): Question {
     if (!isObject(body)) {
@@ -47,6 +51,10 @@ export const namedDialect: Dialect = {
     });
   },
 };
+
+function rowsIn(body: unknown): number {
+  return isObject(body) && Array.isArray(body.instances) ? body.instances.length : 1;
+}
 
 /** One entry of `predictions`, as it was written. */
 interface NamedPrediction {

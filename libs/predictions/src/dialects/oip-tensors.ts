@@ -1,5 +1,5 @@
 import { Problem } from '#libs/errors';
-import { isObject, quoted, repeatedIn } from './dialect.js';
+import { isObject, MAX_ROWS, quoted, repeatedIn } from './dialect.js';
 import { DATATYPES, type Datatype, type Element } from './oip-datatypes.js';
 
 /** One of a request's inputs, as JSON has it. */
@@ -12,6 +12,14 @@ export interface Tensor {
 
 /** No model takes more than two; more would only be work. */
 const MAX_DIMENSIONS = 8;
+
+/** How many rows the tensors of a request say they have. */
+export function rowsIn(request: unknown): number {
+  const inputs: unknown = isObject(request) && request.inputs;
+  if (!Array.isArray(inputs) || !isObject(inputs[0]) || !Array.isArray(inputs[0].shape)) return 1;
+  const rows = Number(inputs[0].shape[0]);
+  return rows >= 1 ? Math.min(rows, MAX_ROWS) : 1;
+}
 
 /** The inputs of a request. @throws Problem `bad-request` naming the tensor */
 export function readTensors(inputs: unknown): Tensor[] {

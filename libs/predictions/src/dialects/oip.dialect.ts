@@ -5,6 +5,7 @@ import {
   columnOf,
   isObject,
   lookAlikesOf,
+  maxValuesPerRow,
   refuseTooManyRows,
   tellLookAlikes,
   type BadValue,
@@ -14,7 +15,7 @@ import {
 } from './dialect.js';
 import { DATATYPE_OF } from './oip-datatypes.js';
 import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
-import { describe, readTensors, withBinaryData, type Tensor } from './oip-tensors.js';
+import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './oip-tensors.js';
 
 const MAX_ID_LENGTH = 1024;
 
@@ -35,13 +36,14 @@ export const oipDialect: Dialect = {
     return /^application\/(json|octet-stream)\s*(;|$)/i.test(contentType);
   },
 
-  parse(body, { [JSON_LENGTH]: given }): unknown {
-    if (given === undefined) return parsePythonJsonBody(body);
+  parse(body, { [JSON_LENGTH]: given }, { columns }): unknown {
+    const limit = { values: maxValuesPerRow(columns), rowsIn };
+    if (given === undefined) return parsePythonJsonBody(body, limit);
     const length = /^\d+$/.test(String(given)) ? Number(given) : Infinity;
     if (length > body.length) {
       throw Problem.badRequest('Inference-Header-Content-Length must be the length of the JSON in the body.');
     }
-    return withBinaryData(parsePythonJsonBody(body.subarray(0, length)), body.subarray(length));
+    return withBinaryData(parsePythonJsonBody(body.subarray(0, length), limit), body.subarray(length));
   },
 
   read(input: unknown, model: Model): Question {
