@@ -173,3 +173,73 @@ test('of ignored columns as many are named in the record as are any help', async
   const table = await recordOf(await ask('/invocations', { dataframe_records: records }));
   expect(table.ignored_columns).toEqual(['a', ...names.slice(0, 99), '…']);
 });
+
+describe('what the model does not take is recorded up to 64 kB a row', () => {
+  const long = 'x'.repeat(1_000_000);
+  const sizeOf = async (answer: Answer) => {
+    const [row] = await database.query<{ bytes: number; input: Record<string, unknown> }>(
+      'SELECT octet_length(input::text) AS bytes, input FROM requests WHERE request_uuid = $1',
+      [answer.headers.get('x-request-id')],
+    );
+    return row!;
+  };
+
+  test.each<[string, string, object, string]>([
+    ['plain', '/predict', { ...PATIENT, note: long }, 'note'],
+    ['named', NAMED, { instances: [{ ...PATIENT, note: long }] }, 'note'],
+    ['MLflow', '/invocations', { instances: [ROW], params: { x: long } }, 'params'],
+    [
+      'OIP',
+      INFER,
+      { inputs: [...tensors(8), { name: 'note', shape: [1], datatype: 'BYTES', data: [long] }] },
+      'note',
+    ],
+  ])('%s', async (_, path, body, name) => {
+    const answer = await ask(path, body);
+    expect(answer.status, answer.text).toBe(200);
+    const { bytes, input } = await sizeOf(answer);
+    expect(bytes).toBeLessThan(70_000);
+    expect(input.foretell_truncated).toEqual({ left_out: [name], bytes: expect.any(Number) });
+    expect(JSON.stringify(input)).toContain('500000');
+  });
+
+  test('CSV', async () => {
+    const { status, headers, ...answer } = await ask(
+      '/invocations',
+      `${COLUMNS},note\n${ROW},${long}\n`,
+      'text/csv',
+    );
+    expect(status).toBe(200);
+    const { bytes, input } = await sizeOf({ status, headers, ...answer });
+    expect(bytes).toBeLessThan(70_000);
+    expect(input).toEqual({
+      dataframe_split: { columns: COLUMNS, data: [ROW.map(String)] },
+      foretell_truncated: { left_out: ['note'], bytes: expect.any(Number) },
+    });
+  });
+
+  test('and a value that is refused as well', async () => {
+    const answer = await ask('/predict', { ...PATIENT, age: long });
+    expect(answer.status).toBe(400);
+    const { bytes, input } = await sizeOf(answer);
+    expect(bytes).toBeLessThan(1_000);
+    expect(input).toEqual({
+      ...Object.fromEntries(Object.entries(PATIENT).slice(1)),
+      foretell_truncated: { left_out: ['age'], bytes: expect.any(Number) },
+    });
+  });
+
+  test.each([
+    ['digits', '1'.padEnd(1_001, '0'), 'age'],
+    ['digits behind the point', '0.'.padEnd(1_001, '3'), 'age'],
+    ['spaces', '25'.padStart(1_001), 'age'],
+    ['a truth', 'true'.padEnd(1_001), 'sex'],
+  ])('a number of more than 1000 characters is refused: %s', async (_, value, column) => {
+    const answer = await ask('/predict', { ...PATIENT, [column]: value });
+    expect(answer.body.errors).toEqual([
+      { detail: 'must be at most 1000 characters long', pointer: `#/${column}` },
+    ]);
+    const fits = await ask('/predict', { ...PATIENT, [column]: value.slice(1) });
+    expect(fits.text).not.toMatch(/characters long/);
+  });
+});

@@ -24,8 +24,8 @@ import {
   type Question,
   type RequestHeaders,
 } from './dialects/dialect.js';
-import { writeJson } from './json-body.js';
 import { LookAlikes } from './look-alikes.js';
+import { recordedInput } from './recorded-input.js';
 
 export interface PredictionCall {
   actor: Actor;
@@ -147,7 +147,7 @@ export class PredictionsService {
         model: model.name,
         modelVersion: model.version,
         dialect: dialect.name,
-        input: writeJson(input),
+        input: recordedInput(dialect, input, model, { isAnswered: !problem, rowCount }),
         rowCount,
         ignoredColumns,
         statusCode,

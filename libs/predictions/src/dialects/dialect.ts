@@ -9,6 +9,7 @@ import {
 } from '#libs/inference';
 import { parseJsonBody } from '../json-body.js';
 import { LookAlikes } from '../look-alikes.js';
+import type { LeftOut } from './excess.js';
 
 /** The headers of a request, in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -32,6 +33,11 @@ export interface Dialect extends ProblemForm {
   parse(body: Buffer, headers: RequestHeaders, model: Model): unknown;
   /** That value, also when it comes back out of the record, → the question. @throws Problem `bad-request` */
   read(input: unknown, model: Model): Question;
+  /**
+   * The value of a question that was answered → what is recorded of it where it is large: everything that the answer was
+   * made of, so that it reads the same again, and of the rest what there is room for.
+   */
+  abridge(input: unknown, model: Model, leftOut: LeftOut): unknown;
   /** A recorded answer → what it came to, one an instance. */
   recall(output: unknown, manifest: Manifest): Gist[];
 }
@@ -121,8 +127,8 @@ export function tellLookAlikes(lookAlikes: Iterable<string | undefined>): string
 
 /** Of names that a caller gave columns, those that are none of the model's. */
 export function lookAlikesOf(names: readonly string[], columns: readonly Column[]): LookAlikes {
-  const known = new Set(columns.map(({ name }) => name));
-  return new LookAlikes(names.filter((name) => !known.has(name)));
+  const isColumn = isColumnOf(columns);
+  return new LookAlikes(names.filter((name) => !isColumn(name)));
 }
 
 /** The column that a pointer beginning at the instance names. */
@@ -140,6 +146,12 @@ export function refuseTooManyColumns(count: number, columns: readonly Column[]):
 export function refuseTooManyRows(count: number): void {
   if (count <= MAX_ROWS) return;
   throw Problem.badRequest(`One call takes at most ${MAX_ROWS} rows. Send more as a file to POST /batches.`);
+}
+
+/** Of columns, for looking up names. */
+export function isColumnOf(columns: readonly Column[]): (name: string) => boolean {
+  const known = new Set(columns.map(({ name }) => name));
+  return (name) => known.has(name);
 }
 
 export function isObject(value: unknown): value is Features {

@@ -20,8 +20,7 @@ const REQUIRED = `The input must be a JSON dictionary with exactly one of the in
 /** The table in a body, as one feature dictionary a row. @throws Problem `bad-request` in MLflow's words */
 export function readLayout(body: unknown, columns: readonly Column[]): Features[] {
   if (!isObject(body)) throw Problem.badRequest(`${REQUIRED}.`);
-  const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
-  if (!layout || another) throw Problem.badRequest(`${REQUIRED}; it has ${another ? 'several' : 'none'}.`);
+  const layout = layoutIn(body);
   const value = body[layout];
   switch (layout) {
     case 'dataframe_split':
@@ -44,6 +43,13 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
     return fromNamed(layout, body.columns, value, columns);
   }
   return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
+}
+
+/** @throws Problem `bad-request` where there is none, or another */
+export function layoutIn(body: Features): (typeof LAYOUTS)[number] {
+  const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
+  if (layout && !another) return layout;
+  throw Problem.badRequest(`${REQUIRED}; it has ${another ? 'several' : 'none'}.`);
 }
 
 /** How many rows a body has, before it is known whether it is one that can be read. */

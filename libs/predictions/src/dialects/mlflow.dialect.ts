@@ -13,6 +13,7 @@ import {
   type Gist,
   type Question,
 } from './dialect.js';
+import { abridgeLayout } from './mlflow-abridged.js';
 import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './mlflow-layouts.js';
 
 /** The names that MLflow's own servers give to errors (mlflow/protos/databricks.proto), by HTTP status. */
@@ -59,6 +60,8 @@ export const mlflowDialect: Dialect = {
       write: (predictions) => `{"predictions":[${writeAll(predictions, manifest, isProbabilities)}]}`,
     };
   },
+
+  abridge: (input, { columns }, leftOut) => abridgeLayout(input as Features, columns, leftOut),
 
   writeProblem({ status, message, members }: Problem): string {
     return JSON.stringify({

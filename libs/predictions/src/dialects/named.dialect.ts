@@ -2,6 +2,7 @@ import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
 import { parseJsonBody } from '../json-body.js';
 import {
+  isColumnOf,
   isObject,
   jsonBody,
   maxValuesPerRow,
@@ -11,6 +12,7 @@ import {
   type Gist,
   type Question,
 } from './dialect.js';
+import { Allowance } from './excess.js';
 
 const MAX_INSTANCES = 1000;
 
@@ -39,6 +41,16 @@ export const namedDialect: Dialect = {
       throw Problem.badRequest(`Instance ${wrong} ${detail}.`, [{ detail, pointer: `#/instances/${wrong}` }]);
     }
     return { instances: instances as Features[], refuse: refuseMany, write };
+  },
+
+  abridge(input, { columns }, leftOut) {
+    const isColumn = isColumnOf(columns);
+    const body = input as Features;
+    if (!Object.hasOwn(body, 'instances')) return new Allowance(leftOut).membersOf(body, isColumn);
+    const instances = (body.instances as Features[]).map((each) =>
+      new Allowance(leftOut).membersOf(each, isColumn),
+    );
+    return new Allowance(leftOut).membersOf({ ...body, instances }, (name) => name === 'instances');
   },
 
   recall(output: unknown, manifest: Manifest): Gist[] {

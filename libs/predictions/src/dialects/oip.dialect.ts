@@ -3,6 +3,7 @@ import type { Column, Features, InputTensor, Manifest, Model } from '#libs/infer
 import { parsePythonJsonBody } from '../json-body.js';
 import {
   columnOf,
+  isColumnOf,
   isObject,
   lookAlikesOf,
   maxValuesPerRow,
@@ -13,6 +14,7 @@ import {
   type Gist,
   type Question,
 } from './dialect.js';
+import { Allowance } from './excess.js';
 import { DATATYPE_OF } from './oip-datatypes.js';
 import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
 import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './oip-tensors.js';
@@ -63,6 +65,19 @@ export const oipDialect: Dialect = {
         return `${head.slice(0, -1)},"outputs":[${written.join(',')}]}`;
       },
     };
+  },
+
+  abridge(input, { inputs, columns }, leftOut) {
+    const body = input as Features & { inputs: Features[] };
+    const isColumn = isColumnOf(columns);
+    const isTaken = (name: unknown) => isColumn(String(name)) || name === inputs[0]!.name;
+    const rows = new Allowance(leftOut, rowsIn(body));
+    const around = new Allowance(leftOut);
+    const isOfTensor = (name: string) => ['name', 'shape', 'datatype', 'data'].includes(name);
+    const tensors = body.inputs
+      .filter((tensor) => isTaken(tensor.name) || rows.admits(String(tensor.name), tensor))
+      .map((tensor) => around.membersOf(tensor, isOfTensor));
+    return around.membersOf({ ...body, inputs: tensors }, (name) => name === 'inputs');
   },
 
   writeProblem: ({ message }: Problem): string => JSON.stringify({ error: message }),
