@@ -6,6 +6,8 @@ import { weighJson } from './json-weight.js';
 export interface RowLimit {
   /** So many members has an object at most; and so many values a row, with as many beside the rows. */
   readonly values: number;
+  /** So many elements has a list at most, which may be the rows; otherwise as many as values. */
+  readonly elements?: number;
   /** How many rows are in a body; it is one row itself where this is not said. */
   rowsIn?(body: unknown): number;
 }
@@ -42,10 +44,10 @@ const STRING_OR_WORD = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\b(?:NaN|Infinity)\b
 function parseWith(
   parse: (text: string) => unknown,
   body: Buffer,
-  { values: most, rowsIn }: RowLimit = { values: Infinity },
+  { values: most, elements = most, rowsIn }: RowLimit = { values: Infinity },
 ): unknown {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
-  const values = weighJson(body, { members: most, values: rowsIn ? Infinity : most });
+  const values = weighJson(body, { members: most, elements, values: rowsIn ? Infinity : most });
   const text = body.toString('utf8');
   let value: unknown;
   try {

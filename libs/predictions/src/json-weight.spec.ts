@@ -6,13 +6,14 @@ const weigh = (text: string, limits?: Parameters<typeof weighJson>[1]) =>
   weighJson(Buffer.from(text), limits);
 
 /** The same of what was parsed: every member and every element, but for the first of each array and object. */
-function weightOf(value: unknown): { values: number; members: number; depth: number } {
-  if (typeof value !== 'object' || value === null) return { values: 0, members: 0, depth: 0 };
+function weightOf(value: unknown): Record<'values' | 'members' | 'elements' | 'depth', number> {
+  if (typeof value !== 'object' || value === null) return { values: 0, members: 0, elements: 0, depth: 0 };
   const inner = Object.values(value).map(weightOf);
-  const members = Array.isArray(value) ? 0 : inner.length;
+  const [members, elements] = Array.isArray(value) ? [0, inner.length] : [inner.length, 0];
   return {
     values: 1 + Math.max(0, inner.length - 1) + inner.reduce((sum, { values }) => sum + values, 0),
     members: Math.max(members, ...inner.map((each) => each.members)),
+    elements: Math.max(elements, ...inner.map((each) => each.elements)),
     depth: 1 + Math.max(0, ...inner.map(({ depth }) => depth)),
   };
 }
@@ -36,12 +37,15 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
 test('counts in the bytes what is counted in the value', () => {
   fc.assert(
     fc.property(value, fc.constantFrom(undefined, 1), (each, indent) => {
-      const { values, members, depth } = weightOf(each);
+      const { values, members, elements, depth } = weightOf(each);
       fc.pre(depth <= MAX_DEPTH);
       const json = JSON.stringify(each, undefined, indent);
       expect(weigh(json)).toBe(values);
-      expect(weigh(json, { members, values })).toBe(values);
+      expect(weigh(json, { members, elements, values })).toBe(values);
       if (values > 0) expect(() => weigh(json, { values: values - 1 })).toThrow(/more than \d+ values/);
+      if (elements > 1) {
+        expect(() => weigh(json, { elements: elements - 1 })).toThrow(/more than \d+ elements/);
+      }
       if (members > 1) expect(() => weigh(json, { members: members - 1 })).toThrow(/more than \d+ members/);
     }),
     { numRuns: 2_000 },

@@ -6,6 +6,8 @@ export const MAX_DEPTH = 32;
 export interface JsonLimits {
   /** Of one object. */
   members?: number;
+  /** Of one array. */
+  elements?: number;
   /** Members and elements altogether; an array or object counts as one more, so that empty ones are not for nothing. */
   values?: number;
 }
@@ -13,9 +15,9 @@ export interface JsonLimits {
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** How many members each of the objects has that are open, the outermost first; far below zero for arrays. */
-const members = new Int32Array(MAX_DEPTH + 1);
-const IS_ARRAY = -(2 ** 31);
+/** Of each object and array that is open, the outermost first: how much is in it, and whether it is an object. */
+const counts = new Int32Array(MAX_DEPTH + 1);
+const isObject = new Array<boolean>(MAX_DEPTH + 1).fill(false);
 
 /**
  * Counts what a body of JSON would become, in its bytes and before it is parsed: reading costs by members and elements
@@ -26,7 +28,8 @@ const IS_ARRAY = -(2 ** 31);
  * @throws Problem `bad-request` for more than the limits, and for what is nested deeper than `MAX_DEPTH`
  */
 export function weighJson(json: Buffer, limits: JsonLimits = {}): number {
-  const { members: mostMembers = Infinity, values: mostValues = Infinity } = limits;
+  const { members = Infinity, elements = Infinity, values: mostValues = Infinity } = limits;
+  counts[0] = 0;
   let depth = 0;
   let values = 0;
   for (let at = 0; at < json.length; at++) {
@@ -35,7 +38,11 @@ export function weighJson(json: Buffer, limits: JsonLimits = {}): number {
         at = endOfText(json, at);
         break;
       case COMMA:
-        if (++members[depth]! > mostMembers) throw tooMany('An object of the body', mostMembers, 'members');
+        if (++counts[depth]! > (isObject[depth] ? members : elements)) {
+          throw isObject[depth]
+            ? tooMany('An object of the body', members, 'members')
+            : tooMany('A list of the body', elements, 'elements');
+        }
         if (++values > mostValues) throw tooMany('The body', mostValues, 'values');
         break;
       case OPEN_OBJECT:
@@ -43,7 +50,8 @@ export function weighJson(json: Buffer, limits: JsonLimits = {}): number {
         if (++values > mostValues) throw tooMany('The body', mostValues, 'values');
         if (++depth > MAX_DEPTH)
           throw Problem.badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`);
-        members[depth] = json[at] === OPEN_OBJECT ? 1 : IS_ARRAY;
+        counts[depth] = 1;
+        isObject[depth] = json[at] === OPEN_OBJECT;
         break;
       case CLOSE_OBJECT:
       case CLOSE_ARRAY:

@@ -7,6 +7,7 @@ import {
   columnOf,
   gistOfProbabilities,
   isObject,
+  MAX_ROWS,
   maxValuesPerRow,
   type BadValue,
   type Dialect,
@@ -15,6 +16,9 @@ import {
 } from './dialect.js';
 import { abridgeLayout } from './mlflow-abridged.js';
 import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './mlflow-layouts.js';
+
+/** Of a list of rows. One that is a little too long is read, and told that files are for more. */
+const MAX_ELEMENTS = 2 * MAX_ROWS;
 
 /** The names that MLflow's own servers give to errors (mlflow/protos/databricks.proto), by HTTP status. */
 const ERROR_CODES: Record<number, string> = {
@@ -46,7 +50,7 @@ export const mlflowDialect: Dialect = {
 
   parse(body, { 'content-type': contentType = '' }, { columns }): unknown {
     if (!/^text\/csv/i.test(String(contentType))) {
-      return parsePythonJsonBody(body, { values: maxValuesPerRow(columns), rowsIn });
+      return parsePythonJsonBody(body, { values: maxValuesPerRow(columns), elements: MAX_ELEMENTS, rowsIn });
     }
     return { dataframe_split: parseCsvBody(body, columns) };
   },

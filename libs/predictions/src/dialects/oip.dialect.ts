@@ -6,6 +6,7 @@ import {
   isColumnOf,
   isObject,
   lookAlikesOf,
+  MAX_ROWS,
   maxValuesPerRow,
   refuseTooManyRows,
   tellLookAlikes,
@@ -39,7 +40,11 @@ export const oipDialect: Dialect = {
   },
 
   parse(body, { [JSON_LENGTH]: given }, { columns }): unknown {
-    const limit = { values: maxValuesPerRow(columns), rowsIn };
+    const limit = {
+      values: maxValuesPerRow(columns),
+      elements: MAX_ROWS * Math.max(2, columns.length),
+      rowsIn,
+    };
     if (given === undefined) return parsePythonJsonBody(body, limit);
     const length = /^\d+$/.test(String(given)) ? Number(given) : Infinity;
     if (length > body.length) {
