@@ -1,5 +1,5 @@
 import { Problem } from '#libs/errors';
-import { isObject, MAX_ROWS, quoted, repeatedIn } from './dialect.js';
+import { isObject, MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from './dialect.js';
 import { DATATYPES, type Datatype, type Element } from './oip-datatypes.js';
 
 /** One of a request's inputs, as JSON has it. */
@@ -27,6 +27,7 @@ export function readTensors(inputs: unknown): Tensor[] {
     const { name, datatype, described } = readHead(input);
     refuseSharedMemory(input, described);
     const shape = readShape(input.shape, described);
+    refuseTooManyRows(shape[0]!);
     const elements = readElements(input.data, shape, described);
     if (!elements.every((element) => element === null || datatype.fits(element))) {
       throw Problem.badRequest(

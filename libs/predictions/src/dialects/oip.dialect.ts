@@ -8,7 +8,6 @@ import {
   lookAlikesOf,
   MAX_ROWS,
   maxValuesPerRow,
-  refuseTooManyRows,
   tellLookAlikes,
   type BadValue,
   type Dialect,
@@ -59,7 +58,6 @@ export const oipDialect: Dialect = {
     const id = readId(input.id);
     const wanted = readOutputs(outputs, model.manifest);
     const tensors = readTensors(inputs);
-    refuseTooManyRows(tensors[0]?.shape[0] ?? 0);
     const all = tensorOfAll(tensors, model);
     return {
       instances: all ? rowsOf(all, model.columns) : rowsOfColumns(tensors, model),
