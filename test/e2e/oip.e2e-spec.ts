@@ -594,7 +594,7 @@ describe('refuses', () => {
       () => first({ shape: [2, 8] }),
       /^Tensor ".+": "data" does not have the shape/,
     ],
-    ['a shape beyond all data', () => first({ shape: [2 ** 52, 8] }), /does not have the shape/],
+    ['a shape beyond all data', () => first({ shape: [2 ** 52, 8] }), /at most 100000 rows/],
     [
       'data nested in another way',
       () => first({ data: [ROW.slice(0, 4), ROW.slice(4)] }),

@@ -44,7 +44,7 @@ function rowsOf(dialect: Dialect, input: unknown): unknown {
 }
 
 /** What stands in the record of a question that was answered. */
-function recorded(dialect: Dialect, input: unknown): Record<string, never> {
+function recorded(dialect: Dialect, input: unknown): Record<string, unknown> {
   const rowCount = dialect.read(input, model).instances.length;
   return JSON.parse(recordedInput(dialect, input, model, { isAnswered: true, rowCount })) as Record<
     string,
