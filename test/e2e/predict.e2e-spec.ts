@@ -139,6 +139,30 @@ describe('answers', () => {
     expect(record.input).toEqual(input);
   });
 
+  test('the tutorial’s scripts, which declare no media type: a user, a token and a prediction', async () => {
+    /** Bytes, of which `fetch` does not say what they are. */
+    const post = async (path: string, body: object, authorization = '') => {
+      const bytes = new TextEncoder().encode(JSON.stringify(body));
+      const request = new Request(api.url + path, {
+        method: 'POST',
+        body: bytes,
+        headers: { authorization },
+      });
+      expect(request.headers.has('content-type')).toBe(false);
+      const answer = await fetch(request);
+      return { status: answer.status, text: await answer.text() };
+    };
+    const credentials = { username: 'tutorial', password: 'a password of its own', email: 't@example.org' };
+    expect(await post('/register-user', credentials)).toMatchObject({ status: 201 });
+    const issued = await post('/token', credentials);
+    expect(issued.status).toBe(200);
+    const { token } = JSON.parse(issued.text) as { token: string };
+    expect(await post('/predict', PATIENT, token)).toEqual({
+      status: 200,
+      text: '{"yhat_prob":"0.5124506","yhat":"1"}',
+    });
+  });
+
   test('whatever the order of the columns in the body', async () => {
     const answer = await predict(
       await createUser(api, database),
@@ -214,6 +238,25 @@ describe('refuses', () => {
       COLUMNS.map((name) => `#/${name}`),
     );
     expect(await onlyRecordOf(user)).toMatchObject({ status_code: 400, input: {}, output: answer.body });
+  });
+
+  test('an unknown column where it looks like one that is missing, and no value', async () => {
+    const { age, serum_creatinine, sex, ...rest } = PATIENT;
+    const long = 'x'.repeat(300);
+    const user = await createUser(api, database);
+    const input = { ...rest, Age: age, serumCreatinine: serum_creatinine, gender: sex, [long]: 'private' };
+    const answer = await predict(user, input);
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors).toEqual([
+      { detail: "is required: unknown column 'Age'; did you mean 'age'?", pointer: '#/age' },
+      {
+        detail: "is required: unknown column 'serumCreatinine'; did you mean 'serum_creatinine'?",
+        pointer: '#/serum_creatinine',
+      },
+      { detail: 'is required', pointer: '#/sex' },
+    ]);
+    expect(answer.text).not.toMatch(/private|xxx/);
+    expect(await onlyRecordOf(user)).toMatchObject({ input, output: answer.body });
   });
 
   test.each<[string, unknown]>([
@@ -337,6 +380,23 @@ describe('takes strange members as they are', () => {
     expect(answer.body.errors).toHaveLength(8);
   });
 
+  test('keys that differ stay two in the record, whatever is in them', async () => {
+    const user = await createUser(api, database);
+    const base = JSON.stringify(PATIENT).slice(0, -1);
+    const answer = await predict(user, `${base},"x\\u0000":1,"x\uFFFD":2,"x\\ud800":3,"__proto__":4}`);
+    expect(answer.status).toBe(200);
+    const { input, ignored_columns } = await onlyRecordOf(user);
+    expect(Object.entries(input as object)).toEqual(
+      expect.arrayContaining([
+        ['x\uFFFDu0000', 1],
+        ['x\uFFFD', 2],
+        ['x\uFFFDud800', 3],
+        ['__proto__', 4],
+      ]),
+    );
+    expect(ignored_columns).toEqual(['x\uFFFDu0000', 'x\uFFFD', 'x\uFFFDud800', '__proto__']);
+  });
+
   test('NUL and lone surrogates are recorded as U+FFFD and fail no prediction running at the same time', async () => {
     const [strange, ordinary] = [await createUser(api, database), await createUser(api, database)];
     const base = JSON.stringify(PATIENT).slice(0, -1);
@@ -344,7 +404,7 @@ describe('takes strange members as they are', () => {
       [`${base},"note":"a\\u0000b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
       [`${base},"note":"a\\ud800b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
       [`${base},"note":"\\udfff"}`, { ...PATIENT, note: '\uFFFD' }],
-      [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDte': 1 }],
+      [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDu0000te': 1 }],
       [`${base},"note":{"deep":["\\u0000"]}}`, { ...PATIENT, note: { deep: ['\uFFFD'] } }],
       // A well-formed pair and an escaped backslash are no strangers, and stay.
       [`${base},"note":"\\ud83d\\ude00"}`, { ...PATIENT, note: '😀' }],

@@ -147,11 +147,19 @@ asked(
   400,
   { path: INFER },
 );
+const extra = (columns: number) =>
+  Array.from({ length: columns }, (_, index) => `"x${index}":${index}`).join();
+asked('four thousand extra columns', `${PATIENT_AND},${extra(4_000)}}`, 200);
+asked('60 000 extra columns', `${PATIENT_AND},${extra(60_000)}}`, 400);
 asked(
-  'ten thousand extra columns',
-  `${PATIENT_AND},${Array.from({ length: 10_000 }, (_, index) => `"x${index}":${index}`).join()}}`,
-  200,
+  '60 000 extra columns in one of the instances',
+  `{"instances":[${PATIENT_AND},${extra(60_000)}}]}`,
+  400,
+  {
+    path: NAMED,
+  },
 );
+asked('an extra column of 480 000 elements', `${PATIENT_AND},"x":[${Array(480_000).fill(0).join()}]}`, 400);
 asked('a key of half a mebibyte', `${PATIENT_AND},"${'k'.repeat(MIB / 2)}":1}`, 200);
 asked('a string of half a mebibyte', `${PATIENT_AND},"age":"${'9'.repeat(MIB / 2)}"}`, 400);
 asked('a number of a million digits', `${PATIENT_AND},"age":${'9'.repeat(1e6)}}`, 400);
@@ -221,7 +229,8 @@ asked('a CSV whose last line is ragged', `${COLUMNS}\n${',,,,,,,\n'.repeat(1e5)}
 asked('bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0xc0, 0x80, 0x22, 0x7d]), 400);
 asked('bytes that are no UTF-8 as CSV', Buffer.from([0x61, 0xff, 0x0a, 0x31]), 400, csv);
 asked('UTF-16', Buffer.from(PREDICT, 'utf16le'), 400);
-asked('a byte order mark', `\uFEFF${PREDICT}`, 400);
+asked('a byte order mark', `\uFEFF${PREDICT}`, 200);
+asked('two byte order marks', `\uFEFF\uFEFF${PREDICT}`, 400);
 asked('lone surrogates', `${PATIENT_AND},"\\ud800":"\\udfff\\ud800"}`, 200);
 asked('NUL', `${PATIENT_AND},"\\u0000":"a\\u0000"}`, 200);
 asked('NUL as it is', `${PATIENT_AND},"x":"\0"}`, 400);
@@ -247,7 +256,18 @@ one(
   415,
 );
 asked('an encoding that is none', PREDICT, 200, { headers: ['content-encoding: identity'] });
-one('no media type', { body: PREDICT, type: null }, 415);
+asked('no media type', PREDICT, 200, { type: null });
+asked('no media type, in chunks', PREDICT, 200, { type: null, chunk: 7 });
+asked('no media type for a named model', PREDICT, 200, { type: null, path: NAMED });
+asked('no media type and no JSON', 'age=25', 400, { type: null });
+one('no media type as MLflow', { path: MLFLOW, body: `{"instances":[${PREDICT}]}`, type: null }, 415);
+one('no media type and more than is taken', { body: Buffer.alloc(MIB + 1, ' '), type: null }, 413);
+one(
+  'no media type and gzip',
+  { body: gzipSync(PREDICT), type: null, headers: ['content-encoding: gzip'] },
+  415,
+);
+one('no media type at a path that is none', { path: '/nowhere', body: PREDICT, type: null }, 404);
 one('a media type that is none', { body: PREDICT, type: ';;,/' }, 415);
 one('a form', { body: 'age=25', type: 'application/x-www-form-urlencoded' }, 415);
 one('more than is taken', { body: Buffer.alloc(MIB + 1, ' ') }, 413);
@@ -466,8 +486,13 @@ one('GET with a body', { method: 'GET', path: '/livez', body: PREDICT }, 200);
 
 // ---- What strangers may send.
 
-const stranger = (name: string, path: string, body: string, status: number) =>
-  one(`${path}: ${name}`, { path, body, isStranger: true }, status);
+const stranger = (
+  name: string,
+  path: string,
+  body: string,
+  status: number,
+  type: Parts['type'] = 'application/json',
+) => one(`${path}: ${name}`, { path, body, type, isStranger: true }, status);
 const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
 for (const path of ['/token', '/register-user']) {
   // The first two are more than these routes take.
@@ -503,6 +528,9 @@ for (const path of ['/token', '/register-user']) {
     400,
   );
   stranger('null', path, 'null', 400);
+  stranger('no media type, and nothing in it', path, '{}', 400, null);
+  stranger('no media type, and no JSON', path, 'username=u', 400, null);
+  stranger('no media type, and more than is taken', path, `{"username":"${'x'.repeat(20_000)}"}`, 413, null);
   stranger('a string', path, '"x"', 400);
   stranger('numbers', path, '{"username":1e400,"password":1}', 400);
 }

@@ -4,7 +4,14 @@
  * training framework's own answers before it was handed out. It knows no Nest, no database and no feature; it runs in
  * a ten-line script and in a worker thread.
  */
-export { Model, TimeLimitExceeded, TooManyRows, type LoadOptions, type RunObserver } from './model.js';
+export {
+  Model,
+  TimeLimitExceeded,
+  TooManyRows,
+  type LoadOptions,
+  type RunObserver,
+  type RunStart,
+} from './model.js';
 export type { Place } from './place.js';
 export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';
 export { ARTIFACT_FILES, ArtifactError, readArtifact, type Artifact } from './artifact.js';
@@ -19,6 +26,7 @@ export {
   type Features,
 } from './coercion.js';
 export type { ElementType, InputTensor, Row } from './row.js';
+export { MISSING_VALUES } from './missing-values.js';
 export { formatFloat32, formatNumber } from './float32.js';
 export { Session } from './session.js';
 export type { InputRows, Outputs } from './tensors.js';

@@ -40,8 +40,14 @@ export class TooManyRows extends Error {}
 /** A large call waits in parts, so that others find room between them. */
 const MAX_ROWS_IN_PART = 1000;
 
+/** Of one call: when the first run of its rows began, by `performance.now()`. */
+export interface RunStart {
+  at?: number;
+}
+
 interface Asked {
   row: Row;
+  start?: RunStart;
   /** By `performance.now()`. */
   deadline: number;
 }
@@ -71,9 +77,10 @@ export class Model {
   readonly coerce: (features: Features) => Coerced;
   /** How many rows may wait. */
   readonly maxQueued: number;
+  /** How many rows one call may bring. */
+  readonly maxRows: number;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
   private readonly onRun?: RunObserver;
-  private readonly maxRows: number;
   private readonly rowsInPart: number;
   private readonly inParts = new Set<Promise<Prediction[]>>();
   private released?: Promise<void>;
@@ -133,15 +140,20 @@ export class Model {
     return this.batcher.queued;
   }
 
-  /** One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows */
-  infer(rows: readonly Row[]): Promise<Prediction[]> {
+  /**
+   * One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows
+   * @param start is told when the call's waiting ended
+   */
+  infer(rows: readonly Row[], start?: RunStart): Promise<Prediction[]> {
     if (this.released) return Promise.reject(new Error(`${this.name} ${this.version} was released`));
     if (rows.length > this.maxRows) {
       return Promise.reject(new TooManyRows(`The model takes at most ${this.maxRows} rows at once.`));
     }
     const deadline = performance.now() + this.timeLimitMs;
     const answers =
-      rows.length <= this.rowsInPart ? this.ask(rows, deadline) : this.askInParts(rows, deadline);
+      rows.length <= this.rowsInPart
+        ? this.ask(rows, deadline, start)
+        : this.askInParts(rows, deadline, start);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(this.late()), this.timeLimitMs);
       answers.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -155,16 +167,16 @@ export class Model {
       .then(() => this.session.release()));
   }
 
-  private ask(rows: readonly Row[], deadline: number): Promise<Prediction[]> {
-    return this.batcher.addAll(rows.map((row) => ({ row, deadline })));
+  private ask(rows: readonly Row[], deadline: number, start?: RunStart): Promise<Prediction[]> {
+    return this.batcher.addAll(rows.map((row) => ({ row, deadline, start })));
   }
 
   /** One part after another: between two of them nothing of the call waits, and the model must not be released. */
-  private askInParts(rows: readonly Row[], deadline: number): Promise<Prediction[]> {
+  private askInParts(rows: readonly Row[], deadline: number, start?: RunStart): Promise<Prediction[]> {
     const all = async () => {
       const predictions: Prediction[] = [];
-      for (let start = 0; start < rows.length; start += this.rowsInPart) {
-        predictions.push(...(await this.ask(rows.slice(start, start + this.rowsInPart), deadline)));
+      for (let first = 0; first < rows.length; first += this.rowsInPart) {
+        predictions.push(...(await this.ask(rows.slice(first, first + this.rowsInPart), deadline, start)));
       }
       return predictions;
     };
@@ -177,7 +189,10 @@ export class Model {
     const now = performance.now();
     const late = asked.filter(({ deadline }) => deadline <= now).map(() => this.late());
     if (late.length === asked.length) return late;
-    const rows = asked.slice(late.length).map(({ row }) => row);
+    const rows = asked.slice(late.length).map(({ row, start }) => {
+      if (start) start.at ??= now;
+      return row;
+    });
     return [...late, ...(await this.runObserved(rows))];
   }
 

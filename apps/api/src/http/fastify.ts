@@ -8,7 +8,7 @@ import {
   mlflowDialect,
   oipDialect,
   problemJson,
-  refuseDeep,
+  weighJson,
   type Dialect,
   type ProblemForm,
 } from '#libs/predictions';
@@ -69,6 +69,8 @@ export function createFastify(
     keepAliveTimeout: 65_000,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
+    // The one path with a slash at its end: the Open Inference Protocol's document writes it both ways.
+    rewriteUrl: ({ url = '' }) => url.replace(/^\/v2\/(?=\?|$)/, '/v2'),
     genReqId: requestIdOf,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
@@ -150,6 +152,9 @@ function formOf({ routeOptions, raw: { url = '' } }: FastifyRequest): ProblemFor
  * its dialect accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
  * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
  * and for as long as they keep coming: the route sees to their limit.
+ *
+ * Where JSON is taken, a body that declares nothing is read as JSON, as the tutorial's scripts send it. A page of another
+ * origin can send such a body without asking first; it has no token to send with it, and no cookie is ever looked at.
  */
 function parseBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
@@ -173,14 +178,13 @@ function parseBodies(fastify: FastifyInstance): void {
       done(new Problem('body-too-large', `This route takes at most ${MAX_FIELDS_BYTES} bytes.`));
       return;
     }
-    parseJson(request, body.toString('utf8'), (error, value?: unknown) => {
-      try {
-        refuseDeep(value);
-        done(error, value);
-      } catch (problem) {
-        done(problem as Problem);
-      }
-    });
+    try {
+      weighJson(body);
+    } catch (problem) {
+      done(problem as Problem);
+      return;
+    }
+    parseJson(request, body.toString('utf8'), done);
   };
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const wanted = request.routeOptions.config.body;
@@ -192,10 +196,15 @@ function parseBodies(fastify: FastifyInstance): void {
   });
   fastify.addContentTypeParser('*', (request, stream, done) => {
     const { body, types } = request.routeOptions.config;
+    const isUndeclared = body === undefined && !request.is404 && mediaTypeOf(request) === '';
     if (body === 'stream' && types?.includes(mediaTypeOf(request))) done(null, arriving(stream));
-    else if (body === 'raw' && isAccepted(request)) {
+    else if (isUndeclared || (body === 'raw' && isAccepted(request))) {
       if (isEncoded(request)) done(encoded());
-      else readBytes(request, stream, done);
+      else if (body === 'raw') readBytes(request, stream, done);
+      else
+        readBytes(request, stream, (error, bytes) =>
+          bytes ? parseFields(request, bytes, done) : done(error),
+        );
     } else refuse(request, done);
   });
 }
