@@ -1,25 +1,40 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { PredictionLog, type LogItem } from '#libs/audit';
+import { UsersService } from '#libs/users';
 import { Roles } from '../http/roles.guard.js';
 import { page } from '../http/schemas.js';
 import { LOG_ITEM, PredictionLogQueryDto } from './audit.dto.js';
+
+/** The number of no user. */
+const NOBODY = 0;
 
 @ApiTags('audit')
 @ApiBearerAuth()
 @Controller('audit')
 export class AuditController {
-  constructor(@Inject(PredictionLog) private readonly log: PredictionLog) {}
+  constructor(
+    @Inject(PredictionLog) private readonly log: PredictionLog,
+    @Inject(UsersService) private readonly users: UsersService,
+  ) {}
 
   @Get('predictions')
   @Roles('analyst', 'admin')
   @ApiOperation({ summary: 'Recorded predictions, newest first (analyst, admin)' })
   @ApiResponse({ status: 200, schema: page(LOG_ITEM) })
   async predictions(
-    @Query() { limit, cursor, user, ...filter }: PredictionLogQueryDto,
+    @Query() { limit, cursor, user, user_id: ofUser, ...filter }: PredictionLogQueryDto,
   ): Promise<{ items: LogItem[]; next_cursor: string | null }> {
-    const byUser = user !== undefined && /^\d{1,9}$/.test(user) ? Number(user) : user;
-    const { items, nextCursor } = await this.log.page({ ...filter, user: byUser }, limit, cursor);
+    const userId = await this.userIdOf(user, ofUser);
+    const { items, nextCursor } = await this.log.page({ ...filter, userId }, limit, cursor);
     return { items, next_cursor: nextCursor };
+  }
+
+  /** Of who has this name, or else this number: somebody may be called 3. Where both are asked, both must hold. */
+  private async userIdOf(user?: string, userId?: number): Promise<number | undefined> {
+    if (user === undefined) return userId;
+    const named = (await this.users.findByUsername(user))?.id;
+    const id = named ?? (/^\d{1,9}$/.test(user) ? Number(user) : NOBODY);
+    return userId === undefined || userId === id ? id : NOBODY;
   }
 }
