@@ -9,8 +9,8 @@ import { Turns } from './turns.js';
 export const MAX_PASSWORD_BYTES = 72;
 /** What may be tried at a login: far more than any password has. */
 export const MAX_LOGIN_PASSWORD_LENGTH = 1024;
-/** The last login waits ten seconds on two cores, and twenty while registrations have every other turn. */
-const MAX_WAITING = { login: 40, registration: 10 } as const;
+/** The last of them waits ten seconds on two cores, and twenty where as many of the other kind wait. */
+const MAX_WAITING = { login: 40, registration: 40 } as const;
 export type HashingPurpose = keyof typeof MAX_WAITING;
 
 /**
