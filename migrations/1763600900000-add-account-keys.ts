@@ -6,13 +6,13 @@ interface NamedUser {
   username: string;
 }
 
-/** As when this was written; `libs/users` has today's. */
+/** The limit when this was written; `libs/users` has the current one. */
 const MAX_USERNAME_LENGTH = 64;
 const MAX_NOTED_IDS = 100;
 
 export class AddAccountKeys1763600900000 implements MigrationInterface {
   name = 'AddAccountKeys1763600900000';
-  /** What an operator should know of what was done. */
+  /** For the operator. */
   readonly notes: string[] = [];
 
   async up(runner: QueryRunner): Promise<void> {
@@ -21,7 +21,7 @@ export class AddAccountKeys1763600900000 implements MigrationInterface {
         ADD COLUMN username_key text,
         ADD COLUMN account_uuid uuid NOT NULL DEFAULT gen_random_uuid(),
         ADD COLUMN epoch integer NOT NULL DEFAULT 1`);
-    // From now on the trigger below makes them.
+    // From now on the trigger below fills it in.
     await runner.query(`ALTER TABLE users ALTER COLUMN account_uuid DROP DEFAULT`);
 
     const users = (await runner.query(
@@ -47,12 +47,12 @@ export class AddAccountKeys1763600900000 implements MigrationInterface {
           END
         )`);
 
-    // Here, so that it also holds for what is changed by hand in psql.
+    // In a trigger, so that it also holds for changes by hand in psql.
     await runner.query(`
       CREATE FUNCTION keep_account() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
         NEW.account_uuid := coalesce(NEW.account_uuid, gen_random_uuid());
-        -- A name without a key of its own is found by the rule from before there were keys.
+        -- A name that is set without a key gets one by the old rule.
         IF NEW.username IS NULL THEN
           NEW.username_key := NULL;
         ELSIF NEW.username_key IS NULL THEN
@@ -62,7 +62,7 @@ export class AddAccountKeys1763600900000 implements MigrationInterface {
           IF NEW.username <> OLD.username AND NEW.username_key = OLD.username_key THEN
             NEW.username_key := lower(NEW.username);
           END IF;
-          -- What was issued before a new password, and before an account was disabled, has ended for good.
+          -- Ends all tokens that were issued before.
           IF NEW.password IS DISTINCT FROM OLD.password OR (OLD.enabled AND NOT NEW.enabled) THEN
             NEW.epoch := OLD.epoch + 1;
           END IF;
@@ -104,9 +104,10 @@ export class AddAccountKeys1763600900000 implements MigrationInterface {
 }
 
 /**
- * A key for each, that nobody else has: that of PRECIS, or else the name in lower case, which is what it was found by
- * until now, or else the name itself. Who has fewer of them to choose from chooses first, so that somebody whose very
- * name is the key gets it, and one is always left: no key of PRECIS, and no name in lower case, is another's last choice.
+ * Gives every user the first of these keys that is still free: the key of PRECIS; the name in lower case, by which the
+ * user was found until now; the name itself. Users whose name is already a key of PRECIS choose first, then those whose
+ * name is in lower case, then by id. One key is then always free: a user's own name can only be taken by somebody whose
+ * key of PRECIS or lower-case name it is, and then this user has chosen before.
  */
 function chooseKeys(users: NamedUser[]): Map<number, string> {
   const taken = new Set<string>();

@@ -95,7 +95,7 @@ test('from the first one on, with users in it, the rest run and the users surviv
 });
 
 describe('usernames from before PRECIS', () => {
-  /** Runs the migrations from before, registers these as they were registered then, and runs the rest. */
+  /** Runs the earlier migrations, adds these users, and runs the rest. @returns what the migration noted */
   async function migrateWith(usernames: readonly string[], hash = 'a hash'): Promise<string[]> {
     const before = NAMES.indexOf('AddAccountKeys1763600900000');
     await withDataSource(firstMigrations(before), (dataSource) => dataSource.runMigrations());
@@ -119,15 +119,15 @@ describe('usernames from before PRECIS', () => {
   }
 
   const OLD = [
-    'Ada', // 1: as it would be today
-    'ＢＥＮ', // 2: whom the next would be today, who has the name itself
+    'Ada', // 1: allowed today
+    'ＢＥＮ', // 2: the same name as 3 today
     'ben', // 3
     'Grace Hopper', // 4: has a space
     'a\u200Bda', // 5: looks like the first
-    'z'.repeat(128), // 6: is longer than may be
+    'z'.repeat(128), // 6: too long
     'Ça va', // 7
     'zoë', // 8
-    'ｚｏë', // 9: would be the one before
+    'ｚｏë', // 9: the same name as 8 today
   ];
 
   test('are kept with a key for each, and it is said of whom that is not the usual one', async () => {
@@ -203,7 +203,7 @@ describe('usernames from before PRECIS', () => {
       for (const two of ['', ...letters]) {
         const name = (one + two).normalize('NFC').trim();
         if (name === '') continue;
-        // As the index of then had it.
+        // The old index had one of each.
         const [row] = await database.query<{ lower: string }>('SELECT lower($1)', [name]);
         if (!names.has(row!.lower)) names.set(row!.lower, name);
       }

@@ -59,7 +59,7 @@ test('with both it starts on an empty database, migrates it, and keeps nothing b
     },
   });
 
-  // Strangers make no accounts here; the operator does.
+  // Only the operator creates accounts here.
   const user = { username: 'ada', email: 'ada@example.org', password: 'correct horse battery staple' };
   expect((await call(service, 'POST', '/register-user', { body: user })).status).toBe(403);
   const created = await dataDir.foretell(

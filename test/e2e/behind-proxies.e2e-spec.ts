@@ -19,9 +19,9 @@ afterAll(async () => {
 });
 
 interface From {
-  /** What the caller claims of itself, or a proxy of the caller. Of several, each is a header. */
+  /** `X-Forwarded-For`; a list is sent as several headers. */
   forwarded?: string | string[];
-  /** Of the loopback network, any address is ours. */
+  /** Any address of the loopback network is ours. */
   localAddress?: string;
 }
 
@@ -87,7 +87,7 @@ describe.skipIf(!hasHaproxy)('behind HAProxy with the configuration that we reco
   });
 });
 
-/** Where two logins of one username are counted as one caller's, the second is refused. */
+/** With a limit of one, the second login of a username is refused if both count as the same caller. */
 describe.each<[string, string, [string, From, From][], [string, From, From][]]>([
   [
     'false',

@@ -56,7 +56,7 @@ function expectRefused({ status, body }: Answer): void {
 
 test('the only admin is neither disabled, removed nor demoted, by whatever way', async () => {
   const admin = await createUser(api, database, 'admin');
-  // Those who are no admins, or cannot act, do not count.
+  // These do not count as admins who can act.
   await createUser(api, database, 'analyst');
   const disabled = await createUser(api, database, 'admin');
   expect((await disable(admin, disabled)).status).toBe(200);
@@ -76,7 +76,7 @@ test('the only admin is neither disabled, removed nor demoted, by whatever way',
   }
   expect(await admins()).toEqual([admin.id]);
 
-  // What takes nothing away is done; and so is the rest, once there is another.
+  // Changes that keep an admin are made; and so are the others, once there is a second admin.
   expect(
     (await call(api, 'PUT', `/toggle-user-permission/${admin.id}/1`, { token: admin.token })).status,
   ).toBe(200);
@@ -97,7 +97,7 @@ test.each<[string, (admin: TestUser, other: TestUser) => Promise<Answer>]>([
     const left = await admins();
     expect(left).toHaveLength(1);
     expect([one.id, two.id]).toContain(left[0]);
-    // The other came too late: as the last one's rival, or as somebody who may not act any more.
+    // The later one may not act any more, finds the other gone, or is refused.
     const statuses = answers.map(({ status }) => status).toSorted();
     expect(statuses[0]).toBe(200);
     expect([401, 404, 409]).toContain(statuses[1]);

@@ -379,7 +379,7 @@ describe('takes strange members as they are', () => {
 });
 
 describe('wants a token', () => {
-  /** What the tests below change in a token that is right. */
+  /** A good token with changes. */
   const sign = async (
     { id }: TestUser,
     changes: object = {},

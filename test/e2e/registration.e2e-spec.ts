@@ -122,7 +122,7 @@ describe('registrations from one address', () => {
 });
 
 test('a flood of registrations starves no login', async () => {
-  // Passwords cost what they cost in production, and the flood comes from everywhere.
+  // Hashing costs what it costs in production, and the flood comes from many addresses.
   const environment = { BCRYPT_COST: '12', TRUST_PROXY: '1', REGISTRATIONS_PER_MINUTE: '10000' };
   await withApi(environment, async (api) => {
     const user = await createUser(api, database);
@@ -143,7 +143,7 @@ test('a flood of registrations starves no login', async () => {
       logins.push(await post(api, '/token', { username: user.username, password: user.password }, {}));
       await sleep(20);
     }
-    // Some were registered meanwhile: neither starves the other.
+    // Registrations went on meanwhile.
     const registered = told.filter((status) => status === 201).length;
     isOver = true;
     await api.kill();
@@ -155,7 +155,7 @@ test('a flood of registrations starves no login', async () => {
   });
 });
 
-/** @returns the status; 0 where the service is gone */
+/** @returns the status; 0 if the service is gone */
 function post(api: ApiProcess, path: string, body: object, headers: Record<string, string>): Promise<number> {
   const text = JSON.stringify(body);
   return new Promise((resolve) => {

@@ -13,7 +13,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 const COMMAND_LINE = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
 const JWT_SECRET = 'a secret that both processes know';
-/** The promise: what was issued before has ended in every process within this time. */
+/** The promise: tokens have ended in every process within this time. */
 const EVERYWHERE_WITHIN_MS = 1_000;
 
 let database: TestDatabase;
@@ -40,7 +40,7 @@ const predictAt = async (api: ApiProcess, token: string) =>
 const statusAt = async (api: ApiProcess, token: string) =>
   (await call(api, 'GET', `/token_status/${token}`)).status;
 
-/** What each process says of a token: to a prediction, and when asked. */
+/** The status of a prediction and of /token_status, in each process. */
 const answersTo = async (token: string) => [
   await predictAt(a, token),
   await predictAt(b, token),
@@ -96,7 +96,7 @@ describe('what ends the tokens that were issued before, in every process within 
     ],
   ])('%s', async (_, end) => {
     const [user, other] = [await createUser(a, database), await createUser(b, database)];
-    // Both processes know both by heart.
+    // Both processes have both accounts in memory.
     expect([...(await answersTo(user.token)), ...(await answersTo(other.token))]).toEqual([...GOOD, ...GOOD]);
     await end(user);
     await sleep(EVERYWHERE_WITHIN_MS);
@@ -166,7 +166,7 @@ describe('a token with a good signature', () => {
     ...times,
     ...(await claimsOf(database, user.id)),
   });
-  /** As text: jsonwebtoken would not sign what it would not issue. */
+  /** As text, because jsonwebtoken refuses to sign some of these as objects. */
   const sign = (payload: unknown) =>
     jwt.sign(JSON.stringify(payload), JWT_SECRET, { header: { alg: 'HS256', typ: 'JWT' } });
 

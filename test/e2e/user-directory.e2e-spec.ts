@@ -27,7 +27,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** While nobody can read a user, and with what was kept of them forgotten. */
+/** Does `work` while reads of users wait for a lock. */
 async function whileLocked(work: () => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
@@ -45,7 +45,7 @@ test('a thousand accounts may be read at once; of one more, the call is refused,
   await whileLocked(async () => {
     reads = Array.from({ length: 1_000 }, (_, index) => Promise.resolve(directory.find(index + 1, 1)));
     await expect(directory.find(1_001, 1)).rejects.toMatchObject({ code: 'overloaded' });
-    // Those who ask for one that is being read share the next read of it.
+    // Calls for a user that is being read share the next read.
     const [one, other] = [directory.find(5, 1), directory.find(5, 1)];
     expect(one).toBe(other);
     reads.push(one as Promise<unknown>);
@@ -56,7 +56,7 @@ test('a thousand accounts may be read at once; of one more, the call is refused,
   expect(await directory.find(1_001, 1)).toMatchObject({ actor: { userId: 1_001 } });
 });
 
-/** What it answers from memory, which it does while it hears of changes. */
+/** The answer from memory, which is used while the listener is live. */
 async function kept(userId: number): Promise<unknown> {
   let found: unknown;
   await expect

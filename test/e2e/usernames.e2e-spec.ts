@@ -98,7 +98,7 @@ describe('a username is prepared by PRECIS, UsernameCaseMapped (RFC 8265)', () =
     const answer = await register(username);
     expect(answer.status).toBe(400);
     expect(answer.body.errors).toEqual([{ detail: expect.stringMatching(reason), pointer: '#/username' }]);
-    // What cannot be seen is not sent back to be read by somebody.
+    // The answer does not repeat the name.
     if (username.length > 2) expect(answer.text).not.toContain(username);
     expect((await login(username)).status).toBe(401);
   });

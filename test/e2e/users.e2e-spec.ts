@@ -150,7 +150,7 @@ describe('registering', () => {
     ['a username with a NUL', { ...newUser(), username: 'a\0b' }, ['#/username']],
     ['a username of 65 characters', { ...newUser(), username: 'a'.repeat(65) }, ['#/username']],
     ['a password with a NUL', { ...newUser(), password: 'a\0b' }, ['#/password']],
-    ['a password with half a character', { ...newUser(), password: 'a\uD83D' }, ['#/password']],
+    ['a password with a lone surrogate', { ...newUser(), password: 'a\uD83D' }, ['#/password']],
     ['an array', [newUser()], ['#/username', '#/password', '#/email']],
     ['null', 'null', ['#/username', '#/password', '#/email']],
     ['a number', '12', ['#/username', '#/password', '#/email']],
@@ -285,7 +285,7 @@ describe('toggle-user-permission', () => {
     expectProblem(await predict(), 401, 'Unauthorized');
     expectProblem(await login(user), 401, 'Invalid credentials');
     await call(api, 'PUT', `/toggle-user-permission/${user.id}/1`, { token: admin.token });
-    // With a new token: what was issued before has ended for good.
+    // The old token has ended for good.
     expectProblem(await predict(), 401, 'Unauthorized');
     user.token = (await login(user)).body.token as string;
     expect((await predict()).status).toBe(200);

@@ -17,7 +17,7 @@ export interface ApiProcess {
   kill(): Promise<void>;
 }
 
-/** Cheap hashing and quiet logs; a port of the system's choice; and tests register many users from one address. */
+/** Cheap hashing, quiet logs, a port of the system's choice, and no limit on the many users that tests register. */
 const TEST_ENVIRONMENT = {
   PORT: '0',
   BCRYPT_COST: '4',

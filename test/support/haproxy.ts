@@ -13,7 +13,7 @@ export interface Haproxy {
   stop(): Promise<void>;
 }
 
-/** The first line of what it says of itself; undefined where it is not installed. */
+/** The first line of `haproxy -v`; undefined if it is not installed. */
 export function haproxyVersion(): string | undefined {
   try {
     return execFileSync('haproxy', ['-v'], { encoding: 'utf8', env: { PATH } }).split('\n')[0];
@@ -22,7 +22,7 @@ export function haproxyVersion(): string | undefined {
   }
 }
 
-/** HAProxy with the configuration that we recommend, in front of two replicas on this machine, one of which answers. */
+/** Starts HAProxy with deploy/haproxy.cfg in front of two ports; resolves once it forwards to one of them. */
 export async function startHaproxy(ports: readonly [number, number]): Promise<Haproxy> {
   const listen = `127.0.0.1:${await freePort()}`;
   const [one, two] = ports.map((port) => `127.0.0.1:${port}`);
@@ -57,7 +57,7 @@ function isAnswering(url: string): Promise<boolean> {
   );
 }
 
-/** One that nobody had a moment ago. */
+/** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -78,7 +78,7 @@ async function run(): Promise<void> {
     heading('Remove the user: the person is erased, the recorded predictions stay');
     await call(200, 'DELETE', `/remove-user/${registered.user_id}`, undefined, adminToken);
 
-    heading('The admin of this demo goes as well: past the API, which would keep the last admin there is');
+    heading('The admin is erased in the database, because the API keeps the last admin');
     await deleteUser(adminId.id);
   } finally {
     await api.stop();

@@ -115,7 +115,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     webConcurrency: value.WEB_CONCURRENCY,
     /** How long a process that was told to stop goes on serving while `/readyz` says that it stops. */
     drainMs: value.DRAIN_MS ?? (isProduction ? 3_000 : 0),
-    /** Whom to believe where a call came from. */
+    /** The proxies that are believed when they say where a call came from. */
     trustedProxies: value.TRUST_PROXY,
     maxBodyBytes: value.MAX_BODY_BYTES,
     metricsPort: value.METRICS_PORT,
@@ -135,7 +135,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     bcryptCost: value.BCRYPT_COST,
     passwordMinLength: value.PASSWORD_MIN_LENGTH ?? (isProduction ? 8 : 1),
     loginFailuresPerMinute: value.LOGIN_FAILURES_PER_MINUTE,
-    /** Whether strangers may make themselves an account. */
+    /** Whether strangers may create an account for themselves. */
     registration: value.REGISTRATION ?? (isProduction ? ('closed' as const) : ('open' as const)),
     registrationsPerMinute: value.REGISTRATIONS_PER_MINUTE,
     docsPath: value.DOCS_PATH,

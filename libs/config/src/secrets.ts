@@ -34,10 +34,10 @@ function create(file: string): void {
 }
 
 const LEAST_BYTES = 32;
-/** 32 random hexadecimal digits have fewer than six different ones once in 10^12 times. */
+/** Of 32 random hexadecimal digits, fewer than six differ in one of 10^12 cases. */
 const LEAST_DIFFERENT = 6;
 
-/** Why tokens that this signs could be forged; undefined where nothing is known against it. */
+/** Says why the secret is too easy to guess; undefined if it looks random. */
 export function findWeakness(secret: string): string | undefined {
   if (Buffer.byteLength(secret) < LEAST_BYTES) return `must be at least ${LEAST_BYTES} bytes long`;
   if (new Set(secret).size < LEAST_DIFFERENT || isRepetition(secret)) {
@@ -46,7 +46,7 @@ export function findWeakness(secret: string): string | undefined {
   return undefined;
 }
 
-/** Whether it is what it begins with, over and over. */
+/** Whether the whole secret repeats its beginning. */
 function isRepetition(secret: string): boolean {
   for (let length = 1; length <= secret.length / 2; length++) {
     if (secret.slice(length) === secret.slice(0, -length)) return true;

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
-/** How many proxies stand before this service, or which networks they are in. */
+/** How many proxies are in front of this service, or which networks they are in. */
 export type TrustedProxies = false | number | readonly string[];
 
 const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];

@@ -3,8 +3,8 @@ import type { DataSource } from 'typeorm';
 const MIGRATION_LOCK = 7_310_003;
 
 /**
- * Runs what is pending, one transaction each; replicas that start together wait for one another. What a migration has to
- * say of the data that it found goes to standard error.
+ * Runs what is pending, one transaction each; replicas that start together wait for one another. A migration's notes about
+ * the data that it found go to standard error.
  */
 export async function migrate(dataSource: DataSource): Promise<string[]> {
   const runner = dataSource.createQueryRunner();

@@ -1,10 +1,10 @@
 import { PrecisError } from './precis-error.js';
 
 /**
- * Unicode's Bidi_Class of what the IdentifierClass lets pass, which regular expressions have no name for. R and AL are
- * one here, because the rule never tells them apart, and so are the classes that it allows in any text (ES, CS, ET, ON).
- * A script that is written from right to left has its place in blocks that Unicode keeps for such scripts, so that
- * letters that are yet to be assigned are known as well.
+ * Unicode's Bidi_Class, for the characters that the IdentifierClass allows: regular expressions do not know this property.
+ * R and AL are one class here, because the rule treats them alike; so are ES, CS, ET and ON, which it allows in any text.
+ * Unicode reserves blocks for scripts that are written from right to left, so the ranges also cover letters that are
+ * not assigned yet.
  */
 type BidiClass = 'EN' | 'AN' | 'NSM' | 'R' | 'neutral' | 'L';
 
@@ -24,13 +24,13 @@ function classOf(character: string): BidiClass {
 }
 
 /**
- * The six conditions of RFC 5893 §2, for text that has something written from right to left in it.
+ * Checks the six conditions of RFC 5893 §2 if the text contains anything that is written from right to left.
  * @throws PrecisError
  */
 export function requireBidiRule(text: string): void {
   const classes = Array.from(text, classOf);
   if (!classes.includes('R') && !classes.includes('AN')) return;
-  // 1, and 5 and 6 with it: text that begins from left to right has nothing of R or AN in it.
+  // Condition 1, and also 5 and 6: a left-to-right text must not contain R or AN, and this one does.
   const beginsRightToLeft = classes[0] === 'R';
   const isMixed = classes.includes('L'); // 2
   const last = classes.findLast((bidiClass) => bidiClass !== 'NSM'); // 3

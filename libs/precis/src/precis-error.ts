@@ -1,4 +1,4 @@
-/** Text that its profile does not allow. The message goes on where "The name …" begins, and repeats none of the text. */
+/** The profile does not allow this text. The message completes a sentence ("The username …") and never quotes the text. */
 export class PrecisError extends Error {
   override readonly name = 'PrecisError';
 

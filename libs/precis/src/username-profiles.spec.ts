@@ -163,7 +163,7 @@ describe('whatever is typed', () => {
           expect(usernameCaseMapped(mapped)).toBe(mapped);
         }
         if (preserved !== undefined) expect(usernameCasePreserved(preserved)).toBe(preserved);
-        // Shown or stored, it is the same name.
+        // The displayed form leads to the same key.
         if (mapped !== undefined && preserved !== undefined)
           expect(usernameCaseMapped(preserved)).toBe(mapped);
       }),
@@ -172,7 +172,7 @@ describe('whatever is typed', () => {
     expect(names).toBeGreaterThan(500);
   });
 
-  // There is nothing beyond but characters that nobody will ever assign, and those of private use.
+  // Beyond this there are only unassigned and private-use code points.
   test('every single character is allowed as often as it is prepared again, or refused', () => {
     let allowed = 0;
     const wrong: string[] = [];

@@ -2,22 +2,21 @@ import { requireBidiRule } from './bidi-rule.js';
 import { requireIdentifierClass } from './identifier-class.js';
 import { PrecisError } from './precis-error.js';
 
-/** Everything whose decomposition Unicode calls <wide> or <narrow>. */
+/** All code points with a <wide> or <narrow> decomposition. */
 const FULLWIDTH_AND_HALFWIDTH = /[\u3000\uFF01-\uFFEE]/g;
 
 /**
- * The rules are applied until they change nothing more (RFC 8264 §7): then what is stored is what is found, however
- * often it is prepared again.
+ * The rules are applied until nothing changes (RFC 8264 §7), so that preparing a stored key again gives the same key.
  */
 const MAX_ROUNDS = 4;
 
-/** Two usernames are one if this is equal (RFC 8265 §3.3). @throws PrecisError */
+/** Two usernames are the same if this is equal (RFC 8265 §3.3). @throws PrecisError */
 export function usernameCaseMapped(username: string): string {
-  // Not of a locale: a name must not become another on a Turkish server. Greek words end as they are written.
+  // toLowerCase ignores the locale, so a Turkish server gives the same key. It turns a final Σ into ς.
   return untilStable(username, (text) => text.toLowerCase());
 }
 
-/** A username as it is shown: like the other, with the case that it was given (RFC 8265 §3.4). @throws PrecisError */
+/** The username as it is displayed, with its case (RFC 8265 §3.4). @throws PrecisError */
 export function usernameCasePreserved(username: string): string {
   return untilStable(username, (text) => text);
 }
@@ -33,8 +32,8 @@ function untilStable(username: string, mapCase: (text: string) => string): strin
 }
 
 /**
- * In the order of RFC 8264 §7, where characters are judged last: two spellings that are canonically equivalent (U+0958
- * and the two characters it stands for) are then one name, or no name, but never one of each.
+ * In the order of RFC 8264 §7, which checks the characters last. Canonically equivalent spellings, such as U+0958 and the
+ * two characters that it stands for, are then always treated the same.
  */
 function enforce(username: string, mapCase: (text: string) => string): string {
   const wide = username.replace(FULLWIDTH_AND_HALFWIDTH, (character) => character.normalize('NFKC'));

@@ -1,6 +1,6 @@
 /**
- * What a token says (RFC 7519 §4.1); times are in seconds. The number of its user may be another's once a database was
- * made anew, and its user may have asked for all tokens to end: so it names the account and its epoch as well.
+ * The claims of a token (RFC 7519 §4.1); times are in seconds. A user's id is reused when a database is created anew, so
+ * the token also names the account by its UUID; and the epoch, so that all tokens of an account can be ended.
  */
 export interface Claims {
   /** The user's id, as a string. */
@@ -14,7 +14,7 @@ export interface Claims {
   exp: number;
 }
 
-/** What is kept of them. */
+/** The claims that are needed after verification. */
 export interface VerifiedClaims {
   readonly userId: number;
   readonly account: string;
@@ -24,7 +24,7 @@ export interface VerifiedClaims {
 
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** Of a payload whose signature is right, and which may be anything all the same; undefined where it is not ours. */
+/** Reads a payload whose signature is right; it may still be anything. Undefined if a claim is missing or malformed. */
 export function readClaims(payload: unknown): VerifiedClaims | undefined {
   if (typeof payload !== 'object' || payload === null) return undefined;
   const { sub, account, epoch, exp } = payload as Partial<Record<keyof Claims, unknown>>;

@@ -1,4 +1,4 @@
-/** Why a token opens nothing: for whoever runs the service. Callers are told in fewer words. */
+/** Why a token was refused. Operators see this in the metrics; callers are told less. */
 export type TokenFault = 'malformed' | 'expired' | 'not-ours' | 'disabled' | 'revoked';
 
 export class InvalidToken extends Error {

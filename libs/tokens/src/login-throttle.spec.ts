@@ -5,7 +5,7 @@ import { LoginThrottle } from './login-throttle.js';
 
 const createThrottle = () => new LoginThrottle(loadConfig({ LOGIN_FAILURES_PER_MINUTE: '3' }));
 
-/** How many of so many attempts are let through. */
+/** Makes `count` attempts. @returns how many were let through */
 function attempts(
   throttle: LoginThrottle,
   count: number,
@@ -68,7 +68,7 @@ test('a success forgives those of its name, and an attempt that was not made is 
     expect(attempts(throttle, 2, () => 'ada')).toBe(2);
     throttle.begin('ada', 'a').succeeded();
   }
-  // Two failures of each round stay with the address.
+  // The address still has two failures from each round.
   expect(attempts(throttle, 10, () => 'ben')).toBe(2);
   const another = createThrottle();
   for (let round = 0; round < 100; round++) another.begin('ada', 'a').notMade();

@@ -9,7 +9,7 @@ const USERS_PER_ADDRESS = 10;
 export interface LoginAttempt {
   /** The password was right: the failures before it are forgiven. */
   succeeded(): void;
-  /** The password was never compared, for a reason of our own: the attempt does not count. */
+  /** The password was never compared, for a reason of ours: the attempt does not count. */
   notMade(): void;
 }
 
@@ -28,12 +28,12 @@ export class LoginThrottle {
   }
 
   /**
-   * Counts an attempt as failed before it is made, so that attempts made all at once count as well. The address comes
-   * first: one that is slowed has nothing counted any more for the names that it tries.
+   * Counts an attempt as failed before it is made, so that simultaneous attempts count as well. The address is counted
+   * first: while it is blocked, the names that it tries take no memory.
    * @throws Problem `too-many-failed-logins` with `Retry-After` in seconds.
    */
   begin(username: string, address: string): LoginAttempt {
-    // However it is typed, it is the name that the user is found by.
+    // The key that the user is found by, so that no spelling of the name has a count of its own.
     const pair = `${address} ${usernameKeys(username)[0] ?? username}`;
     refuseFor(this.perAddress.add(address));
     const waitMs = this.perUserAndAddress.add(pair);

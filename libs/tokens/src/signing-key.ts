@@ -9,7 +9,7 @@ export const SIGNING_KEY = Symbol('SigningKey');
 
 /**
  * Prepared once: verifying with the secret as a string would prepare it anew for every request (350 µs, not 6).
- * @throws Error where somebody put a weak secret into the file
+ * @throws Error if somebody put a weak secret into the file
  */
 export function createSigningKey(config: Config): KeyObject {
   return createSecretKey(config.jwtSecret ?? secretInFile(config.dataDir), 'utf8');

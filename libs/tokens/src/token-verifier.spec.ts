@@ -29,7 +29,7 @@ function faultOf(verifier: TokenVerifier, token: string): TokenFault | undefined
   }
 }
 
-/** Without what is garbage already. */
+/** After a garbage collection. */
 function heapUsed(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();

@@ -7,21 +7,23 @@ import { readClaims, type VerifiedClaims } from './claims.js';
 import { InvalidToken, type TokenFault } from './invalid-token.js';
 import { ALGORITHM, SIGNING_KEY } from './signing-key.js';
 
-/** Of `Bearer <jwt>` (RFC 6750) or, as the plain dialect has it, the bare token: however it is spelt, one token. */
+/**
+ * Takes the token out of `Bearer <jwt>` (RFC 6750) or, as in the plain dialect, of a header with nothing but the token. All
+ * spellings of a header give the same token.
+ */
 export function tokenIn(authorization: string): string {
   return /^bearer /i.test(authorization) ? authorization.slice('bearer '.length).trim() : authorization;
 }
 
 /**
- * Tokens whose signature, times, issuer and audience were found right once. An app sends the same token with all of its
- * calls, and checking it anew costs as much as the rest of a prediction together; most of it later, in the garbage
- * collector (docs/adr/0005).
+ * Verifies signature, times, issuer and audience, and remembers the result. An app sends the same token with all of its
+ * calls, and verifying it every time costs as much as the rest of a prediction, mostly later in the garbage collector
+ * (docs/adr/0005).
  *
- * Claims are kept until they expire. Whether the account behind them may still act is not kept here: it is asked
- * anew every time.
+ * Claims are kept until they expire. Whether the account may still act is not kept here: it is checked on every call.
  */
 const MAX_KEPT = 10_000;
-/** Ours have some 300 characters. One that is longer is verified every time: 10 000 of these are 20 MB. */
+/** Our tokens have about 300 characters. A longer one is verified on every call. 10 000 of this length take 20 MB. */
 const MAX_KEPT_LENGTH = 2048;
 
 @Injectable()
@@ -36,7 +38,7 @@ export class TokenVerifier {
     this.options = { algorithms: [ALGORITHM], issuer: config.jwtIssuer, audience: config.jwtAudience };
   }
 
-  /** How many are kept. */
+  /** How many tokens are kept. */
   get size(): number {
     return this.kept.size;
   }
@@ -59,13 +61,13 @@ export class TokenVerifier {
     try {
       return jwt.verify(token, this.key, this.options);
     } catch (error) {
-      // Nothing but the token can make it fail, and its decoder throws what it likes.
+      // Only the token can make this fail. The decoder may throw any error, such as a SyntaxError for bad JSON.
       throw new InvalidToken(faultOf(error as Error));
     }
   }
 
   private keep(token: string, claims: VerifiedClaims): void {
-    // A copy: a part of a string keeps all of it, and the header that this one came in may be much longer.
+    // A copy, because a substring keeps its whole string in memory, and the header may be much longer than the token.
     this.kept.set(Buffer.from(token, 'latin1').toString('latin1'), claims);
   }
 }

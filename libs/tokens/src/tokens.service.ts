@@ -61,7 +61,7 @@ export class TokensService {
   }
 
   /**
-   * The account that a token speaks for. Not a promise where it is known: this is on the way of every prediction.
+   * The account that a token speaks for. Not a promise if the account is in memory: every prediction passes here.
    * @throws InvalidToken, or rejects with it; Problem `overloaded`
    */
   actorOf(token: string): Actor | Promise<Actor> {
@@ -101,7 +101,7 @@ export class TokensService {
     return undefined;
   }
 
-  /** With the epoch that was read before the password was compared: whatever ended tokens meanwhile ended this one. */
+  /** The epoch was read before the password was compared. If tokens were ended in between, this one is ended as well. */
   private sign({ id, accountUuid: account, epoch }: User): IssuedToken {
     const expiresInSeconds = this.config.jwtTtlMinutes * 60;
     const token = jwt.sign({ account, epoch }, this.key, {

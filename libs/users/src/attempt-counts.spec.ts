@@ -5,7 +5,7 @@ import { AttemptCounts } from './attempt-counts.js';
 
 afterEach(() => void vi.restoreAllMocks());
 
-/** Without what is garbage already. */
+/** After a garbage collection. */
 function heapUsed(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
@@ -27,7 +27,7 @@ describe('attempts of one key', () => {
     expect(counts.add('ada')).toBe(0);
     clock.now += 10_000;
     expect(counts.add('ada')).toBe(30_000);
-    // Trying on makes it no longer.
+    // Further attempts do not make it longer.
     clock.now += 29_999;
     expect(counts.add('ada')).toBe(1);
     clock.now += 1;
@@ -52,7 +52,7 @@ describe('attempts of one key', () => {
     counts.forget('ada');
     expect(counts.size).toBe(0);
     expect(counts.add('ada')).toBe(0);
-    // What was never counted is nothing to take back.
+    // Taking back what was never counted does nothing.
     counts.takeBack('ben');
     expect([counts.add('ben'), counts.add('ben')]).toEqual([0, 0]);
     expect(counts.add('ben')).toBeGreaterThan(0);

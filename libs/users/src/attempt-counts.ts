@@ -11,15 +11,15 @@ interface Count {
 }
 
 interface Settings {
-  /** Attempts of one key within a minute. */
+  /** How many attempts a key has within a minute. */
   limit: number;
   maxKeys?: number;
 }
 
 /**
- * How often something was tried within a minute of the first time, by whom or at what a key says. Kept in this process,
- * in bounded memory, whatever callers send: a key is kept as a hash of it, so that its length is no matter and no name
- * that somebody typed stays here, and beyond `maxKeys` the one that was longest untouched is forgotten.
+ * Counts attempts by key (an address, a username) within a minute from the first one, in this process. Its memory is
+ * bounded whatever callers send: keys are stored as hashes, so their length does not matter and no typed name stays in
+ * memory; and beyond `maxKeys` the key that was not used for the longest time is forgotten.
  */
 export class AttemptCounts {
   private readonly limit: number;
@@ -34,7 +34,7 @@ export class AttemptCounts {
     return this.counts.size;
   }
 
-  /** Counts one more. @returns how long to wait where that is more than may be, else 0 */
+  /** Counts an attempt. @returns 0, or if there were too many, how many milliseconds to wait */
   add(key: string): number {
     const now = performance.now();
     const hashed = hashOf(key);
@@ -47,7 +47,7 @@ export class AttemptCounts {
     return 0;
   }
 
-  /** One that was counted was none. */
+  /** Uncounts an attempt. */
   takeBack(key: string): void {
     const hashed = hashOf(key);
     const count = this.counts.get(hashed);
@@ -58,7 +58,7 @@ export class AttemptCounts {
     this.counts.delete(hashOf(key));
   }
 
-  /** One for each that comes, so that nobody pays for all of them. */
+  /** Drops at most one expired key per call, so that no single call pays for all of them. */
   private forgetWhatIsOver(now: number): void {
     const { oldest } = this.counts;
     if (oldest !== undefined && this.counts.get(oldest)!.endsAt <= now) this.counts.delete(oldest);

@@ -5,7 +5,7 @@ test('a bounded map forgets what was set longest ago, and nothing before it is f
   const map = new BoundedMap<number, string>(3);
   for (const key of [1, 2, 3]) map.set(key, `${key}`);
   expect([map.size, map.oldest]).toEqual([3, 1]);
-  // Set anew, it is the latest, and nobody had to go.
+  // Setting a key again makes it the newest and drops nothing.
   map.set(1, 'one');
   expect([map.size, map.oldest]).toEqual([3, 2]);
   map.set(4, '4');

@@ -1,6 +1,6 @@
-/** A map that never holds more than `maxSize`: beyond it, what was set longest ago is forgotten. */
+/** A map of at most `maxSize` entries: when it is full, the entry that was set longest ago is dropped. */
 export class BoundedMap<Key, Value> {
-  /** Iterates in order of insertion. */
+  /** A Map iterates in order of insertion. */
   private readonly entries = new Map<Key, Value>();
 
   constructor(private readonly maxSize: number) {}
@@ -13,7 +13,7 @@ export class BoundedMap<Key, Value> {
     return this.entries.get(key);
   }
 
-  /** As the latest, also where it was there before. */
+  /** The entry becomes the newest, even if the key was there before. */
   set(key: Key, value: Value): void {
     this.entries.delete(key);
     if (this.entries.size >= this.maxSize) this.entries.delete(this.oldest!);

@@ -49,7 +49,7 @@ describe('a password', () => {
     expect(await passwords.matches('x'.repeat(73), hash)).toBe(false);
   });
 
-  test('with half a character in it is refused: every half would be the same', async () => {
+  test('with a lone surrogate in it is refused: all of them would be the same', async () => {
     const passwords = createPasswords();
     await expect(passwords.hash('half \uD83D')).rejects.toMatchObject({ code: 'bad-request' });
     expect(await passwords.matches('half \uD83D', await passwords.hash('half \uFFFD'))).toBe(false);

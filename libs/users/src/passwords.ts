@@ -7,16 +7,16 @@ import { Turns } from './turns.js';
 
 /** bcrypt reads 72 bytes and silently drops the rest (https://en.wikipedia.org/wiki/Bcrypt#Maximum_password_length). */
 export const MAX_PASSWORD_BYTES = 72;
-/** What may be tried at a login: far more than any password has. */
+/** The longest password that a login accepts for comparison; real ones are much shorter. */
 export const MAX_LOGIN_PASSWORD_LENGTH = 1024;
-/** The last of them waits ten seconds on two cores, and twenty where as many of the other kind wait. */
+/** On two cores the last one waits ten seconds, or twenty if the other queue is full as well. */
 const MAX_WAITING = { login: 40, registration: 40 } as const;
 export type HashingPurpose = keyof typeof MAX_WAITING;
 
 /**
  * Hashing that leaves at least half of the cores to predictions: a hash at cost 12 takes a whole core for about a
- * quarter of a second, and libuv would run four at a time. Logins and registrations take turns, so that a flood of
- * either leaves half of the hashing to the other. Beyond `MAX_WAITING` the caller is told to come back.
+ * quarter of a second, and libuv would run four at a time. Logins and registrations take turns, so that a flood of one
+ * leaves half of the hashing to the other. Beyond `MAX_WAITING` the caller is told to come back.
  */
 @Injectable()
 export class Passwords {
@@ -38,7 +38,7 @@ export class Passwords {
     if ([...password].length < this.minLength)
       throw refused(`must be at least ${this.minLength} characters long`);
     if (!isHashable(password))
-      throw refused(`must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8, without NUL or half a character`);
+      throw refused(`must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8, without NUL or lone surrogates`);
     return this.limited('registration', () => bcrypt.hash(password, this.cost));
   }
 
@@ -50,7 +50,7 @@ export class Passwords {
     return equal && candidate === hash;
   }
 
-  /** Whether as many of them wait as may. */
+  /** Whether the queue for this purpose is full. */
   isBusy(purpose: HashingPurpose): boolean {
     return this.halfTheCores.isFull(purpose);
   }
@@ -69,7 +69,7 @@ export class Passwords {
 }
 
 function isHashable(password: string): boolean {
-  // NUL would end it, and every half of a character would be the same character.
+  // bcrypt stops at NUL, and all lone surrogates become the same bytes in UTF-8.
   return (
     Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && !password.includes('\0') && password.isWellFormed()
   );

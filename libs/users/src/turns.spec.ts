@@ -3,7 +3,7 @@ import { Turns } from './turns.js';
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Work that lasts until it is ended, and what was begun so far. */
+/** Work that runs until the test ends it, and a list of what was begun. */
 function workplace(places: number) {
   const turns = new Turns<'login' | 'registration'>(places, { login: 40, registration: 10 });
   const begun: string[] = [];
@@ -34,7 +34,7 @@ test('kinds that wait take turns, in the order of each', async () => {
   expect(place.begun()).toBe('rlrlrlrrr');
 });
 
-test('who comes alone does not wait for those who came before, but for one of them', async () => {
+test('one that comes alone waits for one of those before it, and not for all', async () => {
   const place = workplace(1);
   for (let index = 0; index < 10; index++) void place.take('registration');
   await place.endOne();
@@ -64,7 +64,7 @@ test('no place is free while something waits, whatever failed', async () => {
     'rejected',
     'fulfilled',
   ]);
-  // All places are free again.
+  // Both places are free again.
   for (let index = 0; index < 3; index++) void place.take('registration');
   await settle();
   expect(place.begun()).toBe('llllrr');

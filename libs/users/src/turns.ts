@@ -1,10 +1,10 @@
 /**
- * Work of several kinds in a few places at a time. Kinds that wait take turns, so that however much there is of one, of
- * any other as much is done: with two kinds each has at least half of what can be done.
+ * Runs work of several kinds, a limited number at a time. Kinds that are waiting take turns: of two kinds, each gets at
+ * least half of the work done, however much there is of the other.
  */
 export class Turns<Kind extends string> {
   private running = 0;
-  /** What waits, by kind; the kind whose last turn is longest ago comes first. */
+  /** Waiting work by kind. The kind whose last turn was longest ago comes first. */
   private readonly waiting: Map<Kind, (() => void)[]>;
 
   constructor(
@@ -14,7 +14,7 @@ export class Turns<Kind extends string> {
     this.waiting = new Map((Object.keys(maxWaiting) as Kind[]).map((kind) => [kind, []]));
   }
 
-  /** Whether as much of this kind waits as may; it is for the caller to refuse more. */
+  /** Whether the queue of this kind is full. The caller must then refuse more work. */
   isFull(kind: Kind): boolean {
     return this.waiting.get(kind)!.length >= this.maxWaiting[kind];
   }
@@ -29,7 +29,7 @@ export class Turns<Kind extends string> {
     }
   }
 
-  /** The place of what has ended goes to the next, and so is never free while something waits. */
+  /** Hands the place over directly, so that it is never free while work is waiting. */
   private passOn(): void {
     for (const [kind, queue] of this.waiting) {
       const begin = queue.shift();

@@ -5,7 +5,7 @@ import { DataSource, IsNull } from 'typeorm';
 import { BoundedMap } from './bounded-map.js';
 import { User } from './user.entity.js';
 
-/** An account that may act now, and what a token must say to speak for it. */
+/** An account that may act now, and what a token must claim to speak for it. */
 export interface Account {
   readonly actor: Actor;
   readonly uuid: string;
@@ -14,8 +14,8 @@ export interface Account {
 
 /**
  * Who may act now, by user id: read from the database once and then kept in memory for as long as the change
- * listener vouches for it. Whatever is not kept has a read that began after it was asked for; those of one user that
- * wait together share one, because a service that has fallen behind would otherwise be asked for as many as it has calls.
+ * listener vouches for it. An account that is not kept is answered by a read that began after the call. Calls that wait
+ * for the same user share a read, so that a service that has fallen behind does not read once per call.
  *
  * Invariants
  * - an account changed by this process is forgotten before the change is reported as done;
@@ -24,20 +24,20 @@ export interface Account {
  * - a read that was on its way while its account changed is never kept.
  */
 const MAX_KEPT = 100_000;
-/** Users who are asked for at once; each holds a call that waits. */
+/** Users that are being read at the same time. */
 const MAX_READS = 1_000;
 
 interface Read {
   readonly result: Promise<Account | null>;
   /** The account changed after it began. */
   isOutdated: boolean;
-  /** What those wait for who asked after it began. */
+  /** The read that follows, shared by all calls that came after this one began. */
   next?: Promise<Account | null>;
 }
 
 @Injectable()
 export class UserDirectory {
-  /** Null: there is none, or it may not act. */
+  /** Null if the account does not exist or may not act. */
   private readonly kept = new BoundedMap<number, Account | null>(MAX_KEPT);
   private readonly reads = new Map<number, Read>();
   private readonly dataSource: DataSource;
@@ -54,8 +54,8 @@ export class UserDirectory {
   }
 
   /**
-   * The enabled account with this id; null if it is unknown, disabled or removed. `epoch` is the latest that the caller
-   * knows of, from a token that another process issued and that may be here before the notification is.
+   * The enabled account with this id; null if it is unknown, disabled or removed. `epoch` comes from the caller's token:
+   * a token that another process issued may arrive here before the notification of the change that began its epoch.
    * @throws Problem `overloaded`
    */
   find(userId: number, epoch: number): Account | null | Promise<Account | null> {

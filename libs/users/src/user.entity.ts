@@ -25,7 +25,7 @@ export class User {
   @Column('text', { nullable: true })
   username!: string | null;
 
-  /** What it is found by, and unique (username.ts). The database makes one where a name was set by hand. */
+  /** Unique, and what the user is found by (username.ts). A trigger fills it in when a name is set by hand. */
   @Column('text', { name: 'username_key', nullable: true })
   usernameKey!: string | null;
 
@@ -43,13 +43,13 @@ export class User {
   enabled!: boolean;
 
   /**
-   * What nobody can guess, made by the database: a token names it, so that it is not taken for that of somebody with the
-   * same number.
+   * Cannot be guessed; a trigger makes it. Tokens name it, so that a token is never mistaken for that of another user with
+   * the same id.
    */
   @Column('uuid', { name: 'account_uuid' })
   accountUuid!: string;
 
-  /** Tokens of an earlier one have ended. The database begins another with a new password, and when disabled. */
+  /** Tokens of an earlier epoch have ended. A trigger raises it when the password changes or the user is disabled. */
   @Column('integer', { default: 1 })
   epoch!: number;
 

@@ -8,7 +8,7 @@ describe('a new username', () => {
     expect(findUsernameProblem('𞤀'.repeat(64))).toBeUndefined();
     expect(findUsernameProblem('a'.repeat(65))).toBe('must be at most 64 characters long');
     expect(findUsernameProblem('𞤀'.repeat(65))).toBe('must be at most 64 characters long');
-    // However it was to be put together.
+    // Refused by its length alone, before it is normalised.
     expect(findUsernameProblem('\u0300'.repeat(1_000_000))).toBe('must be at most 64 characters long');
   });
 

@@ -1,20 +1,20 @@
 import { PrecisError, usernameCaseMapped, usernameCasePreserved } from '#libs/precis';
 
-/** In characters, once it is normalised. */
+/** In characters, after normalisation. */
 export const MAX_USERNAME_LENGTH = 64;
-/** Of what is typed for it: no character comes in more parts than four. Bounds what it costs to find out. */
+/** Before normalisation, which makes one character of at most four. Limits the work for an absurdly long name. */
 const MAX_TYPED_LENGTH = 4 * MAX_USERNAME_LENGTH;
-/** What may be tried at a login: there may be users from before there was a limit, whom the index of then bounded. */
+/** Names from before there was a limit must still log in; the old index could not hold longer ones. */
 export const MAX_LOGIN_USERNAME_LENGTH = 4096;
 
 export interface Username {
   /** As people read it: with the case that it was given. */
   readonly shown: string;
-  /** What makes it the same as another: one key, one user. */
+  /** Equal for all spellings of the same name, and unique among users. */
   readonly key: string;
 }
 
-/** @throws PrecisError, whose message goes on where "The username …" begins */
+/** @throws PrecisError, whose message completes the sentence "The username …" */
 export function readUsername(typed: string): Username {
   if (typed.length > MAX_TYPED_LENGTH) throw tooLong();
   const shown = usernameCasePreserved(typed);
@@ -23,7 +23,7 @@ export function readUsername(typed: string): Username {
   return { shown, key };
 }
 
-/** What is wrong with it as the name of a new user; undefined where nothing is. */
+/** Says what is wrong with it as the name of a new user; undefined if nothing is. */
 export function findUsernameProblem(typed: string): string | undefined {
   try {
     readUsername(typed);
@@ -35,11 +35,11 @@ export function findUsernameProblem(typed: string): string | undefined {
 }
 
 /**
- * The keys that a user of this name may have, the usual one first. The others are of users from before PRECIS: of those
- * whose name it does not allow, or who would have had the key of somebody else (1763600900000-add-account-keys.ts gave
- * each of them one of these). No new user gets one of those, because a key that PRECIS makes is its own key.
+ * The keys that a user of this name may have, the usual one first. The others belong to users from before PRECIS whose name
+ * it does not allow, or whose key somebody else has; 1763600900000-add-account-keys.ts gave them these. New users never
+ * get such a key, because PRECIS leaves its own keys unchanged.
  *
- * None, where nobody can have such a name: PostgreSQL has no text with NUL or half a character in it.
+ * Empty if nobody can have this name: PostgreSQL stores no text with NUL or lone surrogates.
  */
 export function usernameKeys(typed: string): string[] {
   if (typed.includes('\0') || !typed.isWellFormed()) return [];

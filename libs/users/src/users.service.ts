@@ -15,7 +15,7 @@ export interface NewUser {
   role?: Role;
 }
 
-/** Those who may still undo what another admin did. */
+/** Admins who can act. */
 const ACTING_ADMINS = { role: 'admin', enabled: true, removedDatetime: IsNull() } as const;
 
 @Injectable()
@@ -31,7 +31,7 @@ export class UsersService {
   }
 
   /**
-   * @throws Problem `bad-request` for a name or an address that is none, `user-already-exists` with the `user_id` that has
+   * @throws Problem `bad-request` for a bad name, address or password, `user-already-exists` with the `user_id` that has
    *   this name, whatever its case, `overloaded`
    */
   async register({ username: typed, password, email, role = 'user' }: NewUser): Promise<User> {
@@ -76,7 +76,7 @@ export class UsersService {
     return this.change(userId, { enabled });
   }
 
-  /** Tokens go on: what their user may do is asked with every call. @throws Problem `user-not-found`, `last-admin` */
+  /** Tokens stay valid: the role is looked up on every call. @throws Problem `user-not-found`, `last-admin` */
   setRole(userId: number, role: Role): Promise<void> {
     return this.change(userId, { role });
   }
@@ -117,7 +117,7 @@ export class UsersService {
     this.directory.forget(userId);
   }
 
-  /** Where several have one of this name's keys, it is the name of the user from before PRECIS, who has no other. */
+  /** If several users match, the one with the least usual key is meant: a user from before PRECIS has only that one. */
   private async find(username: string, select = (query: UsersQuery) => query): Promise<User | null> {
     const keys = usernameKeys(username);
     const query = this.users.createQueryBuilder('users').where('users.username_key = ANY(:keys)', { keys });
@@ -139,20 +139,20 @@ type Changes = Parameters<Repository<User>['update']>[1];
 type UsersQuery = SelectQueryBuilder<User>;
 
 /**
- * Admins who act against each other at the same moment wait here for one another: each locks all of them, in the same
- * order, and sees what the one before left.
+ * Two admins who act against each other at the same moment wait for one another here: each locks the rows of all admins, in
+ * the same order, and then sees what the other has done.
  */
 async function refuseLastAdmin(manager: EntityManager, userId: number): Promise<void> {
   const admins = await manager.find(User, {
     where: ACTING_ADMINS,
     order: { id: 'ASC' },
-    // Predictions of these admins, whose rows refer to them, need not wait.
+    // Does not block predictions of these admins, whose rows reference theirs.
     lock: { mode: 'for_no_key_update' },
   });
   if (admins.length !== 1 || admins[0]!.id !== userId) return;
   throw new Problem(
     'last-admin',
-    'This is the last admin who may act, and nobody could undo it. Make somebody else an admin first.',
+    'This is the last admin who can act, and nobody could undo that. Make somebody else an admin first.',
   );
 }
 

@@ -6,7 +6,7 @@ import { Roles } from '../http/roles.guard.js';
 import { page } from '../http/schemas.js';
 import { LOG_ITEM, PredictionLogQueryDto } from './audit.dto.js';
 
-/** The number of no user. */
+/** No user has this number. */
 const NOBODY = 0;
 
 @ApiTags('audit')
@@ -30,7 +30,7 @@ export class AuditController {
     return { items, next_cursor: nextCursor };
   }
 
-  /** Of who has this name, or else this number: somebody may be called 3. Where both are asked, both must hold. */
+  /** A name comes first, because somebody may be called 3; then a number. If both filters are given, both must hold. */
   private async userIdOf(user?: string, userId?: number): Promise<number | undefined> {
     if (user === undefined) return userId;
     const named = (await this.users.findByUsername(user))?.id;

@@ -21,7 +21,7 @@ export class AuthenticationFigures {
   readonly failures = countersBy('reason', REASONS);
 }
 
-/** Who is calling: leaves the `Actor` behind the token on the request. The account must be enabled now. */
+/** Finds out who is calling and leaves the `Actor` on the request. The account must be enabled now. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
@@ -45,7 +45,7 @@ export class AuthGuard implements CanActivate {
     if (!authorization) throw this.refusal('missing');
     try {
       const actor = this.tokens.actorOf(tokenIn(authorization));
-      // Not awaited where it is known: this is on the way of every prediction.
+      // No await when the account is in memory: every prediction passes here.
       return actor instanceof Promise ? actor.then(admit, refuse) : admit(actor);
     } catch (error) {
       return refuse(error);

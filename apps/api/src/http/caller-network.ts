@@ -4,21 +4,21 @@ import type { FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
 
 /**
- * Where a call comes from, as far as callers are counted: an IPv4 address or the 64 bits of an IPv6 network, because one
- * customer has all of its addresses to choose from (RFC 6177). What a trusted proxy put in `X-Forwarded-For` may be
- * anything: whatever is no address counts as one caller.
+ * The caller's address, for counting: an IPv4 address, or the first 64 bits of an IPv6 address, because one customer can
+ * use every address below those (RFC 6177). A trusted proxy may have written anything into `X-Forwarded-For`; everything
+ * that is not an address counts as one caller.
  */
 export function callerNetwork({ ip }: Pick<FastifyRequest, 'ip'>): string {
   const text = withoutPort(ip ?? '');
   if (isIP(text) === 0) return 'unknown';
-  // IPv4 that is mapped into IPv6 is IPv4.
+  // This also turns IPv4-mapped IPv6 into IPv4.
   const address = ipaddr.process(text);
   if (!(address instanceof ipaddr.IPv6)) return address.toString();
   const network = address.parts.slice(0, 4).map((part) => part.toString(16));
   return `${network.join(':')}::/64`;
 }
 
-/** Some proxies add it, and it is another for every connection. */
+/** Some proxies add a port, which differs for every connection. */
 function withoutPort(text: string): string {
   return /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
 }

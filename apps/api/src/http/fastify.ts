@@ -123,8 +123,9 @@ export function createFastify(
 }
 
 /**
- * Fastify reads `X-Forwarded-For` from the right, for as long as what it has read is to be trusted. A number it takes for
- * nobody, because whoever reaches this port past the proxies could then invent an address: the operator sees to that.
+ * Fastify reads `X-Forwarded-For` from the right and stops at the first address that it does not trust. Given a number, it
+ * trusts nobody, because a client that bypasses the proxies could then invent its address. So a number becomes a function
+ * here, and docs/security.md tells the operator to let nobody bypass the proxies.
  */
 function trusting(proxies: TrustedProxies) {
   if (typeof proxies === 'number') return (_address: string, hop: number) => hop < proxies;

@@ -17,7 +17,7 @@ declare module 'fastify' {
  * What is more than we can do is refused at the door: before its headers are read, its token is verified or its body is
  * parsed, because all of these are most of what a prediction costs (docs/adr/0015).
  *
- * So is a login or a registration when as many of them wait as may: a flood of them then costs as little as can be.
+ * A login or a registration is also refused here while the queue for its password is full, so that a flood costs little.
  *
  * A request is refused when `MAX_IN_PROGRESS` are worked on already and the event loop works all the time. Requests that
  * wait for something else, a slow model's thread or the database, are no reason to refuse others; the queues of these
@@ -37,7 +37,7 @@ const REFUSE_EVERY_MS = 20;
 /** Asked by those who decide what becomes of this process: never refused. */
 const ALWAYS_ANSWERED = /^\/(livez|readyz|health|metrics|ping|v2\/health\/(live|ready))(\?|$)/;
 
-/** What hashes passwords, and what for. */
+/** The routes that hash a password, and why. */
 const HASHES: ReadonlyMap<string, HashingPurpose> = new Map([
   ['/token', 'login'],
   ['/register-user', 'registration'],

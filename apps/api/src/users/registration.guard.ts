@@ -5,7 +5,7 @@ import { Problem } from '#libs/errors';
 import { AttemptCounts } from '#libs/users';
 import { callerNetwork } from '../http/caller-network.js';
 
-/** Whether strangers may register here, and how often from one address; asked before anything else is done. */
+/** Decides whether strangers may register here, and limits how often one address may try. Runs before any other work. */
 @Injectable()
 export class RegistrationGuard implements CanActivate {
   private readonly isOpen: boolean;

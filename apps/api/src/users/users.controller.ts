@@ -18,7 +18,7 @@ export class UsersController {
   @ApiOperation({ summary: 'Register a user, where REGISTRATION is open' })
   @ApiResponse({ status: 201, type: RegisteredDto })
   @ApiResponse({ status: 400, description: 'A field is missing or not as it should be.' })
-  @ApiResponse({ status: 403, description: 'Registration is closed: an admin makes accounts here.' })
+  @ApiResponse({ status: 403, description: 'Registration is closed: ask an admin for an account.' })
   @ApiResponse({ status: 409, description: 'The username is taken, whatever its case.' })
   @ApiResponse({ status: 429, description: 'Too many registrations from one address; see `Retry-After`.' })
   async register(@Body() user: RegisterUserDto): Promise<RegisteredDto> {
@@ -34,7 +34,7 @@ export class UsersController {
   @ApiParam({ name: 'enabled', enum: ['0', '1', 'true', 'false'] })
   @ApiResponse({ status: 200, type: RegisteredDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
-  @ApiResponse({ status: 409, description: 'It is the last admin who may act.' })
+  @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
   async setEnabled(
     @Param('user_id') user: string,
     @Param('enabled') enabled: string,
@@ -51,7 +51,7 @@ export class UsersController {
   @ApiParam({ name: 'user_id', type: Number })
   @ApiResponse({ status: 200, type: MessageDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
-  @ApiResponse({ status: 409, description: 'It is the last admin who may act.' })
+  @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
   async remove(@Param('user_id') user: string): Promise<MessageDto> {
     await this.users.remove(parseUserId(user));
     return { message: 'User deleted successfully' };

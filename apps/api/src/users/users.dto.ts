@@ -8,7 +8,7 @@ import {
   MAX_USERNAME_LENGTH,
 } from '#libs/users';
 
-/** A rule of a feature, which says what is wrong with a text. */
+/** Applies a rule that lives in a feature and says what is wrong with a text. */
 const Satisfies = (name: string, findProblem: (text: string) => string | undefined) =>
   ValidateBy({
     name,
