@@ -7,6 +7,7 @@ import { AddRowCount1763600500000 } from './1763600500000-add-row-count.js';
 import { CreateBatches1763600600000 } from './1763600600000-create-batches.js';
 import { PartitionRecords1763600700000 } from './1763600700000-partition-records.js';
 import { CreateIdempotencyKeys1763600800000 } from './1763600800000-create-idempotency-keys.js';
+import { AddAccountKeys1763600900000 } from './1763600900000-add-account-keys.js';
 import { IndexRequestUuids1763601000000 } from './1763601000000-index-request-uuids.js';
 import { LockRecordTables1763601010000 } from './1763601010000-lock-record-tables.js';
 
@@ -21,6 +22,7 @@ export const migrations = [
   CreateBatches1763600600000,
   PartitionRecords1763600700000,
   CreateIdempotencyKeys1763600800000,
+  AddAccountKeys1763600900000,
   IndexRequestUuids1763601000000,
   LockRecordTables1763601010000,
 ];

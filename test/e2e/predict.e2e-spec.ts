@@ -2,12 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import jwt from 'jsonwebtoken';
+import type jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { claimsOf, signToken } from '../support/tokens.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -438,8 +439,13 @@ describe('takes strange members as they are', () => {
 });
 
 describe('wants a token', () => {
-  const sign = (payload: object, options: jwt.SignOptions = {}, secret = JWT_SECRET) =>
-    jwt.sign(payload, secret, { issuer: 'foretell', audience: 'foretell', expiresIn: '1h', ...options });
+  /** A good token with changes. */
+  const sign = async (
+    { id }: TestUser,
+    changes: object = {},
+    options: jwt.SignOptions = {},
+    secret = JWT_SECRET,
+  ) => signToken({ ...(await claimsOf(database, id)), ...changes }, secret, options);
 
   test.each(['', 'Bearer ', 'bearer ', 'BEARER ', 'Bearer   '])('as "%s<token>"', async (scheme) => {
     const user = await createUser(api, database);
@@ -453,7 +459,7 @@ describe('wants a token', () => {
   test('signed by anybody who knows the secret', async () => {
     // What the refusals below rest on: a token made like theirs, without what is wrong with it, is accepted.
     const user = await createUser(api, database);
-    const answer = await predict({ ...user, token: sign({ sub: String(user.id) }) }, PATIENT);
+    const answer = await predict({ ...user, token: await sign(user) }, PATIENT);
     expect(answer.status).toBe(200);
   });
 
@@ -469,20 +475,17 @@ describe('wants a token', () => {
     ['is a word', () => 'nonsense'],
     ['is cut short', ({ token }) => token.slice(0, -2)],
     ['has a changed payload', ({ token }) => withSubject(token, '1')],
-    ['has expired', ({ id }) => sign({ sub: String(id) }, { expiresIn: -1 })],
-    ['is not valid yet', ({ id }) => sign({ sub: String(id) }, { notBefore: 3600 })],
-    [
-      'was signed with another secret',
-      ({ id }) => sign({ sub: String(id) }, {}, randomBytes(32).toString('hex')),
-    ],
-    ['has the algorithm none', ({ id }) => sign({ sub: String(id) }, { algorithm: 'none' }, '')],
-    ['was signed with HS512', ({ id }) => sign({ sub: String(id) }, { algorithm: 'HS512' })],
-    ['has another issuer', ({ id }) => sign({ sub: String(id) }, { issuer: 'somebody else' })],
-    ['has another audience', ({ id }) => sign({ sub: String(id) }, { audience: 'somebody else' })],
-    ['names no subject', () => sign({})],
-    ['names a user that never was', () => sign({ sub: '2147483647' })],
-    ['names a user that no database can hold', () => sign({ sub: '99999999999' })],
-    ['names a subject that is no number', () => sign({ sub: 'admin' })],
+    ['has expired', (user) => sign(user, {}, { expiresIn: -1 })],
+    ['is not valid yet', (user) => sign(user, {}, { notBefore: 3600 })],
+    ['was signed with another secret', (user) => sign(user, {}, {}, randomBytes(32).toString('hex'))],
+    ['has the algorithm none', (user) => sign(user, {}, { algorithm: 'none' }, '')],
+    ['was signed with HS512', (user) => sign(user, {}, { algorithm: 'HS512' })],
+    ['has another issuer', (user) => sign(user, {}, { issuer: 'somebody else' })],
+    ['has another audience', (user) => sign(user, {}, { audience: 'somebody else' })],
+    ['names no subject', (user) => sign(user, { sub: undefined })],
+    ['names a user that never was', (user) => sign(user, { sub: '2147483647' })],
+    ['names a user that no database can hold', (user) => sign(user, { sub: '99999999999' })],
+    ['names a subject that is no number', (user) => sign(user, { sub: 'admin' })],
     ['speaks for a disabled user', async (user) => disabled(user)],
     ['speaks for a removed user', async (user) => removed(user)],
   ])('that is good: 401 with invalid_token where it %s', async (_, tokenFor) => {

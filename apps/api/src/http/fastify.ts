@@ -1,7 +1,7 @@
 import { maxHeaderSize } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Config } from '#libs/config';
+import type { Config, TrustedProxies } from '#libs/config';
 import { Problem } from '#libs/errors';
 import type { Logger } from '#libs/observability';
 import {
@@ -57,7 +57,7 @@ export function createFastify(
   requests: RequestDurations,
 ): FastifyAdapter {
   const adapter = new FastifyAdapter({
-    trustProxy: config.trustProxy,
+    trustProxy: trusting(config.trustedProxies),
     bodyLimit: config.maxBodyBytes,
     /** Of the headers; bodies have limits of their own (arrival.ts). */
     http: {
@@ -125,6 +125,16 @@ export function createFastify(
     done();
   });
   return adapter;
+}
+
+/**
+ * Fastify reads `X-Forwarded-For` from the right and stops at the first address that it does not trust. Given a number, it
+ * trusts nobody, because a client that bypasses the proxies could then invent its address. So a number becomes a function
+ * here, and docs/security.md tells the operator to let nobody bypass the proxies.
+ */
+function trusting(proxies: TrustedProxies) {
+  if (typeof proxies === 'number') return (_address: string, hop: number) => hop < proxies;
+  return proxies && [...proxies];
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
