@@ -32,7 +32,7 @@ test('a call of many rows is answered to its end, also by a model that is releas
 
 describe.each([
   ['where its measured time puts it', undefined],
-  ['in a thread of its own', 'worker thread'],
+  ['in a process of its own', 'own process'],
 ] as const)('the committed heart-failure model, %s,', (_, place) => {
   let model: Model;
 

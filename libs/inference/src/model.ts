@@ -1,29 +1,30 @@
 import { MicroBatcher } from '#libs/micro-batching';
+import { readGraph } from './artifact.js';
 import type { Manifest } from './artifact-schemas.js';
 import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { Column } from './input-schema.js';
+import { ModelProcess, type Described, type Loaded, type ProcessLimits } from './model-process.js';
 import { RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
 import type { Prediction } from './prediction.js';
 import type { InputTensor, Row } from './row.js';
 import { Session } from './session.js';
-import { WorkerSession, type Loaded } from './worker-session.js';
 
 /**
  * Since 1.29 the published ONNX Runtime reports to Microsoft by default: a number for this machine, which models are
  * loaded, their hashes, the texts of errors. It reads this when the first session is made, in whichever thread; only
- * the main thread's variables are the process's.
+ * the main thread's variables are the process's. (The processes of models are started with it.)
  * https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md
  */
 // oxlint-disable-next-line node/no-process-env -- written, not read
 process.env.ORT_DISABLE_TELEMETRY = '1';
 
-export interface LoadOptions {
+export interface LoadOptions extends ProcessLimits {
   /** From being asked to having answered every row of a call. */
   timeLimitMs?: number;
   /** Rows that may wait; fewer do where the model is too slow to answer as many within the time limit. */
   maxQueued?: number;
-  /** Where it runs; by default its measured time decides. */
-  place?: 'worker thread';
+  /** Where it runs; by default its graph and its measured time decide. */
+  place?: 'own process';
   /** Asked once, when it is loaded, for who hears of its runs. */
   observe?(model: { name: string; version: string }): RunObserver;
 }
@@ -37,6 +38,13 @@ export class TimeLimitExceeded extends Error {}
 /** More rows in one call than the model can answer within the time limit. */
 export class TooManyRows extends Error {}
 
+/**
+ * A run that takes longer than the time limit is of no use to anybody any more, and may never end. That is the end of
+ * its process, and the model has to be loaded anew; where the limit is short, a run may well take longer.
+ */
+const MIN_RUN_LIMIT_MS = 10_000;
+const RUN_LIMIT_IN_BATCHES = 4;
+
 /** A large call waits in parts, so that others find room between them. */
 const MAX_ROWS_IN_PART = 1000;
 
@@ -49,9 +57,10 @@ interface Asked {
 /**
  * A loaded version of a model. It exists only once its session is warm and reproduces the golden values.
  *
- * It is loaded in a worker thread, so that nobody waits for it. A model as quick as a graph of trees, which answers in
- * 20 µs, is then opened again on the event loop: handing a row to another thread would cost several times that. Any
- * other stays where it is, and its runs delay no one but its own callers (docs/adr/0006).
+ * It is loaded in a process of its own, so that nobody waits for it and it harms nobody. A model as quick as a graph of
+ * trees, which answers in 20 µs whatever it is asked, is then opened again on the event loop: handing a row to another
+ * process would cost several times that. Any other stays where it is, and its runs delay no one but its own callers
+ * (docs/adr/0006, docs/adr/0017).
  *
  * Invariants
  * - of a call's rows, or of each part of a large call, all are queued or none, and none is computed whose time is over
@@ -73,26 +82,29 @@ export class Model {
   readonly maxQueued: number;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
   private readonly onRun?: RunObserver;
+  private readonly runLimitMs: number;
   private readonly maxRows: number;
   private readonly rowsInPart: number;
   private readonly inParts = new Set<Promise<Prediction[]>>();
   private released?: Promise<void>;
 
   private constructor(
-    { artifact, place, batch, inputs, elementTypes }: Loaded,
-    private readonly session: Session | WorkerSession,
+    { manifest, columns, contentSha256 }: Described,
+    { place, batch, inputs, elementTypes }: Loaded,
+    private readonly session: Session | ModelProcess,
     private readonly timeLimitMs: number,
     maxQueued: number,
     observe: LoadOptions['observe'],
   ) {
-    this.manifest = artifact.manifest;
-    this.name = artifact.manifest.name;
-    this.version = artifact.manifest.version;
-    this.columns = artifact.columns;
-    this.contentSha256 = artifact.contentSha256;
+    this.manifest = manifest;
+    this.name = manifest.name;
+    this.version = manifest.version;
+    this.columns = columns;
+    this.contentSha256 = contentSha256;
     this.place = place;
     this.inputs = inputs;
-    this.coerce = compileCoercion(artifact.columns, elementTypes);
+    this.coerce = compileCoercion(columns, elementTypes);
+    this.runLimitMs = Math.max(timeLimitMs, MIN_RUN_LIMIT_MS, RUN_LIMIT_IN_BATCHES * batch.ms);
     this.onRun = observe?.(this);
     const rowsInTime = rowsWithin(timeLimitMs, batch);
     const maxWaiting = Math.min(maxQueued, rowsInTime);
@@ -109,21 +121,21 @@ export class Model {
   /** Reads, loads, warms, measures and checks, without delaying the caller's event loop. @throws ArtifactError */
   static async load(
     folder: string,
-    { timeLimitMs = 30_000, maxQueued = 10_000, place, observe }: LoadOptions = {},
+    { timeLimitMs = 30_000, maxQueued = 10_000, place, observe, ...limits }: LoadOptions = {},
   ): Promise<Model> {
-    const { session: worker, loaded } = await WorkerSession.open({ folder, place });
-    const { graph, ...found } = loaded;
-    if (!graph) return new Model(found, worker, timeLimitMs, maxQueued, observe);
-    try {
-      const session = await Session.open({ ...loaded.artifact, graph });
-      await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
-      return new Model(found, session, timeLimitMs, maxQueued, observe);
-    } finally {
-      await worker.release();
-    }
+    const candidate = await ModelProcess.open(folder, limits);
+    const { described } = candidate;
+    const loaded = await candidate.load(place);
+    const make = (session: Session | ModelProcess) =>
+      new Model(described, loaded, session, timeLimitMs, maxQueued, observe);
+    if (loaded.place === 'own process') return make(candidate);
+    await candidate.release();
+    const session = await Session.open({ ...described, graph: await readGraph(folder, described.manifest) });
+    await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
+    return make(session);
   }
 
-  /** Whether it will never answer again, because its thread has ended; it has to be loaded anew. */
+  /** Whether it will never answer again, because its process has ended; it has to be loaded anew. */
   get hasEnded(): boolean {
     return this.session.hasEnded;
   }
@@ -155,6 +167,12 @@ export class Model {
       .then(() => this.session.release()));
   }
 
+  /** As `release`, without waiting for what is asked of a process: that is rejected with `ModelEnded`. */
+  async end(): Promise<void> {
+    if (this.session instanceof ModelProcess) await this.session.release();
+    await this.release();
+  }
+
   private ask(rows: readonly Row[], deadline: number): Promise<Prediction[]> {
     return this.batcher.addAll(rows.map((row) => ({ row, deadline })));
   }
@@ -182,10 +200,10 @@ export class Model {
   }
 
   private async runObserved(rows: readonly Row[]): Promise<Prediction[]> {
-    if (!this.onRun) return this.session.run(rows);
+    if (!this.onRun) return this.session.run(rows, this.runLimitMs);
     const started = performance.now();
     try {
-      const predictions = await this.session.run(rows);
+      const predictions = await this.session.run(rows, this.runLimitMs);
       this.onRun(rows.length, performance.now() - started);
       return predictions;
     } catch (error) {

@@ -43,9 +43,9 @@ test('taken again after it was released it is loaded anew', async () => {
 
 test('another place is another model', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
-  const [here, there] = await Promise.all([pool.take(IRIS), pool.take(IRIS, 'worker thread')]);
+  const [here, there] = await Promise.all([pool.take(IRIS), pool.take(IRIS, 'own process')]);
   expect(loads).toHaveLength(2);
-  expect(there!.model.place).toBe('worker thread');
+  expect(there!.model.place).toBe('own process');
   const { row } = there!.model.coerce(golden.cases[0]!.input);
   await expect(there!.model.infer([row])).resolves.toHaveLength(1);
   await Promise.all([here!.giveBack(), there!.giveBack()]);
@@ -60,15 +60,13 @@ test('a load that fails fails for all who wait for it, and holds nothing', async
   await held.giveBack();
 });
 
-test('one whose thread has ended is loaded anew, though others still hold it', async () => {
+test('one whose process has ended is loaded anew, though others still hold it', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
-  const first = await pool.take(IRIS, 'worker thread');
+  const first = await pool.take(IRIS, 'own process');
   expect(first.model.hasEnded).toBe(false);
-  await (
-    first.model['session'] as unknown as { worker: { terminate(): Promise<number> } }
-  ).worker.terminate();
+  await first.model.end();
   expect(first.model.hasEnded).toBe(true);
-  const second = await pool.take(IRIS, 'worker thread');
+  const second = await pool.take(IRIS, 'own process');
   expect(loads).toHaveLength(2);
   const { row } = second.model.coerce(golden.cases[0]!.input);
   await first.giveBack();

@@ -321,7 +321,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       const { wanted } = slot;
       const { version } = wanted;
       try {
-        const held = await this.pool.take(wanted, alias === SHADOW ? 'worker thread' : undefined);
+        const held = await this.pool.take(wanted, alias === SHADOW ? 'own process' : undefined);
         const isCurrent = slot.wanted.version === version && isWanted();
         const replaced = isCurrent ? slot.held : held;
         if (isCurrent) slot.held = held;
