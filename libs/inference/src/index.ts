@@ -5,6 +5,7 @@
  * a ten-line script and in a worker thread.
  */
 export { Model, TimeLimitExceeded, TooManyRows, type LoadOptions, type RunObserver } from './model.js';
+export { CHECKER } from './checker.js';
 export { ModelEnded, ModelProcess, type ProcessLimits } from './model-process.js';
 export type { Place } from './place.js';
 export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';

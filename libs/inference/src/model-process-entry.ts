@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { ArtifactError, presentable, readArtifact, type Artifact } from './artifact.js';
 import { isBounded } from './bounded-graph.js';
 import { MEMORY_EXCEEDED, type Described, type Loaded, type Order, type Reply } from './model-process.js';
-import { decideBatch, decidePlace, RUN_BUDGET_MS, type Place } from './place.js';
+import { decideBatch, decidePlace, isQuickToCheck, RUN_BUDGET_MS, type Place } from './place.js';
 import type { Session } from './session.js';
 
 const [, , , maxMemoryBytes, parent] = process.argv;
@@ -68,9 +68,18 @@ async function load(wanted: Place | undefined): Promise<Loaded> {
   const runs = await session.warmUp(RUN_BUDGET_MS['own process']);
   const place = wanted ?? decidePlace({ openMs, runs }, () => isBounded(artifact.graph));
   if (place === 'own process') lowerPriority();
+  const checkStarted = performance.now();
   const warnings = await session.checkGolden(artifact.golden);
+  const checkMs = performance.now() - checkStarted;
   const { inputTensors: inputs, elementTypes } = session;
-  return { place, batch: decideBatch(runs, place), inputs, elementTypes, warnings };
+  return {
+    place,
+    batch: decideBatch(runs, place),
+    inputs,
+    elementTypes,
+    warnings,
+    isQuickToCheck: isQuickToCheck(place, checkMs),
+  };
 }
 
 /**

@@ -51,7 +51,8 @@ function hold<T extends { release(): Promise<void> }>(model: T): T {
 afterEach(async () => {
   await Promise.all(held.map((each) => each.release()));
   held = [];
-  expect(await modelProcesses()).toEqual([]);
+  const left = await modelProcesses();
+  if (left.length > 0) throw new Error(`Left running: ${left.join(', ')}`);
 });
 
 describe('a candidate', () => {
@@ -257,7 +258,7 @@ describe('a model that serves', () => {
   test.runIf(isLinux)(
     'knows none of our variables, and is the first to go where memory is short',
     async () => {
-      const opened = hold(await ModelProcess.open(HEART_FAILURE));
+      hold(await ModelProcess.open(HEART_FAILURE));
       const [pid] = await modelProcesses();
       const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
       const names = environment.map((each) => each.split('=')[0]).filter((name) => name !== '');

@@ -25,6 +25,8 @@ export interface Loaded {
   elementTypes: readonly ElementType[];
   /** What could not be checked, a sentence each. */
   warnings: readonly string[];
+  /** Whether the next time it may be checked where everybody is answered. */
+  isQuickToCheck: boolean;
 }
 
 export interface ProcessLimits {
@@ -138,6 +140,10 @@ export class ModelProcess {
   /** Whether nothing will be answered any more. */
   get hasEnded(): boolean {
     return this.failure !== undefined;
+  }
+
+  get endReason(): string | undefined {
+    return this.failure?.message;
   }
 
   /** One prediction a row, in their order. A run that takes longer than the limit is the end of the process. */

@@ -1,10 +1,11 @@
 import { MicroBatcher } from '#libs/micro-batching';
-import { readGraph } from './artifact.js';
+import { ArtifactError, readArtifact, readGraph } from './artifact.js';
 import type { Manifest } from './artifact-schemas.js';
+import { isBounded } from './bounded-graph.js';
 import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { Column } from './input-schema.js';
 import { ModelProcess, type Described, type Loaded, type ProcessLimits } from './model-process.js';
-import { RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
+import { decideBatch, decidePlace, RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
 import type { Prediction } from './prediction.js';
 import type { InputTensor, Row } from './row.js';
 import { Session } from './session.js';
@@ -25,6 +26,11 @@ export interface LoadOptions extends ProcessLimits {
   maxQueued?: number;
   /** Where it runs; by default its graph and its measured time decide. */
   place?: 'own process';
+  /**
+   * Whether this content was checked before by the same `CHECKER`, and was quick to check: where it is still as quick,
+   * it needs no process.
+   */
+  wasChecked?: boolean;
   /** Asked once, when it is loaded, for who hears of its runs. */
   observe?(model: { name: string; version: string }): RunObserver;
 }
@@ -80,6 +86,8 @@ export class Model {
   readonly coerce: (features: Features) => Coerced;
   /** How many rows may wait. */
   readonly maxQueued: number;
+  /** Whether the same content needs no process of its own to be checked the next time. */
+  readonly isQuickToCheck: boolean;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
   private readonly onRun?: RunObserver;
   private readonly runLimitMs: number;
@@ -90,7 +98,7 @@ export class Model {
 
   private constructor(
     { manifest, columns, contentSha256 }: Described,
-    { place, batch, inputs, elementTypes }: Loaded,
+    { place, batch, inputs, elementTypes, isQuickToCheck }: Omit<Loaded, 'warnings'>,
     private readonly session: Session | ModelProcess,
     private readonly timeLimitMs: number,
     maxQueued: number,
@@ -102,6 +110,7 @@ export class Model {
     this.columns = columns;
     this.contentSha256 = contentSha256;
     this.place = place;
+    this.isQuickToCheck = isQuickToCheck;
     this.inputs = inputs;
     this.coerce = compileCoercion(columns, elementTypes);
     this.runLimitMs = Math.max(timeLimitMs, MIN_RUN_LIMIT_MS, RUN_LIMIT_IN_BATCHES * batch.ms);
@@ -121,8 +130,10 @@ export class Model {
   /** Reads, loads, warms, measures and checks, without delaying the caller's event loop. @throws ArtifactError */
   static async load(
     folder: string,
-    { timeLimitMs = 30_000, maxQueued = 10_000, place, observe, ...limits }: LoadOptions = {},
+    { timeLimitMs = 30_000, maxQueued = 10_000, place, wasChecked, observe, ...limits }: LoadOptions = {},
   ): Promise<Model> {
+    const known = wasChecked && !place ? await loadKnown(folder) : undefined;
+    if (known) return new Model(known.artifact, known.loaded, known.session, timeLimitMs, maxQueued, observe);
     const candidate = await ModelProcess.open(folder, limits);
     const { described } = candidate;
     const loaded = await candidate.load(place);
@@ -138,6 +149,11 @@ export class Model {
   /** Whether it will never answer again, because its process has ended; it has to be loaded anew. */
   get hasEnded(): boolean {
     return this.session.hasEnded;
+  }
+
+  /** Why it has ended, for people. */
+  get endReason(): string | undefined {
+    return this.session.endReason;
   }
 
   /** How many rows wait for the next run. */
@@ -215,6 +231,33 @@ export class Model {
   private late(): TimeLimitExceeded {
     return new TimeLimitExceeded(`The model did not answer within ${this.timeLimitMs} ms.`);
   }
+}
+
+/**
+ * On the event loop from the first, at the start of a service above all: a process costs 0.1 s of the processor.
+ * Undefined where it is not as quick as it was. @throws Error where it does not reproduce its golden values
+ */
+async function loadKnown(folder: string) {
+  const { graph, golden, ...artifact } = await readArtifact(folder);
+  await Session.startRuntime();
+  const started = performance.now();
+  const session = await Session.open({ ...artifact, graph });
+  const openMs = performance.now() - started;
+  try {
+    const runs = await session.warmUp(RUN_BUDGET_MS['event loop']);
+    const place = decidePlace({ openMs, runs }, () => isBounded(graph));
+    if (place === 'event loop') {
+      await session.checkGolden(golden);
+      const { inputTensors: inputs, elementTypes } = session;
+      const batch = decideBatch(runs, place);
+      return { artifact, session, loaded: { place, batch, inputs, elementTypes, isQuickToCheck: true } };
+    }
+  } catch (error) {
+    await session.release();
+    throw error instanceof ArtifactError ? error : new ArtifactError(folder, (error as Error).message);
+  }
+  await session.release();
+  return undefined;
 }
 
 /** While one batch runs, so many rows can wait and be answered in time; one batch in any case. */

@@ -33,6 +33,11 @@ export function decidePlace({ openMs, runs }: Measurements, isBounded: () => boo
   return isQuick && isBounded() ? 'event loop' : 'own process';
 }
 
+/** Whether its golden values may be checked on the event loop, once it is known what it is. */
+export function isQuickToCheck(place: Place, checkMs: number): boolean {
+  return place === 'event loop' && checkMs <= MAX_OPEN_MS_ON_THE_EVENT_LOOP;
+}
+
 /** The largest batch within the place's budget; a single row where none is. */
 export function decideBatch(runs: readonly MeasuredRun[], place: Place): MeasuredRun {
   return runs.findLast(({ ms }) => ms <= RUN_BUDGET_MS[place]) ?? runs[0]!;

@@ -90,6 +90,7 @@ export class Session {
 
   /** Never by itself: it lives in the thread that asks. */
   readonly hasEnded = false;
+  readonly endReason = undefined;
 
   /** One prediction a row, in their order. (Nothing can limit a run in the thread that asks.) */
   async run(rows: readonly Row[], _limitMs?: number): Promise<Prediction[]> {

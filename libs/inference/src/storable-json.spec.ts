@@ -21,7 +21,11 @@ test.each<[string, unknown, string]>([
   ['the first half of a pair', { description: 'a\ud83c' }, 'description: has half of a surrogate pair in it'],
   ['the second half of one', ['\udf37'], '0: has half of a surrogate pair in it'],
   ['the halves in the wrong order', '\udf37\ud83c', 'the file: has half of a surrogate pair in it'],
-  ['a number beyond all', { metrics: [{ value: 1e999 }] }, 'metrics.0.value: is too large for a number'],
+  [
+    'a number beyond all',
+    { metrics: [{ value: JSON.parse('1e999') }] },
+    'metrics.0.value: is too large for a number',
+  ],
 ])('%s cannot: it says where', (_, value, flaw) => {
   expect(flawOf(value)).toBe(flaw);
 });
