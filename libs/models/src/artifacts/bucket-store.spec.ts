@@ -1,8 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { inspect } from 'node:util';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import {
@@ -276,6 +276,29 @@ test('what breaks off is tried again', async () => {
   await expect(store.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
   expect(broken.size).toBeGreaterThan(10);
 }, 60_000);
+
+test('of what is cached only the last 32 stay, and what was used within the hour', async () => {
+  await put(store, IRIS, iris);
+  const cache = (index: number) => join(cacheDir, `${index}`.padStart(64, '0'));
+  const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+  for (let index = 0; index < 40; index++) {
+    await cp(IRIS, cache(index), { recursive: true });
+    await utimes(cache(index), minutesAgo(70 + index), minutesAgo(70 + index));
+  }
+  await utimes(cache(39), minutesAgo(5), minutesAgo(5));
+  await store.folderOf(iris);
+  const left = (await readdir(cacheDir)).toSorted();
+  const expected = [cache(39), ...Array.from({ length: 30 }, (_, index) => cache(index))];
+  expect(left).toEqual([iris.contentSha256, ...expected.map((path) => basename(path))].toSorted());
+
+  for (let index = 0; index < 40; index++) {
+    await cp(IRIS, cache(index), { recursive: true });
+    await utimes(cache(index), minutesAgo(50), minutesAgo(50));
+  }
+  await rm(join(cacheDir, iris.contentSha256), { recursive: true });
+  await store.folderOf(iris);
+  expect(await readdir(cacheDir)).toHaveLength(41);
+});
 
 test('two that fetch at once both have it', async () => {
   await put(store, IRIS, iris);

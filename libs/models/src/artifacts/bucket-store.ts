@@ -124,7 +124,7 @@ export class BucketStore implements ArtifactStore {
   private async removeCached(folder: string): Promise<void> {
     if (await isEmptyFolder(folder)) return;
     const aside = await this.scratch.make();
-    await rename(folder, aside).catch((error: NodeJS.ErrnoException) => {
+    await rename(folder, join(aside, 'removed')).catch((error: NodeJS.ErrnoException) => {
       // Another process has done it.
       if (error.code !== 'ENOENT') throw error;
     });

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '#libs/config';
-import { readArtifact } from '#libs/inference';
+import { hashArtifact, readArtifact } from '#libs/inference';
 import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './artifact-store.js';
 import { FolderStore } from './folder-store.js';
 
@@ -93,6 +94,34 @@ test('of many that put two contents at once one content wins, and the others are
     else expect(put).toMatchObject({ reason: { code: 'model-version-exists' } });
   }
   expect(await readdir(modelDir)).toEqual(['iris']);
+});
+
+test('what is prepared has no name until it is kept, and stands in nobody’s way', async () => {
+  const { source, artifact } = await otherIris();
+  const [mine, others] = [await store.prepare(IRIS, iris), await store.prepare(source, artifact)];
+  await expect(store.folderOf(iris)).rejects.toThrow('it is missing on this machine');
+  expect(await store.list()).toEqual([]);
+  await mine.discard();
+  await others.keep();
+  await expect(store.folderOf(artifact)).resolves.toBe(join(modelDir, 'iris/1'));
+  expect(await readdir(modelDir), 'no draft is left').toEqual(['iris']);
+});
+
+test('a large graph is hashed and copied without being read as a whole', async () => {
+  const source = join(folder, 'large');
+  await cp(IRIS, source, { recursive: true });
+  const graph = Buffer.alloc(300 * 1024 ** 2);
+  await writeFile(join(source, 'model.onnx'), graph);
+  const manifest = JSON.parse(await readFile(join(source, 'manifest.json'), 'utf8'));
+  const sha256 = createHash('sha256').update(graph).digest('hex');
+  await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, sha256 }));
+  const large = { ...iris, contentSha256: await hashArtifact(source) };
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers - before)), 5);
+  await put(store, source, large);
+  clearInterval(watch);
+  expect(most).toBeLessThan(100 * 1024 ** 2);
 });
 
 test('a source that is not what it was checked as is not kept', async () => {

@@ -35,7 +35,9 @@ export class ScratchFolders {
     for (const name of names) {
       if (!name.startsWith(INCOMING)) continue;
       const folder = join(this.root, name);
-      if (await isAbandoned(name, folder)) await rm(folder, { recursive: true, force: true });
+      if (!(await isAbandoned(name, folder))) continue;
+      // Where this process may not write it is somebody else's, and no reason not to start.
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
     }
   }
 
@@ -45,7 +47,7 @@ export class ScratchFolders {
       return await work();
     } catch (error) {
       const { code, syscall, message } = error as NodeJS.ErrnoException;
-      if (syscall === undefined) throw error;
+      if (syscall === undefined || code === 'ECONNRESET') throw error;
       if (code === 'ENOSPC' || code === 'EDQUOT') {
         throw new Problem('storage-full', `The disk of ${this.setting} is full. Nothing was kept.`, {
           cause: error,
