@@ -4,10 +4,8 @@ export class RememberChecks1763601200000 implements MigrationInterface {
   name = 'RememberChecks1763601200000';
 
   async up(runner: QueryRunner): Promise<void> {
+    // The release that found a version quick whatever it is asked, in a process of its own: it need not do so again.
     await runner.query(`ALTER TABLE model_versions ADD COLUMN checked_by text`);
-    await runner.query(`
-      COMMENT ON COLUMN model_versions.checked_by IS
-        'The release that found it quick whatever it is asked, in a process of its own: it need not do so again'`);
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import { Problem } from '#libs/errors';
-import { CHECKER } from '#libs/inference';
+import { CHECKER, Model, type LoadOptions } from '#libs/inference';
 import { DataSource, type Repository } from 'typeorm';
 import { AliasHistory, firstIdOf, isCurrent, type Origin, type Wanted } from './alias-history.js';
 import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
@@ -268,6 +268,11 @@ export class ModelRegistry {
   /** Writes down that this release need not check a version in a process of its own again. */
   async rememberQuick({ name, version }: StoredArtifact): Promise<void> {
     await this.versions.update({ name, version }, { checkedBy: CHECKER });
+  }
+
+  /** Loads a version for somebody's own use. @throws Error */
+  async load(version: StoredArtifact, options: Pick<LoadOptions, 'timeLimitMs'>): Promise<Model> {
+    return Model.load(await this.folderOf(version), { ...this.intake.limits, ...options });
   }
 
   /** A folder on this machine with the version's files. */

@@ -36,7 +36,8 @@ export interface Kept {
 export class VersionIntake implements BeforeApplicationShutdown {
   private readonly versions: Repository<ModelVersion>;
   private readonly stopping = new AbortController();
-  private readonly limits: ProcessLimits;
+  /** Of every process that has a model in it. */
+  readonly limits: ProcessLimits;
   private readonly checking = pLimit(MAX_CHECKING);
 
   constructor(
