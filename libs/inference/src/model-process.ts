@@ -91,9 +91,11 @@ export class ModelProcess {
       execArgv: [],
     });
     this.child.on('message', (reply: Reply) => {
-      const { resolve, reject } = this.waiting.shift()!;
-      if ('error' in reply) reject(new Error(reply.error));
-      else resolve(reply.value);
+      const waiting = this.waiting.shift();
+      // What it said just before it was ended nobody waits for any more.
+      if (!waiting) return;
+      if ('error' in reply) waiting.reject(new Error(reply.error));
+      else waiting.resolve(reply.value);
     });
     // Where it could not be started there is none.
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { readArtifact } from '#libs/inference';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { CHECKER, ModelProcess, readArtifact } from '#libs/inference';
 import { ModelPool } from './model-pool.js';
 import type { StoredArtifact } from './artifacts/stored-artifact.js';
 
@@ -78,4 +78,31 @@ test('one whose files are not those that were registered is refused', async () =
   const { pool } = poolOver(FOLDER);
   const other = { ...IRIS, contentSha256: 'f'.repeat(64) };
   await expect(pool.take(other)).rejects.toThrow(`expected ${'f'.repeat(64)}, found ${contentSha256}`);
+});
+
+test('what is known to be quick needs no process while nobody is answered yet, and one is told of what is not', async () => {
+  const opened = vi.spyOn(ModelProcess, 'open');
+  onTestFinished(() => opened.mockRestore());
+  let isStarting = true;
+  const found: StoredArtifact[] = [];
+  const pool = new ModelPool(async () => FOLDER, {
+    isStarting: () => isStarting,
+    onQuick: (artifact) => found.push(artifact),
+  });
+  const take = async (checkedBy: string | null) => {
+    opened.mockClear();
+    const { model, giveBack } = await pool.take({ ...IRIS, checkedBy });
+    const { row } = model.coerce(golden.cases[0]!.input);
+    const [prediction] = await model.infer([row]);
+    expect(prediction).toMatchObject({ probabilities: expect.any(Array) });
+    await giveBack();
+    return opened.mock.calls.length;
+  };
+  expect(await take('Foretell of another release')).toBe(1);
+  expect(await take(null)).toBe(1);
+  expect(found).toEqual([IRIS, IRIS].map((artifact) => expect.objectContaining(artifact)));
+  expect(await take(CHECKER)).toBe(0);
+  isStarting = false;
+  expect(await take(CHECKER)).toBe(1);
+  expect(found).toHaveLength(2);
 });

@@ -9,7 +9,9 @@ const MAX_LOADING = 2;
 export type KnownArtifact = StoredArtifact & { checkedBy?: string | null };
 
 export interface PoolOptions extends LoadOptions {
-  /** Hears of a model that need not be checked elsewhere the next time. */
+  /** Whether nobody is answered yet, so that what is known to be quick may be checked on the event loop. */
+  isStarting?(): boolean;
+  /** Hears of a model that need not be checked elsewhere at the next start. */
   onQuick?(artifact: StoredArtifact): void;
 }
 
@@ -68,12 +70,13 @@ export class ModelPool {
   }
 
   private async loadNow(artifact: KnownArtifact, place: LoadOptions['place']): Promise<Model> {
-    const { onQuick, ...options } = this.options;
-    const wasChecked = artifact.checkedBy === CHECKER;
+    const { onQuick, isStarting, ...options } = this.options;
+    const isKnown = artifact.checkedBy === CHECKER;
+    const wasChecked = isKnown && isStarting?.();
     const folder = await this.folderOf(artifact);
     const model = await registered(await Model.load(folder, { ...options, place, wasChecked }), artifact);
     this.alive.add(model);
-    if (model.isQuickToCheck && !wasChecked) onQuick?.(artifact);
+    if (model.isQuickToCheck && !isKnown) onQuick?.(artifact);
     return model;
   }
 }

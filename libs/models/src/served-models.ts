@@ -105,6 +105,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
       checkTimeoutMs: config.modelCheckTimeoutMs,
       maxMemoryBytes: config.modelMemoryBytes,
       signal: this.stopping.signal,
+      isStarting: () => this.timer === undefined,
       // It is checked anew by the next start, if it cannot be written down.
       onQuick: (artifact) => void registry.rememberQuick(artifact).catch(() => undefined),
       observe: this.runs.observe,
@@ -255,7 +256,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
     const isIt = (model?: Model) => model?.name === name && model.version === version;
     if (isIt(this.pinned?.model)) return this.pinned!.model;
     for (const [alias, { held }] of this.slots.get(name) ?? []) {
-      // A shadow's thread is for what nobody waits for.
+      // A shadow's process is for what nobody waits for.
       if (alias !== SHADOW && isIt(held?.model)) return held!.model;
     }
     return this.takeByNumber(name, version);
@@ -268,11 +269,13 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
     this.byNumber.set(key, held);
     const { model, giveBack } = await held;
     this.forgetLeastUsed();
-    if (!model.hasEnded) return model;
-    if (this.byNumber.get(key) === held) this.byNumber.delete(key);
-    this.logger.error(`${name} ${version} is loaded anew: ${model.endReason}`);
-    void giveBack();
-    return this.takeByNumber(name, version);
+    // Whoever asks it now is refused; the next call loads it anew.
+    if (model.hasEnded && this.byNumber.get(key) === held) {
+      this.byNumber.delete(key);
+      this.logger.error(`${name} ${version} is loaded anew when it is asked again: ${model.endReason}`);
+      void giveBack();
+    }
+    return model;
   }
 
   private loadByNumber(key: string, name: string, version: string): Promise<HeldModel> {
