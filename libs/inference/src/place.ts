@@ -15,7 +15,7 @@ export interface Measurements {
   runs: readonly MeasuredRun[];
 }
 
-/** Up to here the way to another process and back, about 60 µs, is a noticeable part of an answer. */
+/** Up to here the way to another process and back, about 40 µs, is a noticeable part of an answer. */
 const MAX_ROW_MS_ON_THE_EVENT_LOOP = 1;
 
 /** The session is made once more on the event loop, and nobody is answered meanwhile. */
