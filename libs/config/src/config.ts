@@ -69,6 +69,8 @@ const variables = z.object({
   MAX_ARTIFACT_BYTES: integer(1024, 16 * 1024 ** 3).default(256 * 1024 ** 2),
   PREDICTION_TIMEOUT_MS: integer(1, 3_600_000).default(30_000),
   MODEL_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
+  MODEL_CHECK_TIMEOUT_MS: integer(1_000, 3_600_000).default(60_000),
+  MODEL_MEMORY_BYTES: integer(256 * 1024 ** 2, 1024 ** 4).default(2 * 1024 ** 3),
   AUDIT_MODE: z.enum(['commit', 'async']).default('commit'),
   AUDIT_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
   RECORD_RETENTION_DAYS: integer(1, 36_500).optional(),
@@ -147,6 +149,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     maxArtifactBytes: value.MAX_ARTIFACT_BYTES,
     predictionTimeoutMs: value.PREDICTION_TIMEOUT_MS,
     modelQueueRows: value.MODEL_QUEUE_ROWS,
+    /** For reading, loading and checking a model. */
+    modelCheckTimeoutMs: value.MODEL_CHECK_TIMEOUT_MS,
+    /** For the process of one model. */
+    modelMemoryBytes: value.MODEL_MEMORY_BYTES,
     auditMode: value.AUDIT_MODE,
     auditQueueRows: value.AUDIT_QUEUE_ROWS,
     /** Undefined: the record is kept for ever. */

@@ -11,7 +11,14 @@ import {
 import { QueueFull } from '#libs/micro-batching';
 import { isUnavailable } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
-import { TimeLimitExceeded, TooManyRows, type Coerced, type Model, type RunStart } from '#libs/inference';
+import {
+  ModelEnded,
+  TimeLimitExceeded,
+  TooManyRows,
+  type Coerced,
+  type Model,
+  type RunStart,
+} from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
 import { traced, type Span } from '#libs/observability';
 import { CallFigures, type Phases } from './call-figures.js';
@@ -253,6 +260,8 @@ export class PredictionsService {
     if (error instanceof Problem) return error;
     if (error instanceof QueueFull)
       return Problem.overloaded('Too many rows wait for this model. Please try again.');
+    if (error instanceof ModelEnded)
+      return Problem.overloaded('The model has ended and is started again. Please try again.');
     if (error instanceof TooManyRows) return Problem.badRequest(`${error.message} Send fewer instances.`);
     if (error instanceof TimeLimitExceeded) return new Problem('prediction-timeout', error.message);
     this.logger.error(error);
