@@ -8,9 +8,9 @@ export {
   Model,
   TimeLimitExceeded,
   TooManyRows,
+  type InferenceCall,
   type LoadOptions,
   type RunObserver,
-  type RunStart,
 } from './model.js';
 export { CHECKER } from './checker.js';
 export { ModelEnded, ModelProcess, type ProcessLimits } from './model-process.js';

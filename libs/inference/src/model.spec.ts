@@ -3,11 +3,11 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ArtifactError } from './artifact.js';
 import type { Row } from './row.js';
 import { formatFloat32 } from './float32.js';
-import { Model } from './model.js';
+import { Model, TimeLimitExceeded } from './model.js';
 import { ModelProcess } from './model-process.js';
 import type { Prediction } from './prediction.js';
 
@@ -29,6 +29,22 @@ test('a call of many rows is answered to its end, also by a model that is releas
   expect(predictions).toHaveLength(5000);
   expect(probabilitiesOf(predictions[25]!)[1]).toBeCloseTo(0.5124506, 6);
   expect(predictions[4975]).toEqual(predictions[25]);
+});
+
+test('of a batch, those rows are refused whose time is over, and the others get their own answers', async () => {
+  const model = await Model.load(ARTIFACT, { timeLimitMs: 1000 });
+  const row = (age: number): Row => [age, 1000, 35, 500_000, 8, 135, 1, 0];
+  const alone = await model.infer([row(60)]);
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+  const running = model.infer([row(20)]);
+  const late = model.infer([row(30), row(40)], { owner: 'a' });
+  clock.mockReturnValue(500);
+  const inTime = model.infer([row(60)], { owner: 'b' });
+  clock.mockReturnValue(1200);
+  await expect(late).rejects.toBeInstanceOf(TimeLimitExceeded);
+  expect(await inTime).toEqual(alone);
+  clock.mockRestore();
+  await Promise.all([running, model.release()]);
 });
 
 describe.each([

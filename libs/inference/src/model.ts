@@ -54,14 +54,16 @@ const RUN_LIMIT_IN_BATCHES = 4;
 /** A large call waits in parts, so that others find room between them. */
 const MAX_ROWS_IN_PART = 1000;
 
-/** Of one call: when the first run of its rows began, by `performance.now()`. */
-export interface RunStart {
-  at?: number;
+export interface InferenceCall {
+  /** Owners take turns where rows wait; all calls that name none are one owner's. */
+  owner?: unknown;
+  /** Set here: when the first run of its rows began, by `performance.now()`. */
+  ranAt?: number;
 }
 
 interface Asked {
   row: Row;
-  start?: RunStart;
+  call: InferenceCall;
   /** By `performance.now()`. */
   deadline: number;
 }
@@ -77,7 +79,7 @@ interface Asked {
  * Invariants
  * - of a call's rows, or of each part of a large call, all are queued or none, and none is computed whose time is over
  *   before its batch starts;
- * - rows wait in order of arrival and have one time limit, so that those whose time is over are the first of a batch;
+ * - rows of one owner wait in order of arrival, and owners take turns;
  * - no more rows wait than can be answered within the time limit, at the speed that the warm-up measured.
  */
 export class Model {
@@ -131,6 +133,7 @@ export class Model {
       run: (asked) => this.run(asked),
       maxBatch: batch.rows,
       maxQueued: maxWaiting,
+      ownerOf: ({ call }) => call.owner,
     });
   }
 
@@ -168,20 +171,15 @@ export class Model {
     return this.batcher.queued;
   }
 
-  /**
-   * One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows
-   * @param start is told when the call's waiting ended
-   */
-  infer(rows: readonly Row[], start?: RunStart): Promise<Prediction[]> {
+  /** One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows */
+  infer(rows: readonly Row[], call: InferenceCall = {}): Promise<Prediction[]> {
     if (this.released) return Promise.reject(new Error(`${this.name} ${this.version} was released`));
     if (rows.length > this.maxRows) {
       return Promise.reject(new TooManyRows(`The model takes at most ${this.maxRows} rows at once.`));
     }
     const deadline = performance.now() + this.timeLimitMs;
     const answers =
-      rows.length <= this.rowsInPart
-        ? this.ask(rows, deadline, start)
-        : this.askInParts(rows, deadline, start);
+      rows.length <= this.rowsInPart ? this.ask(rows, deadline, call) : this.askInParts(rows, deadline, call);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(this.late()), this.timeLimitMs);
       answers.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -201,16 +199,16 @@ export class Model {
     await this.release();
   }
 
-  private ask(rows: readonly Row[], deadline: number, start?: RunStart): Promise<Prediction[]> {
-    return this.batcher.addAll(rows.map((row) => ({ row, deadline, start })));
+  private ask(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
+    return this.batcher.addAll(rows.map((row) => ({ row, deadline, call })));
   }
 
   /** One part after another: between two of them nothing of the call waits, and the model must not be released. */
-  private askInParts(rows: readonly Row[], deadline: number, start?: RunStart): Promise<Prediction[]> {
+  private askInParts(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
     const all = async () => {
       const predictions: Prediction[] = [];
       for (let first = 0; first < rows.length; first += this.rowsInPart) {
-        predictions.push(...(await this.ask(rows.slice(first, first + this.rowsInPart), deadline, start)));
+        predictions.push(...(await this.ask(rows.slice(first, first + this.rowsInPart), deadline, call)));
       }
       return predictions;
     };
@@ -221,13 +219,16 @@ export class Model {
 
   private async run(asked: readonly Asked[]): Promise<(Prediction | Error)[]> {
     const now = performance.now();
-    const late = asked.filter(({ deadline }) => deadline <= now).map(() => this.late());
-    if (late.length === asked.length) return late;
-    const rows = asked.slice(late.length).map(({ row, start }) => {
-      if (start) start.at ??= now;
+    const isInTime = ({ deadline }: Asked) => deadline > now;
+    const inTime = asked.every(isInTime) ? asked : asked.filter(isInTime);
+    const rows = inTime.map(({ row, call }) => {
+      call.ranAt ??= now;
       return row;
     });
-    return [...late, ...(await this.runObserved(rows))];
+    const predictions = rows.length > 0 ? await this.runObserved(rows) : [];
+    if (inTime === asked) return predictions;
+    let next = 0;
+    return asked.map((each) => (isInTime(each) ? predictions[next++]! : this.late()));
   }
 
   private async runObserved(rows: readonly Row[]): Promise<Prediction[]> {

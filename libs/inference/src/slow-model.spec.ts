@@ -90,6 +90,16 @@ describe('the queue', () => {
     expect(run).toHaveBeenCalledTimes(3);
   });
 
+  test('owners take turns, and where it is full the one who has most makes room', async () => {
+    const model = await load(SLOW, { maxQueued: 4 });
+    const run = vi.spyOn(ModelProcess.prototype, 'run');
+    const calls = [0, 1, 2, 3, 4].map((value) => model.infer([[value, 0]], { owner: 'a' }));
+    calls.push(model.infer([[9, 0]], { owner: 'b' }));
+    const answers = await Promise.allSettled(calls);
+    expect(answers[4]).toMatchObject({ reason: expect.any(QueueFull) });
+    expect(run.mock.calls.map(([rows]) => rows[0]![0])).toEqual([0, 1, 9, 2, 3]);
+  });
+
   test('takes no more than can be answered in time', async () => {
     const model = await load(SLOW, { timeLimitMs: 20, maxQueued: 10_000 });
     const taken = Promise.allSettled([model.infer([[1, 0]]), model.infer([[2, 0]])]);

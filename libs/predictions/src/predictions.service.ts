@@ -16,8 +16,8 @@ import {
   TimeLimitExceeded,
   TooManyRows,
   type Coerced,
+  type InferenceCall,
   type Model,
-  type RunStart,
 } from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
 import { traced, type Span } from '#libs/observability';
@@ -146,7 +146,7 @@ export class PredictionsService {
     const { input, problem: unread } = this.parse(dialect, body, headers, model);
     const outcome = unread
       ? refusal(unread, dialect, requestId)
-      : await this.answer(model, dialect, input, requestId, started, trace);
+      : await this.answer(model, dialect, input, requestId, started, actor.userId, trace);
     const { rowCount, ignoredColumns, statusCode, output, problem, phases } = outcome;
     await this.recorder.record(
       {
@@ -191,6 +191,7 @@ export class PredictionsService {
     input: unknown,
     requestId: string,
     started: number,
+    owner: number | 'shadow',
     trace?: Span,
   ): Promise<Outcome> {
     let rowCount: number | null = null;
@@ -205,16 +206,16 @@ export class PredictionsService {
         return [question, coerced.map(({ row }) => row)] as const;
       });
       const askedAt = performance.now();
-      const run: RunStart = {};
+      const call: InferenceCall = { owner };
       const predictions = await traced(
         trace,
         'infer',
-        () => model.infer(rows, run),
+        () => model.infer(rows, call),
         trace && { 'foretell.rows': rows.length },
       );
       const inferredAt = performance.now();
       const output = question.write(predictions, model, requestId);
-      const { at: ranAt = inferredAt } = run;
+      const { ranAt = inferredAt } = call;
       const phases = {
         coerceMs: askedAt - started,
         queueMs: ranAt - askedAt,
@@ -243,7 +244,7 @@ export class PredictionsService {
       const shadow = this.models.shadowOf(served);
       if (!shadow) return;
       const started = performance.now();
-      const { statusCode, output } = await this.answer(shadow, dialect, input, requestId, started);
+      const { statusCode, output } = await this.answer(shadow, dialect, input, requestId, started, 'shadow');
       const durationMs = performance.now() - started;
       if (statusCode >= 500) return;
       this.shadowRecorder.record({
