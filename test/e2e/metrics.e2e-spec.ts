@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
@@ -265,8 +265,12 @@ test('while the database is away they are told all the same, with what fails', a
     ).toBe(1);
     await away.shutOut();
     expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(503);
-    const samples = await Samples.read(api);
-    expect(samples.get('foretell_ready_processes')).toBe(0);
+    // A look at the database is good for a fifth of a second.
+    const samples = await vi.waitFor(async () => {
+      const samples = await Samples.read(api);
+      expect(samples.get('foretell_ready_processes')).toBe(0);
+      return samples;
+    });
     expect(samples.get('foretell_processes')).toBe(1);
     expect(samples.get(REQUESTS, { route: '/predict', status: '503' })).toBe(1);
   } finally {

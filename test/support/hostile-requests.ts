@@ -309,6 +309,7 @@ for (const length of ['-1', '+2', '0x2', '1e1', '2 2', '99999999999999999999999'
   refused(`Content-Length: ${length}`, `${head(`content-length: ${length}`)}{}`);
 }
 refused('Transfer-Encoding that is not chunked', `${head('transfer-encoding: identity')}{}`);
+refused('a coding before chunked', `${head('transfer-encoding: gzip, chunked')}0\r\n\r\n`);
 refused('Transfer-Encoding that ends otherwise', `${head('transfer-encoding: chunked, identity')}0\r\n\r\n`);
 refused('Transfer-Encoding with a vertical tab', `${head('transfer-encoding: \x0bchunked')}0\r\n\r\n`);
 refused('a space before the colon', `${head('transfer-encoding : chunked')}0\r\n\r\n`);
@@ -465,7 +466,7 @@ get('/batches/%00', 404);
 get('/batches?cursor=%00', 400);
 get('/batches?limit=1&limit=2', 400);
 get('/batches?limit=1e999', 400);
-get('/batches?limit[__proto__]=1', 200);
+get('/batches?limit[__proto__]=1', 400);
 get('/audit/predictions', 403);
 one('a model called __proto__', { path: '/models/__proto__/predict', body: PREDICT }, 404);
 one('a version called NUL', { path: '/models/heart-failure/versions/%00/predict', body: PREDICT }, 404);
@@ -477,11 +478,11 @@ one(
 one('a model in the query twice', { path: '/invocations?model=a&model=b', body: '{}' }, 400);
 one('a model in the query that is NUL', { path: '/invocations?model=%00', body: '{}' }, 404);
 for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'QUERY']) {
-  one(`${method} /predict`, { method, body: PREDICT }, 404);
+  one(`${method} /predict`, { method, body: PREDICT }, 405);
 }
 one('OPTIONS *', { method: 'OPTIONS', path: '*' }, 404);
 one('HEAD /livez', { method: 'HEAD', path: '/livez' }, 200, { isHead: true });
-one('HEAD /predict', { method: 'HEAD' }, 404, { isHead: true });
+one('HEAD /predict', { method: 'HEAD' }, 405, { isHead: true });
 one('GET with a body', { method: 'GET', path: '/livez', body: PREDICT }, 200);
 
 // ---- What strangers may send.

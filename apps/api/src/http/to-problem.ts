@@ -5,7 +5,7 @@ import { Problem, type ErrorCode } from '#libs/errors';
 /** Codes of Fastify's and Nest's own refusals by status; their texts are not shown, ours say what would be right. */
 const BY_STATUS: Record<number, [ErrorCode, string]> = {
   400: ['bad-request', 'The request could not be read: the body is not JSON, or the URL is malformed.'],
-  404: ['not-found', 'There is nothing at this path for this method.'],
+  404: ['not-found', 'There is nothing at this path.'],
   408: ['request-timeout', 'The request did not arrive in time.'],
   413: ['body-too-large', 'The body is larger than this server accepts.'],
   415: ['unsupported-media-type', 'Send the body as application/json.'],
