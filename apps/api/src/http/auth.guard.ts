@@ -33,7 +33,11 @@ export class AuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): true | Promise<true> {
     if (this.reflector.getAllAndOverride<boolean>(IS_PUBLIC, [context.getHandler(), context.getClass()]))
       return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Actor }>();
+    return this.identify(context.switchToHttp().getRequest<FastifyRequest>());
+  }
+
+  /** @throws Problem `unauthorized` */
+  identify(request: FastifyRequest & { user?: Actor }): true | Promise<true> {
     const admit = (actor: Actor): true => {
       request.user = actor;
       return true;

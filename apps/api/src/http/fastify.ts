@@ -46,9 +46,6 @@ declare module 'fastify' {
 /** So long may a body go on arriving after its answer. */
 const LINGER_MS = 1_000;
 
-/** Of the bodies that are a few fields: names, a password, a version. Validating one costs the square of its members. */
-const MAX_FIELDS_BYTES = 16 * 1024;
-
 /** Fastify, set up below Nest: request ids, limits, body parsing, the access log, and errors that Nest never sees. */
 export function createFastify(
   config: Config,
@@ -184,10 +181,6 @@ function parseBodies(fastify: FastifyInstance): void {
     body: Buffer,
     done: (error: Error | null, value?: unknown) => void,
   ) => {
-    if (body.length > MAX_FIELDS_BYTES) {
-      done(new Problem('body-too-large', `This route takes at most ${MAX_FIELDS_BYTES} bytes.`));
-      return;
-    }
     try {
       weighJson(body);
     } catch (problem) {
