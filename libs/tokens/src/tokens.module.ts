@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { UsersModule } from '#libs/users';
+import { JwtStrategy } from './jwt.strategy.js';
 import { LoginThrottle } from './login-throttle.js';
 import { createSigningKey, SIGNING_KEY } from './signing-key.js';
 import { TokenVerifier } from './token-verifier.js';
@@ -10,6 +11,7 @@ import { TokensService } from './tokens.service.js';
   imports: [UsersModule],
   providers: [
     { provide: SIGNING_KEY, inject: [CONFIG], useFactory: createSigningKey },
+    JwtStrategy,
     LoginThrottle,
     TokenVerifier,
     TokensService,

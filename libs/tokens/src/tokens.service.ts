@@ -61,15 +61,14 @@ export class TokensService {
   }
 
   /**
-   * The account that a token speaks for. Not a promise if the account is in memory: every prediction passes here.
+   * The account that a token speaks for. Not a promise if token and account are in memory: every prediction passes here.
    * @throws InvalidToken, or rejects with it; Problem `overloaded`
    */
   actorOf(token: string): Actor | Promise<Actor> {
     const claims = this.verifier.verify(token);
-    const account = this.directory.find(claims.userId, claims.epoch);
-    return account instanceof Promise
-      ? account.then((found) => actorFor(claims, found))
-      : actorFor(claims, account);
+    return claims instanceof Promise
+      ? claims.then((verified) => this.actorFor(verified))
+      : this.actorFor(claims);
   }
 
   /** Whether this token would be accepted now. */
@@ -81,6 +80,13 @@ export class TokensService {
       if (error instanceof InvalidToken) return false;
       throw error;
     }
+  }
+
+  private actorFor(claims: VerifiedClaims): Actor | Promise<Actor> {
+    const account = this.directory.find(claims.userId, claims.epoch);
+    return account instanceof Promise
+      ? account.then((found) => actorOf(claims, found))
+      : actorOf(claims, account);
   }
 
   private beginAttempt(username: string, address: string) {
@@ -115,7 +121,7 @@ export class TokensService {
   }
 }
 
-function actorFor(claims: VerifiedClaims, account: Account | null): Actor {
+function actorOf(claims: VerifiedClaims, account: Account | null): Actor {
   if (account?.uuid !== claims.account) throw new InvalidToken('disabled');
   if (account.epoch !== claims.epoch) throw new InvalidToken('revoked');
   return account.actor;

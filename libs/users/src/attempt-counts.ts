@@ -1,14 +1,9 @@
 import { hash } from 'node:crypto';
-import { BoundedMap } from './bounded-map.js';
+import { LRUCache } from 'lru-cache';
 
 /** A key and its count take about 250 bytes: 50 000 are 12 MB. */
 const MAX_KEYS = 50_000;
 const WINDOW_MS = 60_000;
-
-interface Count {
-  attempts: number;
-  readonly endsAt: number;
-}
 
 interface Settings {
   /** How many attempts a key has within a minute. */
@@ -23,11 +18,11 @@ interface Settings {
  */
 export class AttemptCounts {
   private readonly limit: number;
-  private readonly counts: BoundedMap<string, Count>;
+  private readonly counts: LRUCache<string, { attempts: number }>;
 
   constructor({ limit, maxKeys = MAX_KEYS }: Settings) {
     this.limit = limit;
-    this.counts = new BoundedMap(maxKeys);
+    this.counts = new LRUCache({ max: maxKeys, ttl: WINDOW_MS, ttlResolution: 0 });
   }
 
   get size(): number {
@@ -36,13 +31,13 @@ export class AttemptCounts {
 
   /** Counts an attempt. @returns 0, or if there were too many, how many milliseconds to wait */
   add(key: string): number {
-    const now = performance.now();
     const hashed = hashOf(key);
-    const known = this.counts.get(hashed);
-    const count = known && known.endsAt > now ? known : { attempts: 0, endsAt: now + WINDOW_MS };
-    this.forgetWhatIsOver(now);
-    this.counts.set(hashed, count);
-    if (count.attempts >= this.limit) return count.endsAt - now;
+    const count = this.counts.get(hashed);
+    if (!count) {
+      this.counts.set(hashed, { attempts: 1 });
+      return 0;
+    }
+    if (count.attempts >= this.limit) return Math.max(1, this.counts.getRemainingTTL(hashed));
     count.attempts++;
     return 0;
   }
@@ -56,12 +51,6 @@ export class AttemptCounts {
 
   forget(key: string): void {
     this.counts.delete(hashOf(key));
-  }
-
-  /** Drops at most one expired key per call, so that no single call pays for all of them. */
-  private forgetWhatIsOver(now: number): void {
-    const { oldest } = this.counts;
-    if (oldest !== undefined && this.counts.get(oldest)!.endsAt <= now) this.counts.delete(oldest);
   }
 }
 

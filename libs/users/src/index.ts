@@ -20,4 +20,3 @@ export {
 } from './username.js';
 export { findEmailProblem, MAX_EMAIL_LENGTH } from './email.js';
 export { AttemptCounts } from './attempt-counts.js';
-export { BoundedMap } from './bounded-map.js';

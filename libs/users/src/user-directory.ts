@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeListener } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
+import { LRUCache } from 'lru-cache';
 import { DataSource, IsNull } from 'typeorm';
-import { BoundedMap } from './bounded-map.js';
 import { User } from './user.entity.js';
 
 /** An account that may act now, and what a token must claim to speak for it. */
@@ -27,6 +27,11 @@ const MAX_KEPT = 100_000;
 /** Users that are being read at the same time. */
 const MAX_READS = 1_000;
 
+interface Known {
+  /** Null if it does not exist or may not act. */
+  readonly account: Account | null;
+}
+
 interface Read {
   readonly result: Promise<Account | null>;
   /** The account changed after it began. */
@@ -37,8 +42,7 @@ interface Read {
 
 @Injectable()
 export class UserDirectory {
-  /** Null if the account does not exist or may not act. */
-  private readonly kept = new BoundedMap<number, Account | null>(MAX_KEPT);
+  private readonly kept = new LRUCache<number, Known>({ max: MAX_KEPT });
   private readonly reads = new Map<number, Read>();
   private readonly dataSource: DataSource;
   private readonly changes: ChangeListener;
@@ -60,8 +64,8 @@ export class UserDirectory {
    */
   find(userId: number, epoch: number): Account | null | Promise<Account | null> {
     if (this.changes.isLive) {
-      const kept = this.kept.get(userId);
-      if (kept === null || (kept && kept.epoch >= epoch)) return kept;
+      const known = this.kept.get(userId);
+      if (known && (known.account === null || known.account.epoch >= epoch)) return known.account;
     }
     const running = this.reads.get(userId);
     if (!running) return this.read(userId);
@@ -86,7 +90,7 @@ export class UserDirectory {
     this.reads.set(userId, read);
     try {
       const account = await read.result;
-      if (!read.isOutdated && this.changes.isLive) this.kept.set(userId, account);
+      if (!read.isOutdated && this.changes.isLive) this.kept.set(userId, { account });
       return account;
     } finally {
       if (this.reads.get(userId) === read) this.reads.delete(userId);
