@@ -139,7 +139,7 @@ test('a flood of registrations starves no login', async () => {
     const flooding = Array.from({ length: 60 }, (_, connection) => flood(connection));
     await expect.poll(() => told.length).toBeGreaterThan(200);
     const logins: number[] = [];
-    for (let login = 0; login < 24; login++) {
+    for (let login = 0; login < 8; login++) {
       logins.push(await post(api, '/token', { username: user.username, password: user.password }, {}));
       await sleep(20);
     }
@@ -148,7 +148,7 @@ test('a flood of registrations starves no login', async () => {
     isOver = true;
     await api.kill();
     await Promise.all(flooding);
-    expect(logins).toEqual(Array<number>(24).fill(200));
+    expect(logins).toEqual(Array<number>(8).fill(200));
     expect(registered).toBeGreaterThan(5);
     expect(new Set(told)).toEqual(new Set([201, 503, 0].filter((status) => told.includes(status))));
     expect(told).toContain(503);
