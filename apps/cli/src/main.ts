@@ -39,7 +39,7 @@ function explain(error: unknown): string {
   if (error.name !== 'Problem') return error.message;
   const { title, members, cause, message } = error as Problem;
   const errors = (members.errors ?? []) as { detail: string; pointer: string }[];
-  // Whoever runs a command may know which folder of this machine is meant.
+  // The person who runs a command may know which folder of this machine is meant.
   const detail = cause instanceof Error && cause.name === 'ArtifactError' ? cause.message : message;
   return [`${title}: ${detail}`, ...errors.map((each) => `  ${each.pointer} ${each.detail}`)].join('\n');
 }

@@ -20,7 +20,7 @@ export function migrateCommand(): Command {
 function tellMissing(statements: readonly string[]): void {
   if (statements.length === 0) return;
   console.error(
-    'What analysts may do is not as it should be, and this role may not change it. Run as a superuser, in this database:',
+    'Analysts may do more or less than they should, and this role may not change that. Run as a superuser, in this database:',
   );
   for (const statement of statements) console.error(`  ${statement};`);
 }

@@ -34,7 +34,7 @@ function create(file: string): void {
 }
 
 const LEAST_BYTES = 32;
-/** Of 32 random hexadecimal digits, fewer than six differ in one of 10^12 cases. */
+/** 32 random hexadecimal digits have fewer than six different ones in one of 10^12 cases. */
 const LEAST_DIFFERENT = 6;
 
 /** Says why the secret is too easy to guess; undefined if it looks random. */

@@ -70,7 +70,7 @@ export class Connection extends pg.Client {
         error ? reject(error) : resolve(result),
       ),
     ).catch((error: Error) => {
-      // The stack of whoever asked, in place of that of the socket.
+      // The caller's stack, in place of the socket's.
       Error.captureStackTrace(error);
       throw error;
     });
@@ -121,7 +121,7 @@ export class Connection extends pg.Client {
   }
 }
 
-/** In milliseconds; 0 is none. Whoever waits for a lock hears of it while there is still time for another statement. */
+/** In milliseconds; 0 is no limit. A lock is given up while there is still time for another statement. */
 function serverLimits(queryTimeoutMs = 0): Record<string, number> {
   return {
     lock_timeout: Math.round(queryTimeoutMs * 0.5),

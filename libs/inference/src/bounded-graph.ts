@@ -120,7 +120,7 @@ function longestWays({ attributes }: Node): number {
   return sum(ids.map((_, index) => (hasParent.has(index) ? 0 : ways[index]!)));
 }
 
-/** Of the graph itself; what is within attributes belongs to operators that are not known here. */
+/** Those of the graph itself; what is within attributes belongs to operators that are not known here. */
 function readGraph(model: Uint8Array): { nodes: Node[]; constants: Set<string> } {
   const nodes: Node[] = [];
   const constants = new Set<string>();

@@ -15,7 +15,7 @@ const [, , , maxMemoryBytes, parent] = process.argv;
 
 watch();
 volunteerForEnding();
-// Ctrl+C and process managers send theirs to all of us at once: when it ends is the business of whoever started it.
+// Ctrl+C and process managers send theirs to all of us at once: our parent decides when we end.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit());
 
@@ -70,7 +70,7 @@ async function load(wanted: Place | undefined): Promise<Loaded> {
   if (place === 'own process') lowerPriority();
   const before = process.cpuUsage();
   const warnings = await session.checkGolden(artifact.golden);
-  // Of the processor: how busy the machine is does not matter.
+  // Processor time, so that it does not matter how busy the machine is.
   const { user, system } = process.cpuUsage(before);
   const { inputTensors: inputs, elementTypes } = session;
   return {

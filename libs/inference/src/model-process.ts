@@ -48,7 +48,7 @@ const MIB = 1024 ** 2;
 export const DEFAULT_CHECK_TIMEOUT_MS = 60_000;
 export const DEFAULT_MAX_MEMORY_BYTES = 2048 * MIB;
 
-/** Of what the process writes to standard error, which is nothing as long as all is well. */
+/** Bytes of standard error that are kept; nothing is written there as long as all is well. */
 const COMPLAINT_CHARACTERS = 2_000;
 
 /** The built file, also where TypeScript runs from its source: a process of Node knows no TypeScript. */
@@ -132,7 +132,7 @@ export class ModelProcess {
   async load(place?: Place): Promise<Loaded> {
     const loaded = (await this.check({ load: place })) as Loaded;
     this.leaveLimits();
-    // Whoever asks holds our process with his time limit; a model that nobody asks does not.
+    // A caller keeps our process alive, for as long as its time limit; a model that nobody asks does not.
     this.child.unref();
     this.child.channel!.unref();
     (this.child.stderr as Socket).unref();

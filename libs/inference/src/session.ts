@@ -18,7 +18,7 @@ import {
 const BATCH_SIZES = [1, 4, 16, 64, 256];
 const RUNS_PER_SIZE = 3;
 
-/** Of golden values that are not reproduced; the first few tell what is wrong. */
+/** How many golden values that are not reproduced are named; the first few tell what is wrong. */
 const ENOUGH_FAILURES = 5;
 
 const NO_GOLDEN_LABELS =

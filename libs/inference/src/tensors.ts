@@ -32,7 +32,7 @@ export interface OutputLayout {
   readonly fetches: readonly string[];
   /** What its numbers are. */
   readonly numberType: 'float32' | 'float64';
-  /** Of two classes, the output that names what the graph itself chose; it is not fetched. */
+  /** For two classes: the output that names what the graph itself chose; it is not fetched. */
   readonly ownLabel?: string;
   /** @throws Error for a label that the manifest does not have */
   read(results: ort.InferenceSession.ReturnType, rows: number): Outputs;

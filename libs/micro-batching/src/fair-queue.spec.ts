@@ -34,7 +34,7 @@ describe('taking', () => {
 });
 
 describe('making room', () => {
-  test('takes the newest of whoever has most, for one who has less', () => {
+  test('takes the newest of the owner who has most, for one who has less', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'b1');
     expect(queue.displace('b', 1)).toEqual(['a3']);
     expect(queue.length).toBe(3);
@@ -50,7 +50,7 @@ describe('making room', () => {
     expect(queue.length).toBe(4);
   });
 
-  test('finds whoever has most now, not who had most once', () => {
+  test('finds the owner who has most now, not who had most once', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6');
     // b has most, until all of it is taken.
     while (queue.length > 2) queue.take(1, all);

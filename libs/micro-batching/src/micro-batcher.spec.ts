@@ -95,7 +95,7 @@ describe('starting', () => {
 describe('items of several owners', () => {
   const ownerOf = (item: string) => item[0];
 
-  test('share each batch in turn, whoever has sent more', async () => {
+  test('share each batch in turn, even if one has sent more', async () => {
     const { batcher, runs, batches } = controlledBatcher({ maxBatch: 3, ownerOf });
     const answers = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2'].map((item) => batcher.add(item));
     for (let index = 0; index < 3; index++) await runs[index]!.succeed();

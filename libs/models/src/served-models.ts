@@ -35,7 +35,7 @@ const POLL_EVERY_MS = 1_000;
 const RETRY_AFTER_MS = 30_000;
 /** Versions that no alias stands for and that somebody asked for by number: the least recently used goes first. */
 const MAX_KEPT_BY_NUMBER = 8;
-/** Of the ten seconds that a stop may take: what a model has not answered by then is refused. */
+/** A part of the ten seconds that a stop may take: what a model has not answered by then is refused. */
 const LAST_ANSWERS_MS = 4_000;
 
 /** A version that is not served, and why. */
@@ -174,7 +174,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
     return shadow && shadow.version !== version ? shadow : undefined;
   }
 
-  /** Of each model in production, by name, the version that answers this user. */
+  /** The version of each model in production that answers this user, by name. */
   offeredTo(userId: number): readonly Model[] {
     return this.inProduction
       .map((model) => this.canaryOf(model.name, userId) ?? model)
@@ -269,7 +269,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
     this.byNumber.set(key, held);
     const { model, giveBack } = await held;
     this.forgetLeastUsed();
-    // Whoever asks it now is refused; the next call loads it anew.
+    // Calls that ask it now are refused; the next one loads it anew.
     if (model.hasEnded && this.byNumber.get(key) === held) {
       this.byNumber.delete(key);
       this.logger.error(`${name} ${version} is loaded anew when it is asked again: ${model.endReason}`);
@@ -293,7 +293,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
     return held;
   }
 
-  /** Of a default model that is named by its version, where its process has ended. */
+  /** For a default model that is named by its version, when its process has ended. */
   private async openPinnedAgain(ended: HeldModel): Promise<void> {
     const { name, version, endReason } = ended.model;
     this.logger.error(`${name} ${version} is loaded anew: ${endReason}`);

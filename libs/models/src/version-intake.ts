@@ -36,7 +36,7 @@ export interface Kept {
 export class VersionIntake implements BeforeApplicationShutdown {
   private readonly versions: Repository<ModelVersion>;
   private readonly stopping = new AbortController();
-  /** Of every process that has a model in it. */
+  /** For each process that loads a model. */
   readonly limits: ProcessLimits;
   private readonly checking = pLimit(MAX_CHECKING);
 

@@ -19,9 +19,9 @@ export interface Phases {
 export class VersionCalls {
   readonly answered: Duration = { count: 0, ms: 0 };
   readonly refused: Duration = { count: 0, ms: 0 };
-  /** Of answered calls. */
+  /** In answered calls. */
   rows = 0;
-  /** Of answered calls. */
+  /** In answered calls. */
   readonly phases: Phases = { coerceMs: 0, queueMs: 0, inferMs: 0, writeMs: 0 };
   /** Milliseconds since 1970; 0 where nothing was answered. */
   lastAnsweredAt = 0;

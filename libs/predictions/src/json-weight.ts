@@ -4,9 +4,9 @@ import { Problem } from '#libs/errors';
 export const MAX_DEPTH = 32;
 
 export interface JsonLimits {
-  /** Of one object. */
+  /** Members of one object. */
   members?: number;
-  /** Of one array. */
+  /** Elements of one array. */
   elements?: number;
   /** Members and elements altogether; an array or object counts as one more, so that empty ones are not for nothing. */
   values?: number;
@@ -15,7 +15,7 @@ export interface JsonLimits {
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** Of each object and array that is open, the outermost first: how much is in it, and whether it is an object. */
+/** How much is in each object and array that is open, the outermost first, and whether it is an object. */
 const counts = new Int32Array(MAX_DEPTH + 1);
 const isObject = new Array<boolean>(MAX_DEPTH + 1).fill(false);
 

@@ -40,7 +40,7 @@ export class PredictionLogQueryDto {
   @IsString()
   user?: string;
 
-  @ApiPropertyOptional({ description: 'A user id, whoever has a name like it.' })
+  @ApiPropertyOptional({ description: 'A user id, even if somebody has a name like it.' })
   @IsOptional()
   @Type(() => Number)
   @IsInt()

@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../http/draining.js';
 
 const DATABASE_TIMEOUT_MS = 1_000;
-/** So long an answer of the database counts for whoever asks next. */
+/** How long the database's last answer is given to others who ask. */
 const KEPT_MS = 200;
 
 export type Check = 'ok' | 'failed';

@@ -37,7 +37,7 @@ export class ServiceMetrics {
     );
     metrics.counter(
       'foretell_http_unreadable_requests_total',
-      'Requests that were refused before they had a route, by status: no HTTP, or a URL that is none.',
+      'Requests that were refused before they had a route, by status: not HTTP, or not a valid URL.',
       requests.unreadable,
     );
     metrics.counter(

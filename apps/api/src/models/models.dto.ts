@@ -45,7 +45,7 @@ const PROMOTION = {
   previous: orNull(STRING),
   processes: record({ serving: INTEGER, behind: list(STRING) }),
 };
-/** Of a model with a canary, where production is another version now. */
+/** The canary of a model whose production version has changed. */
 const SETTLED = { canary: record({ version: STRING, percent: NUMBER, ended: BOOLEAN }) };
 
 /** What the functions below make. */

@@ -77,7 +77,7 @@ export class BucketStore implements ArtifactStore {
     if (await this.isKept(artifact)) return ALREADY_KEPT;
     for (const file of ARTIFACT_FILES) await this.upload(join(folder, file), this.keyOf(artifact, file));
     return {
-      // Without a mark they are no version, and whoever puts the same again writes over them.
+      // Without a mark they are no version, and the next upload of the same version writes over them.
       discard: async () => undefined,
       keep: async () => {
         await this.mark(artifact);

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Problem } from '#libs/errors';
 
-/** Whoever made it: on another machine, or under a number that another process has by now. */
+/** Its maker may be on another machine, or its process number may be another's by now. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 const INCOMING = '.incoming-';
@@ -21,7 +21,7 @@ export class ScratchFolders {
     private readonly setting: string,
   ) {}
 
-  /** An empty one. Whoever asks removes it. */
+  /** An empty one. The caller removes it. */
   make(): Promise<string> {
     return this.writing(async () => {
       await mkdir(this.root, { recursive: true });

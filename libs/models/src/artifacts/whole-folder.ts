@@ -39,7 +39,7 @@ export async function isEmptyFolder(folder: string): Promise<boolean> {
 /** A folder that is filled, durably, and has no name of its own yet. */
 export interface Draft {
   /**
-   * Renames it, durably: whoever looks, and whenever the power fails, there is all of it or nothing.
+   * Renames it, durably: every reader sees all of it or nothing, also after a power failure.
    * @returns whether it did: not where `target` holds files already, which are left alone
    */
   keepAs(target: string): Promise<boolean>;

@@ -54,7 +54,7 @@ export interface Question {
 /** One column of one instance that the model cannot take; the pointer begins at the instance. */
 export interface BadValue extends FieldError {
   readonly instance: number;
-  /** Of a column that is not there: the one that is no column's, and looks like it. */
+  /** For a column that is missing: the caller's name that looks like it. */
   readonly lookAlike?: string;
 }
 
@@ -75,7 +75,7 @@ export const problemJson: ProblemForm = {
 };
 
 /**
- * Of dialects that are asked in JSON and in nothing else. What declares nothing is read as JSON, as the tutorial's scripts
+ * For dialects that are asked in JSON and in nothing else. What declares nothing is read as JSON, as the tutorial's scripts
  * send it: `requests.post(url, data=json.dumps(x))`.
  */
 export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
@@ -125,7 +125,7 @@ export function tellLookAlikes(lookAlikes: Iterable<string | undefined>): string
   return told.map((each) => ` ${each[0]!.toUpperCase()}${each.slice(1)}`).join('');
 }
 
-/** Of names that a caller gave columns, those that are none of the model's. */
+/** The names among a caller's columns that the model does not have. */
 export function lookAlikesOf(names: readonly string[], columns: readonly Column[]): LookAlikes {
   const isColumn = isColumnOf(columns);
   return new LookAlikes(names.filter((name) => !isColumn(name)));
@@ -136,7 +136,7 @@ export function columnOf({ pointer }: FieldError): string {
   return decodeURIComponent(pointer.slice('#/'.length)).replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-/** Of a table. @throws Problem `bad-request` */
+/** Checks a table. @throws Problem `bad-request` */
 export function refuseTooManyColumns(count: number, columns: readonly Column[]): void {
   const most = maxValuesPerRow(columns);
   if (count > most) throw Problem.badRequest(`The table has more than ${most} columns.`);
@@ -148,7 +148,7 @@ export function refuseTooManyRows(count: number): void {
   throw Problem.badRequest(`One call takes at most ${MAX_ROWS} rows. Send more as a file to POST /batches.`);
 }
 
-/** Of columns, for looking up names. */
+/** @returns whether a name is that of one of these columns */
 export function isColumnOf(columns: readonly Column[]): (name: string) => boolean {
   const known = new Set(columns.map(({ name }) => name));
   return (name) => known.has(name);

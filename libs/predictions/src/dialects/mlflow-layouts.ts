@@ -71,7 +71,7 @@ function lengthOf(table: unknown): number {
 }
 
 /**
- * Of a list of records that lack one column each, MLflow would not say which.
+ * When records lack one column each, MLflow would not say which.
  * @param inSome columns that only some rows lack, and the first row that does
  */
 export function missingInputs(

@@ -17,7 +17,7 @@ import {
 import { abridgeLayout } from './mlflow-abridged.js';
 import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './mlflow-layouts.js';
 
-/** Of a list of rows. One that is a little too long is read, and told that files are for more. */
+/** The limit of a list of rows. One that is a little too long is read, and told that files are for more. */
 const MAX_ELEMENTS = 2 * MAX_ROWS;
 
 /** The names that MLflow's own servers give to errors (mlflow/protos/databricks.proto), by HTTP status. */

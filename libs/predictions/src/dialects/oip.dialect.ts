@@ -97,7 +97,7 @@ function readId(id: unknown): string | undefined {
   throw Problem.badRequest(`"id" must be a string of at most ${MAX_ID_LENGTH} characters.`);
 }
 
-/** Of Triton's extensions those that are here, by the names that Triton gives them. */
+/** Those of Triton's extensions that are here, by Triton's names. */
 export const OIP_EXTENSIONS = ['classification', 'model_configuration', 'statistics'];
 
 /** What a model takes and answers, as the protocol says it; −1 is the number of rows. */
