@@ -17,6 +17,7 @@ interface Operation {
   operationId: string;
   security?: object[];
   parameters: Parameter[];
+  requestBody?: { content: Record<string, { example: object }> };
   responses: Record<string, { content?: Record<string, { schema?: Record<string, unknown> }> }>;
 }
 
@@ -49,6 +50,9 @@ beforeAll(async () => {
     const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
     writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, name, version }));
   }
+  cpSync('test/support/foreign-models/tensor-per-column', join(modelDir, 'tensor-per-column/1'), {
+    recursive: true,
+  });
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
   user = await createUser(api, database);
@@ -191,5 +195,15 @@ test('has Idempotency-Key, which nobody needs to send, on the operations that lo
     expect(header).toMatchObject({ in: 'header', required: false, schema: { type: 'string' } });
     count++;
   }
-  expect(count).toBe(1 + 3 + 2 + 2 * 6);
+  expect(count).toBe(1 + 3 + 2 + 2 * 7);
+});
+
+test('has an example for every model that it answers, also where its columns have none', async () => {
+  const predicting = operations.filter(({ path }) => /^\/models\/[^{]+\/predict$/.test(path));
+  expect(predicting).toHaveLength(2 * 7);
+  for (const operation of predicting) {
+    const { example } = operation.requestBody!.content['application/json']!;
+    const { status, body } = await call(api, 'POST', operation.path, { body: example, token: user.token });
+    expect(status, `${nameOf(operation)} ${JSON.stringify(body)}`).toBe(200);
+  }
 });

@@ -76,21 +76,10 @@ export function featuresSchema(columns: readonly Column[]): Schema {
   };
 }
 
-function columnSchema({
-  type,
-  nullable,
-  description,
-  categories,
-  minimum,
-  maximum,
-  ...column
-}: Column): Schema {
-  const [main, ...others] = TYPES[type];
-  const alternatives = [
-    { ...main, ...(categories && { enum: categories }), minimum, maximum },
-    ...others,
-    ...(nullable ? [{ type: 'null' }] : []),
-  ];
+function columnSchema(column: Column): Schema {
+  const { type, nullable, description, categories, minimum, maximum } = column;
+  const [main, ...others] = categories ? listed(categories) : TYPES[type];
+  const alternatives = [{ ...main, minimum, maximum }, ...others, ...(nullable ? [{ type: 'null' }] : [])];
   return {
     ...(alternatives.length === 1 ? alternatives[0] : { anyOf: alternatives }),
     description,
@@ -99,7 +88,24 @@ function columnSchema({
   };
 }
 
-/** A body that works: the columns' own examples. */
+/** One that is a number may be sent as a number or as its text. */
+function listed(categories: readonly (string | number)[]): Schema[] {
+  const numbers = categories.filter((category) => typeof category === 'number');
+  return [
+    oneOf(...new Set(categories.map(String))),
+    ...(numbers.length > 0 ? [{ type: 'number', enum: [...new Set(numbers)] }] : []),
+  ];
+}
+
+/** A body that works: the columns' own examples, and what may stand for those that are missing. */
 export function exampleOf(columns: readonly Column[]): object {
-  return Object.fromEntries(columns.map(({ name, example }) => [name, example ?? null]));
+  return Object.fromEntries(columns.map((column) => [column.name, exampleValueOf(column)]));
+}
+
+function exampleValueOf(column: Column): unknown {
+  const { type, nullable, categories, minimum = -Infinity, maximum = Infinity } = column;
+  const given = column.example ?? column.default ?? null;
+  if (given !== null || nullable) return given;
+  if (type === 'numeric') return Math.min(Math.max(0, minimum), maximum);
+  return type === 'boolean' ? false : (categories?.[0] ?? 'text');
 }
