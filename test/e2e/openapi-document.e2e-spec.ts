@@ -50,9 +50,14 @@ beforeAll(async () => {
     const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
     writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, name, version }));
   }
-  cpSync('test/support/foreign-models/tensor-per-column', join(modelDir, 'tensor-per-column/1'), {
-    recursive: true,
-  });
+  const mixed = join(modelDir, 'tensor-per-column/1');
+  cpSync('test/support/foreign-models/tensor-per-column', mixed, { recursive: true });
+  const columns = [
+    { name: 'size', type: 'numeric', nullable: true, example: 3 },
+    { name: 'rooms', type: 'numeric', minimum: 1 },
+    { name: 'colour', type: 'categorical', categories: ['red', 'blue', 7] },
+  ];
+  writeFileSync(join(mixed, 'input_schema.json'), JSON.stringify({ input_schema: { columns } }));
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
   user = await createUser(api, database);
@@ -196,6 +201,24 @@ test('has Idempotency-Key, which nobody needs to send, on the operations that lo
     count++;
   }
   expect(count).toBe(1 + 3 + 2 + 2 * 7);
+});
+
+test('says what a column takes: a category that is a number also as its text', () => {
+  const { properties, example } = document.components.schemas['Features-tensor-per-column-1'];
+  expect(properties).toEqual({
+    size: {
+      anyOf: [{ type: 'number' }, { type: 'string' }, { type: 'boolean' }, { type: 'null' }],
+      example: 3,
+    },
+    rooms: { anyOf: [{ type: 'number', minimum: 1 }, { type: 'string' }, { type: 'boolean' }] },
+    colour: {
+      anyOf: [
+        { type: 'string', enum: ['red', 'blue', '7'] },
+        { type: 'number', enum: [7] },
+      ],
+    },
+  });
+  expect(example).toEqual({ size: 3, rooms: 1, colour: 'red' });
 });
 
 test('has an example for every model that it answers, also where its columns have none', async () => {
