@@ -1,6 +1,6 @@
 /**
- * `npm run test:fuzz`: calls every operation of the API document with what it allows and with what it does not, as
- * each role and as nobody. Every answer must be one that the document describes, and none a 5xx. `--seed` repeats a run;
+ * `npm run test:fuzz`: validates the API document, then calls every operation of it with what it allows and with what it
+ * does not, as each role and as nobody. Every answer must be one that the document describes, and none a 5xx. `--seed` repeats a run;
  * `--examples` says how many calls an operation gets at most, `--role` and `--path` (a pattern) do only a part.
  */
 import { randomInt } from 'node:crypto';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { createUser, run, withService } from '../support/python-suite.js';
+import { validateDocuments } from './validate-documents.js';
 
 const ROLES = ['nobody', 'user', 'analyst', 'admin'];
 /** Accounts that may be disabled and removed. */
@@ -44,6 +45,7 @@ const service = {
 };
 
 await withService(service, async ({ url, bin, folder }) => {
+  await validateDocuments({ url, bin, folder });
   const victims = await Promise.all(
     Array.from({ length: VICTIMS }, (_, index) => createUser(url, `victim-${index}`)),
   );

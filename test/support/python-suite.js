@@ -20,35 +20,42 @@ export async function withService({ requirements, environment = {} }, work) {
     await run('python3', ['-m', 'venv', join(folder, 'venv')]);
     const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements];
     await run(join(bin, 'python'), install);
-    service = spawn(process.execPath, [api], {
-      env: {
-        PATH: process.env.PATH,
-        PORT: '0',
-        LOG_LEVEL: 'warn',
-        BCRYPT_COST: '4',
-        DATA_DIR: join(folder, 'data'),
-        ...environment,
-      },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    const [{ url }] = await Promise.race([
-      once(service, 'message'),
-      once(service, 'exit').then(([code]) =>
-        Promise.reject(new Error(`The service ended with code ${code}.`)),
-      ),
-    ]);
-    await work({ url, bin, folder });
+    service = await startService(join(folder, 'data'), environment);
+    await work({ url: service.url, bin, folder });
   } catch (error) {
     console.error(error.message);
     process.exitCode = 1;
   } finally {
-    if (service && service.exitCode === null) {
-      const ended = once(service, 'exit');
-      service.kill('SIGTERM');
-      await ended;
-    }
+    await service?.stop();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Starts the built service with a database of its own. */
+export async function startService(dataDir, environment = {}) {
+  const service = spawn(process.execPath, [api], {
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      BCRYPT_COST: '4',
+      DATA_DIR: dataDir,
+      ...environment,
+    },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ended = once(service, 'exit');
+  const [{ url }] = await Promise.race([
+    once(service, 'message'),
+    ended.then(([code]) => Promise.reject(new Error(`The service ended with code ${code}.`))),
+  ]);
+  return {
+    url,
+    stop: async () => {
+      service.kill('SIGTERM');
+      await ended;
+    },
+  };
 }
 
 /** @throws Error where the program does not end with 0 */

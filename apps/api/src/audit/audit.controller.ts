@@ -1,18 +1,16 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { PredictionLog } from '#libs/audit';
 import { UsersService } from '#libs/users';
 import { Roles } from '../http/roles.guard.js';
-import { page } from '../http/schemas.js';
-import { LOG_ITEM, PredictionLogQueryDto } from './audit.dto.js';
+import { LOG_PAGE, PredictionLogQueryDto } from './audit.dto.js';
 
 /** No user has this number. */
 const NOBODY = 0;
 
 @ApiTags('audit')
-@ApiBearerAuth()
 @Controller('audit')
 export class AuditController {
   constructor(
@@ -26,8 +24,8 @@ export class AuditController {
     summary: 'Recorded predictions, newest first (analyst, admin)',
     description: 'A page ends early, with `next_cursor`, where its records are large: at about 16 MB.',
   })
-  @ApiResponse({ status: 200, schema: page(LOG_ITEM) })
-  async predictions(
+  @ApiResponse({ status: 200, schema: LOG_PAGE })
+  async listPredictions(
     @Query()
     { limit, cursor, user, user_id: ofUser, request_id: requestId, ...filter }: PredictionLogQueryDto,
     @Res() reply: FastifyReply,

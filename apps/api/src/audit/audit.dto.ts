@@ -1,28 +1,45 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsDate, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
-import { ANYTHING, DATE_TIME, INTEGER, NUMBER, orNull, record, STRING } from '../http/schemas.js';
+import {
+  ANYTHING,
+  COUNT,
+  DATE_TIME,
+  ID,
+  named,
+  NUMBER,
+  orNull,
+  page,
+  record,
+  STRING,
+} from '../http/schemas.js';
 
-export const LOG_ITEM = record({
-  id: STRING,
-  request_id: STRING,
-  user: record({ id: INTEGER, username: orNull(STRING) }),
-  model: record({ name: STRING, version: STRING }),
-  dialect: STRING,
-  row_count: orNull(INTEGER),
-  status: INTEGER,
-  input: ANYTHING,
-  output: ANYTHING,
-  created_datetime: DATE_TIME,
-  duration_ms: NUMBER,
-});
+const STATUS = { type: 'integer', minimum: 100, maximum: 599 } as const;
+
+const LOG_ITEM = named(
+  'LoggedPrediction',
+  record({
+    id: STRING,
+    request_id: STRING,
+    user: record({ id: ID, username: orNull(STRING) }),
+    model: record({ name: STRING, version: STRING }),
+    dialect: STRING,
+    row_count: orNull(COUNT),
+    status: STATUS,
+    input: ANYTHING,
+    output: ANYTHING,
+    created_datetime: DATE_TIME,
+    duration_ms: { ...NUMBER, minimum: 0 },
+  }),
+);
+export const LOG_PAGE = named('PredictionLogPage', page(LOG_ITEM));
 
 /** ISO 8601 only: `new Date` alone would also take "1" for a year. */
 const toDate = ({ value }: { value: unknown }) =>
   new Date(typeof value === 'string' && /^\d{4}-\d{2}-\d{2}/.test(value) ? value : NaN);
 
 export class PredictionLogQueryDto {
-  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
   @IsOptional()
   @Type(() => Number)
   @IsInt()
@@ -40,7 +57,7 @@ export class PredictionLogQueryDto {
   @IsString()
   user?: string;
 
-  @ApiPropertyOptional({ description: 'A user id, even if somebody has a name like it.' })
+  @ApiPropertyOptional({ ...ID, description: 'A user id, even if somebody has a name like it.' })
   @IsOptional()
   @Type(() => Number)
   @IsInt()
@@ -63,7 +80,7 @@ export class PredictionLogQueryDto {
   @IsString()
   request_id?: string;
 
-  @ApiPropertyOptional({ example: 200, description: 'HTTP status of the answer.' })
+  @ApiPropertyOptional({ ...STATUS, example: 200, description: 'HTTP status of the answer.' })
   @IsOptional()
   @Type(() => Number)
   @IsInt()
@@ -71,13 +88,23 @@ export class PredictionLogQueryDto {
   @Max(599)
   status?: number;
 
-  @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z', description: 'Inclusive.', type: String })
+  @ApiPropertyOptional({
+    example: '2026-01-01T00:00:00Z',
+    description: 'Inclusive.',
+    type: String,
+    format: 'date-time',
+  })
   @IsOptional()
   @Transform(toDate)
   @IsDate({ message: 'from must be an ISO 8601 date and time' })
   from?: Date;
 
-  @ApiPropertyOptional({ example: '2027-01-01T00:00:00Z', description: 'Exclusive.', type: String })
+  @ApiPropertyOptional({
+    example: '2027-01-01T00:00:00Z',
+    description: 'Exclusive.',
+    type: String,
+    format: 'date-time',
+  })
   @IsOptional()
   @Transform(toDate)
   @IsDate({ message: 'to must be an ISO 8601 date and time' })

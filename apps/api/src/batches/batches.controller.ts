@@ -1,15 +1,16 @@
 import type { Readable } from 'node:stream';
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BatchesService } from '#libs/batches';
 import { Problem, type Actor } from '#libs/errors';
 import { Caller } from '../http/caller.decorator.js';
 import { mediaTypeOf } from '../http/fastify.js';
-import { page, STRING } from '../http/schemas.js';
+import { STRING } from '../http/schemas.js';
 import {
   BATCH,
+  BATCH_PAGE,
   BATCH_TYPES,
   batchOf,
   BatchesQueryDto,
@@ -20,7 +21,6 @@ import {
 import { WorkerBeside } from './worker-beside.js';
 
 @ApiTags('batches')
-@ApiBearerAuth()
 @Controller('batches')
 export class BatchesController {
   constructor(
@@ -49,7 +49,7 @@ export class BatchesController {
   @ApiResponse({ status: 415, description: 'Of another media type.' })
   @ApiResponse({ status: 429, description: 'As many unfinished batches as one user may have.' })
   @ApiResponse({ status: 507, description: 'The disk is full.' })
-  async submit(
+  async submitBatch(
     @Query() { model, format }: SubmitBatchDto,
     @Req() request: FastifyRequest<{ Body?: Readable }>,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -71,8 +71,8 @@ export class BatchesController {
 
   @Get()
   @ApiOperation({ summary: 'Your batches, newest first; for admins everybody’s' })
-  @ApiResponse({ status: 200, schema: page(BATCH) })
-  async list(@Query() { limit, cursor }: BatchesQueryDto, @Caller() actor: Actor): Promise<object> {
+  @ApiResponse({ status: 200, schema: BATCH_PAGE })
+  async listBatches(@Query() { limit, cursor }: BatchesQueryDto, @Caller() actor: Actor): Promise<object> {
     const { items, nextCursor } = await this.batches.page(actor, limit, cursor);
     return { items: items.map(batchOf), next_cursor: nextCursor };
   }
@@ -81,7 +81,7 @@ export class BatchesController {
   @ApiOperation({ summary: 'Its state, how many rows are done, and how long the rest will take' })
   @ApiResponse({ status: 200, schema: BATCH })
   @ApiResponse({ status: 404, description: 'No such batch of yours.' })
-  async show(@Param('id') id: string, @Caller() actor: Actor): Promise<object> {
+  async getBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<object> {
     return batchOf(await this.batches.find(actor, id));
   }
 
@@ -95,7 +95,11 @@ export class BatchesController {
   @ApiResponse({ status: 404, description: 'No such batch of yours.' })
   @ApiResponse({ status: 409, description: 'Not finished yet; or it failed or was cancelled.' })
   @ApiResponse({ status: 410, description: 'Its time is over.' })
-  async output(@Param('id') id: string, @Caller() actor: Actor, @Res() reply: FastifyReply): Promise<void> {
+  async getBatchOutput(
+    @Param('id') id: string,
+    @Caller() actor: Actor,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     const { batch, file } = await this.batches.openOutput(actor, id);
     await reply
       .header('content-type', MEDIA_TYPES[batch.format])
@@ -110,7 +114,7 @@ export class BatchesController {
   @ApiOperation({ summary: 'Cancel it; if it is finished, delete its output' })
   @ApiResponse({ status: 204, description: 'Done.' })
   @ApiResponse({ status: 404, description: 'No such batch of yours.' })
-  async remove(@Param('id') id: string, @Caller() actor: Actor): Promise<void> {
+  async removeBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<void> {
     await this.batches.remove(actor, id);
   }
 }

@@ -3,30 +3,34 @@ import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, Min } from 'class-validator';
 import { BATCH_FORMATS, type Batch, type BatchFormat } from '#libs/batches';
 import { Problem } from '#libs/errors';
-import { DATE_TIME, INTEGER, NUMBER, oneOf, orNull, record, STRING } from '../http/schemas.js';
+import { COUNT, DATE_TIME, ID, named, NUMBER, oneOf, orNull, page, record, STRING } from '../http/schemas.js';
 
-const FILE = record({ bytes: INTEGER, sha256: STRING });
+const FILE = named('BatchFile', record({ bytes: COUNT, sha256: STRING }));
 
 /** What `batchOf` makes. */
-export const BATCH = record({
-  id: { type: 'string', format: 'uuid' },
-  user_id: INTEGER,
-  state: STRING,
-  model: record({ name: STRING, version: STRING }),
-  format: oneOf(...BATCH_FORMATS),
-  rows: INTEGER,
-  errors: INTEGER,
-  share_done: NUMBER,
-  rows_per_second: orNull(NUMBER),
-  seconds_left: orNull(INTEGER),
-  failure: orNull(STRING),
-  input: FILE,
-  output: orNull(FILE),
-  created_datetime: DATE_TIME,
-  started_datetime: orNull(DATE_TIME),
-  finished_datetime: orNull(DATE_TIME),
-  expires_datetime: orNull(DATE_TIME),
-});
+export const BATCH = named(
+  'Batch',
+  record({
+    id: { type: 'string', format: 'uuid' },
+    user_id: ID,
+    state: STRING,
+    model: record({ name: STRING, version: STRING }),
+    format: oneOf(...BATCH_FORMATS),
+    rows: COUNT,
+    errors: COUNT,
+    share_done: { type: 'number', minimum: 0, maximum: 1 },
+    rows_per_second: orNull(NUMBER),
+    seconds_left: orNull(COUNT),
+    failure: orNull(STRING),
+    input: FILE,
+    output: orNull(FILE),
+    created_datetime: DATE_TIME,
+    started_datetime: orNull(DATE_TIME),
+    finished_datetime: orNull(DATE_TIME),
+    expires_datetime: orNull(DATE_TIME),
+  }),
+);
+export const BATCH_PAGE = named('BatchPage', page(BATCH));
 
 const BY_MEDIA_TYPE: Record<string, BatchFormat> = {
   'text/csv': 'csv',
@@ -76,7 +80,7 @@ export function formatOf(given: BatchFormat | undefined, mediaType: string): Bat
 }
 
 export class BatchesQueryDto {
-  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 100 })
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
   @IsOptional()
   @Type(() => Number)
   @IsInt()

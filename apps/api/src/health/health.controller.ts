@@ -5,16 +5,19 @@ import { CONFIG, type Config } from '#libs/config';
 import { ServedModels } from '#libs/models';
 import { Public } from '../http/auth.guard.js';
 import { isReady, Readiness, type Check } from './readiness.js';
-import { dictionary, list, oneOf, record, STRING } from '../http/schemas.js';
+import { dictionary, list, named, oneOf, record, STRING } from '../http/schemas.js';
 
 const CHECK = oneOf('ok', 'failed');
-const STATUS = record({ status: CHECK });
-const HEALTH = record(
-  { status: CHECK, checks: dictionary(CHECK) },
-  {
-    model: record({ name: STRING, version: STRING }),
-    failed_models: list(record({ name: STRING, version: STRING, failure: STRING })),
-  },
+const STATUS = named('Status', record({ status: CHECK }));
+const HEALTH = named(
+  'Health',
+  record(
+    { status: CHECK, checks: dictionary(CHECK) },
+    {
+      model: record({ name: STRING, version: STRING }),
+      failed_models: list(record({ name: STRING, version: STRING, failure: STRING })),
+    },
+  ),
 );
 
 @ApiTags('health')
@@ -31,7 +34,7 @@ export class HealthController {
   @ApiOperation({ summary: 'The parts and how each of them is' })
   @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
   @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
-  async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const checks = await this.readiness.check();
     return {
       status: this.conclude(isReady(checks), reply),
@@ -43,7 +46,7 @@ export class HealthController {
   @Get('livez')
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
   @ApiResponse({ status: 200, schema: STATUS })
-  live(): object {
+  getLiveness(): object {
     return { status: 'ok' };
   }
 
@@ -53,7 +56,7 @@ export class HealthController {
   })
   @ApiResponse({ status: 200, schema: STATUS })
   @ApiResponse({ status: 503, description: 'It cannot.', schema: STATUS })
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }
 

@@ -1,5 +1,13 @@
-import { Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  Inject,
+  Injectable,
+  SetMetadata,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import { countersBy } from '#libs/observability';
@@ -7,8 +15,8 @@ import { InvalidToken, tokenIn, TokensService, type TokenFault } from '#libs/tok
 
 const IS_PUBLIC = 'isPublic';
 
-/** Opens a route to callers without a token. */
-export const Public = () => SetMetadata(IS_PUBLIC, true);
+/** Opens a route to callers without a token; in the API document, by a requirement that asks for nothing. */
+export const Public = () => applyDecorators(SetMetadata(IS_PUBLIC, true), ApiSecurity({}));
 
 const REASONS = ['missing', 'malformed', 'expired', 'not-ours', 'disabled', 'revoked'] as const satisfies (
   'missing' | TokenFault

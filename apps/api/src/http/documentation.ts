@@ -1,13 +1,15 @@
 import fastifyExpress from '@fastify/express';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
 import swaggerUi from 'swagger-ui-express';
 import type { Config } from '#libs/config';
-import type { Model } from '#libs/inference';
 import { ServedModels } from '#libs/models';
-import { describeRefusals } from './documented-refusals.js';
-import { exampleOf, FEATURES_SCHEMA, featuresSchema } from '../predictions/predictions.dto.js';
+import { describeModels } from './documented-models.js';
+import { describeRefusals, operationsOf } from './documented-refusals.js';
+import { NAMED_SCHEMAS } from './schemas.js';
+
+const BEARER = 'bearer';
 
 /**
  * The OpenAPI document at `<DOCS_PATH>-json` and its page at `<DOCS_PATH>`. The page is Express middleware: it gets
@@ -20,14 +22,23 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
   const document = SwaggerModule.createDocument(
     api,
     new DocumentBuilder()
+      .setOpenAPIVersion('3.1.0')
       .setTitle('Foretell')
       .setDescription(
         'Register, fetch a token with `POST /token`, press "Authorize" and paste it, then predict.',
       )
       .setVersion('1')
-      .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+      .addServer('/')
+      .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, BEARER)
       .build(),
+    // Methods of controllers are named so that no two of them share a name.
+    { operationIdFactory: (_controller, method) => method },
   );
+  Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
+  for (const [, operation] of operationsOf(document)) {
+    // Whatever `@Public()` left there asks for nothing.
+    operation.security = operation.security ? [] : [{ [BEARER]: [] }];
+  }
   describeRefusals(document);
   const models = api.get(ServedModels);
   // Models come and go while we serve: what they take is put in when somebody looks.
@@ -47,63 +58,4 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());
     }
   });
-}
-
-/** Puts the loaded models' input schemas and examples into the document: a path of its own for each. */
-function describeModels(document: OpenAPIObject, models: ServedModels): OpenAPIObject {
-  const schemas = document.components!.schemas!;
-  schemas[FEATURES_SCHEMA] = featuresSchema(models.default?.columns ?? []);
-  giveExamples(document, models.default);
-  const paths: [string, readonly Model[], (model: Model) => string][] = [
-    ['/models/{name}/predict', models.inProduction, ({ name }) => `/models/${name}/predict`],
-    [
-      '/models/{name}/versions/{version}/predict',
-      models.all,
-      ({ name, version }) => `/models/${name}/versions/${version}/predict`,
-    ],
-  ];
-  for (const [template, described, pathOf] of paths) {
-    const { post } = document.paths[template]!;
-    delete document.paths[template];
-    for (const model of described) {
-      const features = `${FEATURES_SCHEMA}-${model.name}-${model.version}`;
-      schemas[features] = featuresSchema(model.columns);
-      const reference = { $ref: `#/components/schemas/${features}` };
-      const instances = { type: 'object', properties: { instances: { type: 'array', items: reference } } };
-      document.paths[pathOf(model)] = {
-        post: {
-          ...post!,
-          operationId: `${post!.operationId}_${model.name}_${model.version}`,
-          parameters: [],
-          requestBody: {
-            required: true,
-            content: {
-              'application/json': {
-                schema: { anyOf: [reference, instances] },
-                example: exampleOf(model.columns),
-              },
-            },
-          },
-        },
-      };
-    }
-  }
-  return document;
-}
-
-/** Of the protocols whose bodies hold a model's columns in a form of their own. */
-function giveExamples({ paths }: OpenAPIObject, model: Model | undefined): void {
-  if (!model) return;
-  const mlflow = { dataframe_records: [exampleOf(model.columns)] };
-  const inputs = Object.entries(exampleOf(model.columns)).map(([name, value]: [string, unknown]) => ({
-    name,
-    shape: [1],
-    datatype: typeof value === 'string' ? 'BYTES' : 'FP64',
-    data: [typeof value === 'boolean' ? Number(value) : value],
-  }));
-  for (const [path, { post }] of Object.entries(paths)) {
-    const example = path.endsWith('/invocations') ? mlflow : path.endsWith('/infer') ? { inputs } : undefined;
-    const body = post?.requestBody as { content: Record<string, { example?: object }> } | undefined;
-    if (example && body) body.content['application/json']!.example = example;
-  }
 }

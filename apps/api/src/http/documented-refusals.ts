@@ -1,5 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { list, record, STRING } from './schemas.js';
+import { list, named, record, STRING } from './schemas.js';
 
 /** What every route answers that is like it, so that no controller has to say it again. */
 const REFUSALS = {
@@ -13,7 +13,7 @@ const REFUSALS = {
 const FORMS = {
   Problem: {
     type: 'application/problem+json',
-    schema: {
+    schema: named('Problem', {
       type: 'object',
       // Refused at the door, before its headers are read, a request has no id.
       required: ['type', 'title', 'status', 'detail', 'message'],
@@ -26,13 +26,19 @@ const FORMS = {
         request_id: STRING,
         errors: list(record({ detail: STRING, pointer: STRING })),
       },
-    },
+    }),
   },
   MlflowError: {
     type: 'application/json',
-    schema: record({ error_code: { type: 'string', pattern: '^[A-Z_]+$' }, message: STRING }),
+    schema: named(
+      'MlflowError',
+      record({ error_code: { type: 'string', pattern: '^[A-Z_]+$' }, message: STRING }),
+    ),
   },
-  OpenInferenceError: { type: 'application/json', schema: record({ error: STRING }) },
+  OpenInferenceError: {
+    type: 'application/json',
+    schema: named('OpenInferenceError', record({ error: STRING })),
+  },
 } as const;
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
@@ -40,16 +46,16 @@ type Answer = { description: string; content?: object; headers?: object };
 
 /** Adds them to the document, each in the form that the route's dialect gives it. */
 export function describeRefusals(document: OpenAPIObject): void {
-  document.components!.schemas = {
-    ...document.components!.schemas,
-    ...Object.fromEntries(Object.entries(FORMS).map(([name, { schema }]) => [name, schema])),
-  } as NonNullable<OpenAPIObject['components']>['schemas'];
-  for (const [path, item] of Object.entries(document.paths)) {
-    for (const method of ['get', 'put', 'post', 'delete'] as const) {
-      const operation = item[method];
-      if (operation) describeOperation(operation, formOf(path));
-    }
-  }
+  for (const [path, operation] of operationsOf(document)) describeOperation(operation, formOf(path));
+}
+
+/** Each with its path. */
+export function operationsOf({ paths }: OpenAPIObject): [string, Operation][] {
+  return Object.entries(paths).flatMap(([path, { get, put, post, delete: remove }]) =>
+    [get, put, post, remove].flatMap((operation): [string, Operation][] =>
+      operation ? [[path, operation]] : [],
+    ),
+  );
 }
 
 function describeOperation(operation: Operation, form: keyof typeof FORMS): void {
@@ -57,18 +63,20 @@ function describeOperation(operation: Operation, form: keyof typeof FORMS): void
   for (const status of statusesOf(operation)) answers[status] ??= { description: REFUSALS[status] };
   for (const [status, answer] of Object.entries(answers)) {
     if (Number(status) < 400 || answer.content) continue;
-    answer.content = { [FORMS[form].type]: { schema: { $ref: `#/components/schemas/${form}` } } };
+    answer.content = { [FORMS[form].type]: { schema: FORMS[form].schema } };
     if (status === '401') answer.headers = { 'WWW-Authenticate': { schema: STRING, required: true } };
   }
 }
 
 function statusesOf({ parameters = [], requestBody, security }: Operation): (keyof typeof REFUSALS)[] {
   const takesSomething = parameters.length > 0 || requestBody !== undefined;
+  const needsToken = security!.length > 0;
   return [
-    ...(takesSomething ? ([400] as const) : []),
-    ...(security ? ([401] as const) : []),
+    // Also where nothing is taken: of a message that is malformed.
+    400,
+    ...(needsToken ? ([401] as const) : []),
     ...(requestBody ? ([413, 415] as const) : []),
-    ...(takesSomething || security ? ([503] as const) : []),
+    ...(takesSomething || needsToken ? ([503] as const) : []),
   ];
 }
 

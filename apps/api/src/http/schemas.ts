@@ -9,6 +9,24 @@ export const NUMBER: Schema = { type: 'number' };
 export const BOOLEAN: Schema = { type: 'boolean' };
 export const DATE_TIME: Schema = { type: 'string', format: 'date-time' };
 export const ANYTHING: Schema = {};
+/** A number that PostgreSQL gives out. */
+export const ID = { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 } as const satisfies Schema;
+export const COUNT: Schema = { type: 'integer', format: 'int64', minimum: 0 };
+export const PERCENT = { type: 'number', minimum: 0, maximum: 100 } as const satisfies Schema;
+
+/** Those that have a name: the document's components. */
+export const NAMED_SCHEMAS: Record<string, Schema> = {};
+
+/** Gives a schema a name in the document, under which it is referred to from then on. */
+export function named(name: string, schema: Schema): Schema {
+  if (name in NAMED_SCHEMAS) throw new Error(`Two schemas are called ${name}.`);
+  NAMED_SCHEMAS[name] = schema;
+  return refersTo(name);
+}
+
+export function refersTo(name: string): Schema {
+  return { $ref: `#/components/schemas/${name}` };
+}
 
 export function record(required: Record<string, Schema>, optional: Record<string, Schema> = {}): Schema {
   return {
@@ -28,7 +46,9 @@ export function dictionary(values: Schema): Schema {
 }
 
 export function orNull(schema: Schema): Schema {
-  return { ...schema, nullable: true } as Schema;
+  if ('type' in schema && typeof schema.type === 'string' && !schema.enum)
+    return { ...schema, type: [schema.type, 'null'] };
+  return { anyOf: [schema, { type: 'null' }] };
 }
 
 export function oneOf(...values: string[]): Schema {

@@ -1,12 +1,11 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
 import { Roles } from '../http/roles.guard.js';
 import { ServiceMetrics } from './service-metrics.js';
 
 /** Where metrics have no port of their own. */
 @ApiTags('metrics')
-@ApiBearerAuth()
 @Controller()
 export class MetricsController {
   constructor(@Inject(ServiceMetrics) private readonly metrics: ServiceMetrics) {}
@@ -18,7 +17,7 @@ export class MetricsController {
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: "Prometheus' text format." })
   @ApiResponse({ status: 403, description: 'Not an admin.' })
-  tell(): Promise<string> {
+  getMetrics(): Promise<string> {
     return this.metrics.text();
   }
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
@@ -34,7 +34,6 @@ const ARCHIVE_TYPES = [
 ];
 
 @ApiTags('models')
-@ApiBearerAuth()
 @Controller('models')
 export class ModelsController {
   constructor(
@@ -48,7 +47,7 @@ export class ModelsController {
     description: 'Those in production; for an admin every registered one, with all its versions and aliases.',
   })
   @ApiResponse({ status: 200, schema: MODELS })
-  async list(@Caller() actor: Actor): Promise<object> {
+  async listModels(@Caller() actor: Actor): Promise<object> {
     if (actor.role !== 'admin') return { models: this.served.offeredTo(actor.userId).map(offerOf) };
     const models = await this.registry.list();
     return {
@@ -67,7 +66,7 @@ export class ModelsController {
   })
   @ApiResponse({ status: 200, schema: MODEL })
   @ApiResponse({ status: 404, description: 'No such model.' })
-  async show(@Param('name') given: string, @Caller() actor: Actor): Promise<object> {
+  async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<object> {
     const { name } = parseModelReference(given);
     const serving = this.serving(name, actor);
     if (actor.role === 'admin') {
@@ -82,7 +81,7 @@ export class ModelsController {
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
   @ApiResponse({ status: 200, schema: VERSION })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
-  async version(@Param('name') name: string, @Param('version') version: string): Promise<object> {
+  async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<object> {
     return versionOf(await this.registry.find(parseModelReference(name).name, version));
   }
 
@@ -105,7 +104,7 @@ export class ModelsController {
   @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
   @ApiResponse({ status: 422, description: 'Not a usable artifact; the detail says why.' })
   @ApiResponse({ status: 507, description: 'The disk is full.' })
-  async register(
+  async registerModelVersion(
     @Param('name') name: string,
     @Req() { body }: FastifyRequest<{ Body?: Readable }>,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -130,7 +129,7 @@ export class ModelsController {
   @ApiResponse({ status: 200, schema: ALIAS_SET })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
   @ApiResponse({ status: 422, description: 'The version failed its check; the alias stays what it was.' })
-  async setAlias(
+  async setModelAlias(
     @Param('name') name: string,
     @Param('alias') given: string,
     @Body() { version, percent }: SetAliasDto,
@@ -147,7 +146,7 @@ export class ModelsController {
   @ApiOperation({ summary: 'Take an alias away, which ends a shadow or a canary (admin)' })
   @ApiResponse({ status: 204, description: 'Done.' })
   @ApiResponse({ status: 404, description: 'No such alias.' })
-  async removeAlias(
+  async removeModelAlias(
     @Param('name') name: string,
     @Param('alias') alias: string,
     @Caller() actor: Actor,

@@ -1,117 +1,140 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
 import type { Model } from '#libs/inference';
 import type { ModelDetails, ModelVersion, Promotion, Registration } from '#libs/models';
 import {
   ANYTHING,
   BOOLEAN,
+  COUNT,
   DATE_TIME,
   dictionary,
-  INTEGER,
+  ID,
   list,
+  named,
   NUMBER,
   oneOf,
   orNull,
+  PERCENT,
   record,
   STRING,
-  type Schema,
 } from '../http/schemas.js';
 import { exampleOf } from '../predictions/predictions.dto.js';
 
-const COLUMN = record(
-  {
-    name: STRING,
-    type: oneOf('numeric', 'boolean', 'categorical'),
-    nullable: BOOLEAN,
-    required: BOOLEAN,
-  },
-  {
-    default: ANYTHING,
-    minimum: NUMBER,
-    maximum: NUMBER,
-    categories: list(ANYTHING),
-    description: STRING,
-    example: ANYTHING,
-  },
+const COLUMN = named(
+  'Column',
+  record(
+    {
+      name: STRING,
+      type: oneOf('numeric', 'boolean', 'categorical'),
+      nullable: BOOLEAN,
+      required: BOOLEAN,
+    },
+    {
+      default: ANYTHING,
+      minimum: NUMBER,
+      maximum: NUMBER,
+      categories: list(ANYTHING),
+      description: STRING,
+      example: ANYTHING,
+    },
+  ),
 );
 /** The version that answers the caller where no other is named, and a body that it takes. */
-const SERVING = record(
-  { version: STRING, columns: list(COLUMN), example: dictionary(ANYTHING) },
-  { description: STRING, labels: list(STRING), label_descriptions: list(STRING), threshold: NUMBER },
+const SERVING = named(
+  'ServedVersion',
+  record(
+    { version: STRING, columns: list(COLUMN), example: dictionary(ANYTHING) },
+    { description: STRING, labels: list(STRING), label_descriptions: list(STRING), threshold: NUMBER },
+  ),
 );
 const SUMMARY = { name: STRING, task: STRING, aliases: dictionary(STRING) };
 const PROMOTION = {
   version: STRING,
   previous: orNull(STRING),
-  processes: record({ serving: INTEGER, behind: list(STRING) }),
+  processes: record({ serving: COUNT, behind: list(STRING) }),
 };
 /** The canary of a model whose production version has changed. */
-const SETTLED = { canary: record({ version: STRING, percent: NUMBER, ended: BOOLEAN }) };
+const SETTLED = { canary: record({ version: STRING, percent: PERCENT, ended: BOOLEAN }) };
 
 /** What the functions below make. */
 const IN_LIST = { ...SUMMARY, versions: list(STRING) };
-const OFFER = record({ ...IN_LIST, serving: SERVING });
-export const MODELS = record({ models: list(record({ ...IN_LIST, serving: orNull(SERVING) })) });
-export const VERSION = record({
-  version: STRING,
-  state: STRING,
-  failure: orNull(STRING),
-  sha256: STRING,
-  content_sha256: STRING,
-  registered_by: orNull(INTEGER),
-  registered_from: STRING,
-  created_datetime: DATE_TIME,
-  manifest: dictionary(ANYTHING),
-});
-const DETAILS = record({
-  ...SUMMARY,
-  serving: orNull(SERVING),
-  versions: list(VERSION),
-  history: list(
-    record({
-      alias: STRING,
-      version: orNull(STRING),
-      percent: orNull(NUMBER),
-      set_by: orNull(INTEGER),
-      set_from: STRING,
-      created_datetime: DATE_TIME,
-      replaced_datetime: orNull(DATE_TIME),
-    }),
-  ),
-  processes: list(
-    record({
-      process: STRING,
-      serving: list(
-        record({
-          alias: STRING,
-          version: orNull(STRING),
-          failure: orNull(record({ version: STRING, reason: STRING })),
-        }),
-      ),
-    }),
-  ),
-});
-/** For everybody, and for an admin. */
-export const MODEL = { oneOf: [OFFER, DETAILS] } as Schema;
-export const REGISTRATION = record(
-  {
-    name: STRING,
+const OFFER = named('OfferedModel', record({ ...IN_LIST, serving: SERVING }));
+const LISTED = named('ListedModel', record({ ...IN_LIST, serving: orNull(SERVING) }));
+export const MODELS = named('ModelList', record({ models: list(LISTED) }));
+export const VERSION = named(
+  'ModelVersion',
+  record({
     version: STRING,
+    state: STRING,
+    failure: orNull(STRING),
     sha256: STRING,
     content_sha256: STRING,
-    state: STRING,
-    warnings: list(STRING),
-  },
-  { promotion: record(PROMOTION, SETTLED) },
+    registered_by: orNull(ID),
+    registered_from: STRING,
+    created_datetime: DATE_TIME,
+    manifest: dictionary(ANYTHING),
+  }),
 );
-export const ALIAS_SET = record({ name: STRING, alias: STRING, ...PROMOTION }, SETTLED);
+const DETAILS = named(
+  'RegisteredModel',
+  record({
+    ...SUMMARY,
+    serving: orNull(SERVING),
+    versions: list(VERSION),
+    history: list(
+      record({
+        alias: STRING,
+        version: orNull(STRING),
+        percent: orNull(PERCENT),
+        set_by: orNull(ID),
+        set_from: STRING,
+        created_datetime: DATE_TIME,
+        replaced_datetime: orNull(DATE_TIME),
+      }),
+    ),
+    processes: list(
+      record({
+        process: STRING,
+        serving: list(
+          record({
+            alias: STRING,
+            version: orNull(STRING),
+            failure: orNull(record({ version: STRING, reason: STRING })),
+          }),
+        ),
+      }),
+    ),
+  }),
+);
+/** For everybody, and for an admin. */
+export const MODEL = named('Model', { oneOf: [OFFER, DETAILS] });
+export const REGISTRATION = named(
+  'Registration',
+  record(
+    {
+      name: STRING,
+      version: STRING,
+      sha256: STRING,
+      content_sha256: STRING,
+      state: STRING,
+      warnings: list(STRING),
+    },
+    { promotion: record(PROMOTION, SETTLED) },
+  ),
+);
+export const ALIAS_SET = named('ModelAlias', record({ name: STRING, alias: STRING, ...PROMOTION }, SETTLED));
 
+@ApiSchema({ name: 'NewAlias' })
 export class SetAliasDto {
   @ApiProperty({ example: '2', description: 'A registered version of the model.' })
   @IsString({ message: 'version must be a string, such as "2"' })
   version!: string;
 
-  @ApiPropertyOptional({ example: 10, description: 'For the alias canary: of the users, in percent.' })
+  @ApiPropertyOptional({
+    ...PERCENT,
+    example: 10,
+    description: 'For the alias canary: of the users, in percent.',
+  })
   @ValidateIf((_, percent) => percent !== undefined)
   @Max(100)
   @Min(0)

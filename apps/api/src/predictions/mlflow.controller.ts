@@ -9,53 +9,45 @@ import {
   Req,
 } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiConsumes,
-  ApiOperation,
-  ApiQuery,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
 import { parseModelReference, ServedModels, type ModelReference } from '#libs/models';
 import { mlflowDialect, PredictionsService } from '#libs/predictions';
 import { Public } from '../http/auth.guard.js';
 import { Caller } from '../http/caller.decorator.js';
-import { ANYTHING, list, record, STRING } from '../http/schemas.js';
+import { ANYTHING, list, named, oneOf, record, STRING } from '../http/schemas.js';
 import { VERSION } from '../http/version.js';
 import { asked, Predicts, type PredictionRequest } from './predicts.js';
+
+const INPUT = named('MlflowInput', {
+  type: 'object',
+  description:
+    'Exactly one of `dataframe_split`, `dataframe_records`, `instances`, `inputs` and `data`, and optionally ' +
+    '`params`. `data`, rows in the order of the model, is not MLflow’s but ours, and so are `columns` beside it: ' +
+    'the split that pandas writes. In CSV the words that pandas reads as missing values are missing values, ' +
+    'unless the column lists them as categories.',
+  properties: {
+    dataframe_split: { type: 'object' },
+    dataframe_records: list({ type: 'object' }),
+    instances: ANYTHING,
+    inputs: ANYTHING,
+    data: list(ANYTHING),
+    columns: list(STRING),
+    params: { type: 'object', properties: { predict_method: oneOf('predict', 'predict_proba') } },
+  },
+});
+const PREDICTIONS = named('MlflowPredictions', record({ predictions: list(ANYTHING) }));
 
 const Invocations = (path: string, summary: string) =>
   applyDecorators(
     Predicts(mlflowDialect, path, summary),
-    ApiBearerAuth(),
     ApiConsumes('application/json', 'text/csv'),
-    ApiBody({
-      schema: {
-        type: 'object',
-        description:
-          'Exactly one of `dataframe_split`, `dataframe_records`, `instances`, `inputs` and `data`, and optionally ' +
-          '`params`. `data`, rows in the order of the model, is not MLflow’s but ours, and so are `columns` beside it: ' +
-          'the split that pandas writes. In CSV the words that pandas reads as missing values are missing values, ' +
-          'unless the column lists them as categories.',
-        properties: {
-          dataframe_split: { type: 'object' },
-          dataframe_records: { type: 'array', items: { type: 'object' } },
-          instances: {},
-          inputs: {},
-          data: { type: 'array', items: {} },
-          columns: { type: 'array', items: { type: 'string' } },
-          params: { type: 'object', properties: { predict_method: { enum: ['predict', 'predict_proba'] } } },
-        },
-      },
-    }),
+    ApiBody({ schema: INPUT }),
     ApiResponse({
       status: 200,
       description: 'One entry a row.',
-      schema: record({ predictions: list(ANYTHING) }),
+      schema: PREDICTIONS,
     }),
   );
 
@@ -87,19 +79,19 @@ export class MlflowController {
   @ApiOperation({ summary: 'The version of this service; in production there is nothing here' })
   @ApiResponse({ status: 200, description: 'As text.', content: { 'text/plain': { schema: STRING } } })
   @ApiResponse({ status: 404, description: 'In production.' })
-  version(): string {
+  getServerVersion(): string {
     if (this.config.isProduction) throw new NotFoundException();
     return VERSION;
   }
 
   @Invocations('invocations', 'Score a table with the default model, or with the one in `model`')
   @ApiQuery({ name: 'model', required: false, example: 'models:/heart-failure/Production' })
-  invocations(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
+  invoke(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
     return this.predictions.predict({ ...asked(request, actor), model: modelIn(request) });
   }
 
   @Invocations('models/:name/invocations', 'Score a table with the served version of a model')
-  named(
+  invokeModel(
     @Req() request: PredictionRequest,
     @Caller() actor: Actor,
     @Param('name') name: string,
@@ -108,7 +100,7 @@ export class MlflowController {
   }
 
   @Invocations('models/:name/versions/:version/invocations', 'Score a table with one version of a model')
-  versioned(
+  invokeModelVersion(
     @Req() request: PredictionRequest,
     @Caller() actor: Actor,
     @Param('name') name: string,

@@ -1,28 +1,28 @@
 import { Controller, Inject, Param, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '#libs/errors';
 import { parseModelReference } from '#libs/models';
 import { namedDialect, plainDialect, PredictionsService } from '#libs/predictions';
 import { Caller } from '../http/caller.decorator.js';
-import { FEATURES_SCHEMA, NamedAnswerDto, PlainPredictionDto } from './predictions.dto.js';
+import { refersTo } from '../http/schemas.js';
+import { FEATURES_SCHEMA, MODEL_PREDICTIONS, PREDICTION } from './predictions.dto.js';
 import { asked, Predicts, type PredictionRequest } from './predicts.js';
 
 @ApiTags('predictions')
-@ApiBearerAuth()
 @Controller()
 export class PredictionsController {
   constructor(@Inject(PredictionsService) private readonly predictions: PredictionsService) {}
 
   @Predicts(plainDialect, 'predict', 'Predict for one feature dictionary with the default model')
-  @ApiBody({ schema: { $ref: `#/components/schemas/${FEATURES_SCHEMA}` } })
-  @ApiResponse({ status: 200, type: PlainPredictionDto })
-  plain(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
+  @ApiBody({ schema: refersTo(FEATURES_SCHEMA) })
+  @ApiResponse({ status: 200, schema: PREDICTION })
+  predict(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
     return this.predictions.predict(asked(request, actor));
   }
 
   @Predicts(namedDialect, 'models/:name/predict', 'Predict with the served version of a model')
-  @ApiResponse({ status: 200, type: NamedAnswerDto })
-  named(
+  @ApiResponse({ status: 200, schema: MODEL_PREDICTIONS })
+  predictWithModel(
     @Req() request: PredictionRequest,
     @Caller() actor: Actor,
     @Param('name') name: string,
@@ -31,8 +31,8 @@ export class PredictionsController {
   }
 
   @Predicts(namedDialect, 'models/:name/versions/:version/predict', 'Predict with one version of a model')
-  @ApiResponse({ status: 200, type: NamedAnswerDto })
-  versioned(
+  @ApiResponse({ status: 200, schema: MODEL_PREDICTIONS })
+  predictWithModelVersion(
     @Req() request: PredictionRequest,
     @Caller() actor: Actor,
     @Param('name') name: string,

@@ -19,7 +19,7 @@ export class TokensController {
   @ApiResponse({ status: 200, type: TokenDto })
   @ApiResponse({ status: 401, description: 'Wrong password, unknown user or disabled user.' })
   @ApiResponse({ status: 429, description: 'Too many failed logins; see `Retry-After`.' })
-  async issue(
+  async createToken(
     @Body() { username, password }: CredentialsDto,
     @CallerNetwork() network: string,
   ): Promise<TokenDto> {
@@ -36,7 +36,7 @@ export class TokensController {
   })
   @ApiResponse({ status: 200, type: MessageDto })
   @ApiResponse({ status: 401, description: 'It is not.' })
-  async status(@Param('token') token: string): Promise<MessageDto> {
+  async checkToken(@Param('token') token: string): Promise<MessageDto> {
     if (await this.tokens.isValid(token)) return { message: 'Token is valid' };
     throw new Problem(
       'invalid-token',

@@ -1,7 +1,8 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { IsString, MaxLength } from 'class-validator';
 import { MAX_LOGIN_PASSWORD_LENGTH, MAX_LOGIN_USERNAME_LENGTH } from '#libs/users';
 
+@ApiSchema({ name: 'Credentials' })
 export class CredentialsDto {
   @ApiProperty({ example: 'ada', maxLength: MAX_LOGIN_USERNAME_LENGTH })
   @MaxLength(MAX_LOGIN_USERNAME_LENGTH)
@@ -14,11 +15,12 @@ export class CredentialsDto {
   password!: string;
 }
 
+@ApiSchema({ name: 'Token' })
 export class TokenDto {
   @ApiProperty({ description: 'A JWT (RFC 7519), to be sent as `Authorization: Bearer <token>`.' })
   token!: string;
 
-  @ApiProperty({ type: 'integer', example: 3600, description: 'Seconds from now on.' })
+  @ApiProperty({ type: 'integer', minimum: 1, example: 3600, description: 'Seconds from now on.' })
   expires_in!: number;
 
   @ApiProperty({ enum: ['Bearer'] })

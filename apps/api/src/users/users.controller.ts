@@ -1,9 +1,10 @@
 import { Body, Controller, Delete, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { UsersService } from '#libs/users';
 import { Public } from '../http/auth.guard.js';
 import { parseFlag, parseUserId } from '../http/path-parameters.js';
 import { Roles } from '../http/roles.guard.js';
+import { ID } from '../http/schemas.js';
 import { RegistrationGuard } from './registration.guard.js';
 import { MessageDto, RegisteredDto, RegisterUserDto } from './users.dto.js';
 
@@ -21,21 +22,20 @@ export class UsersController {
   @ApiResponse({ status: 403, description: 'Registration is closed: ask an admin for an account.' })
   @ApiResponse({ status: 409, description: 'The username is taken, whatever its case.' })
   @ApiResponse({ status: 429, description: 'Too many registrations from one address; see `Retry-After`.' })
-  async register(@Body() user: RegisterUserDto): Promise<RegisteredDto> {
+  async registerUser(@Body() user: RegisterUserDto): Promise<RegisteredDto> {
     const { id } = await this.users.register(user);
     return { message: 'User created successfully', user_id: id };
   }
 
   @Put('toggle-user-permission/:user_id/:enabled')
   @Roles('admin')
-  @ApiBearerAuth()
   @ApiOperation({ summary: 'Enable or disable a user (admin)' })
-  @ApiParam({ name: 'user_id', type: Number })
+  @ApiParam({ name: 'user_id', schema: ID })
   @ApiParam({ name: 'enabled', enum: ['0', '1', 'true', 'false'] })
   @ApiResponse({ status: 200, type: RegisteredDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
   @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
-  async setEnabled(
+  async setUserEnabled(
     @Param('user_id') user: string,
     @Param('enabled') enabled: string,
   ): Promise<RegisteredDto> {
@@ -46,13 +46,12 @@ export class UsersController {
 
   @Delete('remove-user/:user_id')
   @Roles('admin')
-  @ApiBearerAuth()
   @ApiOperation({ summary: 'Erase a user and keep their recorded predictions (admin)' })
-  @ApiParam({ name: 'user_id', type: Number })
+  @ApiParam({ name: 'user_id', schema: ID })
   @ApiResponse({ status: 200, type: MessageDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
   @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
-  async remove(@Param('user_id') user: string): Promise<MessageDto> {
+  async removeUser(@Param('user_id') user: string): Promise<MessageDto> {
     await this.users.remove(parseUserId(user));
     return { message: 'User deleted successfully' };
   }

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { IsString, MaxLength, MinLength, ValidateBy, type ValidationArguments } from 'class-validator';
 import {
   findEmailProblem,
@@ -7,6 +7,7 @@ import {
   MAX_PASSWORD_BYTES,
   MAX_USERNAME_LENGTH,
 } from '#libs/users';
+import { ID } from '../http/schemas.js';
 
 /** Applies a rule that lives in a feature and says what is wrong with a text. */
 const Satisfies = (name: string, findProblem: (text: string) => string | undefined) =>
@@ -19,6 +20,7 @@ const Satisfies = (name: string, findProblem: (text: string) => string | undefin
     },
   });
 
+@ApiSchema({ name: 'NewUser' })
 export class RegisterUserDto {
   @ApiProperty({
     example: 'ada',
@@ -48,14 +50,16 @@ export class RegisterUserDto {
   email!: string;
 }
 
+@ApiSchema({ name: 'RegisteredUser' })
 export class RegisteredDto {
   @ApiProperty({ example: 'User created successfully' })
   message!: string;
 
-  @ApiProperty({ example: 1 })
+  @ApiProperty({ ...ID, example: 1 })
   user_id!: number;
 }
 
+@ApiSchema({ name: 'Message' })
 export class MessageDto {
   @ApiProperty({ example: 'User deleted successfully' })
   message!: string;
