@@ -19,6 +19,7 @@ export {
   type Features,
 } from './coercion.js';
 export type { ElementType, InputTensor, Row } from './row.js';
+export { MISSING_VALUES } from './missing-values.js';
 export { formatFloat32, formatNumber } from './float32.js';
 export { Session } from './session.js';
 export type { InputRows, Outputs } from './tensors.js';
