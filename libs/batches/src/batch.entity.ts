@@ -21,6 +21,7 @@ const asNumber = {
 @Index('batches_unfinished_idx', ['userId'], { where: 'finished_datetime IS NULL' })
 @Check('batches_format_check', `format IN ('csv', 'tsv', 'jsonl', 'parquet')`)
 @Check('batches_state_check', `state IS NOT NULL`)
+@Check('batches_lease_check', `(state = 'running') = (lease_expires_datetime IS NOT NULL)`)
 export class Batch {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'batches_pkey' })
   id!: string;
@@ -65,9 +66,13 @@ export class Batch {
   @Column('real', { name: 'rows_per_second', nullable: true })
   rowsPerSecond!: number | null;
 
-  /** How often a worker has begun or gone on with it. */
+  /** How often a worker has begun or gone on with it: the number of the run that may write of it. */
   @Column('integer', { default: 0 })
   runs!: number;
+
+  /** While it is running: when its worker is taken for dead, unless it says something before. */
+  @Column('timestamptz', { name: 'lease_expires_datetime', nullable: true })
+  leaseExpiresDatetime!: Date | null;
 
   /** How often in a row a worker died over it that came no further than the one before. */
   @Column('integer', { name: 'lost_workers', default: 0 })

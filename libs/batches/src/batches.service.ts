@@ -121,6 +121,7 @@ export class BatchesService {
         `UPDATE batches SET
            state = CASE WHEN finished_datetime IS NULL THEN 'cancelled' ELSE state END,
            rows_per_second = CASE WHEN finished_datetime IS NULL THEN NULL ELSE rows_per_second END,
+           lease_expires_datetime = NULL,
            finished_datetime = coalesce(finished_datetime, now()),
            expires_datetime = CASE WHEN expires_datetime > now() THEN now() ELSE expires_datetime END
          WHERE id = $1`,
@@ -164,11 +165,9 @@ export class BatchesService {
   ): Promise<Batch> {
     try {
       return await this.dataSource.transaction(async (manager) => {
-        // Two that come at the same time count one after the other.
-        await manager.query(
-          `SELECT pg_advisory_xact_lock(hashtextextended('foretell batches of user ' || $1::int, 0))`,
-          [batch.userId],
-        );
+        // Two that come at the same time count one after the other. Nobody who may only read can take this lock, and it
+        // is none that a foreign key waits for.
+        await manager.query(`SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE`, [batch.userId]);
         this.refuseTooMany(await this.countUnfinished(manager, batch.userId));
         await manager.insert(Batch, {
           ...batch,
