@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { createUser, type TestUser } from './client.js';
 import { CHECKOUT, DataDir, type RunningProcess, type Service } from './data-dir.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
@@ -46,7 +46,7 @@ export class BatchService {
   async startWorker(): Promise<RunningProcess> {
     const worker = this.dataDir.spawn(process.execPath, [WORKER], { environment: this.environment });
     onTestFinished(async () => void (await worker.signal('SIGKILL')));
-    await expect.poll(worker.output, { timeout: 60_000 }).toContain('worker ready');
+    await vi.waitUntil(() => worker.output().includes('worker ready'), { timeout: 60_000 });
     return worker;
   }
 

@@ -9,6 +9,7 @@ import {
 } from '#libs/inference';
 import { addedColumns, classAnswers, valueAnswers, type Answers } from './answers.js';
 import type { Added } from './formats/writers.js';
+import { shortened } from './messages.js';
 import type { AddedColumn, Table } from './table.js';
 
 /**
@@ -54,7 +55,7 @@ export class ChunkScorer {
         else input.set(row, column, converted);
       }
     }
-    for (const [row, problem] of table.problems) errors.set(row, problem);
+    for (const [row, problem] of table.problems) errors.set(row, shortened(problem));
 
     const answers = this.allocateAnswers(rows);
     const good = firstWithout(errors, rows);
@@ -111,7 +112,7 @@ export class ChunkScorer {
 
 function note(errors: Map<number, string>, row: number, problem: string): void {
   const before = errors.get(row);
-  errors.set(row, before === undefined ? problem : `${before}; ${problem}`);
+  errors.set(row, shortened(before === undefined ? problem : `${before}; ${problem}`));
 }
 
 function firstWithout(errors: ReadonlyMap<number, string>, rows: number): number {

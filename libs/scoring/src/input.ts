@@ -13,7 +13,7 @@ export type Chunk = ({ bytes: Uint8Array; firstLine: number } | { start: number;
 
 /** A file that is read in chunks; a resumed one from where a checkpoint says. */
 export interface Input {
-  /** The names in the header or the schema; of JSON Lines, all that the first lines have. None where it is empty. */
+  /** The names in the header or the schema; of JSON Lines, all that the first lines have, where they are needed. None where it is empty. */
   readonly columns: readonly string[];
   /** Whether nothing is in it, not even a header. */
   readonly isEmpty: boolean;
@@ -24,9 +24,20 @@ export interface Input {
   chunks(chunkBytes: number, from?: Position): AsyncIterable<Chunk>;
 }
 
+export interface OpenOptions {
+  /** JSON Lines have none, but where they become cells. */
+  areColumnsNeeded: boolean;
+  /** Ends the reading, now and later, with an error. */
+  signal?: AbortSignal;
+}
+
 /** @throws InputError */
-export async function openInput(path: string | undefined, format: FileFormat): Promise<Input> {
-  if (format !== 'parquet') return TextInput.open(path, format);
+export async function openInput(
+  path: string | undefined,
+  format: FileFormat,
+  options: OpenOptions,
+): Promise<Input> {
+  if (format !== 'parquet') return TextInput.open(path, format, options);
   // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
   const { ParquetInput } = await import('./parquet-input.js');
   return ParquetInput.open(path);

@@ -30,6 +30,8 @@ export interface ThreadOrder {
 export type ThreadChunk = { bytes: Uint8Array; firstLine: number } | { start: number; end: number };
 
 export interface ScoredChunk {
+  /** What was read of the input, unpacked. */
+  unpackedBytes: number;
   output: Written;
   errorsOutput?: Written;
   rows: number;
@@ -51,22 +53,23 @@ const YOUNG_GENERATION_MB = 16;
 
 /** Threads that score chunks side by side; each chunk goes to whoever has the least to do. */
 export class ScoringThreads {
-  private constructor(
-    private readonly threads: readonly ScoringThread[],
-    /** What the output has beside the input's columns. */
-    readonly added: readonly AddedColumn[],
-  ) {}
+  private readonly threads: readonly ScoringThread[];
 
-  /** @throws ArtifactError */
-  static async start(count: number, order: Omit<ThreadOrder, 'ended'>): Promise<ScoringThreads> {
+  constructor(
+    count: number,
+    private readonly order: Omit<ThreadOrder, 'ended'>,
+  ) {
     const ended = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const threads = Array.from({ length: count }, () => new ScoringThread({ ...order, ended }));
+    this.threads = Array.from({ length: count }, () => new ScoringThread({ ...order, ended }));
+  }
+
+  /** @returns what the output has beside the input's columns. @throws ArtifactError */
+  async start(): Promise<readonly AddedColumn[]> {
     try {
-      const [first] = await Promise.all(threads.map((thread) => thread.ready));
-      return new ScoringThreads(threads, first!);
+      const [added] = await Promise.all(this.threads.map((thread) => thread.ready));
+      return added!;
     } catch (cause) {
-      await Promise.all(threads.map((thread) => thread.end()));
-      throw new ArtifactError(order.artifact.folder, (cause as Error).message, { cause });
+      throw new ArtifactError(this.order.artifact.folder, (cause as Error).message, { cause });
     }
   }
 

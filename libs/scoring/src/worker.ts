@@ -7,9 +7,15 @@ import { gzipSync } from 'node:zlib';
 import { Session } from '#libs/inference';
 import { ChunkScorer } from './chunk-scorer.js';
 import { DELIMITERS } from './file-format.js';
-import { DelimitedTable } from './formats/delimited-table.js';
+import { type DelimitedHeader, DelimitedTable } from './formats/delimited-table.js';
 import { JsonLinesTable } from './formats/jsonl-table.js';
-import { delimitedWriter, jsonLinesWriter, type Added } from './formats/writers.js';
+import {
+  delimitedWriter,
+  jsonLinesWriter,
+  OutgrownError,
+  type Added,
+  type TextWriter,
+} from './formats/writers.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
 import type { Reply, ScoredChunk, ThreadChunk, ThreadOrder } from './scoring-threads.js';
@@ -17,8 +23,14 @@ import type { Table } from './table.js';
 
 const port = parentPort!;
 const order = workerData as ThreadOrder;
-const flags = new Set(order.artifact.columns.flatMap(({ name, type }) => (type === 'boolean' ? [name] : [])));
 const outputFormats = [order.output, order.errorsOutput].flatMap((each) => each?.format ?? []);
+/**
+ * Of what is written of a chunk, in characters: 128 KiB of rows that have one field each would become gigabytes under a
+ * header of 100 000 columns. Parquet is read by rows, and may well be much larger as text.
+ */
+const MAX_WRITTEN = (order.input.format === 'parquet' ? 384 : 64) * 1024 ** 2;
+const members = new Set(order.input.columns);
+const header = delimitedHeader();
 
 try {
   const { artifact } = order;
@@ -41,7 +53,7 @@ function hasEnded(): boolean {
 
 async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
   if (hasEnded()) throw new Error('the thread was told to end');
-  const { table, stored } = await read(chunk);
+  const { table, stored, unpackedBytes } = await read(chunk);
   const { errors, predictions } = await scorer.score(table);
   if (order.strict && errors.size > 0) {
     const [row, problem] = [...errors].toSorted(([a], [b]) => a - b)[0]!;
@@ -56,6 +68,7 @@ async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
   const good = errorsOutput ? all.filter((row) => !errors.has(row)) : all;
   const bad = all.filter((row) => errors.has(row));
   const scored: ScoredChunk = {
+    unpackedBytes,
     output: await write(output, [...predictions, ...error], good),
     errorsOutput: errorsOutput && (await write(errorsOutput, [...place, ...error], bad)),
     rows: table.rowCount,
@@ -67,8 +80,8 @@ async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
 /** With what a Parquet file copies from another, as it is stored there. */
 async function read(
   chunk: ThreadChunk,
-): Promise<{ table: Table; stored?: ReadonlyMap<string, ArrayLike<unknown>> }> {
-  const { format, columns, path, parquet } = order.input;
+): Promise<{ table: Table; stored?: ReadonlyMap<string, ArrayLike<unknown>>; unpackedBytes: number }> {
+  const { columns, path, parquet } = order.input;
   if ('start' in chunk) {
     const { ParquetTable, readStored } = await import('./formats/parquet-table.js');
     const isText = outputFormats.some((each) => each !== 'parquet');
@@ -76,16 +89,29 @@ async function read(
     return {
       table: await ParquetTable.read(path!, parquet!, isText ? columns : order.features, chunk),
       stored: isCopied ? await readStored(path!, parquet!, chunk) : undefined,
+      unpackedBytes: 0,
     };
   }
   const { bytes, firstLine } = chunk;
-  if (format !== 'jsonl') {
-    return {
-      table: new DelimitedTable(bytes, firstLine, columns, DELIMITERS[format as 'csv' | 'tsv'], flags),
-    };
-  }
+  const unpackedBytes = bytes.byteLength;
+  if (header) return { table: new DelimitedTable(bytes, firstLine, header), unpackedBytes };
   const isFree = outputFormats.every((each) => each === 'jsonl');
-  return { table: new JsonLinesTable(bytes, firstLine, order.reserved, isFree ? undefined : columns) };
+  const table = new JsonLinesTable(bytes, firstLine, order.reserved, isFree ? undefined : members);
+  return { table, unpackedBytes };
+}
+
+function delimitedHeader(): DelimitedHeader | undefined {
+  const { columns, format } = order.input;
+  if (format === 'parquet' || format === 'jsonl') return undefined;
+  const features = new Set(order.features);
+  const ofType = (wanted: string) =>
+    order.artifact.columns.filter(({ type }) => type === wanted).map(({ name }) => name);
+  return {
+    columns,
+    delimiter: DELIMITERS[format],
+    places: new Map(columns.flatMap((name, index) => (features.has(name) ? [[name, index]] : []))),
+    flags: new Set(ofType('boolean')),
+  };
 }
 
 async function writeChunk(
@@ -108,11 +134,23 @@ async function writeChunk(
   }
   const write =
     format === 'jsonl'
-      ? jsonLinesWriter
-      : delimitedWriter(format, order.newline, order.input.columns.length > 0);
-  const bytes = Buffer.from(write(table, added, rows));
+      ? jsonLinesWriter(MAX_WRITTEN)
+      : delimitedWriter(format, order.newline, order.input.columns.length > 0, MAX_WRITTEN);
+  const bytes = Buffer.from(textOf(write, table, added, rows));
   // Members of gzip may follow one another (RFC 1952 §2.2), so that each thread compresses its own.
   return gzip && bytes.length > 0 ? gzipSync(bytes) : bytes;
+}
+
+function textOf(write: TextWriter, table: Table, added: Added, rows: readonly number[]): string {
+  try {
+    return write(table, added, rows);
+  } catch (error) {
+    if (!(error instanceof OutgrownError)) throw error;
+    throw new InputError(
+      `The rows from ${order.place === 'row' ? 'row' : 'line'} ${table.placeOf(rows[0]!)} on become larger than ` +
+        `${MAX_WRITTEN / 1024 ** 2} MiB when they are written with all columns of the file.`,
+    );
+  }
 }
 
 /** What came as text stays text: an empty cell is no value. */

@@ -1,3 +1,5 @@
+import { checkCount } from '../column-names.js';
+import { beginningOf, listed, quoted } from '../messages.js';
 import { InputError } from '../order.js';
 import type { Table } from '../table.js';
 import { decodeText } from './text.js';
@@ -16,7 +18,7 @@ export class JsonLinesTable implements Table {
     bytes: Uint8Array,
     firstLine: number,
     added: readonly string[],
-    private readonly columns?: readonly string[],
+    private readonly columns?: ReadonlySet<string>,
   ) {
     for (const [index, line] of decodeText(bytes, firstLine).split('\n').entries()) {
       const text = line.trim();
@@ -39,7 +41,7 @@ export class JsonLinesTable implements Table {
 
   fields(row: number): readonly string[] {
     const object = this.objects[row]!;
-    return this.columns!.map((name) => {
+    return Array.from(this.columns!, (name) => {
       const value = Object.hasOwn(object, name) ? object[name] : null;
       if (value === null) return '';
       return typeof value === 'string' ? value : JSON.stringify(value);
@@ -54,15 +56,18 @@ export class JsonLinesTable implements Table {
     const found = parseObject(this.columns ? withAllDigits(text) : text);
     // It stays a row of its own; its text stands in what is said of it.
     if (!found)
-      this.problems.set(this.rowCount, `line ${line} is not a JSON object: ${JSON.stringify(text)}`);
+      this.problems.set(
+        this.rowCount,
+        `line ${line} is not a JSON object: ${JSON.stringify(beginningOf(text))}`,
+      );
     const object = found ?? {};
     for (const name of added) {
       if (Object.hasOwn(object, name)) throw new InputError(`Line ${line}: ${alreadyThere([name])}`);
     }
-    const surprise = this.columns && Object.keys(object).find((name) => !this.columns!.includes(name));
+    const surprise = this.columns && Object.keys(object).find((name) => !this.columns!.has(name));
     if (surprise !== undefined) {
       throw new InputError(
-        `Line ${line} has a member ${JSON.stringify(surprise)} that none of the first lines has, so that there is ` +
+        `Line ${line} has a member ${quoted(surprise)} that none of the first lines has, so that there is ` +
           `no column for it. Write JSON Lines instead, which need no columns.`,
       );
     }
@@ -81,8 +86,7 @@ function withAllDigits(text: string): string {
 }
 
 export function alreadyThere(names: readonly string[]): string {
-  const quoted = names.map((name) => JSON.stringify(name)).join(', ');
-  return `The output adds ${quoted}, and the input has ${names.length === 1 ? 'it' : 'them'} already. Rename it there.`;
+  return `The output adds ${listed(names)}, and the input has ${names.length === 1 ? 'it' : 'them'} already. Rename it there.`;
 }
 
 /** The names of all members in these lines, in the order of their first appearance. */
@@ -91,6 +95,7 @@ export function membersIn(bytes: Uint8Array): string[] {
   for (const line of decodeText(bytes, 1).split('\n')) {
     for (const name of Object.keys(parseObject(line) ?? {})) names.add(name);
   }
+  checkCount(names.size);
   return [...names];
 }
 
