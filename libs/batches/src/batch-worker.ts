@@ -8,6 +8,7 @@ import { DataSource } from 'typeorm';
 import { BatchFiles, isDiskFull } from './batch-files.js';
 import { BATCHES_CHANNEL, BatchQueue } from './batch-queue.js';
 import { LostBatches } from './lost-batches.js';
+import { NO_ROOM, OutputLimits, OutputRefused } from './output-limits.js';
 import { LEASE_MS, RunningBatch, type Progress, type TakenBatch } from './running-batch.js';
 
 /** The net under the notifications, and how soon the batch of a dead worker is found. */
@@ -18,6 +19,7 @@ const LOOK_EVERY_MS = 1_000;
 export class BatchWorker {
   private readonly logger = new Logger(BatchWorker.name);
   private running?: RunningBatch;
+  private isWaitingForRoom = false;
   /** Until then nobody is taken for dead: whoever was cut off from the database as we were has yet to say that it lives. */
   private patientUntil = -Infinity;
   private wake = () => {};
@@ -59,6 +61,7 @@ export class BatchWorker {
 
   private async workOnNext(stop: AbortSignal): Promise<boolean> {
     if (performance.now() > this.patientUntil) await this.lost.recover();
+    if (!(await this.hasRoom())) return false;
     const running = await RunningBatch.takeNext(this.dataSource, this.queue);
     if (!running) return false;
     this.running = running;
@@ -72,14 +75,25 @@ export class BatchWorker {
     return true;
   }
 
+  /** Nothing is begun on a disk that has no room for it: it waits in the queue. */
+  private async hasRoom(): Promise<boolean> {
+    const hadRoom = !this.isWaitingForRoom;
+    this.isWaitingForRoom = (await this.files.room()) < 0;
+    if (this.isWaitingForRoom && hadRoom) {
+      this.logger.warn('the disk of BATCH_DIR has less than BATCH_DISK_RESERVE_BYTES left: batches wait');
+    }
+    return !this.isWaitingForRoom;
+  }
+
   private async work(running: RunningBatch, stop: AbortSignal): Promise<void> {
     const { batch } = running;
     const { id } = batch;
-    const progress = new MeasuredProgress(batch);
+    const limits = new OutputLimits(this.config, this.files, running);
+    const progress = new MeasuredProgress(batch, limits);
     this.logger.log(`batch ${id}: run ${batch.runs}, ${batch.model} ${batch.modelVersion}`);
     void running.keepReporting(() => progress.now());
     try {
-      await this.score(running, progress);
+      await this.score(running, progress, limits);
       const output = await this.files.seal(this.files.outputOf(batch));
       await running.succeed(progress.now(), output, this.config.batchTtlHours);
     } catch (error) {
@@ -92,7 +106,11 @@ export class BatchWorker {
     if (running.outcome === 'failed' || running.outcome === 'cancelled') await this.files.remove(id);
   }
 
-  private async score({ batch, signal }: RunningBatch, progress: MeasuredProgress): Promise<void> {
+  private async score(
+    { batch, signal }: RunningBatch,
+    progress: MeasuredProgress,
+    limits: OutputLimits,
+  ): Promise<void> {
     const version = await this.registry.find(batch.model, batch.modelVersion).catch((cause) => {
       throw cause instanceof Problem ? cause : new Postponed('The registry does not answer.', { cause });
     });
@@ -108,6 +126,8 @@ export class BatchWorker {
         output: { path, format: batch.format },
         resume,
         signal,
+        maxUnpackedBytes: this.config.maxBatchUnpackedBytes,
+        beforeWrite: (bytes) => limits.growTo(bytes),
         onProgress: (given) => progress.update(given),
       });
     const totals = await score(true).catch((error: Error) => {
@@ -121,13 +141,14 @@ export class BatchWorker {
 
   /** For whoever sent the file. What is our fault is told to the log. */
   private async reasonOf(error: Error, { id, model, modelVersion }: TakenBatch): Promise<string> {
-    const { InputError } = await import('#libs/scoring');
+    const { InputError, shortened } = await import('#libs/scoring');
     if (error instanceof InputError) return withoutPath(error.message, this.files.inputOf(id));
+    if (error instanceof OutputRefused) return error.message;
     const which = `Version ${modelVersion} of the model ${model}`;
     this.logger.error(`batch ${id}: ${error.message}`, error.stack);
-    if (error instanceof ArtifactError) return `${which} cannot be used: ${error.detail}.`;
+    if (error instanceof ArtifactError) return shortened(`${which} cannot be used: ${error.detail}.`);
     if (error instanceof Problem && error.code === 'model-not-found') return `${which} was removed.`;
-    if (isDiskFull(error)) return 'The disk was full. Send the file again when there is room.';
+    if (isDiskFull(error)) return NO_ROOM;
     return 'Something failed for a reason of ours. It is in our log, by the id of this batch.';
   }
 }
@@ -148,7 +169,10 @@ class MeasuredProgress {
   /** Where it began; known with the first chunk, where there was a run before. */
   private firstRow?: number;
 
-  constructor({ runs, rows, errors, shareDone }: TakenBatch) {
+  constructor(
+    { runs, rows, errors, shareDone }: TakenBatch,
+    private readonly output: { readonly bytes: number },
+  ) {
     this.latest = { rows, errors, share: shareDone };
     if (runs === 1) this.firstRow = 0;
   }
@@ -161,6 +185,12 @@ class MeasuredProgress {
   now(): Progress {
     const { rows, errors, share } = this.latest;
     const seconds = (performance.now() - this.startedAt) / 1_000;
-    return { rows, errors, shareDone: share, rowsPerSecond: (rows - (this.firstRow ?? rows)) / seconds };
+    return {
+      rows,
+      errors,
+      shareDone: share,
+      rowsPerSecond: (rows - (this.firstRow ?? rows)) / seconds,
+      writtenBytes: this.output.bytes,
+    };
   }
 }

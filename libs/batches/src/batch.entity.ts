@@ -19,6 +19,7 @@ const asNumber = {
 @Index('batches_user_id_idx', ['userId', 'createdDatetime', 'id'])
 @Index('batches_created_datetime_idx', ['createdDatetime', 'id'])
 @Index('batches_unfinished_idx', ['userId'], { where: 'finished_datetime IS NULL' })
+@Index('batches_kept_idx', ['userId', 'expiresDatetime'], { where: 'expires_datetime IS NOT NULL' })
 @Check('batches_format_check', `format IN ('csv', 'tsv', 'jsonl', 'parquet')`)
 @Check('batches_state_check', `state IS NOT NULL`)
 @Check('batches_lease_check', `(state = 'running') = (lease_expires_datetime IS NOT NULL)`)
@@ -81,6 +82,10 @@ export class Batch {
   /** How much of the input was done when the last one died. */
   @Column('real', { name: 'lost_share', default: 0 })
   lostShare!: number;
+
+  /** Of the output, as long as it is not finished. */
+  @Column('bigint', { name: 'written_bytes', default: 0, transformer: asNumber })
+  writtenBytes!: number;
 
   @Column('text', { nullable: true })
   failure!: string | null;

@@ -4,6 +4,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import type { Batch, BatchState } from './batch.entity.js';
 import { type BatchQueue, type Transaction, transactionOf } from './batch-queue.js';
 import type { Digest } from './batch-files.js';
+import { keptBytes } from './kept-bytes.js';
 
 /** How soon a caller sees progress, and how late a cancellation is noticed. */
 const REPORT_EVERY_MS = 1_000;
@@ -16,7 +17,17 @@ const REPORT_TIMEOUT_MS = 3_000;
 
 export type TakenBatch = Pick<
   Batch,
-  'id' | 'userId' | 'model' | 'modelVersion' | 'format' | 'runs' | 'rows' | 'errors' | 'shareDone'
+  | 'id'
+  | 'userId'
+  | 'model'
+  | 'modelVersion'
+  | 'format'
+  | 'inputBytes'
+  | 'writtenBytes'
+  | 'runs'
+  | 'rows'
+  | 'errors'
+  | 'shareDone'
 >;
 
 /** How it ended here. `lost`: to another worker, or given up without a word. */
@@ -27,7 +38,11 @@ export interface Progress {
   errors: number;
   shareDone: number;
   rowsPerSecond: number;
+  /** Of the output. */
+  writtenBytes: number;
 }
+
+const OTHERS_BYTES = `(${keptBytes('kept.user_id = batches.user_id AND kept.id <> batches.id')}) AS "othersBytes"`;
 
 /**
  * A batch that this process works on, for as long as the row in `batches` says that its run is ours.
@@ -54,26 +69,31 @@ export class RunningBatch {
     private readonly dataSource: DataSource,
     private readonly queue: BatchQueue,
     readonly batch: TakenBatch,
+    /** What its user's other files and outputs have, as of the last report. */
+    public othersBytes: number,
   ) {}
 
   /** The batch that has waited longest; undefined where none waits. */
   static async takeNext(dataSource: DataSource, queue: BatchQueue): Promise<RunningBatch | undefined> {
-    const batch = await dataSource.transaction(async (manager) => {
+    const taken = await dataSource.transaction(async (manager) => {
       const id = await queue.take(transactionOf(manager));
       if (id === undefined) return undefined;
-      const [rows] = await manager.query<[TakenBatch[], number]>(
+      const [rows] = await manager.query<[(TakenBatch & { othersBytes: number })[], number]>(
         `UPDATE batches
          SET state = 'running', runs = runs + 1, rows_per_second = NULL, ${LEASE},
              started_datetime = coalesce(started_datetime, now())
          WHERE id = $1 AND state = 'queued'
          RETURNING id, user_id AS "userId", model, model_version AS "modelVersion", format, runs,
-                   rows::float8, errors::float8, share_done AS "shareDone"`,
+                   rows::float8, errors::float8, share_done AS "shareDone",
+                   input_bytes::float8 AS "inputBytes", written_bytes::float8 AS "writtenBytes", ${OTHERS_BYTES}`,
         [id],
       );
       if (!rows[0]) throw new Error(`The queue has a batch ${id} that is not queued.`);
       return rows[0];
     });
-    return batch && new RunningBatch(dataSource, queue, batch);
+    if (!taken) return undefined;
+    const { othersBytes, ...batch } = taken;
+    return new RunningBatch(dataSource, queue, batch, othersBytes);
   }
 
   get signal(): AbortSignal {
@@ -102,15 +122,18 @@ export class RunningBatch {
   /** Writes down how far it is. By that it also notices that it was cancelled, or that it is another's. */
   async report(): Promise<void> {
     if (!this.isHeld || this.isSettling || !this.progress) return;
-    const { rows, errors, shareDone, rowsPerSecond } = this.progress();
+    const { rows, errors, shareDone, rowsPerSecond, writtenBytes } = this.progress();
     const statement = {
-      text: `UPDATE batches SET rows = $3, errors = $4, share_done = $5, rows_per_second = $6, ${LEASE}
-             WHERE id = $1 AND runs = $2 AND state = 'running'`,
-      values: [this.batch.id, this.batch.runs, rows, errors, shareDone, rowsPerSecond],
+      text: `UPDATE batches
+             SET rows = $3, errors = $4, share_done = $5, rows_per_second = $6, written_bytes = $7, ${LEASE}
+             WHERE id = $1 AND runs = $2 AND state = 'running'
+             RETURNING ${OTHERS_BYTES}`,
+      values: [this.batch.id, this.batch.runs, rows, errors, shareDone, rowsPerSecond, writtenBytes],
       query_timeout: REPORT_TIMEOUT_MS,
     };
-    const { rowCount } = await poolOf(this.dataSource).query(statement);
-    if (rowCount === 0 && !this.isSettling) this.end(await this.outcomeInTable());
+    const reported = await poolOf(this.dataSource).query<{ othersBytes: number }>(statement);
+    if (reported.rows[0]) this.othersBytes = reported.rows[0].othersBytes;
+    else if (!this.isSettling) this.end(await this.outcomeInTable());
   }
 
   async succeed({ rows, errors, rowsPerSecond }: Progress, output: Digest, ttlHours: number): Promise<void> {
