@@ -5,12 +5,12 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
-import { scoreFile, type FileFormat, type ScoringOrder } from '#libs/scoring';
+import type { FileFormat, ScoringOrder } from '#libs/scoring';
 import {
-  HEART_FAILURE,
   PATIENT_COLUMNS,
   PATIENT_ROW,
   rowsOf,
+  score as scoreFrom,
   ScoringPlace,
 } from '../support/scoring-place.js';
 
@@ -25,15 +25,8 @@ const PATIENT = Object.fromEntries(
   PATIENT_COLUMNS.split(',').map((name, index) => [name, Number(PATIENT_ROW.split(',')[index])]),
 );
 
-function score(place: ScoringPlace, format: FileFormat, others: Partial<ScoringOrder> = {}) {
-  return scoreFile({
-    model: HEART_FAILURE,
-    input: { path: place.path(`in.${format}`), format },
-    output: { path: place.path(`out.${format}`), format },
-    threads: 1,
-    ...others,
-  });
-}
+const score = (place: ScoringPlace, format: FileFormat, others: Partial<ScoringOrder> = {}) =>
+  scoreFrom(place, `in.${format}`, `out.${format}`, others);
 
 /** What it is refused with, which is short, whatever the file; and nothing of it is left. */
 async function refusal(place: ScoringPlace, format: FileFormat, others: Partial<ScoringOrder> = {}) {

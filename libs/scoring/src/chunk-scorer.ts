@@ -27,6 +27,8 @@ export interface Scored {
 /** Coerces a table column by column and asks the model; a row that cannot be answered gets an error. */
 export class ChunkScorer {
   private readonly coercions: readonly ColumnCoercion[];
+  /** Those of any categories: a word for a missing value would be one of them. */
+  private readonly textColumns: ReadonlySet<string>;
 
   constructor(
     private readonly session: Session,
@@ -35,6 +37,9 @@ export class ChunkScorer {
     private readonly hasEnded: () => boolean,
   ) {
     this.coercions = compileColumns(columns, session.elementTypes);
+    this.textColumns = new Set(
+      columns.filter(({ type, categories }) => type === 'categorical' && !categories).map(({ name }) => name),
+    );
   }
 
   /** What the output has beside the input's columns. */
@@ -48,9 +53,13 @@ export class ChunkScorer {
     const errors = new Map<number, string>();
     for (const [column, { name, convert, absent }] of this.coercions.entries()) {
       const value = table.values(name);
+      const isMissing = (given: unknown) => typeof given === 'string' && table.missing.has(given);
+      const mayBeAnyText = this.textColumns.has(name);
       for (let row = 0; row < rows; row++) {
         const given = value(row);
-        const converted = given === undefined ? absent : convert(given);
+        let converted = given === undefined ? absent : convert(given);
+        // Nearly every cell is what it should be, and is not looked up.
+        if ((mayBeAnyText || converted instanceof Mistake) && isMissing(given)) converted = convert(null);
         if (converted instanceof Mistake) note(errors, row, `${name} ${converted.detail}`);
         else input.set(row, column, converted);
       }

@@ -1,9 +1,13 @@
 import Papa from 'papaparse';
+import { MISSING_VALUES } from '#libs/inference';
 import { checkCount, checkNames } from '../column-names.js';
 import { beginningOf } from '../messages.js';
 import { InputError } from '../order.js';
 import type { Table } from '../table.js';
 import { decodeText } from './text.js';
+
+/** U+FEFF, the byte order mark at the beginning of a file and a character anywhere else. */
+const MARK = '\uFEFF';
 
 /** Of the fields that a row has too many: what is said of it is short anyway. */
 const MOST_REPEATED = 500;
@@ -18,8 +22,9 @@ export interface DelimitedHeader {
   readonly flags: ReadonlySet<string>;
 }
 
-/** Rows of CSV or TSV (RFC 4180). An empty cell is a missing value. */
+/** Rows of CSV or TSV (RFC 4180). An empty cell is a missing value, and so is what pandas takes for one. */
 export class DelimitedTable implements Table {
+  readonly missing = MISSING_VALUES;
   readonly problems = new Map<number, string>();
   /** The rows as they were written, where nothing in them is quoted and each line is one of them. */
   private readonly texts?: readonly string[];
@@ -126,7 +131,9 @@ function countColumns(bytes: Uint8Array, delimiter: string): number {
 
 function parse(text: string, delimiter: string, firstLine: number): string[][] {
   const lines = withOneLineEnd(text, delimiter);
-  const { data, errors } = Papa.parse<string[]>(lines, { delimiter, newline: '\n' });
+  // It takes the first of any text for the mark of a file, which is gone by now.
+  const marked = lines.startsWith(MARK) ? MARK + lines : lines;
+  const { data, errors } = Papa.parse<string[]>(marked, { delimiter, newline: '\n' });
   const error = errors.find(({ type }) => type === 'Quotes');
   if (!error) return data;
   const line = firstLine + lines.slice(0, error.index).split('\n').length - 1;
@@ -142,9 +149,30 @@ function parse(text: string, delimiter: string, firstLine: number): string[][] {
 function withOneLineEnd(text: string, delimiter: string): string {
   if (!text.includes('\r\n')) return text;
   if (!text.includes('"')) return text.replaceAll('\r\n', '\n');
-  // A quote that is not the first of a field is a letter.
-  const quotedOrEnd = new RegExp(`(?<=^|[${delimiter}\\n])"[^"]*(?:""[^"]*)*"|\\r\\n`, 'g');
-  return text.replaceAll(quotedOrEnd, (found) => (found === '\r\n' ? '\n' : found));
+  let written = '';
+  for (let from = 0; ;) {
+    const opens = openingQuote(text, from, delimiter);
+    written += text.slice(from, opens < 0 ? undefined : opens).replaceAll('\r\n', '\n');
+    if (opens < 0) return written;
+    from = endOfQuoted(text, opens);
+    written += text.slice(opens, from);
+  }
+}
+
+/** A quote that is not the first of a field is a letter. */
+function openingQuote(text: string, from: number, delimiter: string): number {
+  let quote = text.indexOf('"', from);
+  while (quote > 0 && text[quote - 1] !== delimiter && text[quote - 1] !== '\n') {
+    quote = text.indexOf('"', quote + 1);
+  }
+  return quote;
+}
+
+/** Behind the quote that closes it: one that is not doubled. */
+function endOfQuoted(text: string, opens: number): number {
+  let quote = text.indexOf('"', opens + 1);
+  while (quote >= 0 && text[quote + 1] === '"') quote = text.indexOf('"', quote + 2);
+  return quote < 0 ? text.length : quote + 1;
 }
 
 function linesOf(

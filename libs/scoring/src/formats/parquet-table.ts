@@ -12,6 +12,7 @@ import type { Table } from '../table.js';
 
 /** Rows of a Parquet file. A NaN is a missing value, as the frameworks that write such files have it. */
 export class ParquetTable implements Table {
+  readonly missing: ReadonlySet<string> = new Set();
   readonly problems = new Map<number, string>();
 
   private constructor(
