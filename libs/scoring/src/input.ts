@@ -1,10 +1,11 @@
-import type { FileMetaData } from 'hyparquet';
 import type { FileFormat } from './file-format.js';
+import type { ParquetRows } from './formats/parquet-table.js';
+import type { ParquetContents } from './parquet-input.js';
 import type { Position } from './record-chunks.js';
 import { TextInput } from './text-input.js';
 
 /** A part of the input that a thread scores by itself: whole records, or rows of a Parquet file. */
-export type Chunk = ({ bytes: Uint8Array; firstLine: number } | { start: number; end: number }) & {
+export type Chunk = ({ bytes: Uint8Array; firstLine: number } | ParquetRows) & {
   /** Where the next one begins. */
   next: Position;
   /** Of the input, with this chunk; NaN where its size is not known. */
@@ -19,7 +20,7 @@ export interface Input {
   readonly isEmpty: boolean;
   /** How its lines end. */
   readonly newline: '\n' | '\r\n';
-  readonly parquet?: FileMetaData;
+  readonly parquet?: ParquetContents;
   /** `chunkBytes`: of a text; Parquet is cut into rows. */
   chunks(chunkBytes: number, from?: Position): AsyncIterable<Chunk>;
 }
@@ -27,6 +28,8 @@ export interface Input {
 export interface OpenOptions {
   /** JSON Lines have none, but where they become cells. */
   areColumnsNeeded: boolean;
+  /** Of Parquet's list of contents. */
+  maxFooterBytes: number;
   /** Ends the reading, now and later, with an error. */
   signal?: AbortSignal;
 }
@@ -40,5 +43,5 @@ export async function openInput(
   if (format !== 'parquet') return TextInput.open(path, format, options);
   // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
   const { ParquetInput } = await import('./parquet-input.js');
-  return ParquetInput.open(path);
+  return ParquetInput.open(path, options.maxFooterBytes);
 }

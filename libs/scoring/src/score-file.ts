@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { readArtifact, type Artifact } from '#libs/inference';
 import { addedColumns } from './answers.js';
 import { alreadyThere } from './formats/jsonl-table.js';
+import type { ParquetColumns } from './formats/parquet-table.js';
 import { frame } from './framing.js';
 import { openInput, type Chunk } from './input.js';
 import { listed } from './messages.js';
@@ -45,6 +46,7 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   const artifact = await readArtifact(order.model);
   const outputFormats = [order.output.format, order.errorsOutput?.format ?? order.output.format];
   const input = await openInput(order.input.path, order.input.format, {
+    maxFooterBytes: order.maxFooterBytes ?? Infinity,
     areColumnsNeeded: outputFormats.some((format) => format !== 'jsonl'),
     signal,
   });
@@ -63,7 +65,7 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   const threads = new ScoringThreads(threadCount, {
     artifact,
     features: artifact.columns.map(({ name }) => name).filter((name) => found.has(name)),
-    input: { ...order.input, columns, parquet: input.parquet },
+    input: { ...order.input, columns, parquet: input.parquet && onlyColumns(input.parquet) },
     output: order.output,
     errorsOutput: order.errorsOutput,
     newline: input.newline,
@@ -95,6 +97,11 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
     signal?.removeEventListener('abort', interrupt);
     await threads.end();
   }
+}
+
+/** What others say of them is no business of a thread. */
+function onlyColumns({ columns, categorical }: ParquetColumns): ParquetColumns {
+  return { columns, categorical };
 }
 
 /** Chunks with what was made of them, in the input's order; `most` of them are on their way at once. */

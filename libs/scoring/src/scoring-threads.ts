@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import type { FileMetaData } from 'hyparquet';
 import { ArtifactError, type Artifact } from '#libs/inference';
 import type { FileFormat } from './file-format.js';
+import type { ParquetColumns, ParquetRows } from './formats/parquet-table.js';
 import type { Chunk } from './input.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
@@ -13,7 +13,12 @@ export interface ThreadOrder {
   artifact: Artifact;
   /** The model's columns that are in the input. */
   features: readonly string[];
-  input: { path?: string; format: FileFormat; columns: readonly string[]; parquet?: FileMetaData };
+  input: {
+    path?: string;
+    format: FileFormat;
+    columns: readonly string[];
+    parquet?: ParquetColumns;
+  };
   output: OutputOrder;
   errorsOutput?: OutputOrder;
   /** How lines end in delimited files. */
@@ -27,7 +32,7 @@ export interface ThreadOrder {
   ended: Int32Array;
 }
 
-export type ThreadChunk = { bytes: Uint8Array; firstLine: number } | { start: number; end: number };
+export type ThreadChunk = { bytes: Uint8Array; firstLine: number } | ParquetRows;
 
 export interface ScoredChunk {
   /** What was read of the input, unpacked. */
