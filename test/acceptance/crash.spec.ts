@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import pg from 'pg';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createUser } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
-import { createTestDatabase } from '../support/test-database.js';
 import { createPreparedDataDir } from '../support/test-data-dir.js';
 
 describe('after a crash', () => {
@@ -89,12 +89,10 @@ describe('after a crash', () => {
 
   /** The postmaster of the cluster that the other tests use. */
   async function anotherPostmaster(): Promise<number> {
-    const database = await createTestDatabase({ empty: true });
-    try {
-      const [row] = await database.query<{ file: string }>(`SELECT pg_read_file('postmaster.pid') AS file`);
-      return Number.parseInt(row!.file, 10);
-    } finally {
-      await database.drop();
-    }
+    const client = new pg.Client({ connectionString: inject('superuserUrl') });
+    await client.connect();
+    const { rows } = await client.query(`SELECT pg_read_file('postmaster.pid') AS file`);
+    await client.end();
+    return Number.parseInt(rows[0].file, 10);
   }
 });

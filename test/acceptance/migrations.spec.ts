@@ -53,7 +53,7 @@ async function schema(): Promise<Record<string, unknown[]>> {
       `SELECT table_name, column_name, grantee, privilege_type FROM information_schema.column_privileges ${inPublic}
        AND grantee = 'foretell_analyst' ORDER BY 1, 2, 3, 4`,
     ),
-    database.query(`SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace`),
+    database.query(`SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`),
   ]);
   return { columns, constraints, indexes, views, triggers, grants, functions };
 }

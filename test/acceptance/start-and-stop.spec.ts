@@ -26,7 +26,7 @@ describe('without any setting', () => {
     expect(first.output()).toMatch(/^ *Model +heart-failure 1$/m);
     expect((await fetch(`${first.url}/docs`)).status).toBe(200);
 
-    for (const name of ['database-password', 'jwt-secret']) {
+    for (const name of ['database-password', 'database-superuser-password', 'jwt-secret']) {
       const file = join(fresh.path, name);
       expect(statSync(file).mode & 0o777, name).toBe(0o600);
       const secret = readFileSync(file, 'utf8').trim();
@@ -141,7 +141,12 @@ describe('a signal during the start stops it all the same, and leaves no databas
     const isBeingMade = () =>
       existsSync(fresh.path) && readdirSync(fresh.path).some((name) => name.startsWith('postgres.'));
     expect(await signalWhen(isBeingMade, fresh)).toMatchObject(inTime);
-    expect(readdirSync(fresh.path).toSorted()).toEqual(['database-password', 'jwt-secret', 'postgres']);
+    expect(readdirSync(fresh.path).toSorted()).toEqual([
+      'database-password',
+      'database-superuser-password',
+      'jwt-secret',
+      'postgres',
+    ]);
     // What was made is whole.
     expect(await fresh.query('SELECT username FROM users')).toEqual([]);
   });

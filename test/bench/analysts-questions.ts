@@ -56,6 +56,7 @@ function questions(dataSource: DataSource): Record<string, () => Promise<unknown
     'a model of one in a thousand': () => log.page({ model: 'churn' }, PAGE),
     'a model never used': () => log.page({ model: 'nothing' }, PAGE),
     'model and version': () => log.page({ model: 'heart-failure', version: '2' }, PAGE),
+    'request id': () => log.page({ requestId: 'of-nobody' }, PAGE),
     'status 400': () => log.page({ status: 400 }, PAGE),
     'status 504, of none': () => log.page({ status: 504 }, PAGE),
     'one day, 60 days ago': () => log.page({ from: daysAgo(60), to: daysAgo(59) }, PAGE),
@@ -79,21 +80,23 @@ class Captured extends Error {}
 /** The statement that a question becomes; it is not run. */
 async function captured(dataSource: DataSource, ask: () => Promise<unknown>): Promise<Statement> {
   const pool = poolOf(dataSource);
-  const originals = { dataSource: dataSource.query, pool: pool.query };
+  const originals = { dataSource: dataSource.query, pool: pool.connect };
   let statement: Statement | undefined;
   const capture = (asked: string | Statement, values: unknown[] = []) => {
     statement = typeof asked === 'string' ? { text: asked, values } : asked;
     throw new Captured();
   };
   Object.assign(dataSource, { query: capture });
-  Object.assign(pool, { query: capture });
+  // What may take long takes a connection of its own.
+  const connection = { limit: async () => undefined, query: capture, release: () => undefined };
+  Object.assign(pool, { connect: async () => connection });
   try {
     await ask();
   } catch (error) {
     if (!(error instanceof Captured)) throw error;
   } finally {
     Object.assign(dataSource, { query: originals.dataSource });
-    Object.assign(pool, { query: originals.pool });
+    Object.assign(pool, { connect: originals.pool });
   }
   return statement!;
 }

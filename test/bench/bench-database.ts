@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
+import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
 
 export interface BenchDatabase {
   readonly url: string;
@@ -16,19 +16,20 @@ export interface BenchDatabase {
 /** A migrated PostgreSQL of its own, with `fsync` on. @param settings of the server, besides ours */
 export async function openBenchDatabase(settings: Record<string, string> = {}): Promise<BenchDatabase> {
   const folder = mkdtempSync(join(tmpdir(), 'foretell-bench-'));
-  const { url, close } = await openEmbeddedPostgres({ dataDir: folder, purpose: 'command', settings });
+  const postgres = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command', settings });
+  const { url } = postgres;
   await migrateDatabase(url);
   return {
     url,
     folder,
     createDatabase: async (name) => {
-      const client = new pg.Client({ connectionString: url });
+      const client = new pg.Client({ connectionString: postgres.superuserUrl });
       await client.connect();
-      await client.query(`CREATE DATABASE "${name}"`).finally(() => client.end());
+      await client.query(`CREATE DATABASE "${name}" OWNER foretell`).finally(() => client.end());
       return Object.assign(new URL(url), { pathname: `/${name}` }).href;
     },
     close: async () => {
-      await close();
+      await postgres.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

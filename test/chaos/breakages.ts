@@ -12,6 +12,14 @@ export interface Breakage {
 /** Every connection of the service. */
 const OURS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'foretell%'`;
 
+function signalled(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 const well = async (postgres: PostgresServer) => {
   for (;;) {
     try {
@@ -101,16 +109,69 @@ export const outOfDisk: Breakage = {
   },
 };
 
-export const locked: Breakage = {
-  name: 'its table locked',
+/** Nobody reads or writes a table; of a partitioned one, no part of it. */
+export const locked = (table: string): Breakage => ({
+  name: `the table ${table} locked`,
   begin: async (postgres) => {
     const client = await postgres.connect();
     await client.query('BEGIN');
-    await client.query('LOCK TABLE responses IN ACCESS EXCLUSIVE MODE');
+    await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
     return async () => {
       await client.query('COMMIT');
       await client.end();
     };
+  },
+});
+
+/** The processes behind some of our connections stand still, the busiest among them. */
+export const backendsStopped: Breakage = {
+  name: 'some of its processes stopped (SIGSTOP)',
+  begin: async (postgres) => {
+    const rows = await postgres.query<{ pid: number }>(
+      `SELECT pid ${OURS} AND application_name = 'foretell' ORDER BY query_start DESC LIMIT 6`,
+    );
+    for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
+    return async () => {
+      for (const { pid } of rows) signalled(pid, 'SIGCONT');
+    };
+  },
+};
+
+/** Again and again, in the middle of whatever they do. */
+export const backendsTerminated: Breakage = {
+  name: 'its connections terminated (pg_terminate_backend)',
+  begin: async (postgres) => {
+    const terminating = setInterval(() => {
+      postgres.query(`SELECT pg_terminate_backend(pid) ${OURS}`).catch(() => undefined);
+    }, 700);
+    return async () => clearInterval(terminating);
+  },
+};
+
+export const blocked: Breakage = {
+  name: 'out of reach (nothing arrives)',
+  begin: async (_, road) => {
+    road.block();
+    return async () => road.unblock();
+  },
+};
+
+export const blockedThenCut: Breakage = {
+  name: 'out of reach, and then cut',
+  begin: async (_, road) => {
+    road.block();
+    return async () => {
+      road.cut();
+      road.unblock();
+    };
+  },
+};
+
+export const halfClosed: Breakage = {
+  name: 'its connections half-closed',
+  begin: async (_, road) => {
+    const closing = setInterval(() => road.halfClose(), 500);
+    return async () => clearInterval(closing);
   },
 };
 

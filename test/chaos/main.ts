@@ -9,10 +9,19 @@ import { loginFlood } from './cases/login-flood.js';
 import { overload } from './cases/overload.js';
 import { postgresql } from './cases/postgres.js';
 import { rollingRestart } from './cases/rolling-restart.js';
+import { unknownState } from './cases/unknown-state.js';
 import type { ChaosCase, ChaosContext, Scale } from './chaos-case.js';
 
 /** In the order they run. */
-const CASES: readonly ChaosCase[] = [kill, postgresql, overload, rollingRestart, loginFlood, hostileClients];
+const CASES: readonly ChaosCase[] = [
+  kill,
+  postgresql,
+  unknownState,
+  overload,
+  rollingRestart,
+  loginFlood,
+  hostileClients,
+];
 
 const names = CASES.map(({ name }) => name);
 const options = new Command('test:chaos')

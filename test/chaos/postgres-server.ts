@@ -13,13 +13,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
+import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
 import { accountFor, runPostgres, type Account } from '../../libs/database/src/postgres-binaries.js';
+import { start } from '../../libs/database/src/postgres-cluster.js';
 
 /** A migrated PostgreSQL of its own that can be broken in every way, and comes back at the same port. */
 export class PostgresServer {
   private constructor(
+    /** As its owner, as the service connects. */
     readonly url: string,
+    private readonly superuserUrl: string,
     private readonly clusterDir: string,
     private readonly account: Account | undefined,
     private readonly remove: () => void,
@@ -43,16 +46,20 @@ export class PostgresServer {
       unmount = () => execFileSync('umount', [folder]);
       chmodSync(folder, 0o700);
     }
-    const { url } = await openEmbeddedPostgres({ dataDir: folder, purpose: 'command', settings });
+    const made = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command' });
+    const { url, superuserUrl } = made;
     const dataSource = await createDataSource({ url, entities: [] }).initialize();
     await migrate(dataSource).finally(() => dataSource.destroy());
+    // From here on nobody sees to it but us: what is broken stays broken until we mend it.
+    await made.close();
     const clusterDir = join(folder, 'postgres');
     const removeAll = () => {
       unmount();
       remove();
     };
     const account = await accountFor(clusterDir);
-    return new PostgresServer(url, clusterDir, account, removeAll, smallDisk !== undefined);
+    await start(clusterDir, settings, account);
+    return new PostgresServer(url, superuserUrl, clusterDir, account, removeAll, smallDisk !== undefined);
   }
 
   async query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]> {
@@ -66,7 +73,7 @@ export class PostgresServer {
 
   /** @throws where it takes none */
   async connect(): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: this.url, application_name: 'chaos' });
+    const client = new pg.Client({ connectionString: this.superuserUrl, application_name: 'chaos' });
     client.on('error', () => undefined);
     await client.connect();
     return client;

@@ -1,11 +1,13 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** The road to a server: what travels it can be delayed, or the road cut. */
+/** The road to a server: what travels it can be delayed, held up or lost, and the road cut or closed in one direction. */
 export class Road {
   /** What sets out now arrives so much later, in either direction. */
   delayMs = 0;
   /** What the server says gets lost, while what it is told arrives. */
   losesAnswers = false;
+  /** Nothing arrives, in either direction, and nobody is told; what set out meanwhile arrives when it is over. */
+  private isBlocked = false;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -16,8 +18,8 @@ export class Road {
 
   static async open(url: string): Promise<Road> {
     const target = new URL(url);
-    const server = createServer((incoming) => {
-      const outgoing = connect(Number(target.port), target.hostname);
+    const server = createServer({ allowHalfOpen: true }, (incoming) => {
+      const outgoing = connect({ port: Number(target.port), host: target.hostname, allowHalfOpen: true });
       road.carry(incoming, outgoing, () => false);
       road.carry(outgoing, incoming, () => road.losesAnswers);
     });
@@ -33,6 +35,21 @@ export class Road {
     for (const socket of this.sockets) socket.resetAndDestroy();
   }
 
+  block(): void {
+    this.isBlocked = true;
+    for (const socket of this.sockets) socket.pause();
+  }
+
+  unblock(): void {
+    this.isBlocked = false;
+    for (const socket of this.sockets) socket.resume();
+  }
+
+  /** Each end is told that the other will say no more, and may go on itself. */
+  halfClose(): void {
+    for (const socket of this.sockets) socket.end();
+  }
+
   close(): void {
     this.server.close();
     this.cut();
@@ -40,12 +57,14 @@ export class Road {
 
   private carry(from: Socket, to: Socket, isLost: () => boolean): void {
     this.sockets.add(from);
+    if (this.isBlocked) from.pause();
     from.setNoDelay(true);
     from.on('data', (chunk) => {
       if (isLost()) return;
       if (this.delayMs === 0) to.write(chunk);
       else setTimeout(() => to.write(chunk), this.delayMs);
     });
+    from.on('end', () => to.end());
     from.on('error', () => to.destroy());
     to.on('error', () => undefined);
     from.on('close', () => {

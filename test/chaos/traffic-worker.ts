@@ -47,6 +47,7 @@ const same = name || body !== undefined || from ? undefined : Buffer.from(reques
 const columns = {
   number: [] as number[],
   meantAt: [] as number[],
+  sentAt: [] as number[],
   endedAt: [] as number[],
   status: [] as number[],
 };
@@ -67,6 +68,7 @@ class Connection {
   private length = -1;
   private number = -1;
   private meantAt = 0;
+  private sentAt = 0;
 
   constructor() {
     open++;
@@ -95,6 +97,7 @@ class Connection {
   send(meantAt: number): void {
     this.number = nextNumber++;
     this.meantAt = meantAt;
+    this.sentAt = now();
     this.received = '';
     this.length = -1;
     this.socket.write(same ?? requestOf(this.number));
@@ -129,6 +132,7 @@ class Connection {
   private done(status: number, text: string): void {
     columns.number.push(this.number);
     columns.meantAt.push(this.meantAt);
+    columns.sentAt.push(this.sentAt);
     columns.endedAt.push(now());
     columns.status.push(status);
     if (name) bodies.push(text);

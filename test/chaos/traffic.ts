@@ -34,8 +34,9 @@ export interface TrafficOptions {
 /** What became of one request. */
 export interface Exchange {
   number: number;
-  /** Milliseconds since 1970, with fractions: when it was meant to be sent, and when it was answered or broke off. */
+  /** Milliseconds since 1970, with fractions: when it was meant to be sent, when it was, and when it was answered or broke off. */
   meantAt: number;
+  sentAt: number;
   endedAt: number;
   /** 0 where the connection broke before a whole answer. */
   status: number;
@@ -71,10 +72,11 @@ export function startTraffic(options: TrafficOptions): Traffic {
   });
   const result = new Promise<Exchanges>((resolve, reject) => {
     worker.once('message', ({ columns, bodies, ...others }) => {
-      const { number, meantAt, endedAt, status } = columns as Record<string, Float64Array>;
+      const { number, meantAt, sentAt, endedAt, status } = columns as Record<string, Float64Array>;
       const list = Array.from(number!, (_, index) => ({
         number: number![index]!,
         meantAt: meantAt![index]!,
+        sentAt: sentAt![index]!,
         endedAt: endedAt![index]!,
         status: status![index]!,
         body: (bodies as string[])[index] ?? '',
@@ -101,9 +103,13 @@ export async function traffic(options: TrafficOptions, seconds: number): Promise
   return running.stop();
 }
 
-/** Of the latencies from when they were meant, in milliseconds; NaN where there are none. */
-export function latencyAt(share: number, list: readonly Exchange[]): number {
-  const sorted = Float64Array.from(list, ({ meantAt, endedAt }) => endedAt - meantAt).toSorted();
+/** Of the latencies from when they were meant, or were sent, in milliseconds; NaN where there are none. */
+export function latencyAt(
+  share: number,
+  list: readonly Exchange[],
+  since: 'meantAt' | 'sentAt' = 'meantAt',
+): number {
+  const sorted = Float64Array.from(list, (exchange) => exchange.endedAt - exchange[since]).toSorted();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
 

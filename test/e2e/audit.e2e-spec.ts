@@ -219,6 +219,58 @@ describe('pages', () => {
     expect(second.body.next_cursor).toBe(null);
   });
 
+  test('end early where what they hold is large, and lose no row', async () => {
+    const user = await createUser(api, database);
+    const [rows, megabyte] = [40, 1_000_000];
+    await database.query(
+      `WITH request AS (
+         INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect)
+         SELECT $1, jsonb_build_object('note', repeat('x', $3)), 'large', 'heart-failure', '1', 'plain'
+         FROM generate_series(1, $2) RETURNING id)
+       INSERT INTO responses (request_id, output, status_code, duration_ms) SELECT id, '{}', 200, 1 FROM request`,
+      [user.id, rows, megabyte],
+    );
+    const found: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = (await audit({ user: user.id, limit: 1000, ...(cursor && { cursor }) })) as Answer;
+      expect(page.status).toBe(200);
+      expect(page.text.length).toBeLessThan(18 * 1024 ** 2);
+      expect(page.body.items[0].input.note).toHaveLength(megabyte);
+      found.push(...page.body.items.map(({ id }: { id: string }) => id));
+      cursor = page.body.next_cursor;
+    } while (cursor !== null);
+    expect(found).toHaveLength(rows);
+    expect(found).toEqual((await recordsOfUser(database, user.id)).map(({ id }) => id).toReversed());
+  });
+
+  test('are not held in memory as a whole, however many are asked for at once', async () => {
+    const user = await createUser(api, database);
+    await database.query(
+      `WITH request AS (
+         INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect)
+         SELECT $1, jsonb_build_object('note', repeat('x', 1000000)), 'large', 'heart-failure', '1', 'plain'
+         FROM generate_series(1, 18) RETURNING id)
+       INSERT INTO responses (request_id, output, status_code, duration_ms) SELECT id, '{}', 200, 1 FROM request`,
+      [user.id],
+    );
+    const small = await startApi({ DATABASE_URL: database.url, NODE_OPTIONS: '--max-old-space-size=96' });
+    try {
+      const asked = Array.from({ length: 8 }, () =>
+        call(small, 'GET', `/audit/predictions?limit=1000&user=${user.id}`, { token: analyst.token }),
+      );
+      const answers = await Promise.all(asked);
+      // Whole pages, or none because too many asked at once.
+      expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
+      const pages = answers.filter(({ status }) => status === 200);
+      expect(pages.length).toBeGreaterThan(0);
+      for (const { body } of pages) expect(body.items.length).toBeGreaterThan(0);
+      expect(small.process.exitCode).toBe(null);
+    } finally {
+      await small.kill();
+    }
+  });
+
   test.each(['abc', '-1', '1.5', '1;DROP TABLE users', '9'.repeat(40)])(
     'of the cursor %j: 400',
     async (cursor) => {
@@ -255,6 +307,36 @@ describe('the filter', () => {
     expect(await of({ model: 'other', version: '2' })).toEqual([]);
     expect(await of({ model: 'nothing' })).toEqual([]);
   });
+
+  test('request_id takes what the caller or we called it', async () => {
+    const user = await createUser(api, database);
+    const named = await predict(user, PATIENT, { 'x-request-id': `named-${user.username}` });
+    const unnamed = await predict(user);
+    await predict(user);
+    for (const { headers } of [named, unnamed]) {
+      const { body } = await audit({ request_id: headers.get('x-request-id')! });
+      expect(body.items.map((item: { request_id: string }) => item.request_id)).toEqual([
+        headers.get('x-request-id'),
+      ]);
+    }
+    expect(await idsOf({ request_id: 'of nobody' })).toEqual([]);
+    const indexes = await database.query(
+      `SELECT FROM pg_indexes WHERE tablename = 'requests' AND indexdef LIKE '%(request_uuid)'`,
+    );
+    expect(indexes).toHaveLength(1);
+  });
+
+  test.each(['limt=5', 'usr=1', 'status=200&page=2', 'items=1'])(
+    'that is not known is refused with 400: %s',
+    async (query) => {
+      const answer = await audit(query);
+      expectProblem(answer, 400, 'Bad request');
+      const name = /(\w+)=\w+$/.exec(query)![1];
+      expect(answer.body.errors).toEqual([
+        { detail: expect.stringMatching(/is not known here/), pointer: `#/${name}` },
+      ]);
+    },
+  );
 
   test('status takes the HTTP status of the answer', async () => {
     const { user, ids } = await userWithPredictions(1, 'a', 2);
@@ -311,7 +393,17 @@ describe('the filter', () => {
   });
 
   test('given twice is refused with 400', async () => {
-    for (const name of ['user', 'model', 'version', 'status', 'cursor', 'from', 'to', 'limit']) {
+    for (const name of [
+      'user',
+      'model',
+      'version',
+      'request_id',
+      'status',
+      'cursor',
+      'from',
+      'to',
+      'limit',
+    ]) {
       const value = name === 'from' || name === 'to' ? '2020-01-01' : '1';
       expect((await audit(`${name}=${value}&${name}=${value}`)).status, name).toBe(400);
     }
@@ -319,14 +411,14 @@ describe('the filter', () => {
 
   test('no text is a way into the database', async () => {
     const { ids } = await userWithPredictions(1);
-    for (const name of ['user', 'model', 'version']) {
+    for (const name of ['user', 'model', 'version', 'request_id']) {
       expect(await idsOf({ [name]: `' OR '1'='1` })).toEqual([]);
       expect(await idsOf({ [name]: `$1` })).toEqual([]);
     }
     expect(await idsOf({})).toContain(ids[0]);
   });
 
-  test.each(['user', 'model', 'version'])(
+  test.each(['user', 'model', 'version', 'request_id'])(
     '%s with a NUL, which no row can hold, finds nothing',
     async (name) => {
       await userWithPredictions(1);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { openEmbeddedPostgres } from '#libs/database';
+import { EmbeddedPostgres } from '#libs/database';
 
 const run = promisify(execFile);
 
@@ -145,7 +145,7 @@ export class DataDir {
 
   /** Rows of one statement on the embedded database, which is started for it where it does not run. */
   async query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]> {
-    const server = await openEmbeddedPostgres({ dataDir: this.path, purpose: 'command' });
+    const server = await EmbeddedPostgres.open({ dataDir: this.path, purpose: 'command' });
     const client = new pg.Client({ connectionString: server.url });
     try {
       await client.connect();

@@ -1,13 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { createDataSource, migrate, openEmbeddedPostgres } from '#libs/database';
+import { createDataSource, EmbeddedPostgres, migrate, restrictPublic } from '#libs/database';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The superuser's URL of the test cluster. */
-    clusterUrl: string;
+    /** The test cluster, as its superuser. */
+    superuserUrl: string;
+    /** The same as the role that owns every database in it, as the service does. */
+    ownerUrl: string;
   }
 }
 
@@ -16,22 +19,26 @@ export const TEMPLATE = 'foretell_template';
 /** One real PostgreSQL for the whole run; migrated once into a template that each test file's database is copied from. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'foretell-test-'));
-  const cluster = await openEmbeddedPostgres({
+  const cluster = await EmbeddedPostgres.open({
     dataDir,
     purpose: 'command',
     settings: { fsync: 'off', max_connections: '300' },
   });
-  const admin = createDataSource({ url: cluster.url, entities: [] });
-  await admin.initialize();
-  await admin.query(`CREATE DATABASE ${TEMPLATE}`);
+  const admin = await createDataSource({ url: cluster.superuserUrl, entities: [] }).initialize();
+  await admin.query(`CREATE DATABASE ${TEMPLATE} OWNER foretell`);
   await admin.destroy();
+
+  const superuser = new pg.Client({ connectionString: databaseUrl(cluster.superuserUrl, TEMPLATE) });
+  await superuser.connect();
+  await restrictPublic(superuser, 'foretell').finally(() => superuser.end());
 
   const template = createDataSource({ url: databaseUrl(cluster.url, TEMPLATE), entities: [] });
   await template.initialize();
   await migrate(template);
   await template.destroy();
 
-  project.provide('clusterUrl', cluster.url);
+  project.provide('superuserUrl', cluster.superuserUrl);
+  project.provide('ownerUrl', cluster.url);
   return async () => {
     await cluster.close();
     rmSync(dataDir, { recursive: true, force: true });

@@ -4,8 +4,9 @@ import { inject } from 'vitest';
 import { databaseUrl, TEMPLATE } from './database-cluster.js';
 
 export interface TestDatabase {
+  /** As its owner, as the service connects. */
   readonly url: string;
-  /** Rows of one statement, run as the superuser. */
+  /** Rows of one statement, run as the owner. */
   query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
   /** It takes no connections any more, and those it has are cut. */
   shutOut(): Promise<void>;
@@ -16,14 +17,13 @@ export interface TestDatabase {
 /** A migrated database of its own for one test file; `empty` for one with nothing in it. */
 export async function createTestDatabase({ empty = false } = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const clusterUrl = inject('clusterUrl');
   const admin = async (sql: string) => {
-    const client = new pg.Client({ connectionString: clusterUrl });
+    const client = new pg.Client({ connectionString: inject('superuserUrl') });
     await client.connect();
     await client.query(sql).finally(() => client.end());
   };
-  await admin(`CREATE DATABASE ${name} ${empty ? '' : `TEMPLATE ${TEMPLATE}`}`);
-  const url = databaseUrl(clusterUrl, name);
+  await admin(`CREATE DATABASE ${name} OWNER foretell ${empty ? '' : `TEMPLATE ${TEMPLATE}`}`);
+  const url = databaseUrl(inject('ownerUrl'), name);
   const pool = new pg.Pool({ connectionString: url, max: 2 });
   pool.on('error', () => undefined);
   return {

@@ -1,4 +1,4 @@
-import { Module, ValidationPipe, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
@@ -33,7 +33,7 @@ import { RequestDurations } from './http/request-durations.js';
 import { RolesGuard } from './http/roles.guard.js';
 import { shedLoad } from './http/shedding.js';
 import { traceRequests } from './http/trace-requests.js';
-import { validationProblem } from './http/validation-problem.js';
+import { InputValidation } from './http/input-validation.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { ServiceMetrics } from './metrics/service-metrics.js';
 import { ModelsController } from './models/models.controller.js';
@@ -93,15 +93,7 @@ interface Measured {
     // In this order: who is calling, then what they may do. A route is closed unless it says otherwise.
     { provide: APP_GUARD, useClass: AuthGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
-    {
-      provide: APP_PIPE,
-      useValue: new ValidationPipe({
-        transform: true,
-        whitelist: true,
-        stopAtFirstError: true,
-        exceptionFactory: validationProblem,
-      }),
-    },
+    { provide: APP_PIPE, useClass: InputValidation },
   ],
 })
 export class AppModule {

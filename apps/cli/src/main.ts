@@ -8,6 +8,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   predict: async () => (await import('./predict.command.js')).predictCommand(),
   migrate: async () => (await import('./migrate.command.js')).migrateCommand(),
   users: async () => (await import('./users.command.js')).usersCommand(),
+  analysts: async () => (await import('./analysts.command.js')).analystsCommand(),
   models: async () => (await import('./models.command.js')).modelsCommand(),
   demo: async () => (await import('./demo.command.js')).demoCommand(),
 };

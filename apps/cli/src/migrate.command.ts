@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { Analysts } from '#libs/audit';
 import { loadConfig } from '#libs/config';
 import { openDatabase } from '#libs/database';
 
@@ -8,8 +9,18 @@ export function migrateCommand(): Command {
     try {
       const { migrated } = database;
       console.log(migrated.length === 0 ? 'The schema is up to date.' : `Migrated: ${migrated.join(', ')}`);
+      tellMissing(await new Analysts(database.dataSource).prepare());
     } finally {
       await database.close();
     }
   });
+}
+
+/** What only another role may do is no reason to fail: the service works without. */
+function tellMissing(statements: readonly string[]): void {
+  if (statements.length === 0) return;
+  console.error(
+    'What analysts may do is not as it should be, and this role may not change it. Run as a superuser, in this database:',
+  );
+  for (const statement of statements) console.error(`  ${statement};`);
 }

@@ -3,12 +3,13 @@
  * and read back by analysts. It knows no models, no tokens and no other feature. Called by `libs/predictions` (to
  * write) and `apps/api` (to read).
  */
+export { Analysts } from './analysts.js';
 export { AuditModule } from './audit.module.js';
 export { AlreadyAnswered, Recorder } from './recorder.js';
 export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';
 export { RecordTrace } from './record-trace.js';
 export type { PredictionRecord } from './prediction-record.js';
-export { PredictionLog, type LogFilter, type LogPage, type LogItem } from './prediction-log.js';
+export { PredictionLog, type LogFilter } from './prediction-log.js';
 export { RecordPartitions } from './record-partitions.js';
 export { RecordedAnswers, type AnswerFigures, type AnswersOf } from './recorded-answers.js';
 export { KeptAnswers, type Idempotency, type KeptAnswer } from './kept-answers.js';

@@ -18,6 +18,7 @@ export interface KeptAnswer {
 const TIMEOUT_MS = 5_000;
 /** How long a retry may come at the least. */
 const KEPT_HOURS = 24;
+const DROPPED_AT_ONCE = 5_000;
 
 /** The answers that were given under an `Idempotency-Key`; the recorder writes them. */
 @Injectable()
@@ -34,10 +35,17 @@ export class KeptAnswers {
     return (await poolOf(this.dataSource).query<KeptAnswer>(statement)).rows[0];
   }
 
+  /** A few at a time, so that no statement takes longer than a statement may. */
   async dropExpired(): Promise<void> {
-    await this.dataSource.query(
-      'DELETE FROM idempotency_keys WHERE created_datetime < now() - make_interval(hours => $1)',
-      [KEPT_HOURS],
-    );
+    let dropped: number;
+    do {
+      [, dropped] = await this.dataSource.query<[unknown[], number]>(
+        `DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+           SELECT user_id, key FROM idempotency_keys
+           WHERE created_datetime < now() - make_interval(hours => $1)
+           ORDER BY created_datetime LIMIT $2)`,
+        [KEPT_HOURS, DROPPED_AT_ONCE],
+      );
+    } while (dropped === DROPPED_AT_ONCE);
   }
 }

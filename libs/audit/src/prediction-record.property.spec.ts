@@ -7,7 +7,7 @@ import { toColumns, type PredictionRecord } from './prediction-record.js';
 let client: pg.Client;
 
 beforeAll(async () => {
-  client = new pg.Client({ connectionString: inject('clusterUrl') });
+  client = new pg.Client({ connectionString: inject('ownerUrl') });
   await client.connect();
 });
 

@@ -41,6 +41,7 @@ export class PredictionRequest {
   updatedDatetime!: Date;
 
   /** The caller's `X-Request-Id`, or ours. */
+  @Index('requests_request_uuid_idx')
   @Column('text', { name: 'request_uuid' })
   requestUuid!: string;
 

@@ -1,5 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
+import { isMissingPartition } from '#libs/database';
 import { DataSource } from 'typeorm';
 
 /**
@@ -8,6 +9,8 @@ import { DataSource } from 'typeorm';
  */
 @Injectable()
 export class RecordPartitions {
+  private readonly logger = new Logger(RecordPartitions.name);
+
   constructor(
     @Inject(DataSource) private readonly dataSource: DataSource,
     @Inject(CONFIG) private readonly config: Config,
@@ -16,6 +19,20 @@ export class RecordPartitions {
   /** This month and the three after it. @returns the names of those that were not there */
   create(): Promise<string[]> {
     return this.names(`SELECT create_record_partitions(now(), now() + interval '3 months') AS name`);
+  }
+
+  /**
+   * Does the work, and where that fails for want of a month, makes the month and does it again. They are made long
+   * before they are needed; but a clock may jump.
+   */
+  async withRoom<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isMissingPartition(error)) throw error;
+      this.logger.warn(`made ${(await this.create()).join(', ')}, because a record needed it`);
+      return work();
+    }
   }
 
   /** @returns the names of those that are gone; none where the record is kept for ever */

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { poolOf } from '#libs/database';
+import { queryPatiently } from '#libs/database';
 import { DataSource } from 'typeorm';
 
 /** Which recorded predictions are meant. */
@@ -92,9 +92,8 @@ export class RecordedAnswers {
     );
   }
 
-  private async query<Row>(text: string, values: unknown[]): Promise<Row[]> {
-    const statement = { text, values, query_timeout: TIMEOUT_MS };
-    return (await poolOf(this.dataSource).query(statement)).rows as Row[];
+  private query<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
+    return queryPatiently<Row>(this.dataSource, text, values, TIMEOUT_MS);
   }
 
   private async summarise(of: AnswersOf, answers: string, from: string): Promise<AnswerFigures> {

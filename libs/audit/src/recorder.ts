@@ -8,6 +8,7 @@ import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CommitFigures } from './commit-figures.js';
 import type { PredictionRecord } from './prediction-record.js';
+import { RecordPartitions } from './record-partitions.js';
 import { findOf, insertOf } from './record-statements.js';
 
 /** A batch much larger than this gains nothing, and the next one waits for it. */
@@ -63,20 +64,25 @@ export class Recorder implements OnApplicationShutdown {
   /** Of the latest request's row that we wrote; every later one is above it. */
   private latestId = '0';
 
-  constructor(@Inject(DataSource) dataSource: DataSource, @Inject(CONFIG) config: Config) {
+  constructor(
+    @Inject(DataSource) dataSource: DataSource,
+    @Inject(CONFIG) config: Config,
+    @Inject(RecordPartitions) private readonly partitions: RecordPartitions,
+  ) {
     this.connection = new HeldConnection(dataSource, STATEMENT_TIMEOUT_MS);
     this.isAsync = config.auditMode === 'async';
     this.batcher = new MicroBatcher({
       run: (records) => (this.isAsync ? this.writeInTheEnd(records) : this.write(records)),
       maxBatch: MAX_BATCH_RECORDS,
       maxQueued: config.auditQueueRows,
+      ownerOf: ({ userId }) => userId,
       size: { of: sizeOf, maxBatch: MAX_BATCH_SIZE, maxQueued: MAX_QUEUED_SIZE },
     });
   }
 
-  /** Whether a record would be refused now: asked before the work that would need one. */
-  get isFull(): boolean {
-    return !this.isAsync && this.batcher.isFull;
+  /** Whether a record of this user would be refused now: asked before the work that would need one. */
+  isFullFor(userId: number): boolean {
+    return !this.isAsync && this.batcher.isFullFor(userId);
   }
 
   /** How many records wait for the next commit. */
@@ -165,7 +171,9 @@ export class Recorder implements OnApplicationShutdown {
   /** @returns the ids of the requests' rows, in order */
   private async insert(records: readonly PredictionRecord[]): Promise<(string | Error)[]> {
     const statement = insertOf(records, this.arrays);
-    const ids = await this.figures.measure(records.length, () => this.query(statement));
+    const ids = await this.partitions.withRoom(() =>
+      this.figures.measure(records.length, () => this.query(statement)),
+    );
     this.latestId = ids.findLast((id) => id !== null) ?? this.latestId;
     return ids.map((id) => id ?? new AlreadyAnswered());
   }

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/
 import { MicroBatcher } from '#libs/micro-batching';
 import { Counter } from '#libs/observability';
 import { DataSource } from 'typeorm';
+import { RecordPartitions } from './record-partitions.js';
 
 /** What a candidate would have answered, as it is written down. */
 export interface ShadowRecord {
@@ -32,7 +33,10 @@ export class ShadowRecorder implements OnApplicationShutdown {
   private readonly batcher: MicroBatcher<ShadowRecord, void>;
   private lostLoggedAt = -Infinity;
 
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {
+  constructor(
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(RecordPartitions) private readonly partitions: RecordPartitions,
+  ) {
     this.batcher = new MicroBatcher({
       run: (records) => this.insert(records),
       maxBatch: MAX_BATCH_RECORDS,
@@ -54,7 +58,7 @@ export class ShadowRecorder implements OnApplicationShutdown {
         `{"request_id":${requestId},"model_version":${JSON.stringify(modelVersion)},"status_code":${statusCode},` +
         `"output":${output},"duration_ms":${durationMs.toFixed(3)}}`,
     );
-    await this.dataSource.query(INSERT, [`[${rows.join(',')}]`]);
+    await this.partitions.withRoom(() => this.dataSource.query(INSERT, [`[${rows.join(',')}]`]));
     return records.map(() => undefined);
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import pg from 'pg';
 import type { DataSource } from 'typeorm';
+import { Connection } from './connection.js';
 import { poolOf } from './data-source.js';
 
 /**
@@ -24,7 +24,7 @@ export class ChangeListener implements OnApplicationBootstrap, OnApplicationShut
   private readonly handlers = new Map<string, (payload: string) => void>();
   private readonly resetHandlers: (() => void)[] = [];
   private readonly heartbeatChannel = `foretell_heartbeat_${randomUUID().replaceAll('-', '')}`;
-  private client?: pg.Client;
+  private client?: Connection;
   private timer?: NodeJS.Timeout;
   private lastHeartbeat = -Infinity;
   private closed = false;
@@ -53,10 +53,10 @@ export class ChangeListener implements OnApplicationBootstrap, OnApplicationShut
   }
 
   private async connect(): Promise<void> {
-    const client = new pg.Client({
+    const client = new Connection({
       ...poolOf(this.dataSource).options,
       application_name: 'foretell listener',
-      query_timeout: QUERY_TIMEOUT_MS,
+      queryTimeoutMs: QUERY_TIMEOUT_MS,
     });
     client.on('error', () => this.reconnect(client));
     client.on('notification', ({ channel, payload }) => {
@@ -76,7 +76,7 @@ export class ChangeListener implements OnApplicationBootstrap, OnApplicationShut
     }
   }
 
-  private async beat(client: pg.Client): Promise<void> {
+  private async beat(client: Connection): Promise<void> {
     if (this.closed || client !== this.client) return;
     try {
       await client.query(`NOTIFY ${this.heartbeatChannel}`);
@@ -86,7 +86,7 @@ export class ChangeListener implements OnApplicationBootstrap, OnApplicationShut
     }
   }
 
-  private reconnect(lost: pg.Client): void {
+  private reconnect(lost: Connection): void {
     if (this.closed || lost !== this.client) return;
     this.client = undefined;
     this.lastHeartbeat = -Infinity;

@@ -1,18 +1,19 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { migrations } from '#migrations';
+import { ConnectionPool, type Connection } from './connection.js';
 
 interface DataSourceSettings {
   url: string;
   poolSize?: number;
   entities: NonNullable<DataSourceOptions['entities']>;
-  /** After so long a query is given up; a migration may take as long as it needs. */
+  /** How long a statement may take; a migration takes as long as it needs. */
   queryTimeoutMs?: number;
   onPoolError?(error: unknown): void;
 }
 
-/** TypeORM on one pool. The schema is made by migrations only. */
+/** TypeORM on one pool of `Connection`s. The schema is made by migrations only. */
 export function createDataSource({
   url,
   poolSize = 10,
@@ -31,11 +32,31 @@ export function createDataSource({
     connectTimeoutMS: 5_000,
     logging: false,
     poolErrorHandler: onPoolError ?? (() => undefined),
-    extra: { keepAlive: true, query_timeout: queryTimeoutMs },
+    driver: { Pool: ConnectionPool },
+    extra: { keepAlive: true, queryTimeoutMs },
   });
 }
 
 /** The pool below TypeORM, for the few statements that are prepared by name. */
 export function poolOf(dataSource: DataSource): pg.Pool {
   return (dataSource.driver as PostgresDriver).master as pg.Pool;
+}
+
+/**
+ * A statement that nobody waits for at the other end of a connection, and that may have very much to read: it has no
+ * limit but this one. Its connection, which has other limits then, is thrown away.
+ */
+export async function queryPatiently<Row extends pg.QueryResultRow>(
+  dataSource: DataSource,
+  text: string,
+  values: unknown[],
+  limitMs: number,
+): Promise<Row[]> {
+  const client = await poolOf(dataSource).connect();
+  try {
+    await (client as unknown as Connection).limit(limitMs);
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    client.release(true);
+  }
 }

@@ -1,44 +1,24 @@
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { createServer } from 'node:net';
-import { basename, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { readOrCreateSecret } from '#libs/config';
+import { Connection } from './connection.js';
+import { DATABASE, OWNER, prepareRoles, SUPERUSER, upgradeRoles, type Passwords } from './embedded-roles.js';
 import { accountFor, runPostgres, type Account } from './postgres-binaries.js';
+import {
+  ignorable,
+  initialise,
+  isPostmasterOf,
+  readPostmaster,
+  removeIfStale,
+  start,
+} from './postgres-cluster.js';
 
-/**
- * A real PostgreSQL under `<dataDir>/postgres`, shared by every Foretell process that names this folder.
- *
- * States of the folder: absent → initialised → served by a postmaster. Any process moves it forward; there is no
- * parent: the postmaster is a daemon, so that a killed Foretell leaves a database that the next one finds and uses.
- *
- * Invariants, kept by locks inside the database itself, which PostgreSQL releases whatever way a process dies:
- * - whoever uses the database holds USERS shared; the last to leave (it can take USERS exclusively) stops it;
- * - at most one service holds SERVICE: a second one on the same folder is told so;
- * - commands (`foretell users …`) take no SERVICE lock and so run beside a service.
- */
+/** Advisory locks in the database `postgres`, to which nobody but the superuser may connect. */
 const USERS = 7_310_001;
 const SERVICE = 7_310_002;
-const SUPERUSER = 'foretell';
-const DATABASE = 'foretell';
 const PATIENCE_MS = 60_000;
-
-export interface EmbeddedPostgres {
-  /** With the password: never to be printed. */
-  readonly url: string;
-  /** Where it is, for people: no password, but where to read it. */
-  readonly description: string;
-  close(): Promise<void>;
-}
+const RESTART_PAUSE_MS = { first: 250, longest: 5_000 };
 
 /** Another service runs on this `DATA_DIR`. */
 export class AlreadyServed extends Error {}
@@ -48,59 +28,118 @@ interface OpenOptions {
   purpose: 'service' | 'command';
   /** Server settings besides ours, for example `{ fsync: 'off' }` for a test's throw-away data. */
   settings?: Record<string, string>;
+  /** Hears that the server ended, and when it runs again. */
+  onWarning?(message: string): void;
 }
 
-export async function openEmbeddedPostgres(options: OpenOptions): Promise<EmbeddedPostgres> {
-  const { dataDir } = options;
-  const clusterDir = join(dataDir, 'postgres');
-  const password = readOrCreateSecret(dataDir, 'database-password');
-  const account = await accountFor(clusterDir);
-  const connect = (port: number, database: string) =>
-    connectClient({
-      port,
-      database,
-      password,
-      application_name: `foretell ${options.purpose} ${process.pid}`,
-    });
+/**
+ * A real PostgreSQL under `<dataDir>/postgres`, shared by every Foretell process that names this folder.
+ *
+ * States of the folder: absent → initialised → served by a postmaster. Any process moves it forward; there is no
+ * parent: the postmaster is a daemon, so that a killed Foretell leaves a database that the next one finds and uses. A
+ * server that ends while somebody uses it is started again, at the same port.
+ *
+ * Invariants, kept by locks inside the database itself, which PostgreSQL releases whatever way a process dies:
+ * - who uses the database holds USERS shared; the last to leave (it can take USERS exclusively) stops it;
+ * - at most one service holds SERVICE: a second one on the same folder is told so;
+ * - commands (`foretell users …`) take no SERVICE lock and so run beside a service.
+ */
+export class EmbeddedPostgres {
+  private keeper!: Connection;
+  private port?: number;
+  private isClosed = false;
+  private restarting?: Promise<void>;
 
-  const { client: keeper, port } = await joinCluster();
-  // A keeper whose server is stopped by an operator must not take the process down with an unhandled 'error'.
-  keeper.on('error', () => undefined);
-  try {
-    if (options.purpose === 'service') await claimService(keeper, dataDir);
-    await keeper.query(`CREATE DATABASE ${DATABASE}`).catch(ignore('42P04', '23505'));
-  } catch (error) {
-    await leave();
-    throw error;
+  private constructor(
+    private readonly options: OpenOptions,
+    private readonly clusterDir: string,
+    private readonly account: Account | undefined,
+    private readonly passwords: Passwords,
+  ) {}
+
+  /** @throws AlreadyServed, or Error where it cannot be started */
+  static async open(options: OpenOptions): Promise<EmbeddedPostgres> {
+    const { dataDir } = options;
+    const clusterDir = join(dataDir, 'postgres');
+    const passwords = {
+      owner: readOrCreateSecret(dataDir, 'database-password'),
+      superuser: readOrCreateSecret(dataDir, 'database-superuser-password'),
+    };
+    const postgres = new EmbeddedPostgres(options, clusterDir, await accountFor(clusterDir), passwords);
+    await postgres.join();
+    try {
+      await postgres.claim();
+      await prepareRoles(postgres.keeper, (database) => postgres.connect(database), passwords);
+    } catch (error) {
+      await postgres.close();
+      throw error;
+    }
+    postgres.keep();
+    return postgres;
   }
-  return {
-    url: `postgresql://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${DATABASE}`,
-    description: `postgresql://${SUPERUSER}@127.0.0.1:${port}/${DATABASE} (password in ${join(dataDir, 'database-password')})`,
-    close: leave,
-  };
+
+  /** As the role that owns the database and is no superuser. With the password: never to be printed. */
+  get url(): string {
+    return this.urlOf(OWNER, this.passwords.owner);
+  }
+
+  /** For what only a superuser may do, such as making other databases. */
+  get superuserUrl(): string {
+    return this.urlOf(SUPERUSER, this.passwords.superuser);
+  }
+
+  /** Where it is, for people: no password, but where to read it. */
+  get description(): string {
+    const file = join(this.options.dataDir, 'database-password');
+    return `postgresql://${OWNER}@127.0.0.1:${this.port}/${DATABASE} (password in ${file})`;
+  }
+
+  /** Lets go of the server, and stops it where nobody else uses it. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.restarting;
+    try {
+      await this.keeper.query('SELECT pg_advisory_unlock_all()');
+      const { rows } = await this.keeper.query('SELECT pg_try_advisory_lock($1) AS last', [USERS]);
+      // `fast` ends the keeper's own connection as well.
+      if (rows[0].last) await this.pgCtl('stop', '-m', 'fast', '-w', '-t', '30');
+      else await this.keeper.end();
+    } catch (error) {
+      // The server is gone already: there is nothing left to stop.
+      if (readPostmaster(this.clusterDir) && !removeIfStale(this.clusterDir)) throw error;
+    }
+  }
+
+  private urlOf(user: string, password: string): string {
+    return `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${this.port}/${DATABASE}`;
+  }
+
+  private pgCtl(...args: string[]): Promise<string> {
+    return runPostgres('pg_ctl', this.clusterDir, args, this.account);
+  }
 
   /** Connects to the running server, or starts it, until a connection holds USERS. */
-  async function joinCluster(): Promise<{ client: pg.Client; port: number }> {
+  private async join(): Promise<void> {
     const deadline = Date.now() + PATIENCE_MS;
     let failure: unknown;
     while (Date.now() < deadline) {
-      const running = readPostmaster(clusterDir);
+      const running = readPostmaster(this.clusterDir);
       // The pid file of a folder that was copied names the server of its original.
-      if (running?.isReady && isPostmasterOf(clusterDir, running.pid)) {
+      if (running?.isReady && isPostmasterOf(this.clusterDir, running.pid)) {
         try {
-          const client = await connect(running.port, 'postgres');
-          await client.query('SELECT pg_advisory_lock_shared($1)', [USERS]);
-          return { client, port: running.port };
+          this.port = running.port;
+          this.keeper = await this.connectKeeper();
+          await this.keeper.query('SELECT pg_advisory_lock_shared($1)', [USERS]);
+          return;
         } catch (error) {
           // It is stopping or starting (57P03), or its pid file outlived it.
           failure = error;
-          if (ignorable(error, 'ECONNREFUSED')) removeIfStale(clusterDir);
+          if (ignorable(error, 'ECONNREFUSED')) removeIfStale(this.clusterDir);
         }
       }
       if (!running) {
         try {
-          if (!existsSync(clusterDir)) await initialise(clusterDir, password, account);
-          await start(clusterDir, options.settings ?? {}, account);
+          await this.start();
           continue;
         } catch (error) {
           // Another process may have been faster; if not, the next rounds fail for the same reason.
@@ -108,180 +147,93 @@ export async function openEmbeddedPostgres(options: OpenOptions): Promise<Embedd
           failure = error;
         }
       } else {
-        removeIfStale(clusterDir);
+        removeIfStale(this.clusterDir);
       }
       await sleep(100);
     }
     throw new Error(
-      `The embedded PostgreSQL in ${clusterDir} could not be started: ${(failure as Error | undefined)?.message}`,
+      `The embedded PostgreSQL in ${this.clusterDir} could not be started: ${(failure as Error | undefined)?.message}`,
       { cause: failure },
     );
   }
 
-  async function leave(): Promise<void> {
+  private async start(): Promise<void> {
+    const { clusterDir, account, options } = this;
+    if (!existsSync(clusterDir)) await initialise(clusterDir, SUPERUSER, this.passwords.superuser, account);
+    await start(clusterDir, options.settings ?? {}, account);
+  }
+
+  private async connectKeeper(): Promise<Connection> {
     try {
-      await keeper.query('SELECT pg_advisory_unlock_all()');
-      const { rows } = await keeper.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [
-        USERS,
-      ]);
-      // `fast` ends the keeper's own connection as well.
-      if (rows[0]?.last)
-        await runPostgres('pg_ctl', clusterDir, ['stop', '-m', 'fast', '-w', '-t', '30'], account);
-      else await keeper.end();
+      return await this.connect('postgres');
     } catch (error) {
-      // The server is gone already: there is nothing left to stop.
-      if (readPostmaster(clusterDir) && !removeIfStale(clusterDir)) throw error;
+      // Made by a release whose only role was the superuser `foretell`.
+      if (!ignorable(error, '28P01')) throw error;
+      await upgradeRoles(
+        (database, user, password) => this.connect(database, user, password),
+        this.passwords,
+      );
+      return this.connect('postgres');
     }
   }
-}
 
-async function claimService(keeper: pg.Client, dataDir: string): Promise<void> {
-  const { rows } = await keeper.query<{ free: boolean }>('SELECT pg_try_advisory_lock($1) AS free', [
-    SERVICE,
-  ]);
-  if (rows[0]?.free) return;
-  const holder = await keeper.query<{ application_name: string }>(
-    `SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND objid = $1`,
-    [SERVICE],
-  );
-  const name = holder.rows[0]?.application_name ?? 'foretell service';
-  throw new AlreadyServed(
-    `Another Foretell (${name.replace('foretell service', 'process')}) is already running on ${dataDir}. ` +
-      `Stop it, or set DATA_DIR to another folder.`,
-  );
-}
-
-async function connectClient(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    user: SUPERUSER,
-    connectionTimeoutMillis: 10_000,
-    ...config,
-  });
-  await client.connect();
-  return client;
-}
-
-/** A complete cluster or none: initialised beside its place and renamed into it. */
-async function initialise(clusterDir: string, password: string, account: Account | undefined): Promise<void> {
-  const draft = `${clusterDir}.${process.pid}`;
-  const passwordFile = `${draft}.password`;
-  rmSync(draft, { recursive: true, force: true });
-  mkdirSync(draft, { mode: 0o700 });
-  writeFileSync(passwordFile, password, { mode: 0o600 });
-  try {
-    if (account) {
-      chownSync(draft, account.uid, account.gid);
-      chownSync(passwordFile, account.uid, account.gid);
-    }
-    await runPostgres(
-      'initdb',
-      draft,
-      [
-        `--username=${SUPERUSER}`,
-        `--pwfile=${passwordFile}`,
-        '--auth=scram-sha-256',
-        '--encoding=UTF8',
-        // Unicode case mapping without the operating system's locales: `lower(username)` is the same everywhere.
-        '--locale=C',
-        '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8',
-      ],
-      account,
-    );
-    renameSync(draft, clusterDir);
-  } catch (error) {
-    if (!ignorable(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-  } finally {
-    rmSync(passwordFile, { force: true });
-    rmSync(draft, { recursive: true, force: true });
-  }
-}
-
-async function start(
-  clusterDir: string,
-  settings: Record<string, string>,
-  account: Account | undefined,
-): Promise<void> {
-  const flags = Object.entries({
-    port: String(await freePort()),
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    logging_collector: 'on',
-    log_filename: 'postgresql-%a.log',
-    log_truncate_on_rotation: 'on',
-    ...settings,
-  }).map(([name, value]) => `-c ${name}='${value}'`);
-  const log = join(clusterDir, 'start.log');
-  try {
-    await runPostgres(
-      'pg_ctl',
-      clusterDir,
-      ['start', '-w', '-t', '60', '-l', log, '-o', flags.join(' ')],
-      account,
-    );
-  } catch (cause) {
-    const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
-    throw new Error(lines.at(-1) ?? (cause as Error).message, { cause });
-  }
-}
-
-/** `postmaster.pid`: pid, data folder, start time, port, socket folder, address, shared memory, status. */
-function readPostmaster(clusterDir: string): { pid: number; port: number; isReady: boolean } | undefined {
-  try {
-    const lines = readFileSync(join(clusterDir, 'postmaster.pid'), 'utf8').split('\n');
-    return { pid: Number(lines[0]), port: Number(lines[3]), isReady: lines[7]?.trim() === 'ready' };
-  } catch (error) {
-    if (ignorable(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
-
-/**
- * Removes a pid file whose process is gone, or is another program that was given the same number later (usual in
- * containers, where numbers start anew): PostgreSQL itself would take that program for its predecessor.
- */
-function removeIfStale(clusterDir: string): boolean {
-  const postmaster = readPostmaster(clusterDir);
-  if (!postmaster || isPostmasterOf(clusterDir, postmaster.pid)) return false;
-  rmSync(join(clusterDir, 'postmaster.pid'), { force: true });
-  return true;
-}
-
-/** Elsewhere than on Linux any process with this number counts: the pid file of a server that runs must stay. */
-function isPostmasterOf(clusterDir: string, pid: number): boolean {
-  try {
-    if (process.platform !== 'linux') return process.kill(pid, 0);
-    // Empty for a zombie; and only the postmaster has arguments, its children write what they do in their place.
-    const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    const folder = args[args.indexOf('-D') + 1];
-    return basename(program) === 'postgres' && folder !== undefined && isSameFolder(folder, clusterDir);
-  } catch (error) {
-    return ignorable(error, 'EPERM');
-  }
-}
-
-function isSameFolder(one: string, other: string): boolean {
-  const [a, b] = [statSync(one), statSync(other)];
-  return a.dev === b.dev && a.ino === b.ino;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
+  private async connect(
+    database: string,
+    user = SUPERUSER,
+    password = this.passwords.superuser,
+  ): Promise<Connection> {
+    const client = new Connection({
+      host: '127.0.0.1',
+      port: this.port,
+      user,
+      password,
+      database,
+      connectionTimeoutMillis: 10_000,
+      application_name: `foretell ${this.options.purpose} ${process.pid}`,
     });
-  });
-}
+    return client.connect();
+  }
 
-function ignorable(error: unknown, ...codes: string[]): boolean {
-  return codes.includes((error as { code?: string } | undefined)?.code ?? '');
-}
+  private async claim(): Promise<void> {
+    if (this.options.purpose !== 'service') return;
+    const { rows } = await this.keeper.query('SELECT pg_try_advisory_lock($1) AS free', [SERVICE]);
+    if (rows[0].free) return;
+    const holder = await this.keeper.query(
+      `SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND objid = $1`,
+      [SERVICE],
+    );
+    const name = (holder.rows[0]?.application_name as string | undefined) ?? 'foretell service';
+    throw new AlreadyServed(
+      `Another Foretell (${name.replace('foretell service', 'process')}) is already running on ${this.options.dataDir}. ` +
+        `Stop it, or set DATA_DIR to another folder.`,
+    );
+  }
 
-function ignore(...codes: string[]) {
-  return (error: unknown) => {
-    if (!ignorable(error, ...codes)) throw error;
-  };
+  /** The keeper's connection ends with the server: then it is started again, for as long as we use it. */
+  private keep(): void {
+    this.keeper.once('end', () => {
+      if (!this.isClosed) this.restarting = this.restart().finally(() => (this.restarting = undefined));
+    });
+  }
+
+  private async restart(): Promise<void> {
+    const { onWarning } = this.options;
+    onWarning?.('the embedded PostgreSQL has ended; it is started again');
+    for (
+      let pauseMs = RESTART_PAUSE_MS.first;
+      !this.isClosed;
+      pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_MS.longest)
+    ) {
+      try {
+        await this.join();
+        await this.claim();
+        this.keep();
+        onWarning?.('the embedded PostgreSQL runs again');
+        return;
+      } catch (error) {
+        onWarning?.((error as Error).message);
+        await sleep(pauseMs);
+      }
+    }
+  }
 }

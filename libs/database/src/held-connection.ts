@@ -1,11 +1,17 @@
-import { randomInt } from 'node:crypto';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { poolOf } from './data-source.js';
 import { isUnavailable } from './postgres-errors.js';
 
-/** First half of the advisory locks that say which of these connections the server still has; the second is random. */
-const ALIVE = 7_310_005;
+/** The server's process behind a connection. Process ids are used again, so the time of its start belongs to it. */
+interface Backend {
+  pid: number;
+  /** In seconds since 1970, with all digits. */
+  startedAt: string;
+}
+
+/** The most that are remembered. Only one statement at a time can be in doubt; this is far more. */
+const MAX_LOST = 100;
 
 /**
  * One connection of the pool, kept for one kind of statement that follows itself closely. A statement leaves for the
@@ -15,6 +21,8 @@ const ALIVE = 7_310_005;
  * States: none → taking → held → none (a connection that broke is given up; the next statement takes another).
  *
  * Invariants
+ * - each statement is a transaction of its own: it has resolved only if the server said afterwards that it is outside of
+ *   any transaction, which is to say that the statement is committed;
  * - the server gives up a statement after `statementTimeoutMs`, so that one that we gave up does not wait for a lock
  *   and take effect long after;
  * - whether a statement took effect whose connection broke can be looked up once `endLost` has resolved: by then the
@@ -23,9 +31,9 @@ const ALIVE = 7_310_005;
 export class HeldConnection {
   private client?: pg.PoolClient;
   private taking?: Promise<pg.PoolClient>;
-  private key = 0;
-  /** Of connections that broke, and that the server may still have. */
-  private lost: number[] = [];
+  private backend?: Backend;
+  /** Behind connections that broke; the server may still have them. */
+  private lost: Backend[] = [];
 
   constructor(
     private readonly dataSource: DataSource,
@@ -40,42 +48,46 @@ export class HeldConnection {
 
   /** Ends what the server still has of connections that broke. */
   async endLost(): Promise<void> {
-    const keys = this.lost;
-    if (keys.length === 0) return;
+    const lost = this.lost;
+    if (lost.length === 0) return;
     const end = `
-      SELECT pg_terminate_backend(pid, 1000) FROM pg_locks
-      WHERE locktype = 'advisory' AND granted AND classid = ${ALIVE} AND objid::bigint = ANY ($1)`;
-    while ((await poolOf(this.dataSource).query(end, [keys])).rowCount !== 0);
-    this.lost = this.lost.filter((key) => !keys.includes(key));
+      SELECT pg_terminate_backend(lost.pid, 1000)
+      FROM pg_stat_activity JOIN unnest($1::integer[], $2::numeric[]) AS lost (pid, started_at)
+        ON lost.pid = pg_stat_activity.pid AND started_at = extract(epoch FROM backend_start)`;
+    const values = [lost.map(({ pid }) => pid), lost.map(({ startedAt }) => startedAt)];
+    while ((await poolOf(this.dataSource).query(end, values)).rowCount !== 0);
+    this.lost = this.lost.filter((backend) => !lost.includes(backend));
   }
 
   release(): void {
-    // With its settings and its lock it is of no use to others.
+    // With its settings it is of no use to others.
     this.client?.release(true);
     this.client = undefined;
   }
 
   private async take(): Promise<pg.PoolClient> {
     const client = await poolOf(this.dataSource).connect();
-    // From the first moment, and for good: an 'error' that nobody hears would end the process.
     client.on('error', () => this.drop(client));
-    const key = randomInt(2 ** 31);
     try {
-      await client.query(
-        `SET statement_timeout = ${this.statementTimeoutMs}; SELECT pg_advisory_lock(${ALIVE}, ${key})`,
+      await client.query(`SET statement_timeout = ${this.statementTimeoutMs}`);
+      const { rows } = await client.query<Backend>(
+        `SELECT pid, extract(epoch FROM backend_start)::text AS "startedAt"
+         FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
       );
+      this.backend = rows[0]!;
     } catch (error) {
       client.release(true);
       throw error;
     }
     this.client = client;
-    this.key = key;
     return client;
   }
 
   private async send(client: pg.PoolClient, statement: pg.QueryConfig): Promise<pg.QueryResult> {
     try {
-      return await client.query(statement);
+      const result = await client.query(statement);
+      if (client.getTransactionStatus() === 'I') return result;
+      throw new Error('connection lost: it is inside a transaction, where nothing is committed');
     } catch (error) {
       // A statement that was refused for what is in it leaves a connection as good as before.
       if (isUnavailable(error)) this.drop(client);
@@ -86,7 +98,7 @@ export class HeldConnection {
   private drop(client: pg.PoolClient): void {
     if (client !== this.client) return;
     this.client = undefined;
-    this.lost.push(this.key);
+    this.lost = [...this.lost, this.backend!].slice(-MAX_LOST);
     client.release(true);
   }
 }

@@ -3,11 +3,12 @@
  * and change notifications between processes. It knows no feature: entities are handed in by the process.
  */
 export { openDatabase, prepareDatabase, type OpenDatabase } from './open-database.js';
-export { openEmbeddedPostgres, AlreadyServed, type EmbeddedPostgres } from './embedded-postgres.js';
-export { createDataSource, poolOf } from './data-source.js';
+export { AlreadyServed, EmbeddedPostgres } from './embedded-postgres.js';
+export { createDataSource, poolOf, queryPatiently } from './data-source.js';
 export { BinaryArrays } from './binary-arrays.js';
 export { HeldConnection } from './held-connection.js';
 export { migrate } from './migrate.js';
+export { restrictions, restrictPublic } from './public-privileges.js';
 export { ChangeListener } from './change-listener.js';
 export { DatabaseModule } from './database.module.js';
-export { isUnavailable, isUniqueViolation } from './postgres-errors.js';
+export { isMissingPartition, isUnavailable, isUniqueViolation } from './postgres-errors.js';

@@ -1,16 +1,18 @@
 import type { DataSource } from 'typeorm';
+import { isAlreadyThere } from './postgres-errors.js';
 
-const MIGRATION_LOCK = 7_310_003;
-
-/** Runs what is pending, one transaction each; replicas that start together wait for one another. */
+/**
+ * Runs what is pending, one transaction each; replicas that start together wait for one another. They wait for a lock
+ * on a table, which nobody takes who may only read; an advisory lock would be anybody's.
+ */
 export async function migrate(dataSource: DataSource): Promise<string[]> {
-  const runner = dataSource.createQueryRunner();
-  await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-  try {
+  await dataSource.query('CREATE TABLE IF NOT EXISTS migration_lock ()').catch((error: unknown) => {
+    // Two that make it at the same moment: one is told that it is there.
+    if (!isAlreadyThere(error)) throw error;
+  });
+  return dataSource.transaction(async (manager) => {
+    await manager.query('LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE');
     const done = await dataSource.runMigrations({ transaction: 'each' });
-    return done.map((migration) => migration.name);
-  } finally {
-    await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-    await runner.release();
-  }
+    return done.map(({ name }) => name);
+  });
 }

@@ -2,7 +2,7 @@ import type { Config } from '#libs/config';
 import type { Logger } from '#libs/observability';
 import type { DataSource } from 'typeorm';
 import { createDataSource } from './data-source.js';
-import { openEmbeddedPostgres } from './embedded-postgres.js';
+import { EmbeddedPostgres } from './embedded-postgres.js';
 import { migrate } from './migrate.js';
 
 /** A page of the log over many rows takes long; nothing that a caller waits for should. */
@@ -34,7 +34,7 @@ export async function openDatabase(
   config: Config,
   { purpose, entities, logger }: OpenOptions,
 ): Promise<OpenDatabase> {
-  const { url, description, migrated, close: leave } = await prepareDatabase(config, purpose);
+  const { url, description, migrated, close: leave } = await prepareDatabase(config, purpose, logger);
   const dataSource = createDataSource({
     url,
     poolSize: config.databasePoolSize,
@@ -59,6 +59,7 @@ export async function openDatabase(
 export async function prepareDatabase(
   config: Config,
   purpose: OpenOptions['purpose'],
+  logger?: Logger,
 ): Promise<PreparedDatabase> {
   const server = config.databaseUrl
     ? {
@@ -66,13 +67,15 @@ export async function prepareDatabase(
         description: withoutPassword(config.databaseUrl),
         close: async () => undefined,
       }
-    : await openEmbeddedPostgres({
+    : await EmbeddedPostgres.open({
         dataDir: config.dataDir,
         purpose,
         settings: { max_connections: String(connectionsOf(config)) },
+        onWarning: (message) => logger?.warn(message),
       });
   try {
-    return { ...server, migrated: await migrateSchema(server.url) };
+    const { url, description } = server;
+    return { url, description, migrated: await migrateSchema(url), close: () => server.close() };
   } catch (error) {
     await server.close();
     throw error;

@@ -9,6 +9,16 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
+/** What CREATE … IF NOT EXISTS says where another made it at the same moment. */
+export function isAlreadyThere(error: unknown): boolean {
+  return ['23505', '42P07'].includes(sqlState(error) ?? '');
+}
+
+/** A row for which there is no partition. A check that a row did not pass has the same state, and a name besides. */
+export function isMissingPartition(error: unknown): boolean {
+  return sqlState(error) === '23514' && (error as { constraint?: string }).constraint === undefined;
+}
+
 /** Connection, resources, operator, system, read-only, rolled back, not let in (a password that was changed). */
 const UNAVAILABLE_CLASSES = ['08', '53', '57', '58', '25', '40', '28'];
 /** Locked too long; takes no connections (ALTER DATABASE … ALLOW_CONNECTIONS false); is not there (any more). */

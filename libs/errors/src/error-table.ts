@@ -12,6 +12,7 @@ export const ERRORS = {
   'model-not-found': { status: 404, title: 'Model not found' },
   'user-not-found': { status: 404, title: 'User not found' },
   'batch-not-found': { status: 404, title: 'Batch not found' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'request-timeout': { status: 408, title: 'Request timeout' },
   'user-already-exists': { status: 409, title: 'User already exists' },
   'model-version-exists': { status: 409, title: 'Model version exists' },

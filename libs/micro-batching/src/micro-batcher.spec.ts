@@ -92,6 +92,50 @@ describe('starting', () => {
   });
 });
 
+describe('items of several owners', () => {
+  const ownerOf = (item: string) => item[0];
+
+  test('share each batch in turn, whoever has sent more', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ maxBatch: 3, ownerOf });
+    const answers = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2'].map((item) => batcher.add(item));
+    for (let index = 0; index < 3; index++) await runs[index]!.succeed();
+    expect(batches()).toEqual([['a1'], ['a2', 'b1', 'a3'], ['b2', 'a4']]);
+    expect(await Promise.all(answers)).toEqual(['A1', 'A2', 'A3', 'A4', 'B1', 'B2']);
+  });
+
+  test('find room in a queue that another has filled, whose newest are refused', async () => {
+    const { batcher, runs, batches } = controlledBatcher({ maxQueued: 4, ownerOf });
+    const first = batcher.add('a0');
+    const [a1, a2, a3, a4] = ['a1', 'a2', 'a3', 'a4'].map((item) => batcher.add(item));
+    expect(['a', 'b'].map((owner) => batcher.isFullFor(owner))).toEqual([true, false]);
+    await expect(batcher.add('a5')).rejects.toBeInstanceOf(QueueFull);
+    const b1 = batcher.add('b1');
+    await expect(a4).rejects.toBeInstanceOf(QueueFull);
+    const b2 = batcher.add('b2');
+    await expect(a3).rejects.toBeInstanceOf(QueueFull);
+    // Each has half of it now.
+    await expect(batcher.add('b3')).rejects.toBeInstanceOf(QueueFull);
+    expect(batcher.queued).toBe(4);
+    await runs[0]!.succeed();
+    await runs[1]!.succeed();
+    expect(batches()).toEqual([['a0'], ['a1', 'b1', 'a2', 'b2']]);
+    expect(await Promise.all([first, a1, a2, b1, b2])).toEqual(['A0', 'A1', 'A2', 'B1', 'B2']);
+  });
+
+  test('find room as well where what another has sent is large rather than many', async () => {
+    const size = { of: (item: string) => item.length, maxBatch: 100, maxQueued: 20 };
+    const { batcher, runs, batches } = controlledBatcher({ ownerOf, size });
+    void batcher.add('a0');
+    const large = ['a'.repeat(10), 'a'.repeat(10)].map((item) => batcher.add(item));
+    const b1 = batcher.add('b1');
+    await expect(large[1]).rejects.toBeInstanceOf(QueueFull);
+    await runs[0]!.succeed();
+    await runs[1]!.succeed();
+    expect(batches()[1]).toEqual(['a'.repeat(10), 'b1']);
+    expect(await b1).toBe('B1');
+  });
+});
+
 describe('items that come together', () => {
   test('are one batch of an idle batcher, and get their results in their order', async () => {
     const { batcher, runs, batches } = controlledBatcher();

@@ -1,3 +1,5 @@
+import { FairQueue } from './fair-queue.js';
+
 /**
  * States: idle (nothing running, nothing waiting) → running (one batch on its way; arrivals wait) → idle.
  *
@@ -5,9 +7,11 @@
  * - at most one batch runs at a time, and an item is in exactly one batch;
  * - the first item of an idle batcher starts at once: there is no timer, so an idle caller pays no latency;
  * - while a batch runs, arrivals queue (at most `maxQueued`); when it returns, the queue becomes the next batch
- *   (at most `maxBatch` items), in order of arrival;
+ *   (at most `maxBatch` items), in order of arrival of each owner;
  * - items that come together are taken together, in their order, or none of them is; of an idle batcher the first
  *   `maxBatch` of them start at once, so that only the rest needs room in the queue;
+ * - with `ownerOf`, a batch has of each owner in turn, and where the queue is full, the newest of the owner who has most
+ *   make room for one who has less: they are refused then, as if they had just come;
  * - `run` gets the items in order and returns one result for each, in the same order; an `Error` in the results
  *   rejects that item alone, a rejected `run` rejects the whole batch, and the next batch starts either way.
  */
@@ -15,11 +19,13 @@ export interface MicroBatcherOptions<Item, Result> {
   run(items: Item[]): Promise<readonly (Result | Error)[]>;
   maxBatch: number;
   maxQueued: number;
+  /** Whose an item is; all are of one owner where nobody says. */
+  ownerOf?(item: Item): unknown;
   /** Where items are of very unlike size: what each counts, and how much a batch and the queue may hold of it. */
   size?: { of(item: Item): number; maxBatch: number; maxQueued: number };
 }
 
-/** Thrown when the queue is full: the item was never taken, so the caller may retry. */
+/** Thrown when the queue is full: the item was never run, so the caller may retry. */
 export class QueueFull extends Error {}
 
 interface Waiting<Item, Result> {
@@ -29,12 +35,15 @@ interface Waiting<Item, Result> {
 }
 
 export class MicroBatcher<Item, Result> {
-  private queue: Waiting<Item, Result>[] = [];
+  private readonly queue: FairQueue<Waiting<Item, Result>>;
   private queuedSize = 0;
   private running = 0;
   private idleWaiters: (() => void)[] = [];
 
-  constructor(private readonly options: MicroBatcherOptions<Item, Result>) {}
+  constructor(private readonly options: MicroBatcherOptions<Item, Result>) {
+    const { ownerOf = () => undefined } = options;
+    this.queue = new FairQueue(({ item }) => ownerOf(item));
+  }
 
   /** How many items wait for the next batch. */
   get queued(): number {
@@ -46,9 +55,14 @@ export class MicroBatcher<Item, Result> {
     return this.queue.length >= maxQueued || (size !== undefined && this.queuedSize >= size.maxQueued);
   }
 
+  /** Whether one more of this owner's would be refused now. */
+  isFullFor(owner: unknown): boolean {
+    return this.isFull && !(this.options.ownerOf && this.queue.canDisplace(owner, 1));
+  }
+
   /** @throws QueueFull when `maxQueued` items wait already. */
   add(item: Item): Promise<Result> {
-    if (!this.hasRoomFor(1)) return this.refuse();
+    if (!this.makeRoomFor([item])) return this.refuse();
     const result = this.enqueue(item);
     this.start();
     return result;
@@ -59,7 +73,7 @@ export class MicroBatcher<Item, Result> {
    * @throws QueueFull when with them more than `maxQueued` items would wait.
    */
   addAll(items: readonly Item[]): Promise<Result[]> {
-    if (!this.hasRoomFor(items.length)) return this.refuse();
+    if (!this.makeRoomFor(items)) return this.refuse();
     const results = items.map((item) => this.enqueue(item));
     this.start();
     return Promise.all(results);
@@ -71,6 +85,19 @@ export class MicroBatcher<Item, Result> {
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
+  private makeRoomFor(items: readonly Item[]): boolean {
+    if (this.hasRoomFor(items.length)) return true;
+    const { ownerOf } = this.options;
+    if (!ownerOf || items.length === 0) return false;
+    const displaced = this.queue.displace(ownerOf(items[0]!), items.length);
+    if (!displaced) return false;
+    for (const { item, reject } of displaced) {
+      this.queuedSize -= this.sizeOf(item);
+      reject(this.full());
+    }
+    return this.hasRoomFor(items.length);
+  }
+
   /** An item that is too large for the queue finds room where nothing waits. */
   private hasRoomFor(count: number): boolean {
     const { maxBatch, maxQueued, size } = this.options;
@@ -79,11 +106,19 @@ export class MicroBatcher<Item, Result> {
   }
 
   private refuse(): Promise<never> {
-    return Promise.reject(new QueueFull(`${this.queue.length} items are waiting already`));
+    return Promise.reject(this.full());
+  }
+
+  private full(): QueueFull {
+    return new QueueFull(`${this.queue.length} items are waiting already`);
+  }
+
+  private sizeOf(item: Item): number {
+    return this.options.size?.of(item) ?? 0;
   }
 
   private enqueue(item: Item): Promise<Result> {
-    this.queuedSize += this.options.size?.of(item) ?? 0;
+    this.queuedSize += this.sizeOf(item);
     return new Promise((resolve, reject) => this.queue.push({ item, resolve, reject }));
   }
 
@@ -113,23 +148,18 @@ export class MicroBatcher<Item, Result> {
     if (this.running === 0) this.idleWaiters.splice(0).forEach((resolve) => resolve());
   }
 
-  /** From the front of the queue, at least one item. */
+  /** At least one item. */
   private takeBatch(): Waiting<Item, Result>[] {
     const { maxBatch, size } = this.options;
-    const { queue } = this;
-    let count = Math.min(queue.length, maxBatch);
-    if (size !== undefined) {
-      let taken = size.of(queue[0]!.item);
-      let fitting = 1;
-      for (; fitting < count; fitting++) {
-        const next = size.of(queue[fitting]!.item);
-        if (taken + next > size.maxBatch) break;
-        taken += next;
-      }
-      count = fitting;
-      this.queuedSize -= taken;
-    }
-    this.queue = count === queue.length ? [] : queue.slice(count);
-    return count === queue.length ? queue : queue.slice(0, count);
+    if (size === undefined) return this.queue.take(maxBatch, () => true);
+    let taken = 0;
+    const batch = this.queue.take(maxBatch, ({ item }) => {
+      const next = size.of(item);
+      if (taken > 0 && taken + next > size.maxBatch) return false;
+      taken += next;
+      return true;
+    });
+    this.queuedSize -= taken;
+    return batch;
   }
 }

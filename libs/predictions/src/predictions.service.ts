@@ -123,7 +123,8 @@ export class PredictionsService {
     idempotency?: Idempotency,
   ): Promise<string> {
     const started = performance.now();
-    if (this.recorder.isFull) throw Problem.overloaded('Too many predictions are waiting. Please try again.');
+    if (this.recorder.isFullFor(actor.userId))
+      throw Problem.overloaded('Too many predictions are waiting. Please try again.');
     const found = this.models.get(named, actor.userId);
     // Not awaited where it is loaded: this is on the way of every prediction.
     const model = found instanceof Promise ? await found : found;

@@ -62,7 +62,8 @@ export const overload: ChaosCase = {
     figure('goodput', `${(goodput * 100).toFixed(0)} %`);
     figure('refused', refused.length);
     figure('never sent for want of a connection', unsent);
-    figure('p99 of a refusal', `${latencyAt(0.99, refused).toFixed(0)} ms`);
+    figure('p99 of a refusal, from when it was sent', `${latencyAt(0.99, refused, 'sentAt').toFixed(0)} ms`);
+    figure('from when it was due', `${latencyAt(0.99, refused).toFixed(0)} ms`);
     figure('p50 of an answer', `${latencyAt(0.5, served).toFixed(0)} ms`);
     figure('p99', `${latencyAt(0.99, served).toFixed(0)} ms`);
     figure('memory', `${before} to ${most} MB`);
@@ -85,7 +86,8 @@ export const overload: ChaosCase = {
     assert.equal(livez!.refused, 0, '/livez was not 200');
     assert.ok(readyz!.refused <= bounds.unready, '/readyz was not 200');
     assert.ok(goodput >= bounds.goodput, `goodput is ${goodput.toFixed(2)} of the peak`);
-    assert.ok(latencyAt(0.99, refused) <= bounds.refusedP99Ms, 'refusals take too long');
+    // What is due and finds no connection waits at the client: no server knows of it.
+    assert.ok(latencyAt(0.99, refused, 'sentAt') <= bounds.refusedP99Ms, 'refusals take too long');
     assert.ok(most - before <= bounds.growthMb, 'memory grows');
     assert.ok(
       livez!.slowest <= bounds.probeMs && readyz!.slowest <= bounds.probeMs,

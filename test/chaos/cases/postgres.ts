@@ -56,7 +56,8 @@ export const postgresql: ChaosCase = {
       slow,
       cut,
     } = breakages;
-    const list = [silent, ended, restarted, killed, backendKilled, outOfConnections, locked, slow, cut];
+    const table = locked('responses');
+    const list = [silent, ended, restarted, killed, backendKilled, outOfConnections, table, slow, cut];
     if (onDisk.hasOwnDisk) list.push(outOfDisk);
     else context.figure('out of disk', 'NOT SHOWN, no disk can be mounted here');
     let lastId = '0';
@@ -168,7 +169,7 @@ async function answerFirst(
   const name = 'async';
   const clients = startTraffic({ url: service.url, token, name, connections: CONNECTIONS, restMs: 20 });
   const { silent, killed, backendKilled, locked, cut, unheard } = breakages;
-  for (const breakage of [locked, unheard, backendKilled, cut, killed, silent]) {
+  for (const breakage of [locked('responses'), unheard, backendKilled, cut, killed, silent]) {
     context.progress(`answering first, ${breakage.name} …`);
     await reached(clients.answered, clients.answered() + 200);
     const mend = await breakage.begin(postgres, road);

@@ -50,6 +50,11 @@ export class PredictionLogQueryDto {
   @IsString()
   version?: string;
 
+  @ApiPropertyOptional({ description: 'The `X-Request-Id` of the prediction, the caller’s or ours.' })
+  @IsOptional()
+  @IsString()
+  request_id?: string;
+
   @ApiPropertyOptional({ example: 200, description: 'HTTP status of the answer.' })
   @IsOptional()
   @Type(() => Number)

@@ -5,12 +5,16 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../http/draining.js';
 
 const DATABASE_TIMEOUT_MS = 1_000;
+/** So long an answer of the database counts for whoever asks next. */
+const KEPT_MS = 200;
 
 export type Check = 'ok' | 'failed';
 
 /** Whether this process can answer predictions. */
 @Injectable()
 export class Readiness {
+  private latest?: { answeredAt: number; check: Promise<Check> };
+
   constructor(
     @Inject(DataSource) private readonly dataSource: DataSource,
     @Inject(ServedModels) private readonly models: ServedModels,
@@ -26,13 +30,25 @@ export class Readiness {
     return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
   }
 
-  private async checkDatabase(): Promise<Check> {
+  /** One look for all who ask at about the same time: anybody may, and a silent database keeps each look for a second. */
+  private checkDatabase(): Promise<Check> {
+    const now = performance.now();
+    if (!this.latest || now - this.latest.answeredAt > KEPT_MS) {
+      const entry = { answeredAt: Infinity, check: this.askDatabase() };
+      void entry.check.finally(() => (entry.answeredAt = performance.now()));
+      this.latest = entry;
+    }
+    return this.latest.check;
+  }
+
+  private async askDatabase(): Promise<Check> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<Check>((resolve) => {
       timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
     });
+    const question = { text: 'SELECT 1', query_timeout: DATABASE_TIMEOUT_MS };
     const answer = poolOf(this.dataSource)
-      .query('SELECT 1')
+      .query(question)
       .then(
         () => 'ok' as const,
         () => 'failed' as const,

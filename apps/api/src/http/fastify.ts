@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { maxHeaderSize, type IncomingMessage } from 'node:http';
+import { maxHeaderSize } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#libs/config';
@@ -13,14 +12,22 @@ import {
   type Dialect,
   type ProblemForm,
 } from '#libs/predictions';
+import { AllowedMethods } from './allowed-methods.js';
 import { arriving, limitArrival } from './arrival.js';
 import type { Draining } from './draining.js';
 import { answerMalformedRequest } from './malformed-request.js';
+import { flawOfFraming } from './message-framing.js';
 import { readBytes } from './read-bytes.js';
+import { requestIdOf } from './request-id.js';
 import { UNKNOWN_ROUTE, type RequestDurations } from './request-durations.js';
+import { SECURITY_HEADERS } from './security-headers.js';
 import { toProblem } from './to-problem.js';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    allowedMethods: AllowedMethods;
+  }
+
   interface FastifyRequest {
     /** Answered with what an earlier request under the same `Idempotency-Key` was answered. */
     isReplay: boolean;
@@ -42,9 +49,6 @@ const LINGER_MS = 1_000;
 /** Of the bodies that are a few fields: names, a password, a version. Validating one costs the square of its members. */
 const MAX_FIELDS_BYTES = 16 * 1024;
 
-/** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
-const REQUEST_ID = /^[A-Za-z0-9._:+/=-]{1,128}$/;
-
 /** Fastify, set up below Nest: request ids, limits, body parsing, the access log, and errors that Nest never sees. */
 export function createFastify(
   config: Config,
@@ -65,23 +69,22 @@ export function createFastify(
     keepAliveTimeout: 65_000,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
-    genReqId: ({ headers }: IncomingMessage) => {
-      const given = headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-    },
+    genReqId: requestIdOf,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     skipMiddie: true,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(error);
       requests.unreadable.with(String(problem.status)).add();
-      sendProblem(reply, problem, request.id);
+      // No hook runs for these.
+      sendProblem(reply.headers(SECURITY_HEADERS), problem, request.id);
     },
     clientErrorHandler: (error, socket) =>
       answerMalformedRequest(error, socket, (status) => requests.unreadable.with(String(status)).add()),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.decorateRequest('isReplay', false);
+  fastify.decorate('allowedMethods', new AllowedMethods(fastify));
   parseBodies(fastify);
   // A client that says it sends no more still waits for its answer; Node would hang up.
   Object.assign(fastify.server, { httpAllowHalfOpen: true });
@@ -102,9 +105,9 @@ export function createFastify(
     watchArrival(reply, request.routeOptions.config.body === 'stream');
     reply.header('x-request-id', request.id);
     reply.header('cache-control', 'no-store');
-    const { headers, httpVersion } = request.raw;
-    if (headers.host !== undefined || httpVersion === '1.0') done();
-    else sendProblem(reply, Problem.badRequest('The request has no Host header.'), request.id);
+    const flaw = flawOfFraming(request.raw);
+    if (flaw === undefined) done();
+    else sendProblem(reply, Problem.badRequest(flaw), request.id);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     closeUnread(request, reply);

@@ -1,7 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, type ErrorCode } from '#libs/errors';
+import { problemJson } from '#libs/predictions';
+import { newRequestId } from './request-id.js';
+import { SECURITY_HEADERS } from './security-headers.js';
 
 /** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. */
 export function answerMalformedRequest(
@@ -46,10 +48,16 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): number {
         ? ['headers-too-large', 'The headers are too large.']
         : ['bad-request', 'This is not an HTTP request.'];
   const problem = new Problem(code, detail);
-  const body = JSON.stringify(problem.toBody(randomUUID()));
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  const requestId = newRequestId();
+  const body = JSON.stringify(problem.toBody(requestId));
+  const headers = {
+    ...SECURITY_HEADERS,
+    'x-request-id': requestId,
+    'content-type': problemJson.problemType,
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`);
   return problem.status;
 }

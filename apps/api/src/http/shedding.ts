@@ -5,6 +5,7 @@ import { Problem } from '#libs/errors';
 import type { Counter } from '#libs/observability';
 import { mlflowDialect, oipDialect } from '#libs/predictions';
 import type { Passwords } from '#libs/users';
+import { SECURITY_HEADERS } from './security-headers.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -121,9 +122,9 @@ function refusalFor(url: string): Refusal {
 
 function refusal(contentType: string, body: string): Refusal {
   const headers = {
+    ...SECURITY_HEADERS,
     'content-type': contentType,
     'content-length': String(body.length),
-    'cache-control': 'no-store',
     ...PROBLEM.headers,
   };
   return { headers: Object.entries(headers).flat(), body };

@@ -19,7 +19,7 @@ type Serving = Extract<ToPrimary, { type: 'foretell:serving' }>;
  * DATA_DIR, the migrations, the listening socket and the worker for batches, and answers no request itself.
  */
 export async function bootPrimary(config: Config, logger: Logger): Promise<Booted> {
-  const database = await prepareDatabase(config, 'service');
+  const database = await prepareDatabase(config, 'service', logger);
   const worker = new BatchWorkerProcess((message) => logger.warn(message));
   const metrics = new CollectedMetrics();
   const processes = new ApiProcesses(logger, metrics, () => worker.ensure());

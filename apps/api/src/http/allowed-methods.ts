@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify';
+
+/** The methods of every path that there is, by its pattern: `/models/:name` → DELETE, GET … */
+export class AllowedMethods {
+  private readonly byPattern = new Map<string, { path: RegExp; methods: Set<string> }>();
+
+  /** To be called before there are routes. */
+  constructor(fastify: FastifyInstance) {
+    fastify.addHook('onRoute', ({ url, method }) => {
+      // What stands before middleware, not a path that is there.
+      if (url.includes('*')) return;
+      const known = this.byPattern.get(url) ?? { path: toRegExp(url), methods: new Set() };
+      this.byPattern.set(url, known);
+      for (const each of [method].flat()) known.methods.add(each);
+    });
+  }
+
+  /** Those that this path takes, in the order of the alphabet; none where there is no such path. */
+  of(url: string): string[] {
+    const path = url.split('?', 1)[0]!;
+    const found = [...this.byPattern.values()].filter((each) => each.path.test(path));
+    return [...new Set(found.flatMap(({ methods }) => [...methods]))].toSorted();
+  }
+}
+
+/** A parameter is one segment, whatever is in it. */
+function toRegExp(pattern: string): RegExp {
+  const segments = pattern
+    .split('/')
+    .map((segment) =>
+      segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`),
+    );
+  return new RegExp(`^${segments.join('/')}$`);
+}

@@ -1,0 +1,41 @@
+import {
+  ValidationPipe,
+  type ArgumentMetadata,
+  type PipeTransform,
+  type ValidationError,
+  type ValidationPipeOptions,
+} from '@nestjs/common';
+import { Problem } from '#libs/errors';
+
+const OPTIONS: ValidationPipeOptions = {
+  transform: true,
+  whitelist: true,
+  stopAtFirstError: true,
+  exceptionFactory: validationProblem,
+};
+
+/**
+ * Holds what comes in against its DTO. Members of a body that it does not have are ignored, as clients expect; a query
+ * parameter that it does not have is refused, because a misspelt filter would filter nothing.
+ */
+export class InputValidation implements PipeTransform {
+  private readonly lenient = new ValidationPipe(OPTIONS);
+  private readonly strict = new ValidationPipe({ ...OPTIONS, forbidNonWhitelisted: true });
+
+  transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    return (metadata.type === 'query' ? this.strict : this.lenient).transform(value, metadata);
+  }
+}
+
+/** class-validator's findings as one problem, a pointer for each field; the values themselves are not repeated. */
+function validationProblem(errors: ValidationError[]): Problem {
+  return Problem.badRequest(
+    'The request is not as it should be.',
+    errors.flatMap(({ property, constraints }) =>
+      Object.entries(constraints ?? {}).map(([constraint, detail]) => ({
+        detail: constraint === 'whitelistValidation' ? 'is not known here' : detail,
+        pointer: `#/${property}`,
+      })),
+    ),
+  );
+}

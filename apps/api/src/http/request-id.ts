@@ -1,0 +1,16 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+
+/** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
+const GIVEN = /^[A-Za-z0-9._:+/=-]{1,128}$/;
+
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && GIVEN.test(given) ? given : newRequestId();
+}
+
+/** A UUID that begins with the time (RFC 9562 §5.7): what comes together lies together in the index of the record. */
+export function newRequestId(): string {
+  const time = Date.now().toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+}

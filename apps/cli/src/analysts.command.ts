@@ -1,0 +1,52 @@
+import { Command } from 'commander';
+import { Analysts } from '#libs/audit';
+import { askPassword } from './ask-password.js';
+import { withFeatures } from './command-context.js';
+
+export function analystsCommand(): Command {
+  const analysts = new Command('analysts').description('let people read the record in SQL');
+
+  analysts
+    .command('create')
+    .description(
+      'make a login of PostgreSQL that may read; the password is asked or read from standard input',
+    )
+    .requiredOption('--username <name>')
+    .action(async ({ username }: { username: string }) => {
+      const password = await askPassword();
+      await withAnalysts((service) => service.create(username, password));
+      console.log(`${username} may log in to the database and read.`);
+    });
+
+  analysts
+    .command('grant')
+    .description('let a login that is there read')
+    .requiredOption('--username <name>')
+    .action(async ({ username }: { username: string }) => {
+      await withAnalysts((service) => service.grant(username));
+      console.log(`${username} may read.`);
+    });
+
+  analysts
+    .command('revoke')
+    .description('end that; the login stays')
+    .requiredOption('--username <name>')
+    .action(async ({ username }: { username: string }) => {
+      await withAnalysts((service) => service.revoke(username));
+      console.log(`${username} may read no more.`);
+    });
+
+  analysts
+    .command('list')
+    .description('list the logins that may read')
+    .action(async () => {
+      const names = await withAnalysts((service) => service.list());
+      console.log(names.length === 0 ? 'Nobody yet.' : names.join('\n'));
+    });
+
+  return analysts;
+}
+
+function withAnalysts<T>(work: (analysts: Analysts) => Promise<T>): Promise<T> {
+  return withFeatures((features) => work(features.get(Analysts)));
+}

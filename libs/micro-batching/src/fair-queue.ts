@@ -1,0 +1,101 @@
+/** One owner's, from its place on: taking the first moves nothing. */
+interface Lane<Item> {
+  items: Item[];
+  from: number;
+}
+
+/** What was taken is let go of after so many. */
+const COMPACT_AFTER = 1_024;
+
+/**
+ * What waits, by whose it is: taken from each owner in turn, so that nobody waits behind all that another has sent, and
+ * where it is full, the newest of the owner who has most makes room for one who has less.
+ *
+ * Invariants
+ * - an owner's items are taken in the order in which they came;
+ * - in `lanes` the owner comes first whose turn it is; one who has nothing is not there.
+ */
+export class FairQueue<Item> {
+  private readonly lanes = new Map<unknown, Lane<Item>>();
+  /** Who had most when that was looked up last. */
+  private greediest: unknown;
+  length = 0;
+
+  constructor(private readonly ownerOf: (item: Item) => unknown) {}
+
+  push(item: Item): void {
+    const owner = this.ownerOf(item);
+    const lane = this.lanes.get(owner);
+    if (lane) lane.items.push(item);
+    else this.lanes.set(owner, { items: [item], from: 0 });
+    this.length++;
+  }
+
+  /** At most so many, up to the first for which there is no room. */
+  take(most: number, hasRoomFor: (item: Item) => boolean): Item[] {
+    const taken: Item[] = [];
+    while (taken.length < most && this.length > 0) {
+      const [owner, lane] = this.lanes.entries().next().value!;
+      // Where nobody else waits, it is his turn again and again.
+      const turns = this.lanes.size === 1 ? most - taken.length : 1;
+      const end = Math.min(lane.from + turns, lane.items.length);
+      const start = lane.from;
+      while (lane.from < end && hasRoomFor(lane.items[lane.from]!)) taken.push(lane.items[lane.from++]!);
+      this.length -= lane.from - start;
+      this.settle(owner, lane);
+      if (lane.from < end) break;
+    }
+    return taken;
+  }
+
+  /**
+   * Makes room for so many of this owner's, where another has more than that leaves him.
+   * @returns what had to go; undefined where nobody has to
+   */
+  displace(owner: unknown, count: number): Item[] | undefined {
+    if (!this.canDisplace(owner, count)) return undefined;
+    const most = this.findGreediest();
+    const lane = this.lanes.get(most)!;
+    const displaced = lane.items.splice(lane.items.length - count, count).toReversed();
+    this.length -= count;
+    if (lane.from === lane.items.length) this.lanes.delete(most);
+    return displaced;
+  }
+
+  canDisplace(owner: unknown, count: number): boolean {
+    const most = this.findGreediest();
+    return most !== owner && this.countOf(owner) + count <= this.countOf(most) - count;
+  }
+
+  private countOf(owner: unknown): number {
+    const lane = this.lanes.get(owner);
+    return lane ? lane.items.length - lane.from : 0;
+  }
+
+  /** After some of a lane was taken: the next one's turn. */
+  private settle(owner: unknown, lane: Lane<Item>): void {
+    if (lane.from === lane.items.length) {
+      this.lanes.delete(owner);
+      return;
+    }
+    if (lane.from >= COMPACT_AFTER) {
+      lane.items = lane.items.slice(lane.from);
+      lane.from = 0;
+    }
+    if (this.lanes.size === 1) return;
+    this.lanes.delete(owner);
+    this.lanes.set(owner, lane);
+  }
+
+  /** Looked up again only once the last one has no more than an average one: a full queue is asked with each arrival. */
+  private findGreediest(): unknown {
+    if (this.countOf(this.greediest) > this.length / this.lanes.size) return this.greediest;
+    let most = 0;
+    for (const [owner, { items, from }] of this.lanes) {
+      if (items.length - from <= most) continue;
+      most = items.length - from;
+      this.greediest = owner;
+    }
+    return this.greediest;
+  }
+}

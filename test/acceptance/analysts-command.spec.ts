@@ -1,0 +1,116 @@
+import pg from 'pg';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { EmbeddedPostgres } from '#libs/database';
+import type { DataDir, Ending } from '../support/data-dir.js';
+import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+
+const analysts = (dataDir: DataDir, args: string[], input?: string): Promise<Ending> =>
+  dataDir.foretell(['analysts', ...args], { input });
+
+async function open(dataDir: DataDir): Promise<EmbeddedPostgres> {
+  const postgres = await EmbeddedPostgres.open({ dataDir: dataDir.path, purpose: 'command' });
+  onTestFinished(() => postgres.close());
+  return postgres;
+}
+
+async function as<T>(
+  url: string,
+  name: string,
+  password: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    connectionString: Object.assign(new URL(url), { username: name, password: encodeURIComponent(password) })
+      .href,
+  });
+  await client.connect();
+  return work(client).finally(() => client.end());
+}
+
+describe('foretell analysts', () => {
+  test('create, grant, revoke and list who reads the record in SQL', async () => {
+    const dataDir = await createPreparedDataDir();
+    const password = 'nanosecönd 11.8 inches';
+    const created = await analysts(dataDir, ['create', '--username', 'grace'], `${password}\n`);
+    expect(created).toMatchObject({
+      code: 0,
+      stdout: 'grace may log in to the database and read.\n',
+      stderr: '',
+    });
+    const postgres = await open(dataDir);
+    const read = () =>
+      as(postgres.url, 'grace', password, (client) => client.query('SELECT * FROM prediction_log'));
+    expect((await read()).rows).toEqual([]);
+    await as(postgres.url, 'grace', password, async (client) => {
+      await expect(client.query('SELECT password FROM users')).rejects.toMatchObject({ code: '42501' });
+      const { rows } = await client.query(
+        `SELECT current_setting('idle_in_transaction_session_timeout') AS idle`,
+      );
+      expect(rows).toEqual([{ idle: '5min' }]);
+    });
+    expect((await analysts(dataDir, ['list'])).stdout).toBe('grace\n');
+
+    expect((await analysts(dataDir, ['revoke', '--username', 'grace'])).stdout).toBe(
+      'grace may read no more.\n',
+    );
+    await expect(read()).rejects.toMatchObject({ code: '42501' });
+    expect((await analysts(dataDir, ['list'])).stdout).toBe('Nobody yet.\n');
+    expect((await analysts(dataDir, ['grant', '--username', 'grace'])).stdout).toBe('grace may read.\n');
+    expect((await read()).rows).toEqual([]);
+  });
+
+  test('say what is wrong with a name, and that a role is there already, with an exit code of 1', async () => {
+    const dataDir = await createPreparedDataDir();
+    for (const name of ['foretell', 'pg_monitor', 'Grace', "grace'; DROP ROLE foretell", '']) {
+      const ending = await analysts(dataDir, ['create', '--username', name], 'a password\n');
+      expect(ending.code, name).toBe(1);
+      expect(ending.stderr, name).toMatch(/name of PostgreSQL/);
+    }
+    expect((await analysts(dataDir, ['create', '--username', 'grace'], 'a password\n')).code).toBe(0);
+    const again = await analysts(dataDir, ['create', '--username', 'grace'], 'a password\n');
+    expect([again.code, again.stdout]).toEqual([1, '']);
+    expect(again.stderr).toMatch(/"grace" already exists/);
+    const nobody = await analysts(dataDir, ['grant', '--username', 'nobody']);
+    expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringMatching(/"nobody" does not exist/)]);
+  });
+});
+
+describe('foretell migrate', () => {
+  test('as an owner that may make no roles says what analysts lack, and what is to be run', async () => {
+    const dataDir = createDataDir();
+    const postgres = await open(dataDir);
+    const superuser = new pg.Client({ connectionString: postgres.superuserUrl });
+    await superuser.connect();
+    await superuser.query(`CREATE ROLE plain LOGIN PASSWORD 'plain'`);
+    await superuser.query('CREATE DATABASE other OWNER plain');
+    await superuser.end();
+    const url = Object.assign(new URL(postgres.url), {
+      username: 'plain',
+      password: 'plain',
+      pathname: '/other',
+    }).href;
+    const migrate = () => dataDir.foretell(['migrate'], { environment: { DATABASE_URL: url } });
+
+    const first = await migrate();
+    expect([first.code, first.stdout]).toEqual([0, expect.stringMatching(/^Migrated: /)]);
+    expect(first.stderr).toMatch(/^ {2}CREATE ROLE foretell_analyst NOLOGIN;$/m);
+    expect(first.stderr).toMatch(/^ {2}GRANT SELECT ON prediction_log, requests, .* TO foretell_analyst;$/m);
+    expect(first.stderr).toMatch(
+      /^ {2}REVOKE EXECUTE ON FUNCTION .*pg_advisory_lock\(bigint\).* FROM PUBLIC;$/m,
+    );
+
+    const statements = [...first.stderr.matchAll(/^ {2}(.*;)$/gm)].map(([, statement]) => statement!);
+    const there = new pg.Client({
+      connectionString: Object.assign(new URL(postgres.superuserUrl), { pathname: '/other' }).href,
+    });
+    await there.connect();
+    for (const statement of statements) await there.query(statement);
+    await there.query(`CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`);
+    await there.end();
+    expect(await migrate()).toMatchObject({ code: 0, stdout: 'The schema is up to date.\n', stderr: '' });
+    await as(url, 'grace', 'hopper', async (client) => {
+      expect((await client.query('SELECT * FROM prediction_log')).rows).toEqual([]);
+      await expect(client.query('SELECT pg_advisory_lock(1)')).rejects.toMatchObject({ code: '42501' });
+    });
+  });
+});

@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import bcrypt from 'bcrypt';
+import pg from 'pg';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
+import { accountFor, runPostgres } from '../../libs/database/src/postgres-binaries.js';
+import { initialise, start } from '../../libs/database/src/postgres-cluster.js';
+import { readOrCreateSecret } from '#libs/config';
+import { call, createUser, PATIENT } from '../support/client.js';
+import type { DataDir, Service } from '../support/data-dir.js';
+import { logIn, predict } from '../support/prediction-client.js';
+import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+
+const predicts = async (service: Service, token: string) =>
+  (await call(service, 'POST', '/predict', { body: PATIENT, token })).status;
+
+describe('a PostgreSQL that ended while the service runs', () => {
+  test.each([
+    ['killed', (dataDir: DataDir) => process.kill(dataDir.postmasterPid, 'SIGKILL')],
+    ['stopped', (dataDir: DataDir) => process.kill(dataDir.postmasterPid, 'SIGINT')],
+  ])('is started again by itself, at the same port: %s', async (_, end) => {
+    const dataDir = await createPreparedDataDir();
+    const service = await dataDir.startService();
+    const user = await createUser(service, dataDir);
+    const before = dataDir.postmasterPid;
+    end(dataDir);
+    await expect.poll(() => predicts(service, user.token)).toBe(200);
+    expect(dataDir.postmasterPid).not.toBe(before);
+    // It has its locks again: a second service is told so, and the last to leave stops it.
+    await expect
+      .poll(() => dataDir.query(`SELECT FROM pg_stat_activity WHERE application_name = 'foretell'`))
+      .not.toEqual([]);
+    expect((await dataDir.spawnService().ended).stderr).toMatch(/is already running on/);
+    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+
+  test('and cannot be started yet is tried again until it can', async () => {
+    const dataDir = await createPreparedDataDir();
+    const service = await dataDir.startService();
+    const user = await createUser(service, dataDir);
+    const configuration = join(dataDir.postgresDir, 'postgresql.auto.conf');
+    // A setting with which no server starts, as a full disk is a reason not to.
+    const mend = await breakConfiguration(configuration);
+    process.kill(dataDir.postmasterPid, 'SIGKILL');
+    await expect.poll(() => predicts(service, user.token)).toBe(503);
+    await sleep(1_000);
+    expect((await call(service, 'GET', '/livez')).status).toBe(200);
+    await mend();
+    await expect.poll(() => predicts(service, user.token)).toBe(200);
+    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+});
+
+async function breakConfiguration(file: string): Promise<() => Promise<void>> {
+  const before = await readFile(file);
+  await writeFile(file, "max_connections = 'none'\n");
+  return () => writeFile(file, before);
+}
+
+describe('the role of the service', () => {
+  test('owns its database and is no superuser', async () => {
+    const dataDir = await createPreparedDataDir();
+    const [role] = await dataDir.query(
+      `SELECT current_user, rolsuper, rolcreatedb, rolreplication, rolbypassrls, rolcreaterole
+       FROM pg_roles WHERE rolname = current_user`,
+    );
+    expect(role).toEqual({
+      current_user: 'foretell',
+      rolsuper: false,
+      rolcreatedb: false,
+      rolreplication: false,
+      rolbypassrls: false,
+      rolcreaterole: true,
+    });
+    const others = await dataDir.query(
+      `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relowner <> 'foretell'::regrole`,
+    );
+    expect(others).toEqual([]);
+  });
+
+  test('is given everything in a folder of a release whose role was the superuser', async () => {
+    const dataDir = createDataDir();
+    await makeFormerFolder(dataDir);
+    const service = await dataDir.startService();
+    const user = { username: 'ada', password: 'correct horse battery staple', email: 'ada@example.org' };
+    await predict(service, await logIn(service, user));
+    expect(
+      await dataDir.query(`SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname`),
+    ).toEqual([
+      { rolname: 'foretell', rolsuper: false },
+      { rolname: 'foretell_analyst', rolsuper: false },
+      { rolname: 'postgres', rolsuper: true },
+    ]);
+    const owners = await dataDir.query(
+      `SELECT DISTINCT relowner::regrole::text AS owner FROM pg_class
+       JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname IN ('public', 'pgboss')`,
+    );
+    expect(owners).toEqual([{ owner: 'foretell' }]);
+    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await dataDir.processes()).toEqual([]);
+  });
+});
+
+/** As a release before this one made it: one role, the cluster's superuser, with everything in its name, and one user. */
+async function makeFormerFolder(dataDir: DataDir): Promise<void> {
+  const password = readOrCreateSecret(dataDir.path, 'database-password');
+  const folder = dataDir.postgresDir;
+  const account = await accountFor(folder);
+  await initialise(folder, 'foretell', password, account);
+  await start(folder, {}, account);
+  const port = readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[3];
+  const url = (database: string) => `postgresql://foretell:${password}@127.0.0.1:${port}/${database}`;
+  const client = new pg.Client({ connectionString: url('postgres') });
+  await client.connect();
+  await client.query('CREATE DATABASE foretell');
+  await client.end();
+  const dataSource = await createDataSource({ url: url('foretell'), entities: [] }).initialize();
+  await migrate(dataSource);
+  await dataSource.query('INSERT INTO users (username, password, email) VALUES ($1, $2, $3)', [
+    'ada',
+    await bcrypt.hash('correct horse battery staple', 4),
+    'ada@example.org',
+  ]);
+  await dataSource.destroy();
+  await runPostgres('pg_ctl', folder, ['stop', '-m', 'fast', '-w'], account);
+}
+
+describe('a role that only reads', () => {
+  test('takes no lock that others wait for, writes no large object, and makes no table', async () => {
+    const dataDir = await createPreparedDataDir();
+    const postgres = await EmbeddedPostgres.open({ dataDir: dataDir.path, purpose: 'command' });
+    onTestFinished(() => postgres.close());
+    await asRole(postgres.url, async (owner) => {
+      await owner.query(`CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`);
+    });
+    const url = Object.assign(new URL(postgres.url), { username: 'grace', password: 'hopper' });
+    await asRole(url.href, async (grace) => {
+      for (const statement of FORBIDDEN) {
+        await expect(grace.query(statement), statement).rejects.toMatchObject({ code: '42501' });
+        await grace.query('ROLLBACK');
+      }
+    });
+    url.pathname = '/postgres';
+    await expect(asRole(url.href, async () => undefined)).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+const FORBIDDEN = [
+  'SELECT pg_advisory_lock(1)',
+  'SELECT pg_advisory_lock_shared(1, 2)',
+  'SELECT pg_try_advisory_xact_lock(1)',
+  'SELECT lo_create(0)',
+  `SELECT lo_from_bytea(0, 'x')`,
+  'CREATE TABLE mine (x int)',
+  'CREATE TEMPORARY TABLE mine (x int)',
+  'BEGIN; LOCK TABLE users IN SHARE UPDATE EXCLUSIVE MODE; COMMIT',
+  'BEGIN; LOCK TABLE migration_lock; COMMIT',
+  'SELECT id FROM users FOR SHARE',
+  'SELECT password FROM users',
+];
+
+async function asRole(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await work(client).finally(() => client.end());
+}

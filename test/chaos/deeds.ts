@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { call, type Answer } from '../support/client.js';
+import type { PostgresServer } from './postgres-server.js';
+
+/** Something that is asked of the service besides predictions, and that is done once it says so. */
+interface Deed {
+  what: 'disable' | 'remove' | 'name' | 'submit';
+  /** The user, the alias, or the batch. */
+  id: string;
+}
+
+const PEOPLE = 4_000;
+const AT_ONCE = 4;
+const PAUSE_MS = 60;
+const PATIENTS =
+  'age,creatinine_phosphokinase,ejection_fraction,platelets,serum_creatinine,serum_sodium,sex,high_blood_pressure\n25,1000,35,500000,8,135,1,0\n';
+
+/** An admin who never rests: each deed is done to somebody or something of its own, so that what it left can be told. */
+export class Deeds {
+  readonly done: Deed[] = [];
+  /** Answers that were neither success nor 503. */
+  readonly strange: string[] = [];
+  private number = 0;
+  private isOver = false;
+  private readonly running: Promise<void>[];
+
+  private constructor(
+    private readonly service: { url: string },
+    private readonly token: string,
+    private readonly firstPerson: number,
+  ) {
+    this.running = Array.from({ length: AT_ONCE }, () => this.work());
+  }
+
+  static async begin(service: { url: string }, token: string, postgres: PostgresServer): Promise<Deeds> {
+    const [first] = await postgres.query<{ id: number }>(
+      `WITH people AS (
+         INSERT INTO users (username, password, email)
+         SELECT 'person-' || gen_random_uuid(), 'no hash', 'person@example.org' FROM generate_series(1, $1) RETURNING id)
+       SELECT min(id) AS id FROM people`,
+      [PEOPLE],
+    );
+    return new Deeds(service, token, first!.id);
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true;
+    await Promise.all(this.running);
+  }
+
+  private async work(): Promise<void> {
+    while (!this.isOver && this.number < PEOPLE) {
+      await this.doOne(this.number++).catch(() => undefined);
+      await sleep(PAUSE_MS);
+    }
+  }
+
+  private async doOne(number: number): Promise<void> {
+    const person = String(this.firstPerson + number);
+    const alias = `deed-${number}`;
+    const { token } = this;
+    switch (number % 4) {
+      case 0:
+        return this.note(
+          { what: 'disable', id: person },
+          await call(this.service, 'PUT', `/toggle-user-permission/${person}/0`, { token }),
+        );
+      case 1:
+        return this.note(
+          { what: 'remove', id: person },
+          await call(this.service, 'DELETE', `/remove-user/${person}`, { token }),
+        );
+      case 2:
+        return this.note(
+          { what: 'name', id: alias },
+          await call(this.service, 'PUT', `/models/heart-failure/aliases/${alias}`, {
+            token,
+            body: { version: '1' },
+          }),
+        );
+      default: {
+        const headers = { 'content-type': 'text/csv' };
+        const answer = await call(this.service, 'POST', '/batches?model=heart-failure', {
+          token,
+          headers,
+          body: PATIENTS,
+        });
+        return this.note({ what: 'submit', id: answer.body?.id as string }, answer);
+      }
+    }
+  }
+
+  private note(deed: Deed, { status, text }: Answer): void {
+    if (status >= 200 && status < 300) this.done.push(deed);
+    // Full, as far as one user may fill it.
+    else if (status !== 503 && !(deed.what === 'submit' && status === 429))
+      this.strange.push(`${deed.what} ${deed.id}: ${status} ${text}`);
+  }
+}
+
+const QUESTIONS: Record<Deed['what'], string> = {
+  disable: `SELECT id::text FROM users WHERE NOT enabled AND id = ANY ($1::int[])`,
+  remove: `SELECT id::text FROM users WHERE removed_datetime IS NOT NULL AND id = ANY ($1::int[])`,
+  name: `SELECT alias AS id FROM model_aliases WHERE replaced_datetime IS NULL AND version = '1' AND alias = ANY ($1)`,
+  // In the queue, or no longer because it was worked on.
+  submit: `
+    SELECT batches.id::text FROM batches WHERE id = ANY ($1::uuid[])
+      AND (finished_datetime IS NOT NULL OR EXISTS (SELECT FROM pgboss.job WHERE job.id = batches.id))`,
+};
+
+/** @throws where something that was said to be done is not */
+export async function assertDone(postgres: PostgresServer, { done, strange }: Deeds): Promise<void> {
+  for (const [what, question] of Object.entries(QUESTIONS)) {
+    const ids = done.filter((deed) => deed.what === what).map(({ id }) => id);
+    const found = new Set((await postgres.query<{ id: string }>(question, [ids])).map(({ id }) => id));
+    assert.deepEqual(
+      ids.filter((id) => !found.has(id)),
+      [],
+      `“${what}” was said to be done, and is not`,
+    );
+  }
+  assert.deepEqual(strange.slice(0, 3), [], `${strange.length} answers were neither success nor 503`);
+}

@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { exchange, type RawAnswer } from '../support/raw-http.js';
+import { recordsOfRequest } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let database: TestDatabase;
+let api: ApiProcess;
+let user: TestUser;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = await startApi({ DATABASE_URL: database.url });
+  user = await createUser(api, database);
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+});
+
+const one = async (bytes: string): Promise<RawAnswer> => {
+  const answers = await exchange(api, bytes);
+  expect(answers).toHaveLength(1);
+  return answers[0]!;
+};
+
+const prediction = (id: string, headers: string, body = JSON.stringify(PATIENT)) =>
+  `POST /predict HTTP/1.1\r\n${headers}authorization: Bearer ${user.token}\r\nx-request-id: ${id}\r\n` +
+  `content-type: application/json\r\nconnection: close\r\n\r\n${body}`;
+
+describe('a request that two readers could take for two things is refused, and predicts nothing', () => {
+  const length = JSON.stringify(PATIENT).length;
+  const chunked = `${length.toString(16)}\r\n${JSON.stringify(PATIENT)}\r\n0\r\n\r\n`;
+
+  test.each([
+    [
+      'two Host headers',
+      () => prediction('two-hosts', `host: a\r\nhost: b\r\ncontent-length: ${length}\r\n`),
+    ],
+    [
+      'the same Host twice',
+      () => prediction('two-hosts', `host: a\r\nHOST: a\r\ncontent-length: ${length}\r\n`),
+    ],
+    [
+      'Transfer-Encoding: gzip, chunked',
+      () => prediction('coded', `host: a\r\ntransfer-encoding: gzip, chunked\r\n`, chunked),
+    ],
+    [
+      'Transfer-Encoding twice',
+      () =>
+        prediction('coded', `host: a\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n`, chunked),
+    ],
+  ])('%s', async (_, bytes) => {
+    const answer = await one(bytes());
+    expect([answer.status, answer.headers['content-type']]).toEqual([
+      400,
+      expect.stringMatching(/^application\/problem\+json/),
+    ]);
+    expect(JSON.parse(answer.body).detail).toMatch(/Host header|Transfer-Encoding/);
+    for (const id of ['two-hosts', 'coded']) expect(await recordsOfRequest(database, id)).toEqual([]);
+  });
+
+  test('and one in chunks is none of them', async () => {
+    const answer = await one(prediction('chunked', `host: a\r\nTransfer-Encoding: Chunked\r\n`, chunked));
+    expect([answer.status, answer.body]).toEqual([200, '{"yhat_prob":"0.5124506","yhat":"1"}']);
+  });
+});
+
+describe('answers that never come as far as a route have the headers that all have', () => {
+  const names = [
+    'content-security-policy',
+    'cross-origin-opener-policy',
+    'cross-origin-resource-policy',
+    'referrer-policy',
+    'strict-transport-security',
+    'x-content-type-options',
+    'x-frame-options',
+    'cache-control',
+    'x-request-id',
+  ];
+
+  test.each([
+    ['what is no HTTP', 'NONSENSE\r\n\r\n', 400],
+    ['headers that are too large', `GET /livez HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    [
+      'a URL that is none',
+      'GET /token_status/%E0%A4%A HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
+      400,
+    ],
+    ['a path that is not there', 'GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 404],
+    ['a route', 'GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 200],
+  ])('%s', async (_, bytes, status) => {
+    const answer = await one(bytes);
+    expect(answer.status).toBe(status);
+    expect(Object.keys(answer.headers)).toEqual(expect.arrayContaining(names));
+  });
+});
+
+describe('a method that a path does not take is 405, and Allow says which it takes', () => {
+  test.each([
+    ['DELETE', '/livez', 'GET, HEAD'],
+    ['TRACE', '/livez', 'GET, HEAD'],
+    ['GET', '/predict', 'POST'],
+    ['PATCH', '/models/heart-failure/aliases/production', 'DELETE, PUT'],
+    ['OPTIONS', '/batches', 'GET, HEAD, POST'],
+    ['POST', '/batches/85752117-3af2-4888-9dd5-30ba9c6673db?x=1', 'DELETE, GET, HEAD'],
+    ['PROPFIND', '/token', 'POST'],
+  ])('%s %s', async (method, path, allow) => {
+    const answer = await one(`${method} ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+    expect([answer.status, answer.headers.allow]).toEqual([405, allow]);
+    expect(JSON.parse(answer.body)).toMatchObject({ message: 'Method not allowed', status: 405 });
+  });
+
+  test('in the form of the path’s dialect', async () => {
+    const infer = await call(api, 'GET', '/v2/models/heart-failure/infer');
+    expect([infer.status, infer.headers.get('allow'), Object.keys(infer.body)]).toEqual([
+      405,
+      'POST',
+      ['error'],
+    ]);
+    const invocations = await call(api, 'PUT', '/invocations');
+    expect([invocations.status, invocations.headers.get('allow'), invocations.body.error_code]).toEqual([
+      405,
+      'POST',
+      'BAD_REQUEST',
+    ]);
+  });
+
+  test('and a path that is not there is 404 for every method', async () => {
+    for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS']) {
+      const answer = await call(api, method, '/nothing/here');
+      expect([answer.status, answer.headers.get('allow')]).toEqual([404, null]);
+    }
+  });
+});

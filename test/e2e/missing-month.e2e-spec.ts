@@ -1,0 +1,47 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startApi } from '../support/api-process.js';
+import { call, createUser, PATIENT } from '../support/client.js';
+import { recordsOfUser } from '../support/records.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+afterAll(() => database?.drop());
+
+test('a month that is missing is made when it is needed: a clock that jumps costs nobody an answer', async () => {
+  const api = await startApi({ DATABASE_URL: database.url });
+  try {
+    const user = await createUser(api, database);
+    // As if the clock of the database had jumped to a month that nobody made.
+    const dropped = await database.query(`SELECT drop_record_partitions(now() + interval '1 month') AS name`);
+    expect(dropped).toHaveLength(3);
+    const predict = () => call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
+    const answers = await Promise.all(Array.from({ length: 8 }, predict));
+    expect(answers.map(({ status }) => status)).toEqual(new Array(8).fill(200));
+    expect(await recordsOfUser(database, user.id)).toHaveLength(8);
+    expect((await call(api, 'GET', '/health')).status).toBe(200);
+  } finally {
+    await api.stop();
+  }
+});
+
+test('a role that only reads cannot keep months from being made', async () => {
+  const analyst = new pg.Client({ connectionString: database.url });
+  const keeper = new pg.Client({ connectionString: database.url });
+  await Promise.all([analyst.connect(), keeper.connect()]);
+  try {
+    await analyst.query('SET ROLE foretell_analyst');
+    // The lock that was taken for it once; where the database lets nobody take such locks, it is refused.
+    await analyst.query('SELECT pg_advisory_lock(7310005)').catch(() => undefined);
+    await keeper.query(`SET lock_timeout = '5s'`);
+    const { rows } = await keeper.query(`SELECT create_record_partitions('2031-05-01Z', '2031-05-31Z')`);
+    expect(rows).toHaveLength(3);
+  } finally {
+    await Promise.all([analyst.end(), keeper.end()]);
+  }
+});
