@@ -33,85 +33,83 @@ async function expectEveryRow(id: string): Promise<void> {
   expectEveryRowOnce((await output(service.api, service.user.token, id)).text, ROWS);
 }
 
-describe('whoever may only read', () => {
-  /** Sessions of somebody who is an analyst and nothing else, ended with the test. */
-  async function analyst(): Promise<() => Promise<pg.Client>> {
-    const name = `grace_${Math.random().toString(36).slice(2)}`;
-    await service.database.query(`CREATE ROLE ${name} LOGIN PASSWORD 'secret' IN ROLE foretell_analyst`);
-    const clients: pg.Client[] = [];
-    onTestFinished(async () => {
-      for (const client of clients) await client.end().catch(() => undefined);
-      await service.database.query(`DROP ROLE ${name}`);
-    });
-    const url = new URL(service.database.url);
-    url.username = name;
-    url.password = 'secret';
-    return async () => {
-      const client = new pg.Client({ connectionString: url.href });
-      client.on('error', () => undefined);
-      await client.connect();
-      clients.push(client);
-      return client;
-    };
-  }
-
-  test('holds every lock that can be guessed or seen, and batches go on', async () => {
-    const { api, database } = service;
-    const open = await analyst();
-    const user = await createUser(api, database);
-    const holder = await open();
-    const guessed = [
-      `hashtextextended('foretell batches of user ' || ${user.id}, 0)`,
-      `('x' || encode(sha224((current_database() || '.pgboss.pgboss')::bytea), 'hex'))::bit(64)::bigint`,
-    ];
-    for (const key of guessed) await holder.query(`SELECT pg_advisory_lock(${key})`);
-    // What others hold is waited for, and so stands in the way of whoever comes next.
-    const taken = new Set<string>();
-    const takeWhatIsSeen = async () => {
-      const { rows } = await holder.query<{ key: string }>(
-        `SELECT DISTINCT CASE WHEN objsubid = 1 THEN format('%s', (classid::bigint << 32) | objid::bigint)
-                 ELSE format('%s, %s', classid::bigint::int, objid::bigint::int) END AS key
-         FROM pg_locks WHERE locktype = 'advisory'
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-      );
-      for (const { key } of rows.filter(({ key }) => !taken.has(key))) {
-        taken.add(key);
-        void (await open()).query(`SELECT pg_advisory_lock(${key})`).catch(() => undefined);
-      }
-    };
-    await takeWhatIsSeen();
-
-    const id = await submitted(api, user.token, patients(5));
-    await holder.query(`SELECT pg_advisory_lock(hashtextextended('foretell batch ' || $1, 0))`, [id]);
-    const worker = await service.startWorker();
-    await reached(api, user.token, id, 'succeeded', 30_000);
-
-    const long = await submitted(api, service.user.token, FILE);
-    await middleOf(long);
-    await takeWhatIsSeen();
-    // It does not stand in the way of the next worker either.
-    await worker.signal('SIGKILL');
-    await service.startWorker();
-    await expectEveryRow(long);
-    expect(await service.rowOf(long)).toMatchObject({ runs: 2 });
+/** Sessions of a role, ended with the test. */
+function sessions(url: string): () => Promise<pg.Client> {
+  const clients: pg.Client[] = [];
+  onTestFinished(async () => {
+    for (const client of clients) await client.end().catch(() => undefined);
   });
+  return async () => {
+    const client = new pg.Client({ connectionString: url });
+    client.on('error', () => undefined);
+    await client.connect();
+    clients.push(client);
+    return client;
+  };
+}
 
-  test('cannot take the locks there are instead', async () => {
-    const open = await analyst();
-    const client = await open();
-    const id = await submitted(service.api, service.user.token, patients(5));
-    for (const statement of [
-      `SELECT FROM users WHERE id = ${service.user.id} FOR KEY SHARE`,
-      `SELECT FROM batches WHERE id = '${id}' FOR KEY SHARE`,
-      `UPDATE batches SET lease_expires_datetime = now() + interval '1 year' WHERE id = '${id}'`,
-      `DO $$ BEGIN LOCK TABLE batches IN ROW SHARE MODE; END $$`,
-      `SELECT FROM pgboss.job`,
-    ]) {
-      await expect(client.query(statement), statement).rejects.toThrow(/permission denied/);
+test('whoever holds every advisory lock that can be guessed or seen: batches go on', async () => {
+  const { api, database } = service;
+  // Analysts may not take them; whoever may is no reason to stop either.
+  const open = sessions(database.url);
+  const user = await createUser(api, database);
+  const holder = await open();
+  const guessed = [
+    `hashtextextended('foretell batches of user ' || ${user.id}, 0)`,
+    `('x' || encode(sha224((current_database() || '.pgboss.pgboss')::bytea), 'hex'))::bit(64)::bigint`,
+  ];
+  for (const key of guessed) await holder.query(`SELECT pg_advisory_lock(${key})`);
+  // What others hold is waited for, and so stands in the way of whoever comes next.
+  const taken = new Set<string>();
+  const takeWhatIsSeen = async () => {
+    const { rows } = await holder.query<{ key: string }>(
+      `SELECT DISTINCT CASE WHEN objsubid = 1 THEN format('%s', (classid::bigint << 32) | objid::bigint)
+               ELSE format('%s, %s', classid::bigint::int, objid::bigint::int) END AS key
+       FROM pg_locks WHERE locktype = 'advisory'
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
+    for (const { key } of rows.filter(({ key }) => !taken.has(key))) {
+      taken.add(key);
+      void (await open()).query(`SELECT pg_advisory_lock(${key})`).catch(() => undefined);
     }
-    await service.startWorker();
-    await reached(service.api, service.user.token, id, 'succeeded');
-  });
+  };
+  await takeWhatIsSeen();
+
+  const id = await submitted(api, user.token, patients(5));
+  await holder.query(`SELECT pg_advisory_lock(hashtextextended('foretell batch ' || $1, 0))`, [id]);
+  const worker = await service.startWorker();
+  await reached(api, user.token, id, 'succeeded', 30_000);
+
+  const long = await submitted(api, service.user.token, FILE);
+  await middleOf(long);
+  await takeWhatIsSeen();
+  // It does not stand in the way of the next worker either.
+  await worker.signal('SIGKILL');
+  await service.startWorker();
+  await expectEveryRow(long);
+  expect(await service.rowOf(long)).toMatchObject({ runs: 2 });
+});
+
+test('whoever may only read cannot take the locks there are instead', async () => {
+  const name = `grace_${Math.random().toString(36).slice(2)}`;
+  await service.database.query(`CREATE ROLE ${name} LOGIN PASSWORD 'secret' IN ROLE foretell_analyst`);
+  onTestFinished(() => service.database.query(`DROP ROLE ${name}`));
+  const url = new URL(service.database.url);
+  url.username = name;
+  url.password = 'secret';
+  const client = await sessions(url.href)();
+  const id = await submitted(service.api, service.user.token, patients(5));
+  for (const statement of [
+    `SELECT FROM users WHERE id = ${service.user.id} FOR KEY SHARE`,
+    `SELECT FROM batches WHERE id = '${id}' FOR KEY SHARE`,
+    `UPDATE batches SET lease_expires_datetime = now() + interval '1 year' WHERE id = '${id}'`,
+    `DO $$ BEGIN LOCK TABLE batches IN ROW SHARE MODE; END $$`,
+    `SELECT FROM pgboss.job`,
+  ]) {
+    await expect(client.query(statement), statement).rejects.toThrow(/permission denied/);
+  }
+  await service.startWorker();
+  await reached(service.api, service.user.token, id, 'succeeded');
 });
 
 describe('a lease', () => {
@@ -137,6 +135,33 @@ describe('a lease', () => {
       lost_workers: 0,
       lease_expires_datetime: null,
     });
+    expect(worker.output()).not.toMatch(/unhandled|uncaught/i);
+  });
+
+  test('stands while its row is locked for a moment: no report is left behind in the server', async () => {
+    const { database } = service;
+    const worker = await service.startWorker();
+    const id = await submitted(service.api, service.user.token, patients(5 * ROWS));
+    await middleOf(id);
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    onTestFinished(() => holder.end());
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM batches WHERE id = $1 FOR UPDATE', [id]);
+    let most = 0;
+    for (let look = 0; look < 60; look++) {
+      // Locks, not times: how many of the worker's statements wait for the row.
+      const waiting = await database.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+           AND query LIKE '%SET rows = $3%'`,
+      );
+      most = Math.max(most, waiting.length);
+      await pause(100);
+    }
+    await holder.query('ROLLBACK');
+    expect(most).toBe(1);
+    await reached(service.api, service.user.token, id, 'succeeded');
+    expect(await service.rowOf(id)).toMatchObject({ runs: 1, lost_workers: 0 });
     expect(worker.output()).not.toMatch(/unhandled|uncaught/i);
   });
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { isUnavailable, poolOf } from '#libs/database';
+import { HeldConnection, isUnavailable } from '#libs/database';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Batch, BatchState } from './batch.entity.js';
 import { type BatchQueue, type Transaction, transactionOf } from './batch-queue.js';
@@ -12,7 +12,9 @@ const REPORT_EVERY_MS = 1_000;
 export const LEASE_MS = 5_000;
 /** Up to when a batch is its worker's, by the clock of the database, which is the same for all. */
 const LEASE = `lease_expires_datetime = clock_timestamp() + ${LEASE_MS} * interval '1 ms'`;
-/** A report that takes longer is not waited for: the next one says the same and more. */
+/** A report that takes longer is given up, by the server first: the next one says the same and more. */
+const REPORT_STATEMENT_TIMEOUT_MS = 2_000;
+/** A server that has not answered by then never will: the next report takes another connection, while the lease stands. */
 const REPORT_TIMEOUT_MS = 3_000;
 
 export type TakenBatch = Pick<
@@ -61,6 +63,7 @@ const OTHERS_BYTES = `(${keptBytes('kept.user_id = batches.user_id AND kept.id <
 export class RunningBatch {
   private readonly ending = new AbortController();
   private readonly ended = new AbortController();
+  private readonly reports: HeldConnection;
   private isSettling = false;
   private progress?: () => Progress;
   outcome?: Outcome;
@@ -71,7 +74,9 @@ export class RunningBatch {
     readonly batch: TakenBatch,
     /** What its user's other files and outputs have, as of the last report. */
     public othersBytes: number,
-  ) {}
+  ) {
+    this.reports = new HeldConnection(dataSource, REPORT_STATEMENT_TIMEOUT_MS);
+  }
 
   /** The batch that has waited longest; undefined where none waits. */
   static async takeNext(dataSource: DataSource, queue: BatchQueue): Promise<RunningBatch | undefined> {
@@ -131,8 +136,8 @@ export class RunningBatch {
       values: [this.batch.id, this.batch.runs, rows, errors, shareDone, rowsPerSecond, writtenBytes],
       query_timeout: REPORT_TIMEOUT_MS,
     };
-    const reported = await poolOf(this.dataSource).query<{ othersBytes: number }>(statement);
-    if (reported.rows[0]) this.othersBytes = reported.rows[0].othersBytes;
+    const { rows: reported } = await this.reports.query(statement);
+    if (reported[0]) this.othersBytes = reported[0].othersBytes;
     else if (!this.isSettling) this.end(await this.outcomeInTable());
   }
 
@@ -213,6 +218,7 @@ export class RunningBatch {
     this.outcome = outcome;
     this.ending.abort();
     this.ended.abort();
+    this.reports.release();
   }
 }
 
