@@ -93,7 +93,7 @@ test('whoever holds every advisory lock that can be guessed or seen: batches go 
 test('whoever may only read cannot take the locks there are instead', async () => {
   const name = `grace_${Math.random().toString(36).slice(2)}`;
   await service.database.query(`CREATE ROLE ${name} LOGIN PASSWORD 'secret' IN ROLE foretell_analyst`);
-  onTestFinished(() => service.database.query(`DROP ROLE ${name}`));
+  onTestFinished(async () => void (await service.database.query(`DROP ROLE ${name}`)));
   const url = new URL(service.database.url);
   url.username = name;
   url.password = 'secret';

@@ -28,8 +28,6 @@ export interface Input {
 export interface OpenOptions {
   /** JSON Lines have none, but where they become cells. */
   areColumnsNeeded: boolean;
-  /** Of Parquet's list of contents. */
-  maxFooterBytes: number;
   /** Ends the reading, now and later, with an error. */
   signal?: AbortSignal;
 }
@@ -43,5 +41,5 @@ export async function openInput(
   if (format !== 'parquet') return TextInput.open(path, format, options);
   // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
   const { ParquetInput } = await import('./parquet-input.js');
-  return ParquetInput.open(path, options.maxFooterBytes);
+  return ParquetInput.open(path);
 }

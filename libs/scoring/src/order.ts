@@ -20,8 +20,6 @@ export interface ScoringOrder {
   signal?: AbortSignal;
   /** Of the input as it is unpacked; an input of more is refused. */
   maxUnpackedBytes?: number;
-  /** Of the list of contents of Parquet: nothing else is done while it is taken apart, 50 ms a MiB. */
-  maxFooterBytes?: number;
   /** Asked before the output has so many bytes; what it throws is what the run fails with. */
   beforeWrite?(bytes: number): Promise<void>;
   onProgress?(progress: ScoringProgress): void;

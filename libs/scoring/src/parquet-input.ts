@@ -1,15 +1,13 @@
-import { open } from 'node:fs/promises';
-import {
-  asyncBufferFromFile,
-  parquetMetadataAsync,
-  type ColumnChunk as DeclaredChunk,
-  type FileMetaData,
-  type KeyValue,
-  type RowGroup,
-  type SchemaElement,
+import type {
+  ColumnChunk as DeclaredChunk,
+  FileMetaData,
+  KeyValue,
+  RowGroup,
+  SchemaElement,
 } from 'hyparquet';
 import { sizeOf } from './byte-source.js';
 import { checkNames } from './column-names.js';
+import { readFooter } from './formats/parquet-footer.js';
 import type { ColumnChunk } from './formats/parquet-pages.js';
 import { columnsIn } from './formats/parquet-schema.js';
 import { categoricalColumns } from './formats/parquet-metadata.js';
@@ -47,19 +45,14 @@ export class ParquetInput implements Input {
   }
 
   /** @throws InputError */
-  static async open(path: string | undefined, maxFooterBytes: number): Promise<ParquetInput> {
+  static async open(path: string | undefined): Promise<ParquetInput> {
     if (path === undefined) {
       throw new InputError(
         'Parquet cannot be read from standard input: its list of contents is at its end. Name the file.',
       );
     }
     const size = await sizeOf(path);
-    await checkFooter(path, size, maxFooterBytes);
-    const metadata = await asyncBufferFromFile(path)
-      .then((file) => parquetMetadataAsync(file, { geoparquet: false }))
-      .catch((cause: Error) => {
-        throw new InputError(`${path} is not a Parquet file, or is damaged: ${cause.message}.`, { cause });
-      });
+    const metadata = await readFooter(path, size);
     const columns = columnsIn(metadata.schema, path);
     const groups = planned(metadata, columns, size);
     const rows = groups.reduce((sum, { place }) => sum + place.rows, 0);
@@ -84,22 +77,6 @@ interface PlannedGroup {
   rowsAtOnce: number;
 }
 
-/** It is read and taken apart in one go. */
-async function checkFooter(path: string, size: number, most: number): Promise<void> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, Math.max(size - 8, 0));
-    const bytes = bytesRead === 4 ? buffer.readUInt32LE() : 0;
-    if (bytes <= most || bytes > size) return;
-    throw new InputError(
-      `The list of contents of ${path} has ${bytes} bytes; at most ${most} can be read. ` +
-        `Write the file with larger row groups, or with fewer columns.`,
-    );
-  } finally {
-    await file.close();
-  }
-}
-
 /** @throws InputError where what it says cannot be so */
 function planned(
   { row_groups }: FileMetaData,
@@ -117,6 +94,7 @@ function planned(
       throw damaged(`has ${group.columns.length} columns, and the file ${columns.length}`);
     }
     const place = {
+      number: index + 1,
       start,
       rows,
       columns: group.columns.map((chunk, at) => placeOf(chunk, columns[at]!, size)),

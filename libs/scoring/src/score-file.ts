@@ -46,7 +46,6 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   const artifact = await readArtifact(order.model);
   const outputFormats = [order.output.format, order.errorsOutput?.format ?? order.output.format];
   const input = await openInput(order.input.path, order.input.format, {
-    maxFooterBytes: order.maxFooterBytes ?? Infinity,
     areColumnsNeeded: outputFormats.some((format) => format !== 'jsonl'),
     signal,
   });

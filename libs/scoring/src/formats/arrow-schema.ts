@@ -19,11 +19,11 @@ const SCHEMA = { endianness: 0, fields: 1, metadata: 2, features: 3 };
 const FIELD = { dictionary: 4 };
 const SCHEMA_HEADER = 1;
 
-/** The places of the columns that are dictionaries; none where it cannot be read. */
-export function dictionaryFields(encoded: string): number[] {
+/** The places of the columns that are dictionaries; none where it cannot be read, or has other columns than so many. */
+export function dictionaryFields(encoded: string, columns: number): number[] {
   return (
-    reading(encoded, (bytes, fields) =>
-      Array.from({ length: bytes.readUInt32LE(fields) }, (_, place) => place).filter((place) => {
+    reading(encoded, columns, (bytes, fields) =>
+      Array.from({ length: columns }, (_, place) => place).filter((place) => {
         const field = followed(bytes, fields + 4 + 4 * place)!;
         return fieldAt(bytes, field, FIELD.dictionary) !== undefined;
       }),
@@ -37,8 +37,7 @@ export function withFields(
   columns: number,
   added: readonly AddedColumn[],
 ): string | undefined {
-  return reading(encoded, (old, fields, head) => {
-    if (old.readUInt32LE(fields) !== columns) return undefined;
+  return reading(encoded, columns, (old, fields, head) => {
     const body = extended(old, fields, added);
     const size = Buffer.from(head);
     size.writeInt32LE(body.length, head.length - 4);
@@ -46,9 +45,10 @@ export function withFields(
   });
 }
 
-/** `read` gets the Flatbuffer, where its list of fields is, and what stands before it. */
+/** `read` gets the Flatbuffer, where its list of so many fields is, and what stands before it. */
 function reading<T>(
   encoded: string,
+  columns: number,
   read: (bytes: Buffer, fields: number, head: Buffer) => T,
 ): T | undefined {
   try {
@@ -60,7 +60,8 @@ function reading<T>(
     const headerType = fieldAt(bytes, root, MESSAGE.headerType);
     if (headerType === undefined || bytes.readUInt8(headerType) !== SCHEMA_HEADER) return undefined;
     const fields = followed(bytes, fieldAt(bytes, schemaIn(bytes), SCHEMA.fields));
-    return fields === undefined ? undefined : read(bytes, fields, message.subarray(0, start));
+    if (fields === undefined || bytes.readUInt32LE(fields) !== columns) return undefined;
+    return read(bytes, fields, message.subarray(0, start));
   } catch (error) {
     // A place beyond its end.
     if (error instanceof RangeError) return undefined;
@@ -204,7 +205,8 @@ class Layout {
     const bytes = Buffer.from(text);
     this.point(from, this.align(4));
     this.put(bytes.length, 4);
-    this.data.push(...bytes, 0);
+    for (const byte of bytes) this.data.push(byte);
+    this.data.push(0);
   }
 
   private put(value: number, size: number): void {

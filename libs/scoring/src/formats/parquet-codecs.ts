@@ -17,9 +17,9 @@ export function unpack(codec: string, input: Uint8Array, size: number): Uint8Arr
   // A page of nothing, as of a column of nulls, is beyond some of them.
   if (size === 0) return new Uint8Array();
   const decompressor = OURS[codec] ?? (compressors as Record<string, Decompressor | undefined>)[codec];
-  if (!decompressor) throw new Error(`its compression ${codec} is not known`);
+  if (!decompressor) throw new Error(`its compression, ${codec}, is not known`);
   const page = decompressor(input, size);
-  if (page.length !== size) throw new Error(`a page has ${page.length} bytes and should have ${size}`);
+  if (page.length !== size) throw new Error(`it unpacks to ${page.length} bytes and should have ${size}`);
   return page;
 }
 
@@ -29,7 +29,7 @@ function unpackZstd(input: Uint8Array, size: number): Uint8Array {
   const page = new Uint8Array(size);
   let at = 0;
   const stream = new Decompress((chunk) => {
-    if (at + chunk.length > size) throw new Error(`a page has more bytes than the ${size} it should have`);
+    if (at + chunk.length > size) throw new Error(`it unpacks to more than the ${size} bytes it should have`);
     page.set(chunk, at);
     at += chunk.length;
   });

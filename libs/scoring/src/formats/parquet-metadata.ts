@@ -31,7 +31,7 @@ export function categoricalColumns(
     ),
   );
   const byPandas = columns.flatMap(({ name }, place) => (names.has(name) ? [place] : []));
-  return new Set([...(arrow === undefined ? [] : dictionaryFields(arrow)), ...byPandas]);
+  return new Set([...(arrow === undefined ? [] : dictionaryFields(arrow, columns.length)), ...byPandas]);
 }
 
 type PandasColumn = { name?: string; field_name?: string; pandas_type?: string } | null;

@@ -27,6 +27,10 @@ export interface Selection {
  */
 const MAX_PAGE_BYTES = 256 * 1024 ** 2;
 const MAX_PAGE_VALUES = 2 ** 24;
+/** Texts are an object each, which is a hundred bytes and more, however short they are. */
+const MAX_PAGE_TEXTS = 2 ** 22;
+/** Of what stands before a page, which has statistics; of nothing but objects in some files that nobody needs. */
+const MAX_HEADER_BYTES = 1024 ** 2;
 
 /** Values that fill a packed run up: others write 63 groups of eight at a time. */
 const MOST_FILLING = 512;
@@ -52,39 +56,33 @@ export function readStored(
   element: SchemaElement,
   { start, end, rows }: Selection,
 ): Stored {
-  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
   const found: DecodedArray[] = [];
   let dictionary: DecodedArray | undefined;
   let row = 0;
   let firstRow = 0;
   let areWords = true;
-  while (row < end) {
-    if (reader.offset >= bytes.length) throw new Error(`it has ${row} rows, and its row group ${rows}`);
-    const header = parquetHeader(reader);
-    const page = bytes.subarray(reader.offset, reader.offset + header.compressed_page_size);
-    if (page.length < header.compressed_page_size) throw new Error('a page is cut off');
-    const values = valuesIn(header);
-    const isData = header.type === 'DATA_PAGE' || header.type === 'DATA_PAGE_V2';
-    if (isData && values > rows - row) throw new Error('a page has more rows than there are');
-    const isWanted = header.type === 'DICTIONARY_PAGE' || (isData && row + values > start);
-    if (!isWanted) {
-      reader.offset += header.compressed_page_size;
+  for (let page = 1, at = 0; row < end; page++) {
+    if (at >= bytes.length) throw new Error(`it has ${row} rows, and its row group ${rows}`);
+    try {
+      const { header, body, next } = pageAt(bytes, at);
+      at = next;
+      const values = valuesIn(header);
+      if (header.type === 'DICTIONARY_PAGE') {
+        dictionary = convert(...decoded(header, body, codec, element));
+        continue;
+      }
+      if (header.type !== 'DATA_PAGE' && header.type !== 'DATA_PAGE_V2') continue;
+      if (values > rows - row) throw new Error('it has more rows than there are');
+      if (row + values > start) {
+        const [data] = decoded(header, body, codec, element, dictionary);
+        if (found.length === 0) firstRow = row;
+        found.push(data);
+        areWords &&= isOfWords(header);
+      }
       row += values;
-      continue;
+    } catch (cause) {
+      throw new Error(`page ${page}: ${(cause as Error).message}`, { cause });
     }
-    checkPage(header, page, values);
-    const decoder = decoderOf(element, unpacked(header, page, codec, element));
-    // So that it takes nothing for a page that need not be read.
-    const { data = [] } = readPage(reader, header, decoder, dictionary, undefined, 0);
-    if (header.type === 'DICTIONARY_PAGE') {
-      dictionary = convert(data, decoder);
-      continue;
-    }
-    if (data.length !== values) throw new Error(`a page has ${data.length} values and says ${values}`);
-    if (found.length === 0) firstRow = row;
-    found.push(data);
-    areWords &&= isOfWords(header);
-    row += values;
   }
   const all = flatten(found);
   const isExact = firstRow === start && all.length === end - start;
@@ -94,8 +92,9 @@ export function readStored(
   };
 }
 
+/** Whether its values are places in a dictionary. */
 function isOfWords({ data_page_header: v1, data_page_header_v2: v2 }: PageHeader): boolean {
-  return /DICTIONARY$/.test((v1 ?? v2)!.encoding);
+  return /DICTIONARY$/.test((v1 ?? v2)?.encoding ?? '');
 }
 
 function valuesIn({
@@ -106,18 +105,53 @@ function valuesIn({
   return (v1 ?? v2 ?? words)?.num_values ?? 0;
 }
 
-function checkPage(
-  { crc, uncompressed_page_size: bytes }: PageHeader,
-  page: Uint8Array,
-  values: number,
-): void {
-  // Of the page as it lies there, in both versions.
-  if (crc !== undefined && crc32(page) !== crc >>> 0) {
-    throw new Error('the checksum of a page is wrong: the file was damaged after it was written');
+/** The page that begins there. @throws Error where what it says of itself cannot be so */
+function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint8Array; next: number } {
+  const length = Math.min(MAX_HEADER_BYTES, bytes.length - at);
+  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset + at, length), offset: 0 };
+  const header = parquetHeader(reader);
+  const start = at + reader.offset;
+  const { compressed_page_size: packed, uncompressed_page_size: size, data_page_header_v2: v2 } = header;
+  const levels = [v2?.repetition_levels_byte_length ?? 0, v2?.definition_levels_byte_length ?? 0];
+  // As numbers: what is missing, or is something else, is none of these.
+  const counts = [packed, size, valuesIn(header), ...levels, packed - levels[0]! - levels[1]!];
+  if (!counts.every((count) => Number.isInteger(count) && count >= 0) || size < levels[0]! + levels[1]!) {
+    throw new Error('its header is damaged');
   }
-  if (bytes < 0 || bytes > MAX_PAGE_BYTES || values < 0 || values > MAX_PAGE_VALUES) {
+  const body = bytes.subarray(start, start + packed);
+  if (body.length < packed) throw new Error('it is cut off');
+  return { header, body, next: start + packed };
+}
+
+/** A page's values, and what they are decoded with. @throws Error where it is damaged, or is more than can be read */
+function decoded(
+  header: PageHeader,
+  body: Uint8Array,
+  codec: string,
+  element: SchemaElement,
+  dictionary?: DecodedArray,
+): [DecodedArray, ColumnDecoder] {
+  const values = valuesIn(header);
+  checkPage(header, body, values, element);
+  const decoder = decoderOf(element, unpacked(header, body, codec, element));
+  const reader = { view: new DataView(body.buffer, body.byteOffset, body.byteLength), offset: 0 };
+  // 0: so that it takes nothing for a page that need not be read.
+  const { data = [] } = readPage(reader, header, decoder, dictionary, undefined, 0);
+  if (data.length !== values) throw new Error(`it has ${data.length} values and says ${values}`);
+  return [data, decoder];
+}
+
+function checkPage(header: PageHeader, body: Uint8Array, values: number, { type }: SchemaElement): void {
+  const { crc, uncompressed_page_size: bytes } = header;
+  // Of the page as it lies there, in both versions.
+  if (crc !== undefined && crc32(body) !== crc >>> 0) {
+    throw new Error('its checksum is wrong: the file was damaged after it was written');
+  }
+  const areTexts = /BYTE_ARRAY$/.test(type!) && !isOfWords(header);
+  const most = areTexts ? MAX_PAGE_TEXTS : MAX_PAGE_VALUES;
+  if (bytes > MAX_PAGE_BYTES || values > most) {
     throw new Error(
-      `a page has ${bytes} bytes and ${values} values; at most ${MAX_PAGE_BYTES} and ${MAX_PAGE_VALUES} can be read. ` +
+      `it has ${bytes} bytes and ${values} values; at most ${MAX_PAGE_BYTES} and ${most} can be read. ` +
         `Write the file with smaller row groups`,
     );
   }
@@ -181,7 +215,7 @@ function checkRuns(bytes: Uint8Array, bits: number, count: number): number {
     const length = Math.floor(header / 2) * (isPacked ? 8 : 1);
     // What is packed is filled up to whole groups of eight.
     if (length > count - seen + (isPacked ? MOST_FILLING : 0)) {
-      throw new Error('a page repeats a value more often than it has rows');
+      throw new Error('it repeats a value more often than it has rows');
     }
     const size = isPacked ? (length / 8) * bits : (bits + 7) >> 3;
     if (bits === 1) ones += isPacked ? onesIn(bytes.subarray(at, at + size)) : (bytes[at]! & 1) * length;
@@ -199,7 +233,7 @@ function checkPrefixes(values: Uint8Array, count: number): void {
   deltaBinaryUnpack(reader, count, prefixes);
   const bytes = prefixes.reduce((sum, length) => sum + length, 0);
   if (bytes > MAX_PAGE_BYTES)
-    throw new Error(`a page has ${bytes} bytes of text; at most ${MAX_PAGE_BYTES} can be read`);
+    throw new Error(`it has ${bytes} bytes of text; at most ${MAX_PAGE_BYTES} can be read`);
 }
 
 function lengthAt(bytes: Uint8Array, at: number): number {

@@ -15,11 +15,28 @@ export function columnsIn(schema: readonly SchemaElement[], path: string): Schem
     for (let below = children; below > 0 && at < schema.length; below--)
       below += schema[at++]!.num_children ?? 0;
   }
-  if (nested.length === 0) return columns;
+  if (nested.length > 0) {
+    throw new InputError(
+      `${path} has nested columns: ${listed(nested)}. A column has to hold one value a row.`,
+    );
+  }
+  const unknown = columns.filter((element) => !isKnown(element)).map(({ name }) => name);
+  if (unknown.length === 0) return columns;
   throw new InputError(
-    `${path} has nested columns: ${listed(nested)}. A column has to hold one value a row.`,
+    `${path} has columns of types that are not known: ${listed(unknown)}. Leave them away, or write them as another type.`,
   );
 }
+
+/** What the library does not know it hands on as it is written there, or not at all. */
+function isKnown({ type, logical_type: logical }: SchemaElement): boolean {
+  return (
+    type !== undefined &&
+    (logical === undefined || (logical.type !== undefined && !OF_GROUPS.has(logical.type)))
+  );
+}
+
+/** They say what columns within a column are. */
+const OF_GROUPS: ReadonlySet<string> = new Set(['LIST', 'MAP', 'VARIANT']);
 
 /** What the values of a column are written as, without what the schema says of their meaning. */
 export function asStored({

@@ -9,6 +9,8 @@ import { isSingle, type Meaning, meaningOf, Numeral } from './parquet-values.js'
 
 /** A row group, as it lies in the file: its columns in the order of the schema. */
 export interface RowGroupPlace {
+  /** From 1. */
+  number: number;
   /** Its first row, from 0. */
   start: number;
   rows: number;
@@ -31,6 +33,8 @@ export interface ParquetColumns {
 
 /** Of one column in these rows: texts that are written once and meant often are small only in the file. */
 const MAX_COLUMN_BYTES = 256 * 1024 ** 2;
+/** A dictionary that stays as it is lies in each row group that is written, which has so many rows. */
+const MAX_WORDS = 32_768;
 const WIDTHS: Record<string, number> = { BOOLEAN: 1, INT32: 4, FLOAT: 4, INT64: 8, DOUBLE: 8, INT96: 12 };
 
 /** A Parquet file, open for reading: its columns, by their places. */
@@ -59,7 +63,7 @@ export class ParquetFile {
   stored(place: number, { start, end, group }: ParquetRows): Stored {
     const element = this.schema[place]!;
     const column = group.columns[place]!;
-    return this.naming(place, () => {
+    return this.naming(place, `row group ${group.number}`, () => {
       const selection = { start: start - group.start, end: end - group.start, rows: group.rows };
       const stored = readStored(this.bytesOf(column), column, element, selection);
       const bytes = bytesIn(stored.values, element);
@@ -77,23 +81,22 @@ export class ParquetFile {
   meant(place: number, stored: unknown, row: number): ReturnType<Meaning> | null {
     if (stored === null || stored === undefined) return null;
     const meaning = this.meanings[place];
-    const value = meaning ? this.naming(place, () => meaning(stored), row) : (stored as number | boolean);
+    const value = meaning
+      ? this.naming(place, `row ${row}`, () => meaning(stored))
+      : (stored as number | boolean);
     return Number.isNaN(value) ? null : value;
   }
 
-  refusal(place: number, what: string, row?: number, cause?: unknown): InputError {
-    const where = row === undefined ? '' : `, row ${row}`;
-    return new InputError(
-      `The Parquet file cannot be read: column ${quoted(this.schema[place]!.name)}${where}: ${what}.`,
-      { cause },
-    );
+  refusal(place: number, where: string, what: string, cause?: unknown): InputError {
+    const name = quoted(this.schema[place]!.name);
+    return new InputError(`The Parquet file cannot be read: column ${name}, ${where}: ${what}.`, { cause });
   }
 
-  private naming<T>(place: number, work: () => T, row?: number): T {
+  private naming<T>(place: number, where: string, work: () => T): T {
     try {
       return work();
     } catch (error) {
-      throw this.refusal(place, (error as Error).message, row, error);
+      throw this.refusal(place, where, (error as Error).message, error);
     }
   }
 
@@ -149,7 +152,10 @@ export class ParquetTable implements Table {
   fields(row: number): readonly string[] {
     return this.file.schema.map((element, place) => {
       const value = this.meant(place, row);
-      return value === null ? '' : textOf(value, element);
+      if (value === null) return '';
+      // As Python and pandas write and read it.
+      if (value === Infinity || value === -Infinity) return value > 0 ? 'inf' : '-inf';
+      return textOf(value, element);
     });
   }
 
@@ -166,7 +172,9 @@ export class ParquetTable implements Table {
   copied(place: number): Stored {
     const { values, words } = this.columns.get(place) ?? this.file.stored(place, this.rows);
     if (this.file.schema[place]!.type === 'INT96') this.checkNanoseconds(place, values);
-    return { values, words: this.file.categorical.has(place) ? words : undefined };
+    const areCategories =
+      this.file.categorical.has(place) && words !== undefined && words.length <= MAX_WORDS;
+    return { values, words: areCategories ? words : undefined };
   }
 
   /** Times of 96 bits are written with 64. */
@@ -176,8 +184,8 @@ export class ParquetTable implements Table {
       if (nanos === null || nanos === undefined || BigInt.asIntN(64, nanos) === nanos) continue;
       throw this.file.refusal(
         place,
+        `row ${this.placeOf(row)}`,
         'a time of it is beyond the years 1677 to 2262, which 64 bits of nanoseconds have',
-        this.placeOf(row),
       );
     }
   }
