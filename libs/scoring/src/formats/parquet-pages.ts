@@ -94,7 +94,7 @@ export function readStored(
 
 /** Whether its values are places in a dictionary. */
 function isOfWords({ data_page_header: v1, data_page_header_v2: v2 }: PageHeader): boolean {
-  return /DICTIONARY$/.test((v1 ?? v2)?.encoding ?? '');
+  return (v1 ?? v2)?.encoding.endsWith('DICTIONARY') ?? false;
 }
 
 function valuesIn({
@@ -147,7 +147,7 @@ function checkPage(header: PageHeader, body: Uint8Array, values: number, { type 
   if (crc !== undefined && crc32(body) !== crc >>> 0) {
     throw new Error('its checksum is wrong: the file was damaged after it was written');
   }
-  const areTexts = /BYTE_ARRAY$/.test(type!) && !isOfWords(header);
+  const areTexts = type!.endsWith('BYTE_ARRAY') && !isOfWords(header);
   const most = areTexts ? MAX_PAGE_TEXTS : MAX_PAGE_VALUES;
   if (bytes > MAX_PAGE_BYTES || values > most) {
     throw new Error(
@@ -193,7 +193,7 @@ function checkValues(
 ): void {
   if (encoding === 'RLE') checkRuns(values.subarray(4), 1, count);
   else if (encoding === 'DELTA_BYTE_ARRAY') checkPrefixes(values, count);
-  else if (/DICTIONARY$/.test(encoding) && type !== 'BOOLEAN' && values.length > 0) {
+  else if (encoding.endsWith('DICTIONARY') && type !== 'BOOLEAN' && values.length > 0) {
     checkRuns(values.subarray(1), values[0]!, count);
   }
 }

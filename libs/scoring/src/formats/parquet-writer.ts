@@ -130,11 +130,12 @@ export function parquetHeader(): Uint8Array {
 export function parquetFooter(shape: ParquetShape, rowGroups: readonly RowGroup[]): Uint8Array {
   const writer = new ByteWriter();
   const { copied, added } = shape;
+  const keyValues = copied && withColumns(copied.keyValues, copied.columns.length, added);
   const parquet = new ParquetWriter({
     writer,
     schema: schemaOf(shape, asDeclared),
     createdBy: 'foretell',
-    kvMetadata: copied && withColumns(copied.keyValues, copied.columns.length, added),
+    kvMetadata: keyValues?.length ? keyValues : undefined,
   });
   parquet.row_groups = [...rowGroups];
   parquet.num_rows = rowGroups.reduce((rows, { num_rows }) => rows + num_rows, 0n);
