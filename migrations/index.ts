@@ -7,9 +7,11 @@ import { AddRowCount1763600500000 } from './1763600500000-add-row-count.js';
 import { CreateBatches1763600600000 } from './1763600600000-create-batches.js';
 import { PartitionRecords1763600700000 } from './1763600700000-partition-records.js';
 import { CreateIdempotencyKeys1763600800000 } from './1763600800000-create-idempotency-keys.js';
+import { AddAccountKeys1763600900000 } from './1763600900000-add-account-keys.js';
 import { IndexRequestUuids1763601000000 } from './1763601000000-index-request-uuids.js';
 import { LockRecordTables1763601010000 } from './1763601010000-lock-record-tables.js';
 import { BoundBatches1763601100000 } from './1763601100000-bound-batches.js';
+import { RememberChecks1763601200000 } from './1763601200000-remember-checks.js';
 
 /** In order. A migration that has been released is never changed. */
 export const migrations = [
@@ -22,7 +24,9 @@ export const migrations = [
   CreateBatches1763600600000,
   PartitionRecords1763600700000,
   CreateIdempotencyKeys1763600800000,
+  AddAccountKeys1763600900000,
   IndexRequestUuids1763601000000,
   LockRecordTables1763601010000,
   BoundBatches1763601100000,
+  RememberChecks1763601200000,
 ];

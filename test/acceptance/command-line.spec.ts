@@ -104,8 +104,9 @@ describe('while a service holds the database', () => {
     expect((await call(service, 'POST', '/token', { body: { ...ada } })).status).toBe(401);
 
     await users(dataDir, ['enable', '--username', ada.username]);
-    await expect.poll(() => statusFor(token), { timeout: 1_000 }).toBe(200);
-    await logIn(service, ada);
+    const renewed = await logIn(service, ada);
+    await expect.poll(() => statusFor(renewed), { timeout: 1_000 }).toBe(200);
+    expect(await statusFor(token)).toBe(401);
   });
 
   test('it knows a role and a password that were changed', async () => {
@@ -120,8 +121,9 @@ describe('while a service holds the database', () => {
     const renewed = { ...ada, password: 'another password' };
     const done = await users(dataDir, ['set-password', '--username', ada.username], `${renewed.password}\n`);
     expect(done).toBe(`${ada.username} was given a new password.\n`);
-    await logIn(service, renewed);
+    expect(await statusFor(await logIn(service, renewed))).toBe(200);
     expect((await call(service, 'POST', '/token', { body: { ...ada } })).status).toBe(401);
+    await expect.poll(() => statusFor(token), { timeout: 1_000 }).toBe(401);
   });
 
   test('the first line of standard input is the password, also where it stays open', async () => {
@@ -215,6 +217,9 @@ describe('wrong arguments end with 2, say what would be right, and open no datab
     ['an unknown subcommand', ['users', 'delete'], 'unknown command'],
     ['an unknown role', [...CREATE, '--role', 'root'], 'user, analyst, admin'],
     ['a password as an option', [...CREATE, '--password', 'hunter2'], 'unknown option'],
+    ['a name that is none', [...CREATE, '--username', 'ada lovelace'], 'must not contain U+0020'],
+    ['a name that is too long', [...CREATE, '--username', 'a'.repeat(65)], 'at most 64 characters'],
+    ['an address that is none', [...CREATE, '--email', 'ada'], 'must be an email address'],
   ])('%s', async (_, args, reason) => {
     expect((await refused(args)).stderr).toContain(reason);
   });

@@ -83,8 +83,8 @@ describe('what comes with a library', () => {
     });
   });
 
-  test('libs/micro-batching and libs/errors bring nothing', () => {
-    for (const library of ['micro-batching', 'errors']) {
+  test('libs/micro-batching, libs/errors and libs/precis bring nothing', () => {
+    for (const library of ['micro-batching', 'errors', 'precis']) {
       expect(reachOf(library), library).toEqual({ libraries: [], packages: [] });
     }
   });

@@ -102,3 +102,20 @@ test('without METRICS_PORT, whichever process is asked tells what all of them me
     await api.stop();
   }
 });
+
+test('a model’s statistics are those of all processes, whichever is asked', async () => {
+  const api = await startTwo();
+  try {
+    const { token, ...user } = await createUser(api, database);
+    await predict(api, { token, ...user }, 10);
+    for (let time = 0; time < 4; time++) {
+      const { status, body } = await call(api, 'GET', '/v2/models/heart-failure/stats', { token, headers });
+      expect(status).toBe(200);
+      const [{ inference_count, inference_stats, last_inference }] = body.model_stats;
+      expect([inference_count, inference_stats.success.count]).toEqual([10, 10]);
+      expect(Date.now() - last_inference).toBeLessThan(60_000);
+    }
+  } finally {
+    await api.stop();
+  }
+});

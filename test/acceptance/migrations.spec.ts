@@ -1,9 +1,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import bcrypt from 'bcrypt';
+import jwt from 'jsonwebtoken';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DataSource } from 'typeorm';
 import { createDataSource, migrate } from '#libs/database';
 import { migrations } from '#migrations';
+import { startApi } from '../support/api-process.js';
+import { call } from '../support/client.js';
 import { CHECKOUT } from '../support/data-dir.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -83,7 +87,156 @@ test('from the first one on, with users in it, the rest run and the users surviv
   expect(before).toHaveLength(3);
 
   expect(await withDataSource(allMigrations(), migrate)).toEqual(NAMES.slice(1));
-  expect(await users()).toEqual(before);
+  const after = await users();
+  expect(after).toEqual(before.map((user) => expect.objectContaining(user)));
+  expect(after.map(({ username_key }) => username_key)).toEqual(['ada', 'ben', null]);
+  expect(after.map(({ epoch }) => epoch)).toEqual([1, 1, 1]);
+  expect(new Set(after.map(({ account_uuid }) => account_uuid)).size).toBe(3);
+});
+
+describe('usernames from before PRECIS', () => {
+  /** Runs the earlier migrations, adds these users, and runs the rest. @returns what the migration noted */
+  async function migrateWith(usernames: readonly string[], hash = 'a hash'): Promise<string[]> {
+    const before = NAMES.indexOf('AddAccountKeys1763600900000');
+    await withDataSource(firstMigrations(before), (dataSource) => dataSource.runMigrations());
+    for (const username of usernames) {
+      await database.query('INSERT INTO users (username, password, email) VALUES ($1, $2, $3)', [
+        username,
+        hash,
+        'person@example.org',
+      ]);
+    }
+    const notes: string[] = [];
+    const listen = (warning: Error) => notes.push(`${warning.name}: ${warning.message}`);
+    process.on('warning', listen);
+    try {
+      await withDataSource(allMigrations(), migrate);
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('warning', listen);
+    }
+    return notes.filter((note) => note.startsWith('MigrationNote'));
+  }
+
+  const OLD = [
+    'Ada', // 1: allowed today
+    'ＢＥＮ', // 2: the same name as 3 today
+    'ben', // 3
+    'Grace Hopper', // 4: has a space
+    'a\u200Bda', // 5: looks like the first
+    'z'.repeat(128), // 6: too long
+    'Ça va', // 7
+    'zoë', // 8
+    'ｚｏë', // 9: the same name as 8 today
+  ];
+
+  test('are kept with a key for each, and it is said of whom that is not the usual one', async () => {
+    expect(await migrateWith(OLD)).toEqual([
+      expect.stringMatching(/^MigrationNote: 6 of 9 usernames would be refused .* Ids: 2, 4, 5, 6, 7, 9$/),
+    ]);
+    const rows = await database.query('SELECT username, username_key FROM users ORDER BY id');
+    expect(rows.map(({ username }) => username)).toEqual(OLD);
+    expect(rows.map(({ username_key }) => username_key)).toEqual([
+      'ada',
+      'ｂｅｎ',
+      'ben',
+      'grace hopper',
+      'a\u200Bda',
+      'z'.repeat(128),
+      'ça va',
+      'zoë',
+      'ｚｏë',
+    ]);
+  });
+
+  test('say nothing where there is nothing to say', async () => {
+    expect(await migrateWith(['Ada', 'Ärztin', 'ben'])).toEqual([]);
+    expect(await database.query('SELECT username_key FROM users ORDER BY id')).toEqual([
+      { username_key: 'ada' },
+      { username_key: 'ärztin' },
+      { username_key: 'ben' },
+    ]);
+  });
+
+  test('log in as they did before, and nobody registers one of them again', async () => {
+    await migrateWith(OLD, await bcrypt.hash('a password', 4));
+    const api = await startApi({ DATABASE_URL: database.url, LOGIN_FAILURES_PER_MINUTE: '1000' });
+    try {
+      for (const [index, username] of OLD.entries()) {
+        for (const typed of [username, username.normalize('NFD'), username.toLowerCase()]) {
+          const body = { username: typed, password: 'a password' };
+          const answer = await call(api, 'POST', '/token', { body });
+          expect(answer.status, typed).toBe(200);
+          expect(jwt.decode(answer.body.token), typed).toMatchObject({ sub: String(index + 1) });
+        }
+        const body = { username, password: 'another', email: 'b@example.org' };
+        expect((await call(api, 'POST', '/register-user', { body })).status).toBeOneOf([400, 409]);
+      }
+    } finally {
+      await api.stop();
+    }
+  });
+
+  test('whatever there was, everybody has a key', async () => {
+    const letters = [
+      'a',
+      'A',
+      'ａ',
+      'Ａ',
+      'ä',
+      'Ä',
+      'a\u0308',
+      'İ',
+      'i',
+      ' ',
+      'K',
+      '\u212A',
+      'ß',
+      'ẞ',
+      'σ',
+      'ς',
+      'Σ',
+      '\u200B',
+    ];
+    const names = new Map<string, string>();
+    for (const one of letters) {
+      for (const two of ['', ...letters]) {
+        const name = (one + two).normalize('NFC').trim();
+        if (name === '') continue;
+        // The old index had one of each.
+        const [row] = await database.query<{ lower: string }>('SELECT lower($1)', [name]);
+        if (!names.has(row!.lower)) names.set(row!.lower, name);
+      }
+    }
+    await migrateWith([...names.values()]);
+    const [counts] = await database.query(
+      'SELECT count(*)::int, count(DISTINCT username_key)::int AS keys FROM users',
+    );
+    expect(counts).toEqual({ count: names.size, keys: names.size });
+  });
+
+  test('a name that is set by hand gets a key, and loses it with the person', async () => {
+    await migrateWith(['Ada']);
+    const keys = () => database.query('SELECT username, username_key, epoch FROM users ORDER BY id');
+    await database.query(
+      `INSERT INTO users (username, password, email) VALUES ('Grace', 'a hash', 'a@example.org')`,
+    );
+    await database.query(`UPDATE users SET username = 'Countess' WHERE username = 'Ada'`);
+    expect(await keys()).toEqual([
+      { username: 'Countess', username_key: 'countess', epoch: 1 },
+      { username: 'Grace', username_key: 'grace', epoch: 1 },
+    ]);
+    await database.query(
+      `UPDATE users SET username = NULL, password = NULL, email = NULL, enabled = false, removed_datetime = now()
+       WHERE id = 1`,
+    );
+    expect(await keys()).toContainEqual({ username: null, username_key: null, epoch: 2 });
+    await expect(
+      database.query(
+        `INSERT INTO users (username, password, email) VALUES ('GRACE', 'a hash', 'a@example.org')`,
+      ),
+    ).rejects.toThrow('users_username_key_key');
+  });
 });
 
 test('what was recorded before rows were counted is kept, and does not say how many they were', async () => {

@@ -19,11 +19,18 @@ test('a folder that is dropped into MODEL_DIR is served from the next start on',
   await first.signal('SIGTERM');
   await makeArtifact(join(place.modelDir, 'iris', '1'));
   mkdirSync(join(place.modelDir, 'empty', '1'), { recursive: true });
+  expect(first.output()).not.toMatch(/labels/);
+  await makeArtifact(
+    join(place.modelDir, 'churn', '1'),
+    { name: 'churn', manifest: { labels: ['stays', 'leaves'], label_descriptions: undefined } },
+    'model-artifacts/heart-failure/1',
+  );
 
   const second = await start();
   const answer = await call(second, 'POST', '/models/iris/predict', { body: FLOWER, token: user.token });
   expect(answer.body.model).toEqual({ name: 'iris', version: '1' });
   expect(second.output()).toMatch(/empty 1 is not registered: .*manifest\.json cannot be read/);
+  expect(second.output()).toMatch(/churn 1: golden\.json has no labels/);
   expect(await models(place, 'show', 'iris')).toContain('MODEL_DIR');
 });
 

@@ -124,6 +124,16 @@ describe('while a service runs', () => {
       expect(readdirSync(place.modelDir).filter((entry) => entry.startsWith('.'))).toEqual([]);
     });
 
+    test('a binary classifier whose golden values have no labels is registered, with a warning', async () => {
+      const manifest = { labels: ['stays', 'leaves'], label_descriptions: undefined };
+      const artifact = await place.make({ name: newName(), manifest }, 'model-artifacts/heart-failure/1');
+      const { code, stdout, stderr } = await place.run('register', artifact);
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/^Registered /)]);
+      expect(stderr).toMatch(
+        /^Warning: golden\.json has no labels, so that .* Give its cases a "label" .*\n$/,
+      );
+    });
+
     test('a folder that is not there: 1 and a line that names it', async () => {
       const folder = join(place.modelDir, 'nowhere');
       const told = await refused(place, 'register', folder);
@@ -188,6 +198,35 @@ describe('while a service runs', () => {
     }
     expect(await refused(place, 'canary', name, '--off')).toMatch(/^Model not found: .*no alias canary\.\n$/);
     await expectSoon(name, '1');
+  });
+
+  test('canary, promote, rollback: who was in the canary goes back as well', async () => {
+    const name = await registered(3);
+    const production = (version: string, was: string) =>
+      `${name}@production is version ${version}, was ${was}; 1 process serves it.\n`;
+    const ended = (version: string) => `${name}@canary, which was version ${version}, has ended.\n`;
+    await models(place, 'canary', name, '2', '--percent', '100');
+    await expectSoon(name, '2');
+    expect(await models(place, 'promote', name, '2')).toBe(production('2', '1') + ended('2'));
+    expect(await models(place, 'rollback', name)).toBe(production('1', '2'));
+    await expectSoon(name, '1');
+
+    await models(place, 'promote', name, '2');
+    await models(place, 'canary', name, '2', '--percent', '100');
+    expect(await models(place, 'rollback', name)).toBe(production('1', '2') + ended('2'));
+    await expectSoon(name, '1');
+
+    await models(place, 'canary', name, '3', '--percent', '100');
+    const goesOn =
+      `The canary goes on: version 3 answers 100 % of the users. ` +
+      `End it with "foretell models canary ${name} --off".\n`;
+    expect(await place.run('promote', name, '2')).toMatchObject({
+      code: 0,
+      stdout: production('2', '1'),
+      stderr: goesOn,
+    });
+    expect(await place.run('rollback', name)).toMatchObject({ code: 0, stderr: goesOn });
+    await expectSoon(name, '3');
   });
 
   test('verify says of each version how it is: 1 where one is damaged, which show says as well', async () => {

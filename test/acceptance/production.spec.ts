@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { call, createUser } from '../support/client.js';
+import { call } from '../support/client.js';
 import type { DataDir } from '../support/data-dir.js';
-import { predict } from '../support/prediction-client.js';
+import { logIn, predict } from '../support/prediction-client.js';
 import { createDataDir } from '../support/test-data-dir.js';
 import { createTestDatabase } from '../support/test-database.js';
 
@@ -59,8 +59,16 @@ test('with both it starts on an empty database, migrates it, and keeps nothing b
     },
   });
 
-  const user = await createUser(service, database);
-  await predict(service, user.token);
+  // Only the operator creates accounts here.
+  const user = { username: 'ada', email: 'ada@example.org', password: 'correct horse battery staple' };
+  expect((await call(service, 'POST', '/register-user', { body: user })).status).toBe(403);
+  const created = await dataDir.foretell(
+    ['users', 'create', '--username', user.username, '--email', user.email],
+    { input: user.password, environment: { DATABASE_URL: database.url } },
+  );
+  expect(created.code, created.stderr).toBe(0);
+  const token = await logIn(service, user);
+  await predict(service, token);
   expect(await database.query('SELECT username, status_code FROM prediction_log')).toEqual([
     { username: user.username, status_code: 200 },
   ]);
@@ -80,7 +88,7 @@ test('with both it starts on an empty database, migrates it, and keeps nothing b
   expect(events.map(({ msg }) => msg)).toContain('ready');
   const { username, password } = new URL(database.url);
   expect(username).not.toBe('');
-  for (const secret of [password, SECRET, user.password, user.token])
+  for (const secret of [password, SECRET, user.password, token])
     expect(service.output()).not.toContain(secret);
 
   expect(await dataDir.postgresProcesses()).toEqual([]);

@@ -49,9 +49,8 @@ function questions(dataSource: DataSource): Record<string, () => Promise<unknown
   return {
     'newest page': () => log.page({}, PAGE),
     'a page in the middle': () => log.page({}, PAGE, '500000'),
-    'user by name': () => log.page({ user: 'user-7' }, PAGE),
-    'user by id': () => log.page({ user: 7 }, PAGE),
-    'a user who does not exist': () => log.page({ user: 'nobody' }, PAGE),
+    'a user': () => log.page({ userId: 7 }, PAGE),
+    'a user who does not exist': () => log.page({ userId: 2_000_000_000 }, PAGE),
     'the model most used': () => log.page({ model: 'heart-failure' }, PAGE),
     'a model of one in a thousand': () => log.page({ model: 'churn' }, PAGE),
     'a model never used': () => log.page({ model: 'nothing' }, PAGE),

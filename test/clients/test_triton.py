@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+import ml_dtypes
 import numpy
 import pytest
 from conftest import COLUMNS, LABELS, PROBABILITIES
@@ -10,6 +11,7 @@ from tritonclient.http import InferenceServerClientPlugin, aio
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 MODEL = "heart-failure"
+EXTENSIONS = ["classification", "model_configuration", "statistics"]
 
 
 class Token(InferenceServerClientPlugin):
@@ -53,13 +55,37 @@ def assert_right(result, rows=slice(None)):
 def test_asks_how_the_server_and_the_model_are(client):
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.get_server_metadata() == {"name": "foretell", "version": "0.1.0", "extensions": []}
+    assert client.get_server_metadata() == {"name": "foretell", "version": "0.1.0", "extensions": EXTENSIONS}
     assert client.is_model_ready(MODEL)
     assert client.is_model_ready(MODEL, "1")
     assert not client.is_model_ready("nobody")
     metadata = client.get_model_metadata(MODEL, "1")
     assert metadata["platform"] == "onnx_onnxv1"
     assert [output["name"] for output in metadata["outputs"]] == ["label", "probabilities"]
+
+
+def test_tells_what_perf_analyzer_reads(client, features, patients):
+    config = client.get_model_config(MODEL)
+    assert config["max_batch_size"] > 0
+    assert config["input"] == [{"name": features, "data_type": "TYPE_FP32", "dims": [8]}]
+    assert client.get_model_config(MODEL, "1") == config
+
+    def statistics():
+        [stats] = client.get_inference_statistics(MODEL)["model_stats"]
+        assert (stats["name"], stats["version"]) == (MODEL, "1")
+        return stats
+
+    before = statistics()
+    for _ in range(4):
+        client.infer(MODEL, [tensor(features, patients)])
+    after = statistics()
+    assert after["inference_count"] - before["inference_count"] == 12
+    assert after["execution_count"] > before["execution_count"]
+    parts = ["success", "queue", "compute_input", "compute_infer", "compute_output"]
+    grown = [after["inference_stats"][part]["count"] - before["inference_stats"][part]["count"] for part in parts]
+    assert grown == [4] * 5
+    for part in [*parts, "fail", "cache_hit", "cache_miss"]:
+        assert isinstance(after["inference_stats"][part]["ns"], int)
 
 
 def test_infers_with_its_defaults(client, features, patients):
@@ -108,6 +134,32 @@ def test_is_answered_the_outputs_it_asks_for(client, features, patients, binary_
     result = client.infer(MODEL, [tensor(features, patients)], outputs=wanted)
     assert result.as_numpy("label") is None
     numpy.testing.assert_allclose(result.as_numpy("probabilities")[:, 1], PROBABILITIES, atol=1e-6)
+
+
+def test_is_answered_the_highest_classes(client, features, patients):
+    wanted = [http.InferRequestedOutput("probabilities", class_count=1)]
+    result = client.infer(MODEL, [tensor(features, patients)], outputs=wanted)
+    classes = [text for [text] in result.as_numpy("probabilities")]
+    assert [text.split(":")[1:] for text in classes] == [["1", "1"], ["0", "0"], ["1", "1"]]
+    assert classes[0] == "0.5124506:1:1"
+
+
+def test_is_refused_shared_memory(client, features, patients):
+    output = http.InferRequestedOutput("label")
+    output.set_shared_memory("region", 8)
+    with pytest.raises(InferenceServerException, match="shared_memory_region"):
+        client.infer(MODEL, [tensor(features, patients)], outputs=[output])
+    region = http.InferInput(features, [3, 8], "FP32").set_shared_memory("region", 96)
+    with pytest.raises(InferenceServerException, match="shared_memory_region"):
+        client.infer(MODEL, [region])
+
+
+def test_infers_with_bfloat16(client, features):
+    """Numbers that the half of a float32 has room for."""
+    patient = numpy.array([[64, 256, 60, 262144, 1, 136, 0, 0]], dtype=numpy.float32)
+    expected = client.infer(MODEL, [tensor(features, patient)])
+    result = client.infer(MODEL, [tensor(features, patient.astype(ml_dtypes.bfloat16))])
+    assert result.get_response()["outputs"] == expected.get_response()["outputs"]
 
 
 def test_is_answered_texts_and_values(client):

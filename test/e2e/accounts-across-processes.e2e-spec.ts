@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Role } from '#libs/errors';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { logIn } from '../support/prediction-client.js';
 import { recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -83,6 +84,7 @@ describe.concurrent('an account changed through one process', () => {
     expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
     expect((await toggleAt(b, user, 1)).status).toBe(200);
     const changed = sleep(EVERYWHERE_WITHIN_MS);
+    user.token = await logIn(b, user);
     expect(await predictAt(b, user)).toBe(200);
     await changed;
     expect(await predictAt(a, user)).toBe(200);
@@ -161,6 +163,7 @@ describe.concurrent('an account changed by plain SQL', () => {
     for (const enabled of [false, true]) {
       await database.query('UPDATE users SET enabled = $1 WHERE id = $2', [enabled, user.id]);
       await sleep(EVERYWHERE_WITHIN_MS);
+      if (enabled) user.token = await logIn(a, user);
       const status = enabled ? 200 : 401;
       expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([status, status]);
     }

@@ -1,8 +1,10 @@
 import { createDataSource } from '#libs/database';
 import { ModelAlias, ModelVersion } from '#libs/models';
 import { User } from '#libs/users';
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { AliasHistory } from '../../libs/models/src/alias-history.js';
 
@@ -69,4 +71,37 @@ test('ten at the same time leave one that stands, and a history without gaps', a
   const [standing, ...replaced] = await history.all();
   expect(standing!.replacedDatetime).toBeNull();
   for (const row of replaced) expect(row.replacedDatetime).not.toBeNull();
+});
+
+test('an analyst, who may only read, holds up nobody, whatever he locks', async () => {
+  const [analyst, password] = [`analyst_${randomBytes(4).toString('hex')}`, 'a password'];
+  await database.query(`CREATE ROLE ${analyst} LOGIN PASSWORD '${password}' IN ROLE foretell_analyst`);
+  const url = new URL(database.url);
+  [url.username, url.password] = [analyst, password];
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  onTestFinished(async () => {
+    await client.end();
+    await database.query(`DROP ROLE ${analyst}`);
+  });
+  // What the lock was before, and any other number that can be guessed.
+  await client.query(
+    `SELECT pg_advisory_lock(hashtext('foretell alias iris')), pg_advisory_lock(hashtext('iris'))`,
+  );
+  await client.query('BEGIN');
+  await client.query('SELECT FROM model_versions, model_aliases');
+  await client.query('LOCK TABLE model_versions, model_aliases IN ACCESS SHARE MODE');
+  await client.query('SAVEPOINT before');
+  for (const statement of [
+    'SELECT FROM model_versions FOR KEY SHARE',
+    'SELECT FROM model_aliases FOR UPDATE',
+    'LOCK TABLE model_versions IN ROW SHARE MODE',
+    'LOCK TABLE model_aliases IN SHARE MODE',
+  ]) {
+    await expect(client.query(statement), statement).rejects.toThrow(/permission denied/);
+    await client.query('ROLLBACK TO before');
+  }
+  await history.add({ ...IRIS, version: '1' }, ORIGIN);
+  await history.add({ ...IRIS, version: '2' }, ORIGIN);
+  expect(await current()).toEqual(['2']);
 });

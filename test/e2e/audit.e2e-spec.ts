@@ -294,6 +294,30 @@ describe('the filter', () => {
     expect(await idsOf({ user: '99999999999999999999' })).toEqual([]);
   });
 
+  test('a user whose name is a number is found by it, and whose number it is by user_id', async () => {
+    const { user: numbered, ids } = await userWithPredictions(1, 2);
+    const credentials = { username: String(numbered.id), password: 'x', email: 'number@example.org' };
+    expect(await idsOf({ user: credentials.username })).toEqual(ids);
+    const { body: registered } = await call(api, 'POST', '/register-user', { body: credentials });
+    const { body: issued } = await call(api, 'POST', '/token', { body: credentials });
+    await predict({ ...credentials, id: registered.user_id, token: issued.token });
+    const named = (await recordsOfUser(database, registered.user_id)).map(({ id }) => id);
+    expect(named).toHaveLength(1);
+    expect(await idsOf({ user: credentials.username })).toEqual(named);
+    expect(await idsOf({ user_id: numbered.id })).toEqual(ids);
+    expect(await idsOf({ user_id: registered.user_id })).toEqual(named);
+    // Where both are asked, both must hold.
+    expect(await idsOf({ user: credentials.username, user_id: registered.user_id })).toEqual(named);
+    expect(await idsOf({ user: credentials.username, user_id: numbered.id })).toEqual([]);
+    expect(await idsOf({ user_id: 2147483647 })).toEqual([]);
+  });
+
+  test.each(['abc', '0', '-1', '1.5', '2147483648', ''])('user_id=%s is refused', async (value) => {
+    const answer = await audit({ user_id: value });
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: '#/user_id' }]);
+  });
+
   test('model and version take what the record says', async () => {
     const { user, ids } = await userWithPredictions(1, 2, 3, 4);
     // Rows as other models would have left them.

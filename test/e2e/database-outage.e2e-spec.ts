@@ -140,7 +140,7 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
       }
       expectUnavailable(await call(api, 'POST', '/token', { body: known }));
       expectUnavailable(
-        await call(api, 'POST', '/register-user', { body: { ...known, username: 'somebody new' } }),
+        await call(api, 'POST', '/register-user', { body: { ...known, username: 'somebody-new' } }),
       );
       expectUnavailable(await call(api, 'GET', `/token_status/${other.token}`));
       expectUnavailable(await call(api, 'GET', '/audit/predictions', { token: other.token }));
@@ -160,7 +160,7 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
       `after-${known.username}`,
     ]);
     expect(await recordsOfRequest(database, `other-${known.username}`)).toEqual([]);
-    expect(await database.query(`SELECT FROM users WHERE username = 'somebody new'`)).toEqual([]);
+    expect(await database.query(`SELECT FROM users WHERE username = 'somebody-new'`)).toEqual([]);
     expect((await call(api, 'POST', '/token', { body: other })).status).toBe(200);
   });
 

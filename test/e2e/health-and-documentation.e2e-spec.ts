@@ -321,8 +321,6 @@ describe('every answer', () => {
   test.each([
     ['GET', '/nowhere'],
     ['POST', '/nowhere'],
-    ['GET', '/predict'],
-    ['PUT', '/register-user'],
     ['GET', '/audit'],
     ['GET', '/token_status'],
     ['GET', '/docs/nothing'],

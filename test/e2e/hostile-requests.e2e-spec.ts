@@ -107,27 +107,34 @@ describe('a connection that is not what it should be', () => {
   });
 });
 
+test('a body that breaks off after its request was refused gets no second answer', async () => {
+  const head = 'POST /predict HTTP/1.1\r\nhost: foretell\r\ncontent-type: application/json\r\n';
+  const answers = await exchange(api, `${head}transfer-encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n`);
+  expect(answers.map(({ status }) => status)).toEqual([401]);
+});
+
 describe('what leads nowhere is told in the form of the protocol it was meant for', () => {
   test.each([
-    ['GET', '/v2/nowhere'],
-    ['POST', '/v2'],
-    ['DELETE', '/v2/models/heart-failure/infer?x=1'],
-    ['GET', '/v2/%zz'],
-  ])('%s %s', async (method, path) => {
+    ['GET', '/v2/nowhere', 404],
+    ['POST', '/v2', 405],
+    ['DELETE', '/v2/models/heart-failure/infer?x=1', 405],
+    ['GET', '/v2/%zz', 400],
+  ] as const)('%s %s', async (method, path, status) => {
     const answer = await call(api, method, path);
-    expect(answer.status).toBe(path.includes('%zz') ? 400 : 404);
+    expect(answer.status).toBe(status);
     expect(answer.body).toEqual({ error: expect.stringMatching(/./) });
   });
 
   test.each([
-    ['PUT', '/invocations'],
-    ['POST', '/ping'],
-    ['GET', '/models/heart-failure/invocations?x=1'],
-  ])('%s %s', async (method, path) => {
+    ['PUT', '/invocations', 405, 'BAD_REQUEST'],
+    ['POST', '/ping', 405, 'BAD_REQUEST'],
+    ['GET', '/models/heart-failure/invocations?x=1', 405, 'BAD_REQUEST'],
+    ['GET', '/models/heart-failure/nothing/invocations', 404, 'RESOURCE_DOES_NOT_EXIST'],
+  ] as const)('%s %s', async (method, path, status, code) => {
     const answer = await call(api, method, path);
-    expect(answer.status).toBe(404);
+    expect(answer.status).toBe(status);
     expect(answer.body).toEqual({
-      error_code: 'RESOURCE_DOES_NOT_EXIST',
+      error_code: code,
       message: expect.stringMatching(/./),
     });
   });

@@ -68,6 +68,47 @@ describe('a request that two readers could take for two things is refused, and p
   });
 });
 
+describe('a large body is not waited for', () => {
+  const announced = { length: 'content-length: 16000000\r\n', chunks: 'transfer-encoding: chunked\r\n' };
+
+  test.each([
+    ['of nobody', 'POST', '/predict', '', 401],
+    ['of nobody', 'POST', '/v2/models/heart-failure/infer', '', 401],
+    ['of nobody', 'POST', '/invocations', '', 401],
+    ['of somebody we do not know', 'POST', '/predict', 'authorization: Bearer a.b.c\r\n', 401],
+    ['where there is nothing', 'POST', '/nothing', '', 404],
+    ['where there is another method', 'PUT', '/token', '', 405],
+  ])('%s: %s %s', async (_, method, path, authorization, status) => {
+    for (const framing of Object.values(announced)) {
+      const answer = await one(
+        `${method} ${path} HTTP/1.1\r\nhost: a\r\n${authorization}content-type: application/json\r\n${framing}\r\n`,
+      );
+      expect([answer.status, answer.headers.connection]).toEqual([status, 'close']);
+    }
+  });
+
+  test.each(['/token', '/register-user'])('of a few fields: POST %s', async (path) => {
+    const head = `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`;
+    const chunk = `4001\r\n${' '.repeat(0x4001)}\r\n`;
+    for (const bytes of [
+      `${head}content-length: 16385\r\n\r\n`,
+      `${head}transfer-encoding: chunked\r\n\r\n${chunk}`,
+    ]) {
+      const answer = await one(bytes);
+      expect([answer.status, JSON.parse(answer.body).detail]).toEqual([
+        413,
+        'This route takes a body of at most 16384 bytes.',
+      ]);
+    }
+  });
+
+  test('of a user: it is, and is answered', async () => {
+    const body = JSON.stringify({ ...PATIENT, note: 'x'.repeat(20_000) });
+    const answer = await one(prediction('large-body', `host: a\r\ncontent-length: ${body.length}\r\n`, body));
+    expect([answer.status, answer.body]).toEqual([200, '{"yhat_prob":"0.5124506","yhat":"1"}']);
+  });
+});
+
 describe('answers that never come as far as a route have the headers that all have', () => {
   const names = [
     'content-security-policy',

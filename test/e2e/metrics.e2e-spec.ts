@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
-import jwt from 'jsonwebtoken';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { claimsOf, signToken } from '../support/tokens.js';
 
 const JWT_SECRET = 'a secret for these tests alone, of 32 bytes or more';
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
@@ -179,8 +179,8 @@ describe('with METRICS_PORT', () => {
       growth('foretell_authentication_failures_total', { reason }, async () => {
         expect((await call(api, 'POST', '/predict', { body: PATIENT, token, headers })).status).toBe(401);
       });
-    const sign = (subject: string, expiresIn: number, secret = JWT_SECRET, issuer = 'foretell') =>
-      jwt.sign({}, secret, { subject, expiresIn, issuer, audience: 'foretell' });
+    const sign = async (expiresIn: number, secret = JWT_SECRET, issuer = 'foretell', changes = {}) =>
+      signToken({ ...(await claimsOf(database, user.id)), ...changes }, secret, { expiresIn, issuer });
 
     test('missing', async () => {
       expect(await failures('missing')).toBe(1);
@@ -190,13 +190,11 @@ describe('with METRICS_PORT', () => {
       expect(await failures('malformed', undefined, { authorization: 'Bearer' })).toBe(1);
     });
     test('expired', async () => {
-      expect(await failures('expired', sign(String(user.id), -10))).toBe(1);
+      expect(await failures('expired', await sign(-10))).toBe(1);
     });
     test('not ours', async () => {
-      expect(
-        await failures('not-ours', sign(String(user.id), 60, 'another secret of 32 bytes or more')),
-      ).toBe(1);
-      expect(await failures('not-ours', sign(String(user.id), 60, JWT_SECRET, 'somebody'))).toBe(1);
+      expect(await failures('not-ours', await sign(60, 'another secret of 32 bytes or more'))).toBe(1);
+      expect(await failures('not-ours', await sign(60, JWT_SECRET, 'somebody'))).toBe(1);
     });
     test('of a user who may not act, whether the token was seen before or not', async () => {
       const { id, token } = await createUser(api, database);
@@ -204,7 +202,13 @@ describe('with METRICS_PORT', () => {
       const admin = await createUser(api, database, 'admin');
       await call(api, 'PUT', `/toggle-user-permission/${id}/0`, { token: admin.token });
       expect(await failures('disabled', token)).toBe(1);
-      expect(await failures('disabled', sign('2000000', 60))).toBe(1);
+      const never = await sign(60, JWT_SECRET, 'foretell', { sub: '2000000' });
+      expect(await failures('disabled', never)).toBe(1);
+    });
+    test('of a user whose tokens were ended', async () => {
+      const { id, token } = await createUser(api, database);
+      await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [id]);
+      expect(await failures('revoked', token)).toBe(1);
     });
   });
 
@@ -261,8 +265,12 @@ test('while the database is away they are told all the same, with what fails', a
     ).toBe(1);
     await away.shutOut();
     expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(503);
-    const samples = await Samples.read(api);
-    expect(samples.get('foretell_ready_processes')).toBe(0);
+    // A look at the database is good for a fifth of a second.
+    const samples = await vi.waitFor(async () => {
+      const samples = await Samples.read(api);
+      expect(samples.get('foretell_ready_processes')).toBe(0);
+      return samples;
+    });
     expect(samples.get('foretell_processes')).toBe(1);
     expect(samples.get(REQUESTS, { route: '/predict', status: '503' })).toBe(1);
   } finally {

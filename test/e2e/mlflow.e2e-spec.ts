@@ -1,7 +1,8 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MISSING_VALUES } from '#libs/inference';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest } from '../support/records.js';
@@ -25,6 +26,7 @@ beforeAll(async () => {
   for (const name of ['tensor-per-column', 'float64']) {
     cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
   }
+  copyWithCategory('NA', join(modelDir, 'words', '1'));
   database = await createTestDatabase();
   api = await startApi({
     DATABASE_URL: database.url,
@@ -39,6 +41,17 @@ afterAll(async () => {
   await database?.drop();
   rmSync(modelDir, { recursive: true, force: true });
 });
+
+/** A model whose colours have one more, which pandas takes for a missing value. */
+function copyWithCategory(category: string, folder: string): void {
+  cpSync('test/support/foreign-models/tensor-per-column', folder, { recursive: true });
+  const change = (file: string, from: string, to: string) => {
+    const path = join(folder, file);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
+  };
+  change('manifest.json', '"tensor-per-column"', '"words"');
+  change('input_schema.json', '"categorical"', `"categorical", "categories": ["red", "blue", "${category}"]`);
+}
 
 const score = (body: object | string, path = '/invocations', type = 'application/json'): Promise<Answer> =>
   call(api, 'POST', path, { body, token: user.token, headers: { 'content-type': type } });
@@ -119,9 +132,25 @@ const LAYOUTS: [string, object][] = [
       ),
     },
   ],
+  [
+    'instances by column, as MLflow takes them',
+    {
+      instances: Object.fromEntries(
+        COLUMNS.map((name, index) => [name, [ROW[index], Object.values(OLD)[index]]]),
+      ),
+    },
+  ],
   ['inputs of rows', { inputs: [ROW, Object.values(OLD)] }],
   ['inputs of records', { inputs: [PATIENT, OLD] }],
   ['data, which is ours', { data: [ROW, Object.values(OLD)] }],
+  [
+    'a bare split, which is ours and what pandas writes, in another order',
+    {
+      columns: COLUMNS.toReversed(),
+      index: [0, 1],
+      data: [ROW, Object.values(OLD)].map((row) => row.toReversed()),
+    },
+  ],
   [
     'columns in another order, as text, and more than there are',
     {
@@ -144,8 +173,14 @@ describe('answers', () => {
     expect(labels.body).toEqual({ predictions: expected });
   });
 
-  test('inputs of one value a column are one row', async () => {
-    expect((await score({ inputs: PATIENT })).text).toBe('{"predictions":[1]}');
+  test.each(['inputs', 'instances'])('%s of one value a column are one row', async (layout) => {
+    expect((await score({ [layout]: PATIENT })).text).toBe('{"predictions":[1]}');
+  });
+
+  test('a byte order mark before the JSON is no part of it', async () => {
+    const answer = await score(`\uFEFF${JSON.stringify({ instances: [ROW] })}`);
+    expect(answer.text).toBe('{"predictions":[1]}');
+    expect((await recordOf(answer)).input).toEqual({ instances: [ROW] });
   });
 
   test('one record: the rows, the dialect, what was asked and what was ignored, and the answer as it was sent', async () => {
@@ -250,6 +285,39 @@ describe('CSV', () => {
       dataframe_split: { columns: COLUMNS, data: [COLUMNS.map(() => null)] },
     });
     expect(empty.text).toBe('{"predictions":[1]}');
+  });
+
+  test('what pandas reads as a missing value is one, in every column', async () => {
+    const words = [...MISSING_VALUES];
+    const rows = words.map((word) => COLUMNS.map(() => word));
+    const answer = await csv(`${COLUMNS}\n${rows.map((row) => `${row}\n`).join('')}`);
+    expect(answer.text).toBe(`{"predictions":[${words.map(() => 1)}]}`);
+    expect((await recordOf(answer)).input).toEqual({
+      dataframe_split: { columns: COLUMNS, data: rows.map((row) => row.map(() => null)) },
+    });
+    for (const word of ['Na', 'NIL', ' NA', 'Infinity']) {
+      expectError(
+        await csv(`${COLUMNS}\n${word},${ROW.slice(1)}\n`),
+        400,
+        'INVALID_PARAMETER_VALUE',
+        /^Inputs \['age'\]/,
+      );
+    }
+  });
+
+  test('a word that a categorical column lists is that category, also where pandas means nothing by it', async () => {
+    const score = (colour: string) => csv(`size,rooms,colour\n6,3,${colour}\n`, '/models/words/invocations');
+    const answer = await score('NA');
+    expect(answer.status, answer.text).toBe(200);
+    expect((await recordOf(answer)).input).toEqual({
+      dataframe_split: { columns: ['size', 'rooms', 'colour'], data: [['6', '3', 'NA']] },
+    });
+    expectError(await score('N/A'), 400, 'INVALID_PARAMETER_VALUE', /colour must not be null/);
+  });
+
+  test('text in JSON stays text: "NaN" is no number', async () => {
+    const answer = await score({ dataframe_split: { columns: COLUMNS, data: [['NaN', ...ROW.slice(1)]] } });
+    expectError(answer, 400, 'INVALID_PARAMETER_VALUE', /^Inputs \['age'\] have values/);
   });
 
   test('zeros and ones may be floats, as pandas writes a column that has gaps', async () => {
@@ -376,7 +444,30 @@ describe('refuses', () => {
       'BAD_REQUEST',
       /length of values for each input\/column name/,
     ],
-    ['instances that are no list', { instances: PATIENT }, 'BAD_REQUEST', /must be a list of rows/],
+    [
+      'instances by column, of several lengths',
+      { instances: { age: [1, 2], sex: [1] } },
+      'BAD_REQUEST',
+      /length of values for each input\/column name/,
+    ],
+    [
+      'instances that are no table',
+      { instances: 5 },
+      'BAD_REQUEST',
+      /must be a list of rows, or of columns by name/,
+    ],
+    [
+      'a bare split of other columns',
+      { columns: COLUMNS.slice(1), data: [ROW.slice(1)] },
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]\.$/,
+    ],
+    [
+      'a bare split whose columns are none',
+      { columns: 8, data: [ROW] },
+      'BAD_REQUEST',
+      /^Provided data field is not a valid table: 'columns' must be a list of names\.$/,
+    ],
     [
       'parameters that are none',
       { instances: [PATIENT], params: 5 },
@@ -390,10 +481,65 @@ describe('refuses', () => {
       /^Model is missing inputs \['age'\]\.$/,
     ],
     [
-      'all missing in one row',
-      { dataframe_records: [PATIENT, {}] },
+      'all missing in every row',
+      { dataframe_records: [{}, {}] },
       'INVALID_PARAMETER_VALUE',
       escaped(`Model is missing inputs [${COLUMNS.map((name) => `'${name}'`).join(', ')}].`),
+    ],
+    [
+      'some missing in some rows',
+      {
+        dataframe_records: [
+          PATIENT,
+          { ...PATIENT, sex: undefined },
+          { ...PATIENT, age: undefined, platelets: undefined },
+          { ...PATIENT, sex: undefined },
+        ],
+      },
+      'INVALID_PARAMETER_VALUE',
+      escaped(
+        "Model is missing inputs ['sex', 'age', 'platelets'] in some rows, first: sex (row 1), age (row 2), " +
+          'platelets (row 2). Rows are counted from 0.',
+      ),
+    ],
+    [
+      'one missing everywhere and one in a row',
+      {
+        dataframe_records: [
+          { ...PATIENT, age: undefined, sex: undefined },
+          { ...PATIENT, age: undefined },
+        ],
+      },
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]; and \['sex'\] in some rows, first: sex \(row 0\)\. Rows are counted from 0\.$/,
+    ],
+    [
+      'a column that is not the model’s, and looks like one of its',
+      { dataframe_records: [{ ...PATIENT, age: undefined, Age: 25 }] },
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]\. Unknown column 'Age'; did you mean 'age'\?$/,
+    ],
+    [
+      'the same in one of several rows',
+      { dataframe_records: [PATIENT, { ...PATIENT, sex: undefined, Sex: 1 }] },
+      'INVALID_PARAMETER_VALUE',
+      /\(row 1\)\. Rows are counted from 0\. Unknown column 'Sex'; did you mean 'sex'\?$/,
+    ],
+    [
+      'the same in a table without rows',
+      { dataframe_split: { columns: ['AGE', ...COLUMNS.slice(1)], data: [] } },
+      'INVALID_PARAMETER_VALUE',
+      /^Model is missing inputs \['age'\]\. Unknown column 'AGE'; did you mean 'age'\?$/,
+    ],
+    [
+      'Infinity as Python writes it, told by column',
+      `{"instances":[[${ROW}],[-Infinity,Infinity,${ROW.slice(2)}]]}`,
+      'INVALID_PARAMETER_VALUE',
+      escaped(
+        "Inputs ['age', 'creatinine_phosphokinase'] have values that cannot be converted: " +
+          'age must fit a 32-bit floating point number (row 1); ' +
+          'creatinine_phosphokinase must fit a 32-bit floating point number (row 1). Rows are counted from 0.',
+      ),
     ],
     [
       'another method',
@@ -458,7 +604,7 @@ describe('refuses', () => {
 
   test.each(['application/json', 'text/csv'])('more than the body limit as %s: 413', async (type) => {
     const answer = await score('1'.repeat(MAX_BODY_BYTES + 1), undefined, type);
-    expectError(answer, 413, 'BAD_REQUEST', /larger/);
+    expectError(answer, 413, 'BAD_REQUEST', /at most \d+ bytes/);
   });
 
   test('more than the body limit in chunks that do not say how many: 413', async () => {

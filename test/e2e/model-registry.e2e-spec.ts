@@ -22,7 +22,7 @@ const MAX_ARTIFACT_BYTES = 4 * MIB;
 /** Everything that a test writes, and the service. */
 let scratch: string;
 let modelDir: string;
-/** The service's own, to see what it leaves there. */
+/** The system's, to see that the service leaves nothing there. */
 let temporary: string;
 let database: TestDatabase;
 let api: ApiProcess;
@@ -112,9 +112,12 @@ async function expectNothingLeft(name: string): Promise<void> {
   expect(readdirSync(modelDir)).not.toContain(name);
 }
 
+/** What is on its way, or was left by it. */
+const uploads = () => readdirSync(modelDir).filter((entry) => entry.startsWith('.'));
+
 async function expectUntouched(): Promise<void> {
-  await expect.poll(() => readdirSync(temporary)).toEqual([]);
-  expect(readdirSync(modelDir).filter((entry) => entry.startsWith('.'))).toEqual([]);
+  await expect.poll(uploads).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
   expect((await call(api, 'POST', '/predict', { body: PATIENT, token: user.token })).body).toEqual({
     yhat_prob: '0.5124506',
     yhat: '1',
@@ -123,8 +126,7 @@ async function expectUntouched(): Promise<void> {
 
 describe('who may', () => {
   const ROUTES: [string, string, object?][] = [
-    ['GET', '/models'],
-    ['GET', '/models/heart-failure'],
+    ['GET', '/models/heart-failure/versions/1'],
     ['POST', '/models/heart-failure/versions', Buffer.from('an archive')],
     ['PUT', '/models/heart-failure/aliases/champion', { version: '1' }],
     ['DELETE', '/models/heart-failure/aliases/production'],
@@ -146,6 +148,95 @@ describe('who may', () => {
   });
 });
 
+/** What anybody may know of iris 1. */
+const IRIS_SERVING = {
+  version: '1',
+  labels: ['setosa', 'versicolor', 'virginica'],
+  columns: ['sepal_length', 'sepal_width', 'petal_length', 'petal_width'].map((name) => ({
+    name,
+    type: 'numeric',
+    nullable: false,
+    required: true,
+    description: expect.any(String),
+    example: expect.any(Number),
+  })),
+  example: expect.objectContaining({ sepal_length: 5.1 }),
+};
+
+describe('a user, and an analyst,', () => {
+  test('reads what every model in production takes and answers, and nothing else of it', async () => {
+    const name = await registered(2);
+    const known = {
+      name,
+      task: 'multiclass_classification',
+      versions: ['1'],
+      aliases: { production: '1' },
+      serving: IRIS_SERVING,
+    };
+    for (const { token } of [user, analyst]) {
+      const list = await call(api, 'GET', '/models', { token });
+      expect(list.status).toBe(200);
+      expect(list.body.models.map((model: { name: string }) => model.name)).toEqual(
+        list.body.models.map((model: { name: string }) => model.name).toSorted(),
+      );
+      expect(list.body.models).toContainEqual(known);
+      const one = await call(api, 'GET', `/models/${name}`, { token });
+      expect([one.status, one.body]).toEqual([200, known]);
+      expect(list.text + one.text).not.toMatch(/sha256|registered_by|history|processes|set_by/);
+    }
+  });
+
+  test('may send its example as it stands', async () => {
+    for (const { name, serving } of (await call(api, 'GET', '/models', { token: user.token })).body.models) {
+      const body = serving.example;
+      const answer = await call(api, 'POST', `/models/${name}/predict`, { body, token: user.token });
+      expect(answer.status, answer.text).toBe(200);
+      expect(answer.body.model.version).toBe(serving.version);
+    }
+  });
+
+  test('is told of the version that answers him, where that is a canary', async () => {
+    const name = await registered(2);
+    await setAlias(name, 'canary', { version: '2', percent: 100 });
+    const { body } = await call(api, 'GET', `/models/${name}`, { token: user.token });
+    expect(body).toMatchObject({ versions: ['2'], serving: { version: '2' } });
+  });
+
+  test('finds neither a model that is not in production nor one that is not there', async () => {
+    const name = await registered();
+    await removeAlias(name, 'production');
+    await expect.poll(() => predictFlower(name)).toMatchObject({ status: 404 });
+    for (const unknown of [name, 'nobody']) {
+      const answer = await call(api, 'GET', `/models/${unknown}`, { token: user.token });
+      expectProblem(answer, 404, 'model-not-found', new RegExp(`^There is no model ${unknown} here\\.$`));
+    }
+    const { body } = await call(api, 'GET', '/models', { token: user.token });
+    expect(body.models.map((model: { name: string }) => model.name)).not.toContain(name);
+    const admins = await call(api, 'GET', `/models/${name}`, { token: admin.token });
+    expect(admins.body).toMatchObject({ aliases: {}, serving: null, versions: [{ version: '1' }] });
+  });
+
+  test('does so in production as well', async () => {
+    const production = await startApi({
+      DATABASE_URL: database.url,
+      MODEL_DIR: modelDir,
+      APP_ENV: 'production',
+      JWT_SECRET: 'a secret of production, long enough',
+    });
+    try {
+      const username = `user-${randomBytes(4).toString('hex')}`;
+      const body = { username, password: 'correct horse battery', email: `${username}@example.org` };
+      await call(api, 'POST', '/register-user', { body });
+      const { token } = (await call(production, 'POST', '/token', { body })).body;
+      const { status, body: model } = await call(production, 'GET', '/models/heart-failure', { token });
+      expect(status).toBe(200);
+      expect(model.serving).toMatchObject({ version: '1', labels: ['0', '1'], threshold: 0.5 });
+    } finally {
+      await production.stop();
+    }
+  });
+});
+
 describe('looking', () => {
   test('the list has a line for each model', async () => {
     const name = await registered(2);
@@ -157,12 +248,14 @@ describe('looking', () => {
       task: 'binary_classification',
       versions: ['1'],
       aliases: production,
+      serving: expect.objectContaining({ version: '1', labels: ['0', '1'], threshold: 0.5 }),
     });
     expect(body.models).toContainEqual({
       name,
       task: 'multiclass_classification',
       versions: ['1', '2'],
       aliases: production,
+      serving: IRIS_SERVING,
     });
   });
 
@@ -192,6 +285,7 @@ describe('looking', () => {
         },
       ],
       aliases: { production: '1' },
+      serving: IRIS_SERVING,
       history: [
         { ...step, alias: 'canary', version: null, percent: null, replaced_datetime: null },
         { ...step, alias: 'canary', version: '1', percent: 12.5, replaced_datetime: time },
@@ -241,7 +335,7 @@ describe('uploading', () => {
     const found = await call(api, 'GET', first.headers.get('location')!, { token: admin.token });
     expect(found.body).toMatchObject({ version: '7', state: 'ready', manifest: { name, version: '7' } });
     const sha256 = expect.stringMatching(/^[0-9a-f]{64}$/);
-    const described = { name, version: '7', sha256, content_sha256: sha256, state: 'ready' };
+    const described = { name, version: '7', sha256, content_sha256: sha256, state: 'ready', warnings: [] };
     const promotion = { version: '7', previous: null, processes: { serving: 1, behind: [] } };
     expect(first.body).toEqual({ ...described, promotion });
     expect(await versionOf(name)).toBe('7');
@@ -252,6 +346,16 @@ describe('uploading', () => {
     expect(again.body).toEqual(described);
     expect(await versionRows(name)).toEqual([{ version: '7' }]);
     await expectUntouched();
+  });
+
+  test('a binary classifier whose golden values have no labels: 201 with a warning', async () => {
+    const name = newName();
+    const manifest = { labels: ['stays', 'leaves'], label_descriptions: undefined };
+    const from = 'model-artifacts/heart-failure/1';
+    const folder = await makeArtifact(join(scratch, name), { name, manifest }, from);
+    const answer = await upload(name, await tarGz(folder));
+    expect(answer.status, answer.text).toBe(201);
+    expect(answer.body.warnings).toEqual([expect.stringMatching(/^golden\.json has no labels, so that /)]);
   });
 
   test('of a second version only its number answers, until it is promoted', async () => {
@@ -452,7 +556,7 @@ describe('a broken artifact is refused, and nothing is left of it', () => {
     const archive = await tarGz(await make({ name }));
     const connection = open(name, { length: archive.length, token: admin.token });
     connection.write(archive.subarray(0, 500));
-    await expect.poll(() => readdirSync(temporary)).toHaveLength(1);
+    await expect.poll(uploads).toHaveLength(1);
     connection.destroy();
     await expectNothingLeft(name);
     expect(api.output()).not.toMatch(/"level":(50|60)|unhandled|uncaught/i);
@@ -522,6 +626,29 @@ describe('aliases', () => {
     expect(await versionOf(name)).toBe('2');
     expect((await removeAlias(name, 'canary')).status).toBe(204);
     await expect.poll(() => versionOf(name)).toBe('1');
+  });
+
+  test('a canary ends when its version goes into production, and the answer says so', async () => {
+    const name = await registered(2);
+    await setAlias(name, 'canary', { version: '2', percent: 100 });
+    const { body } = await setAlias(name, 'production', { version: '2' });
+    expect(body.canary).toEqual({ version: '2', percent: 100, ended: true });
+    const shown = await call(api, 'GET', `/models/${name}`, { token: admin.token });
+    expect(shown.body.aliases).toEqual({ production: '2' });
+    // As the README says: back to 1, for those who were in the canary as well.
+    const back = await setAlias(name, 'production', { version: '1' });
+    expect(back.body).not.toHaveProperty('canary');
+    expect(await versionOf(name)).toBe('1');
+  });
+
+  test('a canary of another version goes on, and the answer says so', async () => {
+    const name = await registered(3);
+    await setAlias(name, 'canary', { version: '2', percent: 25 });
+    const { body } = await setAlias(name, 'production', { version: '3' });
+    expect(body.canary).toEqual({ version: '2', percent: 25, ended: false });
+    const shown = await call(api, 'GET', `/models/${name}`, { token: admin.token });
+    expect(shown.body.aliases).toEqual({ production: '3', canary: '2' });
+    expect((await setAlias(name, 'champion', { version: '2' })).body).not.toHaveProperty('canary');
   });
 
   test('who set it is recorded', async () => {

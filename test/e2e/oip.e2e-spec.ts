@@ -13,6 +13,11 @@ const COLUMNS = Object.keys(PATIENT);
 const ROW = Object.values(PATIENT);
 const HEART = '/v2/models/heart-failure';
 const HOUSE = '/v2/models/tensor-per-column';
+const SERVER = {
+  name: 'foretell',
+  version: '0.1.0',
+  extensions: ['classification', 'model_configuration', 'statistics'],
+};
 
 let modelDir: string;
 let database: TestDatabase;
@@ -116,7 +121,9 @@ const bytesOf = (array: NodeJS.TypedArray) =>
 
 describe('the server', () => {
   test.each([
-    ['/v2', { name: 'foretell', version: '0.1.0', extensions: [] }],
+    ['/v2', SERVER],
+    ['/v2/', SERVER],
+    ['/v2/?x=1', SERVER],
     ['/v2/health/live', { live: true }],
     ['/v2/health/ready', { ready: true }],
   ])('tells %s to everybody', async (path, expected) => {
@@ -268,6 +275,27 @@ describe('infer', () => {
     expect(answer.body.outputs).toMatchObject([{ name: 'probabilities' }]);
   });
 
+  test('takes null for what is not there, as a plain dump of pydantic writes it', async () => {
+    const [tensor] = whole(ROW).inputs;
+    const body = {
+      id: null,
+      parameters: null,
+      inputs: [{ ...tensor, parameters: null }],
+      outputs: null,
+    };
+    const answer = await infer(HEART, body);
+    expect(answer.status, answer.text).toBe(200);
+    expect(Object.keys(answer.body)).toEqual(['model_name', 'model_version', 'outputs']);
+    expect((await recordOf(answer)).input).toEqual(body);
+    const one = await infer(HEART, { ...body, outputs: [{ name: 'label', parameters: null }] });
+    expect(one.body.outputs).toMatchObject([{ name: 'label', data: [1] }]);
+  });
+
+  test('in BF16, as numbers in JSON', async () => {
+    const answer = await infer(HEART, whole(ROW, 1, 'BF16'));
+    expect(answer.body.outputs[1].data[1]).toBe(0.5124506);
+  });
+
   test('no rows: tensors without elements', async () => {
     const answer = await infer(HEART, whole([], 0));
     expect(answer.body.outputs).toMatchObject([
@@ -297,6 +325,64 @@ describe('infer', () => {
     expect(answer.body.outputs).toEqual([
       { name: 'prediction', shape: [1], datatype: 'FP32', data: [expect.closeTo(-0.084069, 5)] },
     ]);
+  });
+});
+
+describe('classification', () => {
+  const classified = (path: string, inputs: object[], classification: unknown, ...others: object[]) =>
+    infer(path, { inputs, outputs: [{ name: 'probabilities', parameters: { classification } }, ...others] });
+
+  test('tells the highest classes as value, index and label', async () => {
+    const two = await classified(HEART, whole([...ROW, ...ROW], 2).inputs, 2);
+    expect(two.body.outputs).toEqual([
+      {
+        name: 'probabilities',
+        datatype: 'BYTES',
+        shape: [2, 2],
+        data: [0, 1].flatMap(() => ['0.5124506:1:1', expect.stringMatching(/^0\.48754\d+:0:0$/)]),
+      },
+    ]);
+    const inputs = [
+      column('size', 'FP32', 1, 6),
+      column('rooms', 'INT64', 1, 3),
+      column('colour', 'BYTES', 'red', 'blue'),
+    ];
+    const one = await classified(HOUSE, inputs, 1, { name: 'label' });
+    const [label, best] = one.body.outputs;
+    expect(label).toMatchObject({ data: ['hut', 'palace'] });
+    expect(best).toMatchObject({ datatype: 'BYTES', shape: [2, 1] });
+    expect(best.data).toEqual([
+      expect.stringMatching(/^0\.\d+:1:hut$/),
+      expect.stringMatching(/^0\.\d+:2:palace$/),
+    ]);
+    expect((await recordOf(one)).output).toEqual(one.body);
+  });
+
+  test('tells all classes where more are asked for, and the probabilities where none is', async () => {
+    const all = await classified(HEART, whole(ROW).inputs, 1000);
+    expect(all.body.outputs[0]).toMatchObject({ shape: [1, 2], datatype: 'BYTES' });
+    for (const none of [0, null]) {
+      const answer = await classified(HEART, whole(ROW).inputs, none);
+      expect(answer.body.outputs[0]).toMatchObject({ shape: [1, 2], datatype: 'FP32' });
+    }
+  });
+
+  test.each([-1, 1.5, '2', true, [1]])('of %j classes: 400', async (classification) => {
+    const answer = await classified(HEART, whole(ROW).inputs, classification);
+    expect(answer.body.error).toBe(
+      'Output "probabilities": "classification" must be a whole number of classes.',
+    );
+  });
+
+  test.each(['label', 'prediction'])('of "%s", which has no classes: 400', async (name) => {
+    const path = name === 'label' ? HEART : '/v2/models/float64';
+    const [input] = (await get(path)).body.inputs;
+    const columns = input.shape[1] as number;
+    const answer = await infer(path, {
+      inputs: [{ name: input.name, shape: [1, columns], datatype: 'FP64', data: Array(columns).fill(1) }],
+      outputs: [{ name, parameters: { classification: 1 } }],
+    });
+    expect(answer.body.error).toBe(`Output "${name}": "classification" is for "probabilities" alone.`);
   });
 });
 
@@ -354,6 +440,8 @@ describe('binary data', () => {
       ['and more', 'UINT16', new Uint16Array([65_535]), 65_535],
       ['and again', 'UINT32', new Uint32Array([2 ** 32 - 1]), 2 ** 32 - 1],
       ['and still', 'INT32', new Int32Array([-(2 ** 31)]), -(2 ** 31)],
+      // The upper half of a float32: 0x41020000 is 8.125.
+      ['brain', 'BF16', new Uint16Array([0x4102]), 8.125],
       ['small', 'FP16', new Uint16Array([0x8001, 0x3555]), [-(2 ** -24), 0.333251953125]],
     ];
     const tensors = arrays
@@ -375,7 +463,9 @@ describe('binary data', () => {
     expect(missing.body.outputs[1].data[1]).toBe(0.5014447);
 
     const infinite = await send('FP32', new Float32Array([Infinity, ...ROW.slice(1)]));
-    expect(infinite.body.error).toMatch(/^Tensor ".+": "data" must hold numbers/);
+    expect(infinite.body.error).toMatch(
+      /^Tensor ".+", row 0, column 0 \(age\): must fit a 32-bit floating point number\./,
+    );
     expect((await recordOf(infinite)).input).toMatchObject({
       inputs: [{ data: ['Infinity', ...ROW.slice(1)] }],
     });
@@ -405,7 +495,7 @@ describe('binary data', () => {
       {},
       /must be UTF-8 texts/,
     ],
-    ['an unknown datatype', () => ({ datatype: 'BF16' }), {}, /"datatype" must be one of BOOL, UINT8/],
+    ['an unknown datatype', () => ({ datatype: 'FP8' }), {}, /"datatype" must be one of BOOL, UINT8/],
     [
       'a length of the JSON that is none',
       () => ({}),
@@ -443,6 +533,42 @@ describe('refuses', () => {
     ],
     ['an id that is none', () => ({ id: 5, ...whole(ROW) }), /"id" must be a string/],
     [
+      'an id that is no id any more',
+      () => ({ id: 'x'.repeat(1025), ...whole(ROW) }),
+      /"id" must be a string of at most 1024 characters/,
+    ],
+    [
+      'an output in shared memory',
+      () => ({ ...whole(ROW), outputs: [{ name: 'label', parameters: { shared_memory_region: 'r' } }] }),
+      /^Output "label": "shared_memory_region" is not supported/,
+    ],
+    [
+      'an input in shared memory',
+      () =>
+        first({ data: undefined, parameters: { shared_memory_region: 'r', shared_memory_byte_size: 32 } }),
+      /^Tensor ".+": "shared_memory_region" is not supported\. Send its data with the request\.$/,
+    ],
+    [
+      'Infinity as Python writes it, in one tensor',
+      () => JSON.stringify(whole(['X', ...ROW.slice(1)])).replace('"X"', '-Infinity'),
+      /^Tensor ".+", row 0, column 0 \(age\): must fit a 32-bit floating point number\. Rows/,
+    ],
+    [
+      'Infinity as Python writes it, in a tensor of one column',
+      () =>
+        JSON.stringify({ inputs: [column('age', 'FP32', 'X'), ...patientByColumn().slice(1)] }).replace(
+          '"X"',
+          'Infinity',
+        ),
+      /^Tensor "age", row 0: must fit a 32-bit floating point number\. Rows/,
+    ],
+    [
+      'Infinity among whole numbers',
+      () =>
+        JSON.stringify(first({ datatype: 'INT32', data: ['X', ...ROW.slice(1)] })).replace('"X"', 'Infinity'),
+      /must hold whole numbers/,
+    ],
+    [
       'an unknown output',
       () => ({ ...whole(ROW), outputs: [{ name: 'odds' }] }),
       /"outputs" must be .*"label".*"probabilities"/,
@@ -468,7 +594,7 @@ describe('refuses', () => {
       () => first({ shape: [2, 8] }),
       /^Tensor ".+": "data" does not have the shape/,
     ],
-    ['a shape beyond all data', () => first({ shape: [2 ** 52, 8] }), /does not have the shape/],
+    ['a shape beyond all data', () => first({ shape: [2 ** 52, 8] }), /at most 100000 rows/],
     [
       'data nested in another way',
       () => first({ data: [ROW.slice(0, 4), ROW.slice(4)] }),
@@ -512,6 +638,11 @@ describe('refuses', () => {
       'a column too few',
       () => ({ inputs: patientByColumn().slice(1) }),
       /^The inputs lack "age"\. The model takes/,
+    ],
+    [
+      'a column by a name that looks like it',
+      () => ({ inputs: [column('Age', 'FP32', 25), ...patientByColumn().slice(1)] }),
+      /^The inputs lack "age"\. The model takes .*\. Unknown column 'Age'; did you mean 'age'\?$/,
     ],
     [
       'a column of another shape',

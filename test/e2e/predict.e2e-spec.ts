@@ -2,12 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import jwt from 'jsonwebtoken';
+import type jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { claimsOf, signToken } from '../support/tokens.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -139,6 +140,30 @@ describe('answers', () => {
     expect(record.input).toEqual(input);
   });
 
+  test('the tutorial’s scripts, which declare no media type: a user, a token and a prediction', async () => {
+    /** Bytes, of which `fetch` does not say what they are. */
+    const post = async (path: string, body: object, authorization = '') => {
+      const bytes = new TextEncoder().encode(JSON.stringify(body));
+      const request = new Request(api.url + path, {
+        method: 'POST',
+        body: bytes,
+        headers: { authorization },
+      });
+      expect(request.headers.has('content-type')).toBe(false);
+      const answer = await fetch(request);
+      return { status: answer.status, text: await answer.text() };
+    };
+    const credentials = { username: 'tutorial', password: 'a password of its own', email: 't@example.org' };
+    expect(await post('/register-user', credentials)).toMatchObject({ status: 201 });
+    const issued = await post('/token', credentials);
+    expect(issued.status).toBe(200);
+    const { token } = JSON.parse(issued.text) as { token: string };
+    expect(await post('/predict', PATIENT, token)).toEqual({
+      status: 200,
+      text: '{"yhat_prob":"0.5124506","yhat":"1"}',
+    });
+  });
+
   test('whatever the order of the columns in the body', async () => {
     const answer = await predict(
       await createUser(api, database),
@@ -214,6 +239,25 @@ describe('refuses', () => {
       COLUMNS.map((name) => `#/${name}`),
     );
     expect(await onlyRecordOf(user)).toMatchObject({ status_code: 400, input: {}, output: answer.body });
+  });
+
+  test('an unknown column where it looks like one that is missing, and no value', async () => {
+    const { age, serum_creatinine, sex, ...rest } = PATIENT;
+    const long = 'x'.repeat(300);
+    const user = await createUser(api, database);
+    const input = { ...rest, Age: age, serumCreatinine: serum_creatinine, gender: sex, [long]: 'private' };
+    const answer = await predict(user, input);
+    expectProblem(answer, 400, 'Bad request');
+    expect(answer.body.errors).toEqual([
+      { detail: "is required: unknown column 'Age'; did you mean 'age'?", pointer: '#/age' },
+      {
+        detail: "is required: unknown column 'serumCreatinine'; did you mean 'serum_creatinine'?",
+        pointer: '#/serum_creatinine',
+      },
+      { detail: 'is required', pointer: '#/sex' },
+    ]);
+    expect(answer.text).not.toMatch(/private|xxx/);
+    expect(await onlyRecordOf(user)).toMatchObject({ input, output: answer.body });
   });
 
   test.each<[string, unknown]>([
@@ -337,6 +381,23 @@ describe('takes strange members as they are', () => {
     expect(answer.body.errors).toHaveLength(8);
   });
 
+  test('keys that differ stay two in the record, whatever is in them', async () => {
+    const user = await createUser(api, database);
+    const base = JSON.stringify(PATIENT).slice(0, -1);
+    const answer = await predict(user, `${base},"x\\u0000":1,"x\uFFFD":2,"x\\ud800":3,"__proto__":4}`);
+    expect(answer.status).toBe(200);
+    const { input, ignored_columns } = await onlyRecordOf(user);
+    expect(Object.entries(input as object)).toEqual(
+      expect.arrayContaining([
+        ['x\uFFFDu0000', 1],
+        ['x\uFFFD', 2],
+        ['x\uFFFDud800', 3],
+        ['__proto__', 4],
+      ]),
+    );
+    expect(ignored_columns).toEqual(['x\uFFFDu0000', 'x\uFFFD', 'x\uFFFDud800', '__proto__']);
+  });
+
   test('NUL and lone surrogates are recorded as U+FFFD and fail no prediction running at the same time', async () => {
     const [strange, ordinary] = [await createUser(api, database), await createUser(api, database)];
     const base = JSON.stringify(PATIENT).slice(0, -1);
@@ -344,7 +405,7 @@ describe('takes strange members as they are', () => {
       [`${base},"note":"a\\u0000b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
       [`${base},"note":"a\\ud800b"}`, { ...PATIENT, note: 'a\uFFFDb' }],
       [`${base},"note":"\\udfff"}`, { ...PATIENT, note: '\uFFFD' }],
-      [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDte': 1 }],
+      [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDu0000te': 1 }],
       [`${base},"note":{"deep":["\\u0000"]}}`, { ...PATIENT, note: { deep: ['\uFFFD'] } }],
       // A well-formed pair and an escaped backslash are no strangers, and stay.
       [`${base},"note":"\\ud83d\\ude00"}`, { ...PATIENT, note: '😀' }],
@@ -378,8 +439,13 @@ describe('takes strange members as they are', () => {
 });
 
 describe('wants a token', () => {
-  const sign = (payload: object, options: jwt.SignOptions = {}, secret = JWT_SECRET) =>
-    jwt.sign(payload, secret, { issuer: 'foretell', audience: 'foretell', expiresIn: '1h', ...options });
+  /** A good token with changes. */
+  const sign = async (
+    { id }: TestUser,
+    changes: object = {},
+    options: jwt.SignOptions = {},
+    secret = JWT_SECRET,
+  ) => signToken({ ...(await claimsOf(database, id)), ...changes }, secret, options);
 
   test.each(['', 'Bearer ', 'bearer ', 'BEARER ', 'Bearer   '])('as "%s<token>"', async (scheme) => {
     const user = await createUser(api, database);
@@ -393,7 +459,7 @@ describe('wants a token', () => {
   test('signed by anybody who knows the secret', async () => {
     // What the refusals below rest on: a token made like theirs, without what is wrong with it, is accepted.
     const user = await createUser(api, database);
-    const answer = await predict({ ...user, token: sign({ sub: String(user.id) }) }, PATIENT);
+    const answer = await predict({ ...user, token: await sign(user) }, PATIENT);
     expect(answer.status).toBe(200);
   });
 
@@ -409,20 +475,17 @@ describe('wants a token', () => {
     ['is a word', () => 'nonsense'],
     ['is cut short', ({ token }) => token.slice(0, -2)],
     ['has a changed payload', ({ token }) => withSubject(token, '1')],
-    ['has expired', ({ id }) => sign({ sub: String(id) }, { expiresIn: -1 })],
-    ['is not valid yet', ({ id }) => sign({ sub: String(id) }, { notBefore: 3600 })],
-    [
-      'was signed with another secret',
-      ({ id }) => sign({ sub: String(id) }, {}, randomBytes(32).toString('hex')),
-    ],
-    ['has the algorithm none', ({ id }) => sign({ sub: String(id) }, { algorithm: 'none' }, '')],
-    ['was signed with HS512', ({ id }) => sign({ sub: String(id) }, { algorithm: 'HS512' })],
-    ['has another issuer', ({ id }) => sign({ sub: String(id) }, { issuer: 'somebody else' })],
-    ['has another audience', ({ id }) => sign({ sub: String(id) }, { audience: 'somebody else' })],
-    ['names no subject', () => sign({})],
-    ['names a user that never was', () => sign({ sub: '2147483647' })],
-    ['names a user that no database can hold', () => sign({ sub: '99999999999' })],
-    ['names a subject that is no number', () => sign({ sub: 'admin' })],
+    ['has expired', (user) => sign(user, {}, { expiresIn: -1 })],
+    ['is not valid yet', (user) => sign(user, {}, { notBefore: 3600 })],
+    ['was signed with another secret', (user) => sign(user, {}, {}, randomBytes(32).toString('hex'))],
+    ['has the algorithm none', (user) => sign(user, {}, { algorithm: 'none' }, '')],
+    ['was signed with HS512', (user) => sign(user, {}, { algorithm: 'HS512' })],
+    ['has another issuer', (user) => sign(user, {}, { issuer: 'somebody else' })],
+    ['has another audience', (user) => sign(user, {}, { audience: 'somebody else' })],
+    ['names no subject', (user) => sign(user, { sub: undefined })],
+    ['names a user that never was', (user) => sign(user, { sub: '2147483647' })],
+    ['names a user that no database can hold', (user) => sign(user, { sub: '99999999999' })],
+    ['names a subject that is no number', (user) => sign(user, { sub: 'admin' })],
     ['speaks for a disabled user', async (user) => disabled(user)],
     ['speaks for a removed user', async (user) => removed(user)],
   ])('that is good: 401 with invalid_token where it %s', async (_, tokenFor) => {

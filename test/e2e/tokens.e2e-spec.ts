@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { claimsOf, signToken } from '../support/tokens.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 
@@ -44,14 +45,15 @@ function expectProblem(answer: Answer, status: number, message: string): void {
 }
 
 describe('a token', () => {
-  test('is the only member of the answer, and opens /predict', async () => {
+  test('is answered with its type and how long it holds, and opens /predict', async () => {
     const { username, password } = await createUser(api, database);
     const answer = await login({ username, password });
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
     expect(answer.headers.get('cache-control')).toBe('no-store');
-    expect(answer.text).toBe(JSON.stringify({ token: answer.body.token }));
-    const predicted = await call(api, 'POST', '/predict', { body: PATIENT, token: answer.body.token });
+    const { token } = answer.body;
+    expect(answer.text).toBe(JSON.stringify({ token, expires_in: 3600, token_type: 'Bearer' }));
+    const predicted = await call(api, 'POST', '/predict', { body: PATIENT, token });
     expect(predicted.status).toBe(200);
   });
 
@@ -74,7 +76,7 @@ describe('a token', () => {
     expect(header).toEqual({ alg: 'HS256', typ: 'JWT' });
     const claims = payload as jwt.JwtPayload;
     expect(claims).toEqual({
-      sub: String(id),
+      ...(await claimsOf(database, id)),
       iss: 'foretell',
       aud: 'foretell',
       iat: expect.any(Number),
@@ -163,6 +165,8 @@ describe('no token', () => {
       expect(wrongPassword).toBeGreaterThan(20);
       const others: Credentials[] = [
         { username: `nobody-${user.username}`, password: 'wrong' },
+        { username: 'x'.repeat(4_000), password: 'wrong' },
+        { username: 'no\u200Bbody', password: 'wrong' },
         { username: disabled.username, password: disabled.password },
         { username: user.username, password: 'x'.repeat(100) },
       ];
@@ -184,24 +188,25 @@ describe('token_status', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
   });
 
-  const signed = (sub: string, options: jwt.SignOptions, secret = JWT_SECRET) =>
-    jwt.sign({ sub }, secret, { issuer: 'foretell', audience: 'foretell', expiresIn: '1h', ...options });
+  type Claims = Awaited<ReturnType<typeof claimsOf>>;
+  const signed = (claims: Claims, options: jwt.SignOptions = {}, secret = JWT_SECRET) =>
+    signToken(claims, secret, options);
 
-  test.each<[string, (id: string) => string]>([
+  test.each<[string, (claims: Claims) => string]>([
     ['nonsense', () => 'nonsense'],
     ['three parts of nonsense', () => 'not.a.token'],
-    ['expired', (id) => signed(id, { expiresIn: -1 })],
-    ['signed with another secret', (id) => signed(id, {}, 'x'.repeat(32))],
-    ['of the algorithm none', (id) => signed(id, { algorithm: 'none' }, '')],
-    ['of HS512', (id) => signed(id, { algorithm: 'HS512' })],
-    ['of another issuer', (id) => signed(id, { issuer: 'somebody else' })],
-    ['of another audience', (id) => signed(id, { audience: 'somebody else' })],
-    ['of no user', () => signed('2147483647', {})],
+    ['expired', (claims) => signed(claims, { expiresIn: -1 })],
+    ['signed with another secret', (claims) => signed(claims, {}, 'x'.repeat(32))],
+    ['of the algorithm none', (claims) => signed(claims, { algorithm: 'none' }, '')],
+    ['of HS512', (claims) => signed(claims, { algorithm: 'HS512' })],
+    ['of another issuer', (claims) => signed(claims, { issuer: 'somebody else' })],
+    ['of another audience', (claims) => signed(claims, { audience: 'somebody else' })],
+    ['of no user', (claims) => signed({ ...claims, sub: '2147483647' })],
     ['longer than any token', () => 'x'.repeat(8000)],
   ])('of a token that is %s is 401', async (_, tokenFor) => {
-    const { id } = await createUser(api, database);
-    expect((await status(signed(String(id), {}))).status).toBe(200);
-    expectProblem(await status(tokenFor(String(id))), 401, 'Invalid token');
+    const claims = await claimsOf(database, (await createUser(api, database)).id);
+    expect((await status(signed(claims))).status).toBe(200);
+    expectProblem(await status(tokenFor(claims)), 401, 'Invalid token');
   });
 
   test('of a disabled or removed user is 401', async () => {
@@ -273,13 +278,13 @@ test('more passwords than can wait to be compared are refused with 503 and Retry
     DATABASE_URL: database.url,
     JWT_SECRET,
     BCRYPT_COST: '12',
-    TRUST_PROXY: 'true',
+    TRUST_PROXY: '1',
   });
   try {
     const user = await createUser(busy, database);
     const told: Answer[] = [];
     const attempts = Array.from({ length: 400 }, async (_, index) => {
-      const headers = { 'x-forwarded-for': `2001:db8::${index}` };
+      const headers = { 'x-forwarded-for': `2001:db8:0:${index}::1` };
       const body = { username: `nobody-${index}`, password: 'wrong' };
       told.push(await call(busy, 'POST', '/token', { body, headers }));
     });
@@ -380,11 +385,7 @@ test('neither token, password nor Authorization header is ever in the log, at it
   try {
     const user = await createUser(talkative, database);
     const admin = await createUser(talkative, database, 'admin');
-    const expired = jwt.sign({ sub: String(user.id) }, JWT_SECRET, {
-      issuer: 'foretell',
-      audience: 'foretell',
-      expiresIn: -1,
-    });
+    const expired = signToken(await claimsOf(database, user.id), JWT_SECRET, { expiresIn: -1 });
     const wrongPassword = `wrong-${randomBytes(8).toString('hex')}`;
     const nonsense = `nonsense-${randomBytes(8).toString('hex')}`;
     const basic = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}`;

@@ -35,8 +35,12 @@ const { seed, examples, role, path, short } = new Command('test:fuzz')
 const here = fileURLToPath(new URL('.', import.meta.url));
 const service = {
   requirements: `${here}requirements.txt`,
-  // Nobody scores what is uploaded; and wrong passwords are the rule here.
-  environment: { BATCH_WORKER: 'separate', LOGIN_FAILURES_PER_MINUTE: '10000' },
+  // Nobody scores what is uploaded; wrong passwords and registrations are many here.
+  environment: {
+    BATCH_WORKER: 'separate',
+    LOGIN_FAILURES_PER_MINUTE: '10000',
+    REGISTRATIONS_PER_MINUTE: '10000',
+  },
 };
 
 await withService(service, async ({ url, bin, folder }) => {

@@ -147,11 +147,19 @@ asked(
   400,
   { path: INFER },
 );
+const extra = (columns: number) =>
+  Array.from({ length: columns }, (_, index) => `"x${index}":${index}`).join();
+asked('four thousand extra columns', `${PATIENT_AND},${extra(4_000)}}`, 200);
+asked('60 000 extra columns', `${PATIENT_AND},${extra(60_000)}}`, 400);
 asked(
-  'ten thousand extra columns',
-  `${PATIENT_AND},${Array.from({ length: 10_000 }, (_, index) => `"x${index}":${index}`).join()}}`,
-  200,
+  '60 000 extra columns in one of the instances',
+  `{"instances":[${PATIENT_AND},${extra(60_000)}}]}`,
+  400,
+  {
+    path: NAMED,
+  },
 );
+asked('an extra column of 480 000 elements', `${PATIENT_AND},"x":[${Array(480_000).fill(0).join()}]}`, 400);
 asked('a key of half a mebibyte', `${PATIENT_AND},"${'k'.repeat(MIB / 2)}":1}`, 200);
 asked('a string of half a mebibyte', `${PATIENT_AND},"age":"${'9'.repeat(MIB / 2)}"}`, 400);
 asked('a number of a million digits', `${PATIENT_AND},"age":${'9'.repeat(1e6)}}`, 400);
@@ -221,7 +229,8 @@ asked('a CSV whose last line is ragged', `${COLUMNS}\n${',,,,,,,\n'.repeat(1e5)}
 asked('bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0xc0, 0x80, 0x22, 0x7d]), 400);
 asked('bytes that are no UTF-8 as CSV', Buffer.from([0x61, 0xff, 0x0a, 0x31]), 400, csv);
 asked('UTF-16', Buffer.from(PREDICT, 'utf16le'), 400);
-asked('a byte order mark', `\uFEFF${PREDICT}`, 400);
+asked('a byte order mark', `\uFEFF${PREDICT}`, 200);
+asked('two byte order marks', `\uFEFF\uFEFF${PREDICT}`, 400);
 asked('lone surrogates', `${PATIENT_AND},"\\ud800":"\\udfff\\ud800"}`, 200);
 asked('NUL', `${PATIENT_AND},"\\u0000":"a\\u0000"}`, 200);
 asked('NUL as it is', `${PATIENT_AND},"x":"\0"}`, 400);
@@ -247,7 +256,18 @@ one(
   415,
 );
 asked('an encoding that is none', PREDICT, 200, { headers: ['content-encoding: identity'] });
-one('no media type', { body: PREDICT, type: null }, 415);
+asked('no media type', PREDICT, 200, { type: null });
+asked('no media type, in chunks', PREDICT, 200, { type: null, chunk: 7 });
+asked('no media type for a named model', PREDICT, 200, { type: null, path: NAMED });
+asked('no media type and no JSON', 'age=25', 400, { type: null });
+one('no media type as MLflow', { path: MLFLOW, body: `{"instances":[${PREDICT}]}`, type: null }, 415);
+one('no media type and more than is taken', { body: Buffer.alloc(MIB + 1, ' '), type: null }, 413);
+one(
+  'no media type and gzip',
+  { body: gzipSync(PREDICT), type: null, headers: ['content-encoding: gzip'] },
+  415,
+);
+one('no media type at a path that is none', { path: '/nowhere', body: PREDICT, type: null }, 404);
 one('a media type that is none', { body: PREDICT, type: ';;,/' }, 415);
 one('a form', { body: 'age=25', type: 'application/x-www-form-urlencoded' }, 415);
 one('more than is taken', { body: Buffer.alloc(MIB + 1, ' ') }, 413);
@@ -289,6 +309,7 @@ for (const length of ['-1', '+2', '0x2', '1e1', '2 2', '99999999999999999999999'
   refused(`Content-Length: ${length}`, `${head(`content-length: ${length}`)}{}`);
 }
 refused('Transfer-Encoding that is not chunked', `${head('transfer-encoding: identity')}{}`);
+refused('a coding before chunked', `${head('transfer-encoding: gzip, chunked')}0\r\n\r\n`);
 refused('Transfer-Encoding that ends otherwise', `${head('transfer-encoding: chunked, identity')}0\r\n\r\n`);
 refused('Transfer-Encoding with a vertical tab', `${head('transfer-encoding: \x0bchunked')}0\r\n\r\n`);
 refused('a space before the colon', `${head('transfer-encoding : chunked')}0\r\n\r\n`);
@@ -445,7 +466,7 @@ get('/batches/%00', 404);
 get('/batches?cursor=%00', 400);
 get('/batches?limit=1&limit=2', 400);
 get('/batches?limit=1e999', 400);
-get('/batches?limit[__proto__]=1', 200);
+get('/batches?limit[__proto__]=1', 400);
 get('/audit/predictions', 403);
 one('a model called __proto__', { path: '/models/__proto__/predict', body: PREDICT }, 404);
 one('a version called NUL', { path: '/models/heart-failure/versions/%00/predict', body: PREDICT }, 404);
@@ -457,17 +478,22 @@ one(
 one('a model in the query twice', { path: '/invocations?model=a&model=b', body: '{}' }, 400);
 one('a model in the query that is NUL', { path: '/invocations?model=%00', body: '{}' }, 404);
 for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'QUERY']) {
-  one(`${method} /predict`, { method, body: PREDICT }, 404);
+  one(`${method} /predict`, { method, body: PREDICT }, 405);
 }
 one('OPTIONS *', { method: 'OPTIONS', path: '*' }, 404);
 one('HEAD /livez', { method: 'HEAD', path: '/livez' }, 200, { isHead: true });
-one('HEAD /predict', { method: 'HEAD' }, 404, { isHead: true });
+one('HEAD /predict', { method: 'HEAD' }, 405, { isHead: true });
 one('GET with a body', { method: 'GET', path: '/livez', body: PREDICT }, 200);
 
 // ---- What strangers may send.
 
-const stranger = (name: string, path: string, body: string, status: number) =>
-  one(`${path}: ${name}`, { path, body, isStranger: true }, status);
+const stranger = (
+  name: string,
+  path: string,
+  body: string,
+  status: number,
+  type: Parts['type'] = 'application/json',
+) => one(`${path}: ${name}`, { path, body, type, isStranger: true }, status);
 const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
 for (const path of ['/token', '/register-user']) {
   // The first two are more than these routes take.
@@ -503,6 +529,9 @@ for (const path of ['/token', '/register-user']) {
     400,
   );
   stranger('null', path, 'null', 400);
+  stranger('no media type, and nothing in it', path, '{}', 400, null);
+  stranger('no media type, and no JSON', path, 'username=u', 400, null);
+  stranger('no media type, and more than is taken', path, `{"username":"${'x'.repeat(20_000)}"}`, 413, null);
   stranger('a string', path, '"x"', 400);
   stranger('numbers', path, '{"username":1e400,"password":1}', 400);
 }

@@ -24,7 +24,7 @@ function operationOf(method: string, path: string): Operation {
   const [route] = path
     .replace(/\/models\/[^/]+/, '/models/{model_name}')
     .replace(/\/versions\/[^/]+/, '/versions/{model_version}')
-    .split('?');
+    .split(/\/?(?:\?|$)/);
   const operation = document.paths[route!]?.[method.toLowerCase()];
   if (!operation) throw new Error(`the document has no ${method} ${route}`);
   return operation;

@@ -31,6 +31,7 @@ import { createFastify } from './http/fastify.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestDurations } from './http/request-durations.js';
 import { RolesGuard } from './http/roles.guard.js';
+import { limitLargeBodies } from './http/large-bodies.js';
 import { shedLoad } from './http/shedding.js';
 import { traceRequests } from './http/trace-requests.js';
 import { InputValidation } from './http/input-validation.js';
@@ -91,7 +92,8 @@ interface Measured {
     ServiceMetrics,
     { provide: APP_FILTER, useClass: ProblemFilter },
     // In this order: who is calling, then what they may do. A route is closed unless it says otherwise.
-    { provide: APP_GUARD, useClass: AuthGuard },
+    AuthGuard,
+    { provide: APP_GUARD, useExisting: AuthGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
     { provide: APP_PIPE, useClass: InputValidation },
   ],
@@ -131,11 +133,9 @@ export async function createApi(
     adapter,
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
-  shedLoad(
-    api.getHttpAdapter().getInstance() as unknown as FastifyInstance,
-    api.get(Passwords),
-    measured.requests.shed,
-  );
+  const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  shedLoad(fastify, api.get(Passwords), measured.requests.shed);
+  limitLargeBodies(fastify, api.get(AuthGuard));
   api.useSecurityHeaders({
     // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
     contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },

@@ -40,7 +40,7 @@ async function run(): Promise<void> {
   const user = { username: `ada-${suffix}`, password: secret(), email: `ada-${suffix}@example.org` };
   const admin = { username: `admin-${suffix}`, password: secret(), email: `admin-${suffix}@example.org` };
 
-  const api = await startApi({ LOG_LEVEL: 'error' });
+  const api = await startApi({ LOG_LEVEL: 'error', REGISTRATION: 'open' });
   try {
     const call = caller(api.url);
     heading('Register a user, and the same name again');
@@ -75,9 +75,11 @@ async function run(): Promise<void> {
     heading('What stands in the database, as the role foretell_analyst sees it');
     await printTables(Number(registered.user_id));
 
-    heading('Remove both: the people are erased, the recorded predictions stay');
+    heading('Remove the user: the person is erased, the recorded predictions stay');
     await call(200, 'DELETE', `/remove-user/${registered.user_id}`, undefined, adminToken);
-    await call(200, 'DELETE', `/remove-user/${adminId.id}`, undefined, adminToken);
+
+    heading('The admin is erased in the database, because the API keeps the last admin');
+    await deleteUser(adminId.id);
   } finally {
     await api.stop();
   }
@@ -156,6 +158,16 @@ async function printTables(userId: number): Promise<void> {
     await runner.query('RESET ROLE');
   } finally {
     await runner.release();
+    await database.close();
+  }
+}
+
+async function deleteUser(userId: number): Promise<void> {
+  const database = await openDatabase(loadConfig(), { purpose: 'command', entities: [] });
+  try {
+    await database.dataSource.query('DELETE FROM users WHERE id = $1', [userId]);
+    console.log(`DELETE FROM users WHERE id = ${userId};\n`);
+  } finally {
     await database.close();
   }
 }

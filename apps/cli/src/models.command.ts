@@ -10,6 +10,7 @@ import {
   SHADOW,
   type ModelDetails,
   type Promotion,
+  type SettledCanary,
 } from '#libs/models';
 import { origin, withFeatures } from './command-context.js';
 import { compareCommand } from './compare.command.js';
@@ -24,7 +25,7 @@ export function modelsCommand(): Command {
     .description('check an artifact folder, keep its files and register its version')
     .argument('<folder>')
     .action(async (folder: string) => {
-      const { version, isNew, promotion } = await withRegistry((registry) =>
+      const { version, isNew, warnings, promotion } = await withRegistry((registry) =>
         registry.register(resolve(folder), origin()),
       );
       const { name } = version;
@@ -33,6 +34,7 @@ export function modelsCommand(): Command {
           ? `Registered ${name} ${version.version} (sha256 ${version.sha256}).`
           : `${name} ${version.version} was registered already, with the same content.`,
       );
+      for (const warning of warnings) console.error(`Warning: ${warning}`);
       if (promotion) tell(name, PRODUCTION, promotion);
     });
 
@@ -162,12 +164,23 @@ async function verify(model: string | undefined, version: string | undefined): P
   });
 }
 
-function tell(name: string, alias: string, { version, previous, followed, behind }: Promotion): void {
+function tell(name: string, alias: string, promotion: Promotion): void {
+  const { version, previous, followed, behind, canary } = promotion;
   const before = previous === null || previous === version ? '' : `, was ${previous}`;
   const processes = followed === 1 ? '1 process serves it' : `${followed} processes serve it`;
   console.log(`${name}@${alias} is version ${version}${before}; ${processes}.`);
   if (behind.length > 0)
     console.error(`Not yet there: ${behind.join(', ')}. See "foretell models show ${name}".`);
+  if (canary) tellCanary(name, canary);
+}
+
+function tellCanary(name: string, { version, percent, hasEnded }: SettledCanary): void {
+  if (hasEnded) console.log(`${name}@canary, which was version ${version}, has ended.`);
+  else
+    console.error(
+      `The canary goes on: version ${version} answers ${percent} % of the users. ` +
+        `End it with "foretell models canary ${name} --off".`,
+    );
 }
 
 function print({ name, versions, history, processes }: ModelDetails): void {

@@ -135,7 +135,8 @@ async function folderOf(model: string): Promise<string> {
   return withFeatures(async (features) => {
     const registry = features.get(ModelRegistry);
     // As the service does when it starts: no service may have started yet.
-    for (const failure of await registry.registerFound()) console.error(failure);
+    const { failures, warnings } = await registry.registerFound();
+    for (const told of [...failures, ...warnings]) console.error(told);
     await registry.promoteFirst({ from: 'MODEL_DIR' });
     return registry.folderOf(await registry.resolve(parseModelReference(model)));
   });

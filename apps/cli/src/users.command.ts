@@ -1,13 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { isEmail } from 'class-validator';
 import { ROLES, type Role } from '#libs/errors';
-import { UsersService, type User } from '#libs/users';
+import { findEmailProblem, findUsernameProblem, UsersService, type User } from '#libs/users';
 import { askPassword } from './ask-password.js';
 import { withFeatures } from './command-context.js';
 
-const emailAddress = (value: string) => {
-  if (isEmail(value)) return value;
-  throw new InvalidArgumentError('It is not an email address.');
+const checkedBy = (findProblem: (value: string) => string | undefined) => (value: string) => {
+  const problem = findProblem(value);
+  if (problem === undefined) return value;
+  throw new InvalidArgumentError(`It ${problem}.`);
 };
 const roleOption = () => new Option('--role <role>', 'what they may do').choices(ROLES);
 
@@ -17,8 +17,8 @@ export function usersCommand(): Command {
   users
     .command('create')
     .description('create a user; the password is asked on the terminal or read from standard input')
-    .requiredOption('--username <name>')
-    .requiredOption('--email <address>', 'where to reach them', emailAddress)
+    .requiredOption('--username <name>', 'unique whatever its case', checkedBy(findUsernameProblem))
+    .requiredOption('--email <address>', 'where to reach them', checkedBy(findEmailProblem))
     .addOption(roleOption().default('user'))
     .action(async ({ username, email, role }: { username: string; email: string; role: Role }) => {
       const password = await askPassword();
@@ -62,6 +62,17 @@ export function usersCommand(): Command {
       );
     },
   );
+  users
+    .command('revoke')
+    .description('end all tokens of a user that were issued until now')
+    .argument('[name]')
+    .option('--username <name>', 'the same')
+    .action(async (name: string | undefined, { username }: { username?: string }, revoke: Command) => {
+      if ((name === undefined) === (username === undefined)) revoke.error('error: name one user');
+      await change((name ?? username)!, 'logged out everywhere', (service, user) =>
+        service.revokeTokens(user.id),
+      );
+    });
   return users;
 }
 

@@ -3,8 +3,7 @@ import { DataSource } from 'typeorm';
 
 /** Every condition that is given must hold; `from` is inclusive, `to` is not. */
 export interface LogFilter {
-  /** An id, or a username whatever its case. */
-  user?: number | string;
+  userId?: number;
   model?: string;
   version?: string;
   /** What the caller's `X-Request-Id` was, or ours. */
@@ -59,7 +58,7 @@ export class PredictionLog {
    */
   async page(filter: LogFilter, limit: number, cursor?: string): Promise<AsyncIterable<string>> {
     // PostgreSQL has no text with NUL in it, so that no row can have such a name.
-    const texts = [filter.user, filter.model, filter.version, filter.requestId];
+    const texts = [filter.model, filter.version, filter.requestId];
     const isNobodys = texts.some((text) => String(text).includes('\0'));
     const first = isNobodys
       ? { items: [], bytes: 0, isLast: true }
@@ -115,7 +114,7 @@ function statementOf(filter: LogFilter, limit: number, cursor: string | undefine
     conditions.push(condition.replace('?', `$${values.length}`));
   };
   where(`${id} < ?`, cursor);
-  where(typeof filter.user === 'number' ? 'user_id = ?' : 'lower(username) = lower(?)', filter.user);
+  where('user_id = ?', filter.userId);
   where('model = ?', filter.model);
   where('model_version = ?', filter.version);
   where('request_uuid = ?', filter.requestId);

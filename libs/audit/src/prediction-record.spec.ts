@@ -116,8 +116,7 @@ describe('what PostgreSQL’s jsonb cannot hold', () => {
     ['surrogates in the wrong order', '{"x":"\\ude00\\ud83d"}', { x: '\uFFFD\uFFFD' }],
     ['two of them', '{"x":"\\u0000\\u0000"}', { x: '\uFFFD\uFFFD' }],
     ['one after an escaped backslash', '{"x":"\\\\\\u0000"}', { x: '\\\uFFFD' }],
-    ['in a key', '{"a\\u0000":1,"\\ud800":2}', { 'a\uFFFD': 1, '\uFFFD': 2 }],
-    ['deep inside', '[{"x":[{"y\\u0000":"\\udfff"}]}]', [{ x: [{ 'y\uFFFD': '\uFFFD' }] }]],
+    ['deep inside', '[{"x":[{"y":"\\udfff"}]}]', [{ x: [{ y: '\uFFFD' }] }]],
     ['alone', '"\\u0000"', '\uFFFD'],
   ])('becomes the replacement character: %s', async (_, json, expected) => {
     expect(await recorded({ input: json, output: json })).toMatchObject({
@@ -126,10 +125,30 @@ describe('what PostgreSQL’s jsonb cannot hold', () => {
     });
   });
 
-  test('becomes it in the names of ignored columns', async () => {
-    expect((await recorded({ ignoredColumns: ['a\0', '\ud800'] })).ignored_columns).toEqual([
-      'a\uFFFD',
+  test.each([
+    ['NUL', '{"a\\u0000":1}', { 'a\uFFFDu0000': 1 }],
+    ['a lone surrogate', '{"\\ud800":1}', { '\uFFFDud800': 1 }],
+    ['beside the replacement character', '{"x\\u0000":1,"x\uFFFD":2}', { 'x\uFFFDu0000': 1, 'x\uFFFD': 2 }],
+    [
+      'beside what looks like it, which is told apart as well',
+      '{"x\\u0000":1,"x\uFFFDu0000":2,"x\uFFFDufffdu0000":3}',
+      { 'x\uFFFDu0000': 1, 'x\uFFFDufffdu0000': 2, 'x\uFFFDufffdufffdu0000': 3 },
+    ],
+    ['deep inside', '[{"x":[{"y\\u0000":1}]}]', [{ x: [{ 'y\uFFFDu0000': 1 }] }]],
+  ])('in a key is told by its number, so that no two keys become one: %s', async (_, json, expected) => {
+    expect(await recorded({ input: json, output: json })).toMatchObject({
+      input: expected,
+      output: expected,
+    });
+  });
+
+  test('is told the same in the names of ignored columns', async () => {
+    const ignoredColumns = ['a\0', '\ud800', '\uFFFD', '\uFFFDu0000'];
+    expect((await recorded({ ignoredColumns })).ignored_columns).toEqual([
+      'a\uFFFDu0000',
+      '\uFFFDud800',
       '\uFFFD',
+      '\uFFFDufffdu0000',
     ]);
   });
 
@@ -145,6 +164,7 @@ describe('what only looks like it is left alone', () => {
     ['an escaped backslash before ud800', '{"\\\\ud800":"\\\\\\\\udfff"}'],
     ['an escaped pair of surrogates', '{"x":"\\ud83d\\ude00"}'],
     ['an emoji', '{"x":"😀"}'],
+    ['the replacement character in a key', '{"x\uFFFD":1,"\uFFFDu00":2}'],
     ['another control character', '{"x":"\\u0001\\u001f"}'],
   ])('%s', async (_, json) => {
     expect(await recorded({ input: json, output: json })).toMatchObject({

@@ -49,26 +49,35 @@ export function toKeptColumns(records: readonly PredictionRecord[], arrays: Bina
   ];
 }
 
-/** As PostgreSQL reads an array of texts: `{"a","b \"c\""}`. */
-function toArrayLiteral(texts: readonly string[]): string {
-  if (texts.length === 0) return '{}';
-  const quoted = texts.map(
-    (text) => `"${text.replaceAll('\0', '\uFFFD').replace(/["\\]/g, String.raw`\$&`)}"`,
-  );
+/** As PostgreSQL reads an array of texts, each the name of a column: `{"a","b \"c\""}`. */
+function toArrayLiteral(names: readonly string[]): string {
+  if (names.length === 0) return '{}';
+  const quoted = names.map((name) => `"${storableKey(name).replace(/["\\]/g, String.raw`\$&`)}"`);
   return `{${quoted.join(',')}}`;
 }
 
 /**
- * PostgreSQL's jsonb has no NUL and no lone surrogate; JSON has. Both become U+FFFD, the replacement character. The
- * test is wide (it also meets an escaped backslash before `u0000`); what it meets is parsed and decided exactly.
+ * PostgreSQL's jsonb has no NUL and no lone surrogate; JSON has. In a text both become U+FFFD, the replacement character;
+ * in a key they are told by their number, so that no two keys become one. The test is wide (it also meets an escaped
+ * backslash before `u0000`); what it meets is parsed and decided exactly.
  */
 function storable(json: string): string {
-  return /\\u(?:0000|d[89a-f])/i.test(json) ? JSON.stringify(cleaned(JSON.parse(json))) : json;
+  return /\\u(?:0000|fffd|d[89a-f])|\uFFFDu/i.test(json) ? JSON.stringify(cleaned(JSON.parse(json))) : json;
 }
 
 function cleaned(value: unknown): unknown {
   if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '\uFFFD');
   if (Array.isArray(value)) return value.map(cleaned);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [cleaned(key), cleaned(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storableKey(key), cleaned(inner)]));
 }
+
+/**
+ * `"x\u0000"` → `x\uFFFDu0000`, and `"x\ud800"` → `x\uFFFDud800`. A U+FFFD that reads like the beginning of such a number is
+ * told by its own, so that every key can be told back.
+ */
+function storableKey(key: string): string {
+  return key.replace(NOT_STORABLE, (each) => `\uFFFDu${each.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+const NOT_STORABLE = /[\0\p{Surrogate}]|\uFFFD(?=u(?:0000|fffd|d[89a-f][\da-f]{2}))/gu;

@@ -25,7 +25,10 @@ export class PredictionRequest {
   @Column('integer', { name: 'user_id' })
   userId!: number;
 
-  /** As sent, or its equal in JSON where it was CSV or binary; null where it could not be read. */
+  /**
+   * As sent, or its equal in JSON where it was CSV or binary; null where it could not be read. Of what no answer is made of
+   * it has so much as its writer bounds it to, and says so.
+   */
   @Column('jsonb', { nullable: true })
   input!: unknown;
 

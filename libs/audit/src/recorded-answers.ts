@@ -36,8 +36,10 @@ export interface ShadowedAnswer extends RecordedAnswer {
 /** Nobody waits for it at the other end of a connection, and there may be very much to read. */
 const TIMEOUT_MS = 3_600_000;
 
-/** A page at a time, so that memory does not depend on how many there are. */
+/** A page at a time, so that memory does not depend on how many there are, nor on how large they are. */
 const PAGE_ROWS = 1000;
+/** As text; what it becomes when it is read takes several times that. One row alone may have more. */
+const PAGE_BYTES = 4 * 1024 ** 2;
 
 const SERVED = `requests.model = $1 AND requests.model_version = $2 AND requests.created_datetime >= $3`;
 
@@ -67,29 +69,24 @@ export class RecordedAnswers {
 
   /** In the order they were asked. */
   answered(of: AnswersOf): AsyncGenerator<RecordedAnswer> {
-    return this.pages<RecordedAnswer>(
-      of,
-      [],
-      (page) => `
-      SELECT requests.id, dialect, input, status_code AS "statusCode", output
-      FROM requests JOIN responses ON request_id = requests.id
-      WHERE ${SERVED} AND ${page}`,
-    );
+    return this.pages<RecordedAnswer>(of, [], {
+      columns: `dialect, input, status_code AS "statusCode", output`,
+      large: ['input', 'output'],
+      from: `requests JOIN responses ON request_id = requests.id WHERE ${SERVED}`,
+    });
   }
 
   /** Requests that one version answered and a candidate was asked as well, in the order they were asked. */
   shadowed(of: AnswersOf, candidate: string): AsyncGenerator<ShadowedAnswer> {
-    return this.pages<ShadowedAnswer>(
-      of,
-      [candidate],
-      (page) => `
-      SELECT requests.id, dialect, input, responses.status_code AS "statusCode", responses.output,
-             shadow_responses.status_code AS "shadowStatusCode", shadow_responses.output AS "shadowOutput"
-      FROM requests
-      JOIN responses ON responses.request_id = requests.id
-      JOIN shadow_responses ON shadow_responses.request_id = requests.id AND shadow_responses.model_version = $4
-      WHERE ${SERVED} AND ${page}`,
-    );
+    return this.pages<ShadowedAnswer>(of, [candidate], {
+      columns: `dialect, input, responses.status_code AS "statusCode", responses.output,
+                shadow_responses.status_code AS "shadowStatusCode", shadow_responses.output AS "shadowOutput"`,
+      large: ['input', 'responses.output', 'shadow_responses.output'],
+      from: `requests
+        JOIN responses ON responses.request_id = requests.id
+        JOIN shadow_responses ON shadow_responses.request_id = requests.id AND shadow_responses.model_version = $4
+        WHERE ${SERVED}`,
+    });
   }
 
   private query<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
@@ -110,19 +107,42 @@ export class RecordedAnswers {
     return figures!;
   }
 
+  /** First how large the next rows are, then as many of them as make a page. */
   private async *pages<Row extends { id: string }>(
     of: AnswersOf,
     others: unknown[],
-    select: (page: string) => string,
+    { columns, large, from }: { columns: string; large: readonly string[]; from: string },
   ): AsyncGenerator<Row> {
     const parameters = [...parametersOf(of), ...others];
-    const sql = `${select(`requests.id > $${parameters.length + 1}`)} ORDER BY requests.id LIMIT ${PAGE_ROWS}`;
-    for (let last: string | undefined = '0'; last !== undefined;) {
-      const rows: Row[] = await this.query<Row>(sql, [...parameters, last]);
-      yield* rows;
-      last = rows.length < PAGE_ROWS ? undefined : rows.at(-1)!.id;
+    const [after, upTo] = [`$${parameters.length + 1}`, `$${parameters.length + 2}`];
+    const bytes = large.map((column) => `coalesce(octet_length(${column}::text), 0)::float8`).join(' + ');
+    const sizes = `SELECT requests.id, ${bytes} AS bytes FROM ${from}
+      AND requests.id > ${after} ORDER BY requests.id LIMIT ${PAGE_ROWS}`;
+    const rows = `SELECT requests.id, ${columns} FROM ${from}
+      AND requests.id > ${after} AND requests.id <= ${upTo} ORDER BY requests.id`;
+    for (let last = '0'; ;) {
+      const found = await this.query<{ id: string; bytes: number }>(sizes, [...parameters, last]);
+      if (found.length === 0) return;
+      for (const end of endsOfPages(found)) {
+        yield* await this.query<Row>(rows, [...parameters, last, end]);
+        last = end;
+      }
     }
   }
+}
+
+/** The last row of each page. */
+function endsOfPages(rows: readonly { id: string; bytes: number }[]): string[] {
+  const ends: string[] = [];
+  let page = 0;
+  for (const [index, { id, bytes }] of rows.entries()) {
+    page += bytes;
+    const next = rows[index + 1];
+    if (next && page + next.bytes <= PAGE_BYTES) continue;
+    ends.push(id);
+    page = 0;
+  }
+  return ends;
 }
 
 function parametersOf({ model, version, since = new Date(0) }: AnswersOf): unknown[] {

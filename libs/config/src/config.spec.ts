@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from './config.js';
+import type { TrustedProxies } from './trusted-proxies.js';
 
 const SECRET = 'thirty-two bytes of a secret ...';
 const PRODUCTION = {
@@ -30,7 +32,7 @@ test('an empty environment has every default of the operating contract', () => {
     port: 8001,
     webConcurrency: 1,
     drainMs: 0,
-    trustProxy: false,
+    trustedProxies: false,
     maxBodyBytes: 1024 ** 2,
     metricsPort: undefined,
     metricsHost: '127.0.0.1',
@@ -46,6 +48,8 @@ test('an empty environment has every default of the operating contract', () => {
     bcryptCost: 12,
     passwordMinLength: 1,
     loginFailuresPerMinute: 10,
+    registration: 'open',
+    registrationsPerMinute: 60,
     docsPath: '/docs',
     docsEnabled: true,
     modelDir: join(process.cwd(), 'model-artifacts'),
@@ -55,6 +59,8 @@ test('an empty environment has every default of the operating contract', () => {
     maxArtifactBytes: 256 * 1024 ** 2,
     predictionTimeoutMs: 30_000,
     modelQueueRows: 10_000,
+    modelCheckTimeoutMs: 60_000,
+    modelMemoryBytes: 2_147_483_648,
     auditMode: 'commit',
     auditQueueRows: 10_000,
     batchDir: join(process.cwd(), '.data/batches'),
@@ -75,7 +81,7 @@ test('every variable reaches the setting it is for', () => {
     PORT: '0',
     WEB_CONCURRENCY: '4',
     DRAIN_MS: '500',
-    TRUST_PROXY: 'true',
+    TRUST_PROXY: '10.0.0.0/8, loopback',
     MAX_BODY_BYTES: '2048',
     METRICS_PORT: '9464',
     METRICS_HOST: '::1',
@@ -91,6 +97,8 @@ test('every variable reaches the setting it is for', () => {
     BCRYPT_COST: '10',
     PASSWORD_MIN_LENGTH: '12',
     LOGIN_FAILURES_PER_MINUTE: '3',
+    REGISTRATION: 'open',
+    REGISTRATIONS_PER_MINUTE: '6',
     DOCS_PATH: '/api/documentation',
     DOCS_ENABLED: 'true',
     MODEL_DIR: '/models',
@@ -101,6 +109,8 @@ test('every variable reaches the setting it is for', () => {
     MAX_ARTIFACT_BYTES: '4096',
     PREDICTION_TIMEOUT_MS: '250',
     MODEL_QUEUE_ROWS: '9',
+    MODEL_CHECK_TIMEOUT_MS: '5000',
+    MODEL_MEMORY_BYTES: '268435456',
     AUDIT_MODE: 'async',
     AUDIT_QUEUE_ROWS: '7',
     BATCH_DIR: '/var/lib/batches',
@@ -119,7 +129,7 @@ test('every variable reaches the setting it is for', () => {
     port: 0,
     webConcurrency: 4,
     drainMs: 500,
-    trustProxy: true,
+    trustedProxies: ['10.0.0.0/8', 'loopback'],
     maxBodyBytes: 2048,
     metricsPort: 9464,
     metricsHost: '::1',
@@ -135,6 +145,8 @@ test('every variable reaches the setting it is for', () => {
     bcryptCost: 10,
     passwordMinLength: 12,
     loginFailuresPerMinute: 3,
+    registration: 'open',
+    registrationsPerMinute: 6,
     docsPath: '/api/documentation',
     docsEnabled: true,
     modelDir: '/models',
@@ -144,6 +156,8 @@ test('every variable reaches the setting it is for', () => {
     maxArtifactBytes: 4096,
     predictionTimeoutMs: 250,
     modelQueueRows: 9,
+    modelCheckTimeoutMs: 5_000,
+    modelMemoryBytes: 268_435_456,
     auditMode: 'async',
     auditQueueRows: 7,
     batchDir: '/var/lib/batches',
@@ -177,7 +191,7 @@ describe('bad variables', () => {
   const BAD = {
     APP_ENV: 'bad-production',
     PORT: '70666',
-    TRUST_PROXY: 'bad-flag',
+    TRUST_PROXY: 'bad-network',
     MAX_BODY_BYTES: '1023',
     METRICS_PORT: '70666',
     OTEL_TRACES_EXPORTER: 'bad-exporter',
@@ -194,6 +208,8 @@ describe('bad variables', () => {
     BCRYPT_COST: '4711',
     PASSWORD_MIN_LENGTH: '73.5',
     LOGIN_FAILURES_PER_MINUTE: '4711.5',
+    REGISTRATION: 'bad-word',
+    REGISTRATIONS_PER_MINUTE: '-4711',
     MODEL_STORE: 'bad://bucket',
     AWS_ENDPOINT_URL: 'bad://host',
     AWS_ENDPOINT_URL_S3: 'bad-host',
@@ -245,22 +261,92 @@ describe('bad variables', () => {
     },
   );
 
-  test.each(['1', 'yes', 'TRUE'])('a flag is true or false, and not %s', (TRUST_PROXY) => {
-    expect(namesIn(problemsOf({ TRUST_PROXY }))).toEqual(['TRUST_PROXY']);
+  test.each(['1', 'yes', 'TRUE'])('a flag is true or false, and not %s', (DOCS_ENABLED) => {
+    expect(namesIn(problemsOf({ DOCS_ENABLED }))).toEqual(['DOCS_ENABLED']);
+  });
+});
+
+describe('TRUST_PROXY', () => {
+  test.each<[string, TrustedProxies]>([
+    ['false', false],
+    ['1', 1],
+    ['99', 99],
+    ['10.0.0.1', ['10.0.0.1']],
+    ['10.0.0.0/8,::1, 2001:db8::/32', ['10.0.0.0/8', '::1', '2001:db8::/32']],
+    ['loopback, linklocal, uniquelocal', ['loopback', 'linklocal', 'uniquelocal']],
+  ])('may be %s', (TRUST_PROXY, trustedProxies) => {
+    expect(loadConfig({ TRUST_PROXY }).trustedProxies).toEqual(trustedProxies);
+  });
+
+  test.each([
+    '0',
+    '100',
+    '-1',
+    '1.5',
+    'TRUE',
+    ',',
+    '10.0.0.1,',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.0/0',
+    '10.0.0',
+    'all',
+  ])('may not be %s', (TRUST_PROXY) => {
+    expect(problemsOf({ TRUST_PROXY })).toEqual([
+      'TRUST_PROXY: must be false, the number of proxies (1 to 99), or their networks, such as 10.0.0.0/8, loopback',
+    ]);
+  });
+
+  test('may not be true, because anybody could then claim any address', () => {
+    expect(problemsOf({ TRUST_PROXY: 'true' })).toEqual([
+      expect.stringMatching(/^TRUST_PROXY: must be .*; true would believe whatever a caller claims/),
+    ]);
   });
 });
 
 describe('JWT_SECRET', () => {
   test('of 31 bytes is refused, of 32 accepted', () => {
-    expect(problemsOf({ JWT_SECRET: 'x'.repeat(31) })).toEqual([
-      'JWT_SECRET: must be at least 32 bytes long',
-    ]);
-    expect(loadConfig({ JWT_SECRET: 'x'.repeat(32) }).jwtSecret).toBe('x'.repeat(32));
+    expect(problemsOf({ JWT_SECRET: 'short' })).toEqual(['JWT_SECRET: must be at least 32 bytes long']);
+    expect(problemsOf({ JWT_SECRET: SECRET.slice(0, 31) })).toHaveLength(1);
+    expect(loadConfig({ JWT_SECRET: SECRET.slice(0, 32) }).jwtSecret).toBe(SECRET.slice(0, 32));
+  });
+
+  test.each([
+    ['one letter', 'x'.repeat(32)],
+    ['two letters', 'ab'.repeat(40)],
+    ['few letters, in any order', 'abcdeedcbaabcdeedcbaabcdeedcbaab'],
+    ['a word, over and over', 'password'.repeat(4)],
+    ['a word, over and over, and cut off', 'password, password, password, pass'],
+  ])('of %s is refused, and not shown', (_, JWT_SECRET) => {
+    const problems = problemsOf({ JWT_SECRET });
+    expect(problems).toEqual([expect.stringMatching(/^JWT_SECRET: must be random.*openssl rand/)]);
+    expect(problems[0]).not.toContain(JWT_SECRET.slice(0, 6));
+  });
+
+  test('that is random is never refused, however it is written', () => {
+    for (let time = 0; time < 1_000; time++) {
+      const random = randomBytes(32);
+      for (const encoding of ['hex', 'base64', 'base64url'] as const) {
+        expect(problemsOf({ JWT_SECRET: random.toString(encoding) })).toEqual([]);
+      }
+      expect(problemsOf({ JWT_SECRET: random.subarray(16).toString('hex') })).toEqual([]);
+    }
   });
 
   test('is measured in bytes, not in characters', () => {
-    expect(loadConfig({ JWT_SECRET: 'ü'.repeat(16) }).jwtSecret).toBe('ü'.repeat(16));
-    expect(namesIn(problemsOf({ JWT_SECRET: 'ü'.repeat(15) + 'x' }))).toEqual(['JWT_SECRET']);
+    const umlauts = 'äöüÄÖÜßéèêëàâîïô';
+    expect(loadConfig({ JWT_SECRET: umlauts }).jwtSecret).toBe(umlauts);
+    expect(namesIn(problemsOf({ JWT_SECRET: umlauts.slice(1) + 'x' }))).toEqual(['JWT_SECRET']);
+  });
+});
+
+describe('registration', () => {
+  test('is open, and closed in production, unless told otherwise', () => {
+    expect(loadConfig({}).registration).toBe('open');
+    expect(loadConfig({ APP_ENV: 'staging' }).registration).toBe('open');
+    expect(loadConfig(PRODUCTION).registration).toBe('closed');
+    expect(loadConfig({ ...PRODUCTION, REGISTRATION: 'open' }).registration).toBe('open');
+    expect(loadConfig({ REGISTRATION: 'closed' }).registration).toBe('closed');
   });
 });
 

@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { findWeakness } from './secrets.js';
+import { trustedProxies } from './trusted-proxies.js';
 
 const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
@@ -13,7 +15,7 @@ const variables = z.object({
   PORT: integer(0, 65535).default(8001),
   WEB_CONCURRENCY: integer(1, 64).default(1),
   DRAIN_MS: integer(0, 600_000).optional(),
-  TRUST_PROXY: flag.default(false),
+  TRUST_PROXY: trustedProxies.default(false),
   MAX_BODY_BYTES: integer(1024, 1024 ** 3).default(1024 ** 2),
   /** Unset: /metrics is on PORT, for admins. */
   METRICS_PORT: integer(0, 65535).optional(),
@@ -35,7 +37,10 @@ const variables = z.object({
   DATABASE_POOL_SIZE: integer(2, 1000).default(10),
   JWT_SECRET: z
     .string()
-    .refine((secret) => Buffer.byteLength(secret) >= 32, 'must be at least 32 bytes long')
+    .superRefine((secret, context) => {
+      const weakness = findWeakness(secret);
+      if (weakness) context.addIssue(weakness);
+    })
     .optional(),
   JWT_TTL_MINUTES: integer(1, 60 * 24 * 366).default(60),
   JWT_ISSUER: z.string().default('foretell'),
@@ -43,6 +48,9 @@ const variables = z.object({
   BCRYPT_COST: integer(4, 15).default(12),
   PASSWORD_MIN_LENGTH: integer(1, 72).optional(),
   LOGIN_FAILURES_PER_MINUTE: integer(1, 10_000).default(10),
+  /** Unset: closed in production. */
+  REGISTRATION: z.enum(['open', 'closed']).optional(),
+  REGISTRATIONS_PER_MINUTE: integer(1, 10_000).default(60),
   DOCS_PATH: z
     .string()
     .regex(/^(\/[\w.-]+)+$/, 'must be a path such as /docs')
@@ -61,6 +69,8 @@ const variables = z.object({
   MAX_ARTIFACT_BYTES: integer(1024, 16 * 1024 ** 3).default(256 * 1024 ** 2),
   PREDICTION_TIMEOUT_MS: integer(1, 3_600_000).default(30_000),
   MODEL_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
+  MODEL_CHECK_TIMEOUT_MS: integer(1_000, 3_600_000).default(60_000),
+  MODEL_MEMORY_BYTES: integer(256 * 1024 ** 2, 1024 ** 4).default(2 * 1024 ** 3),
   AUDIT_MODE: z.enum(['commit', 'async']).default('commit'),
   AUDIT_QUEUE_ROWS: integer(1, 1_000_000).default(10_000),
   RECORD_RETENTION_DAYS: integer(1, 36_500).optional(),
@@ -113,7 +123,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     webConcurrency: value.WEB_CONCURRENCY,
     /** How long a process that was told to stop goes on serving while `/readyz` says that it stops. */
     drainMs: value.DRAIN_MS ?? (isProduction ? 3_000 : 0),
-    trustProxy: value.TRUST_PROXY,
+    /** The proxies that are believed when they say where a call came from. */
+    trustedProxies: value.TRUST_PROXY,
     maxBodyBytes: value.MAX_BODY_BYTES,
     metricsPort: value.METRICS_PORT,
     metricsHost: value.METRICS_HOST,
@@ -132,6 +143,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     bcryptCost: value.BCRYPT_COST,
     passwordMinLength: value.PASSWORD_MIN_LENGTH ?? (isProduction ? 8 : 1),
     loginFailuresPerMinute: value.LOGIN_FAILURES_PER_MINUTE,
+    /** Whether strangers may create an account for themselves. */
+    registration: value.REGISTRATION ?? (isProduction ? ('closed' as const) : ('open' as const)),
+    registrationsPerMinute: value.REGISTRATIONS_PER_MINUTE,
     docsPath: value.DOCS_PATH,
     docsEnabled: value.DOCS_ENABLED ?? !isProduction,
     modelDir: resolve(value.MODEL_DIR),
@@ -141,6 +155,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     maxArtifactBytes: value.MAX_ARTIFACT_BYTES,
     predictionTimeoutMs: value.PREDICTION_TIMEOUT_MS,
     modelQueueRows: value.MODEL_QUEUE_ROWS,
+    /** For reading, loading and checking a model. */
+    modelCheckTimeoutMs: value.MODEL_CHECK_TIMEOUT_MS,
+    /** For the process of one model. */
+    modelMemoryBytes: value.MODEL_MEMORY_BYTES,
     auditMode: value.AUDIT_MODE,
     auditQueueRows: value.AUDIT_QUEUE_ROWS,
     /** Undefined: the record is kept for ever. */

@@ -5,4 +5,5 @@
 export { CONFIG, ConfigError, loadConfig, type Config } from './config.js';
 export { bareEnvironment, childEnvironment } from './environment.js';
 export { ConfigModule } from './config.module.js';
-export { readOrCreateSecret } from './secrets.js';
+export { findWeakness, readOrCreateSecret } from './secrets.js';
+export type { TrustedProxies } from './trusted-proxies.js';

@@ -32,3 +32,24 @@ function create(file: string): void {
     rmSync(draft, { force: true });
   }
 }
+
+const LEAST_BYTES = 32;
+/** Of 32 random hexadecimal digits, fewer than six differ in one of 10^12 cases. */
+const LEAST_DIFFERENT = 6;
+
+/** Says why the secret is too easy to guess; undefined if it looks random. */
+export function findWeakness(secret: string): string | undefined {
+  if (Buffer.byteLength(secret) < LEAST_BYTES) return `must be at least ${LEAST_BYTES} bytes long`;
+  if (new Set(secret).size < LEAST_DIFFERENT || isRepetition(secret)) {
+    return 'must be random, and this repeats itself: take the output of openssl rand -base64 32';
+  }
+  return undefined;
+}
+
+/** Whether the whole secret repeats its beginning. */
+function isRepetition(secret: string): boolean {
+  for (let length = 1; length <= secret.length / 2; length++) {
+    if (secret.slice(length) === secret.slice(0, -length)) return true;
+  }
+  return false;
+}

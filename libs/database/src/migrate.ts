@@ -3,7 +3,8 @@ import { isAlreadyThere } from './postgres-errors.js';
 
 /**
  * Runs what is pending, one transaction each; replicas that start together wait for one another. They wait for a lock
- * on a table, which nobody takes who may only read; an advisory lock would be anybody's.
+ * on a table, which nobody takes who may only read; an advisory lock would be anybody's. A migration's notes about the
+ * data that it found go to standard error.
  */
 export async function migrate(dataSource: DataSource): Promise<string[]> {
   await dataSource.query('CREATE TABLE IF NOT EXISTS migration_lock ()').catch((error: unknown) => {
@@ -13,6 +14,11 @@ export async function migrate(dataSource: DataSource): Promise<string[]> {
   return dataSource.transaction(async (manager) => {
     await manager.query('LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE');
     const done = await dataSource.runMigrations({ transaction: 'each' });
+    for (const { instance } of done) {
+      for (const note of (instance as { notes?: readonly string[] }).notes ?? []) {
+        process.emitWarning(note, 'MigrationNote');
+      }
+    }
     return done.map(({ name }) => name);
   });
 }

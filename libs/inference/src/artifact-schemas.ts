@@ -3,6 +3,12 @@ import { z } from 'zod';
 /** Data types and shapes as the Open Inference Protocol writes them; -1 is a variable size. */
 const tensor = z.strictObject({ name: z.string(), datatype: z.string(), shape: z.array(z.number().int()) });
 
+/** Labels are part of every answer. */
+const label = z.string().max(1_000);
+const MAX_LABELS = 10_000;
+/** Each is asked, alone. */
+const MAX_CASES = 10_000;
+
 /** Folders are called like it. */
 const nameLike = (pattern: RegExp, of: string) => z.string().regex(pattern, `must be ${of}`).max(128);
 
@@ -36,7 +42,7 @@ export const manifestFile = z.discriminatedUnion('task', [
   z.strictObject({
     ...described,
     task: z.literal('binary_classification'),
-    labels: z.array(z.string()).length(2),
+    labels: z.array(label).length(2),
     label_descriptions: z.array(z.string()).length(2).optional(),
     /** The second label is answered where its probability is strictly over the threshold. */
     threshold: z.number().min(0).max(1).default(0.5),
@@ -45,7 +51,7 @@ export const manifestFile = z.discriminatedUnion('task', [
     ...described,
     task: z.literal('multiclass_classification'),
     /** In the order of the probabilities. */
-    labels: z.array(z.string()).min(2),
+    labels: z.array(label).min(2).max(MAX_LABELS),
     label_descriptions: z.array(z.string()).optional(),
   }),
   z.strictObject({ ...described, task: z.literal('regression') }),
@@ -64,7 +70,8 @@ export const goldenFile = z.strictObject({
         ]),
       }),
     )
-    .min(1),
+    .min(1)
+    .max(MAX_CASES),
 });
 
 export type Manifest = z.infer<typeof manifestFile>;

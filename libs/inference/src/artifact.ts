@@ -1,27 +1,42 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { Golden, Manifest } from './artifact-schemas.js';
 import type { Column } from './input-schema.js';
+import { flawOf } from './storable-json.js';
+
+/** A reason may repeat what stands in an artifact, and goes into logs, answers and a column of the registry. */
+const MAX_DETAIL_BYTES = 2_000;
 
 /** An artifact that cannot be used; the message says which file, what was expected and what was found. */
 export class ArtifactError extends Error {
-  constructor(
-    folder: string,
-    readonly detail: string,
-    options?: ErrorOptions,
-  ) {
+  readonly detail: string;
+
+  constructor(folder: string, reason: string, options?: ErrorOptions) {
+    const detail = presentable(reason);
     super(`The model artifact in ${folder} cannot be used: ${detail}`, options);
     this.name = 'ArtifactError';
+    this.detail = detail;
   }
 }
 
 /** What makes an artifact the one it is: no other file changes an answer. */
 const CONTENT_FILES = ['manifest.json', 'input_schema.json', 'golden.json', 'model.onnx'] as const;
+type ContentFile = (typeof CONTENT_FILES)[number];
 
 /** Every file that an artifact may have and is kept with it; the card and the statistics may be missing. */
 export const ARTIFACT_FILES = [...CONTENT_FILES, 'reference_statistics.json', 'README.md'] as const;
+
+const MIB = 1024 ** 2;
+/** Ten thousand columns and ten thousand golden values of a usual model fit. The graph is read by ONNX Runtime. */
+const MAX_BYTES: Record<ContentFile, number> = {
+  'manifest.json': MIB,
+  'input_schema.json': 16 * MIB,
+  'golden.json': 32 * MIB,
+  'model.onnx': Infinity,
+};
 
 export interface Artifact {
   folder: string;
@@ -41,49 +56,125 @@ export async function readArtifact(folder: string): Promise<Artifact> {
     import('./artifact-schemas.js'),
     import('./input-schema.js'),
   ]);
-  const contents = {} as Record<(typeof CONTENT_FILES)[number], Buffer>;
-  for (const file of CONTENT_FILES) {
-    contents[file] = await readFile(join(folder, file)).catch((cause: NodeJS.ErrnoException) => {
-      throw new ArtifactError(folder, `${file} cannot be read (${cause.code})`, { cause });
-    });
-  }
-  const parse = <T>(file: keyof typeof contents, schema: z.ZodType<T>): T => {
-    let value: unknown;
-    try {
-      value = JSON.parse(contents[file].toString('utf8'));
-    } catch (cause) {
-      throw new ArtifactError(folder, `${file} is not JSON`, { cause });
-    }
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    const issues = parsed.error.issues.map(
+  const contents = {} as Record<ContentFile, Buffer>;
+  for (const file of CONTENT_FILES) contents[file] = await readContent(folder, file);
+  const parse = <T>(file: ContentFile, schema: z.ZodType<T>): T => {
+    const value = parseJson(folder, file, contents[file]);
+    // What a golden value was computed from is kept nowhere else.
+    const flaw = file === 'golden.json' ? undefined : flawOf(value);
+    const parsed = flaw === undefined ? schema.safeParse(value) : undefined;
+    if (parsed?.success) return parsed.data;
+    const issues = parsed?.error.issues.map(
       ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
     );
-    throw new ArtifactError(folder, `${file} is not as it should be: ${issues.join('; ')}`);
+    throw new ArtifactError(folder, `${file} is not as it should be: ${flaw ?? issues!.join('; ')}`);
   };
 
   const manifest = parse('manifest.json', manifestFile);
   const { input_schema } = parse('input_schema.json', inputSchemaFile);
   const golden = parse('golden.json', goldenFile);
   const graph = contents['model.onnx'];
-  const sha256 = sha256Of(graph);
-  if (sha256 !== manifest.sha256) {
-    throw new ArtifactError(
-      folder,
-      `the sha256 of model.onnx is ${sha256}, the manifest says ${manifest.sha256}`,
-    );
-  }
-  const listing = CONTENT_FILES.map((file) => `${sha256Of(contents[file])}  ${file}\n`).join('');
+  const hashes = Object.fromEntries(CONTENT_FILES.map((file) => [file, sha256Of(contents[file])]));
+  checkGraph(folder, manifest.sha256, hashes['model.onnx']!);
   return {
     folder,
     manifest,
     columns: input_schema.columns,
     golden,
     graph,
-    contentSha256: sha256Of(listing),
+    contentSha256: contentSha256Of(hashes),
   };
+}
+
+/**
+ * What `readArtifact` answers as `contentSha256`, without understanding the files: a piece at a time, so that large ones
+ * take little memory and never hold up the event loop.
+ * @throws ArtifactError where a file is missing, or the graph is not the manifest's
+ */
+export async function hashArtifact(folder: string): Promise<string> {
+  const hashes: Record<string, string> = {};
+  for (const file of CONTENT_FILES) {
+    const hash: Hash = createHash('sha256');
+    await withReadError(folder, file, async () => {
+      for await (const piece of createReadStream(join(folder, file))) hash.update(piece as Buffer);
+    });
+    hashes[file] = hash.digest('hex');
+  }
+  const manifest = parseJson(folder, 'manifest.json', await readContent(folder, 'manifest.json'));
+  checkGraph(folder, (manifest as Partial<Manifest> | null)?.sha256, hashes['model.onnx']!);
+  return contentSha256Of(hashes);
+}
+
+/** The graph of an artifact that was checked, if it still is what was checked. @throws ArtifactError */
+export async function readGraph(folder: string, { sha256 }: Manifest): Promise<Uint8Array> {
+  // In pieces, so that a large one does not hold up the event loop while it is hashed.
+  const pieces: Buffer[] = [];
+  const hash = createHash('sha256');
+  await withReadError(folder, 'model.onnx', async () => {
+    for await (const piece of createReadStream(join(folder, 'model.onnx'))) {
+      pieces.push(piece as Buffer);
+      hash.update(piece as Buffer);
+    }
+  });
+  checkGraph(folder, sha256, hash.digest('hex'));
+  return Buffer.concat(pieces);
+}
+
+function readContent(folder: string, file: ContentFile): Promise<Buffer> {
+  return withReadError(folder, file, async () => {
+    const handle = await open(join(folder, file));
+    try {
+      const { size } = await handle.stat();
+      if (size > MAX_BYTES[file]) {
+        const most = `more than the ${MAX_BYTES[file]} that it may have`;
+        throw new ArtifactError(folder, `${file} has ${size} bytes, ${most}`);
+      }
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+async function withReadError<T>(folder: string, file: ContentFile, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof ArtifactError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ArtifactError(folder, `${file} cannot be read (${code})`, { cause: error });
+  }
+}
+
+function parseJson(folder: string, file: ContentFile, content: Buffer): unknown {
+  try {
+    return JSON.parse(content.toString('utf8'));
+  } catch (cause) {
+    throw new ArtifactError(folder, `${file} is not JSON`, { cause });
+  }
+}
+
+function checkGraph(folder: string, expected: string | undefined, found: string): void {
+  if (found === expected) return;
+  throw new ArtifactError(folder, `the sha256 of model.onnx is ${found}, the manifest says ${expected}`);
+}
+
+function contentSha256Of(hashes: Record<string, string>): string {
+  return sha256Of(CONTENT_FILES.map((file) => `${hashes[file]}  ${file}\n`).join(''));
 }
 
 function sha256Of(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
+}
+
+/** Short enough, and a text that PostgreSQL takes. */
+export function presentable(text: string): string {
+  const taken = text.toWellFormed().replaceAll('\0', '\ufffd');
+  const bytes = Buffer.from(taken);
+  if (bytes.length <= MAX_DETAIL_BYTES) return taken;
+  // A character that is cut in two becomes a replacement.
+  return `${bytes
+    .subarray(0, MAX_DETAIL_BYTES - 3)
+    .toString('utf8')
+    .replace(/\ufffd$/, '')}…`;
 }

@@ -28,6 +28,10 @@ export interface ColumnCoercion {
   readonly absent: Converted;
 }
 
+/** Longer texts are no numbers that anybody means, but would cost, and be recorded, by their length. */
+const MAX_NUMBER_LENGTH = 1_000;
+const tooLong = new Mistake(`must be at most ${MAX_NUMBER_LENGTH} characters long`);
+
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
@@ -133,6 +137,7 @@ function numeric({ minimum = -Infinity, maximum = Infinity }: Column, elementTyp
       case 'string': {
         const simple = readSimple(value);
         if (!Number.isNaN(simple)) return check(simple);
+        if (value.length > MAX_NUMBER_LENGTH) return tooLong;
         const text = value.trim();
         return PLAIN_DECIMAL.test(text) ? check(Number(text)) : notNumeric;
       }
@@ -192,6 +197,7 @@ function boolean(): Convert {
         // As they stand in nearly every cell.
         if (value === '0') return 0;
         if (value === '1') return 1;
+        if (value.length > MAX_NUMBER_LENGTH) return tooLong;
         return words.get(value.trim().toLowerCase()) ?? notBoolean;
       default:
         return notBoolean;

@@ -1,13 +1,22 @@
 /**
  * Models that answer: an artifact folder becomes a `Model` that coerces one feature dictionary to one row, runs
- * rows in micro-batches on ONNX Runtime, on the event loop or in a thread of its own, and was checked against the
+ * rows in micro-batches on ONNX Runtime, on the event loop or in a process of its own, and was checked against the
  * training framework's own answers before it was handed out. It knows no Nest, no database and no feature; it runs in
  * a ten-line script and in a worker thread.
  */
-export { Model, TimeLimitExceeded, TooManyRows, type LoadOptions, type RunObserver } from './model.js';
+export {
+  Model,
+  TimeLimitExceeded,
+  TooManyRows,
+  type InferenceCall,
+  type LoadOptions,
+  type RunObserver,
+} from './model.js';
+export { CHECKER } from './checker.js';
+export { ModelEnded, ModelProcess, type ProcessLimits } from './model-process.js';
 export type { Place } from './place.js';
 export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';
-export { ARTIFACT_FILES, ArtifactError, readArtifact, type Artifact } from './artifact.js';
+export { ARTIFACT_FILES, ArtifactError, hashArtifact, readArtifact, type Artifact } from './artifact.js';
 export type { Manifest } from './artifact-schemas.js';
 export { type Column, type ColumnType } from './input-schema.js';
 export {

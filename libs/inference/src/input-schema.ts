@@ -2,11 +2,14 @@ import { z } from 'zod';
 
 export type ColumnType = 'numeric' | 'boolean' | 'categorical';
 
+const MAX_COLUMNS = 10_000;
+const MAX_TEXT = 1_000;
+
 const scalar = z.union([z.number(), z.string(), z.boolean(), z.null()]);
 
 const column = z
   .strictObject({
-    name: z.string().min(1),
+    name: z.string().min(1).max(MAX_TEXT),
     type: z.enum(['numeric', 'boolean', 'categorical']),
     /** Whether an explicit null is a missing value. */
     nullable: z.boolean().default(false),
@@ -16,7 +19,7 @@ const column = z
     minimum: z.number().optional(),
     maximum: z.number().optional(),
     categories: z
-      .array(z.union([z.string(), z.number()]))
+      .array(z.union([z.string().max(MAX_TEXT), z.number()]))
       .min(1)
       .optional(),
     description: z.string().optional(),
@@ -37,6 +40,7 @@ export const inputSchemaFile = z.strictObject({
     columns: z
       .array(column)
       .min(1)
+      .max(MAX_COLUMNS)
       .refine(
         (columns) => new Set(columns.map(({ name }) => name)).size === columns.length,
         'two columns have one name',

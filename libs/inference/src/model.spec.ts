@@ -3,11 +3,12 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ArtifactError } from './artifact.js';
 import type { Row } from './row.js';
 import { formatFloat32 } from './float32.js';
-import { Model } from './model.js';
+import { Model, TimeLimitExceeded } from './model.js';
+import { ModelProcess } from './model-process.js';
 import type { Prediction } from './prediction.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test changes what it likes in any of the files
@@ -30,9 +31,25 @@ test('a call of many rows is answered to its end, also by a model that is releas
   expect(predictions[4975]).toEqual(predictions[25]);
 });
 
+test('of a batch, those rows are refused whose time is over, and the others get their own answers', async () => {
+  const model = await Model.load(ARTIFACT, { timeLimitMs: 1000 });
+  const row = (age: number): Row => [age, 1000, 35, 500_000, 8, 135, 1, 0];
+  const alone = await model.infer([row(60)]);
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+  const running = model.infer([row(20)]);
+  const late = model.infer([row(30), row(40)], { owner: 'a' });
+  clock.mockReturnValue(500);
+  const inTime = model.infer([row(60)], { owner: 'b' });
+  clock.mockReturnValue(1200);
+  await expect(late).rejects.toBeInstanceOf(TimeLimitExceeded);
+  expect(await inTime).toEqual(alone);
+  clock.mockRestore();
+  await Promise.all([running, model.release()]);
+});
+
 describe.each([
   ['where its measured time puts it', undefined],
-  ['in a thread of its own', 'worker thread'],
+  ['in a process of its own', 'own process'],
 ] as const)('the committed heart-failure model, %s,', (_, place) => {
   let model: Model;
 
@@ -126,6 +143,66 @@ async function goldenCases() {
   };
   return golden.cases;
 }
+
+describe('whether the labels of a binary classifier are in the right order', () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'foretell-artifact-'));
+    await cp(ARTIFACT, folder, { recursive: true });
+  });
+
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  async function change(file: string, edit: (json: Json) => void): Promise<void> {
+    const json = JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
+    edit(json);
+    await writeFile(join(folder, file), JSON.stringify(json));
+  }
+
+  const label = (labels: string[]) =>
+    change('manifest.json', (manifest) => {
+      manifest.labels = labels;
+      delete manifest.label_descriptions;
+    });
+
+  async function warnings(): Promise<readonly string[]> {
+    const candidate = await ModelProcess.open(folder);
+    try {
+      return (await candidate.load()).warnings;
+    } finally {
+      await candidate.release();
+    }
+  }
+
+  test('is seen by the graph’s own label, where that is one of the manifest’s', async () => {
+    expect(await warnings()).toEqual([]);
+    await label(['1', '0']);
+    await expect(warnings()).rejects.toThrow(
+      'the manifest\'s labels ["1","0"] are in another order than the graph\'s: ' +
+        'it chose the other label in 27 of 27 golden cases',
+    );
+  });
+
+  test('is not known where neither the graph nor a golden value names one of them: a warning', async () => {
+    await label(['stays', 'leaves']);
+    expect(await warnings()).toEqual([
+      'golden.json has no labels, so that it was not checked whether the two labels of the manifest are in the right ' +
+        'order. Give its cases a "label" beside their probabilities.',
+    ]);
+  });
+
+  test('is seen by the labels of golden values', async () => {
+    await label(['stays', 'leaves']);
+    const { threshold } = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as Json;
+    await change('golden.json', ({ cases }) => {
+      for (const { output } of cases) output.label = output.probabilities[1] > threshold ? 'leaves' : 'stays';
+    });
+    expect(await warnings()).toEqual([]);
+    await label(['leaves', 'stays']);
+    await expect(warnings()).rejects.toThrow(/case 0: label is stays, should be leaves/);
+  });
+});
 
 describe('an artifact that cannot be used', () => {
   let parent: string;

@@ -1,29 +1,36 @@
 import { MicroBatcher } from '#libs/micro-batching';
+import { ArtifactError, readArtifact, readGraph } from './artifact.js';
 import type { Manifest } from './artifact-schemas.js';
+import { isBounded } from './bounded-graph.js';
 import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { Column } from './input-schema.js';
-import { RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
+import { ModelProcess, type Described, type Loaded, type ProcessLimits } from './model-process.js';
+import { decideBatch, decidePlace, RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
 import type { Prediction } from './prediction.js';
 import type { InputTensor, Row } from './row.js';
 import { Session } from './session.js';
-import { WorkerSession, type Loaded } from './worker-session.js';
 
 /**
  * Since 1.29 the published ONNX Runtime reports to Microsoft by default: a number for this machine, which models are
  * loaded, their hashes, the texts of errors. It reads this when the first session is made, in whichever thread; only
- * the main thread's variables are the process's.
+ * the main thread's variables are the process's. (The processes of models are started with it.)
  * https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md
  */
 // oxlint-disable-next-line node/no-process-env -- written, not read
 process.env.ORT_DISABLE_TELEMETRY = '1';
 
-export interface LoadOptions {
+export interface LoadOptions extends ProcessLimits {
   /** From being asked to having answered every row of a call. */
   timeLimitMs?: number;
   /** Rows that may wait; fewer do where the model is too slow to answer as many within the time limit. */
   maxQueued?: number;
-  /** Where it runs; by default its measured time decides. */
-  place?: 'worker thread';
+  /** Where it runs; by default its graph and its measured time decide. */
+  place?: 'own process';
+  /**
+   * Whether this content was checked before by the same `CHECKER`, and was quick to check: where it is still as quick,
+   * it needs no process.
+   */
+  wasChecked?: boolean;
   /** Asked once, when it is loaded, for who hears of its runs. */
   observe?(model: { name: string; version: string }): RunObserver;
 }
@@ -37,11 +44,26 @@ export class TimeLimitExceeded extends Error {}
 /** More rows in one call than the model can answer within the time limit. */
 export class TooManyRows extends Error {}
 
+/**
+ * A run that takes longer than the time limit is of no use to anybody any more, and may never end. That is the end of
+ * its process, and the model has to be loaded anew; where the limit is short, a run may well take longer.
+ */
+const MIN_RUN_LIMIT_MS = 10_000;
+const RUN_LIMIT_IN_BATCHES = 4;
+
 /** A large call waits in parts, so that others find room between them. */
 const MAX_ROWS_IN_PART = 1000;
 
+export interface InferenceCall {
+  /** Owners take turns where rows wait; all calls that name none are one owner's. */
+  owner?: unknown;
+  /** Set here: when the first run of its rows began, by `performance.now()`. */
+  ranAt?: number;
+}
+
 interface Asked {
   row: Row;
+  call: InferenceCall;
   /** By `performance.now()`. */
   deadline: number;
 }
@@ -49,14 +71,15 @@ interface Asked {
 /**
  * A loaded version of a model. It exists only once its session is warm and reproduces the golden values.
  *
- * It is loaded in a worker thread, so that nobody waits for it. A model as quick as a graph of trees, which answers in
- * 20 µs, is then opened again on the event loop: handing a row to another thread would cost several times that. Any
- * other stays where it is, and its runs delay no one but its own callers (docs/adr/0006).
+ * It is loaded in a process of its own, so that nobody waits for it and it harms nobody. A model as quick as a graph of
+ * trees, which answers in 20 µs whatever it is asked, is then opened again on the event loop: handing a row to another
+ * process would cost several times that. Any other stays where it is, and its runs delay no one but its own callers
+ * (docs/adr/0006, docs/adr/0017).
  *
  * Invariants
  * - of a call's rows, or of each part of a large call, all are queued or none, and none is computed whose time is over
  *   before its batch starts;
- * - rows wait in order of arrival and have one time limit, so that those whose time is over are the first of a batch;
+ * - rows of one owner wait in order of arrival, and owners take turns;
  * - no more rows wait than can be answered within the time limit, at the speed that the warm-up measured.
  */
 export class Model {
@@ -71,28 +94,35 @@ export class Model {
   readonly coerce: (features: Features) => Coerced;
   /** How many rows may wait. */
   readonly maxQueued: number;
+  /** How many rows one call may bring. */
+  readonly maxRows: number;
+  /** Whether the same content needs no process of its own to be checked the next time. */
+  readonly isQuickToCheck: boolean;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
   private readonly onRun?: RunObserver;
-  private readonly maxRows: number;
+  private readonly runLimitMs: number;
   private readonly rowsInPart: number;
   private readonly inParts = new Set<Promise<Prediction[]>>();
   private released?: Promise<void>;
 
   private constructor(
-    { artifact, place, batch, inputs, elementTypes }: Loaded,
-    private readonly session: Session | WorkerSession,
+    { manifest, columns, contentSha256 }: Described,
+    { place, batch, inputs, elementTypes, isQuickToCheck }: Omit<Loaded, 'warnings'>,
+    private readonly session: Session | ModelProcess,
     private readonly timeLimitMs: number,
     maxQueued: number,
     observe: LoadOptions['observe'],
   ) {
-    this.manifest = artifact.manifest;
-    this.name = artifact.manifest.name;
-    this.version = artifact.manifest.version;
-    this.columns = artifact.columns;
-    this.contentSha256 = artifact.contentSha256;
+    this.manifest = manifest;
+    this.name = manifest.name;
+    this.version = manifest.version;
+    this.columns = columns;
+    this.contentSha256 = contentSha256;
     this.place = place;
+    this.isQuickToCheck = isQuickToCheck;
     this.inputs = inputs;
-    this.coerce = compileCoercion(artifact.columns, elementTypes);
+    this.coerce = compileCoercion(columns, elementTypes);
+    this.runLimitMs = Math.max(timeLimitMs, MIN_RUN_LIMIT_MS, RUN_LIMIT_IN_BATCHES * batch.ms);
     this.onRun = observe?.(this);
     const rowsInTime = rowsWithin(timeLimitMs, batch);
     const maxWaiting = Math.min(maxQueued, rowsInTime);
@@ -103,29 +133,37 @@ export class Model {
       run: (asked) => this.run(asked),
       maxBatch: batch.rows,
       maxQueued: maxWaiting,
+      ownerOf: ({ call }) => call.owner,
     });
   }
 
   /** Reads, loads, warms, measures and checks, without delaying the caller's event loop. @throws ArtifactError */
   static async load(
     folder: string,
-    { timeLimitMs = 30_000, maxQueued = 10_000, place, observe }: LoadOptions = {},
+    { timeLimitMs = 30_000, maxQueued = 10_000, place, wasChecked, observe, ...limits }: LoadOptions = {},
   ): Promise<Model> {
-    const { session: worker, loaded } = await WorkerSession.open({ folder, place });
-    const { graph, ...found } = loaded;
-    if (!graph) return new Model(found, worker, timeLimitMs, maxQueued, observe);
-    try {
-      const session = await Session.open({ ...loaded.artifact, graph });
-      await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
-      return new Model(found, session, timeLimitMs, maxQueued, observe);
-    } finally {
-      await worker.release();
-    }
+    const known = wasChecked && !place ? await loadKnown(folder) : undefined;
+    if (known) return new Model(known.artifact, known.loaded, known.session, timeLimitMs, maxQueued, observe);
+    const candidate = await ModelProcess.open(folder, limits);
+    const { described } = candidate;
+    const loaded = await candidate.load(place);
+    const make = (session: Session | ModelProcess) =>
+      new Model(described, loaded, session, timeLimitMs, maxQueued, observe);
+    if (loaded.place === 'own process') return make(candidate);
+    await candidate.release();
+    const session = await Session.open({ ...described, graph: await readGraph(folder, described.manifest) });
+    await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
+    return make(session);
   }
 
-  /** Whether it will never answer again, because its thread has ended; it has to be loaded anew. */
+  /** Whether it will never answer again, because its process has ended; it has to be loaded anew. */
   get hasEnded(): boolean {
     return this.session.hasEnded;
+  }
+
+  /** Why it has ended, for people. */
+  get endReason(): string | undefined {
+    return this.session.endReason;
   }
 
   /** How many rows wait for the next run. */
@@ -134,14 +172,14 @@ export class Model {
   }
 
   /** One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows */
-  infer(rows: readonly Row[]): Promise<Prediction[]> {
+  infer(rows: readonly Row[], call: InferenceCall = {}): Promise<Prediction[]> {
     if (this.released) return Promise.reject(new Error(`${this.name} ${this.version} was released`));
     if (rows.length > this.maxRows) {
       return Promise.reject(new TooManyRows(`The model takes at most ${this.maxRows} rows at once.`));
     }
     const deadline = performance.now() + this.timeLimitMs;
     const answers =
-      rows.length <= this.rowsInPart ? this.ask(rows, deadline) : this.askInParts(rows, deadline);
+      rows.length <= this.rowsInPart ? this.ask(rows, deadline, call) : this.askInParts(rows, deadline, call);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(this.late()), this.timeLimitMs);
       answers.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -155,16 +193,22 @@ export class Model {
       .then(() => this.session.release()));
   }
 
-  private ask(rows: readonly Row[], deadline: number): Promise<Prediction[]> {
-    return this.batcher.addAll(rows.map((row) => ({ row, deadline })));
+  /** As `release`, without waiting for what is asked of a process: that is rejected with `ModelEnded`. */
+  async end(): Promise<void> {
+    if (this.session instanceof ModelProcess) await this.session.release();
+    await this.release();
+  }
+
+  private ask(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
+    return this.batcher.addAll(rows.map((row) => ({ row, deadline, call })));
   }
 
   /** One part after another: between two of them nothing of the call waits, and the model must not be released. */
-  private askInParts(rows: readonly Row[], deadline: number): Promise<Prediction[]> {
+  private askInParts(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
     const all = async () => {
       const predictions: Prediction[] = [];
-      for (let start = 0; start < rows.length; start += this.rowsInPart) {
-        predictions.push(...(await this.ask(rows.slice(start, start + this.rowsInPart), deadline)));
+      for (let first = 0; first < rows.length; first += this.rowsInPart) {
+        predictions.push(...(await this.ask(rows.slice(first, first + this.rowsInPart), deadline, call)));
       }
       return predictions;
     };
@@ -175,17 +219,23 @@ export class Model {
 
   private async run(asked: readonly Asked[]): Promise<(Prediction | Error)[]> {
     const now = performance.now();
-    const late = asked.filter(({ deadline }) => deadline <= now).map(() => this.late());
-    if (late.length === asked.length) return late;
-    const rows = asked.slice(late.length).map(({ row }) => row);
-    return [...late, ...(await this.runObserved(rows))];
+    const isInTime = ({ deadline }: Asked) => deadline > now;
+    const inTime = asked.every(isInTime) ? asked : asked.filter(isInTime);
+    const rows = inTime.map(({ row, call }) => {
+      call.ranAt ??= now;
+      return row;
+    });
+    const predictions = rows.length > 0 ? await this.runObserved(rows) : [];
+    if (inTime === asked) return predictions;
+    let next = 0;
+    return asked.map((each) => (isInTime(each) ? predictions[next++]! : this.late()));
   }
 
   private async runObserved(rows: readonly Row[]): Promise<Prediction[]> {
-    if (!this.onRun) return this.session.run(rows);
+    if (!this.onRun) return this.session.run(rows, this.runLimitMs);
     const started = performance.now();
     try {
-      const predictions = await this.session.run(rows);
+      const predictions = await this.session.run(rows, this.runLimitMs);
       this.onRun(rows.length, performance.now() - started);
       return predictions;
     } catch (error) {
@@ -197,6 +247,33 @@ export class Model {
   private late(): TimeLimitExceeded {
     return new TimeLimitExceeded(`The model did not answer within ${this.timeLimitMs} ms.`);
   }
+}
+
+/**
+ * On the event loop from the first, at the start of a service above all: a process costs 0.1 s of the processor.
+ * Undefined where it is not as quick as it was. @throws Error where it does not reproduce its golden values
+ */
+async function loadKnown(folder: string) {
+  const { graph, golden, ...artifact } = await readArtifact(folder);
+  await Session.startRuntime();
+  const started = performance.now();
+  const session = await Session.open({ ...artifact, graph });
+  const openMs = performance.now() - started;
+  try {
+    const runs = await session.warmUp(RUN_BUDGET_MS['event loop']);
+    const place = decidePlace({ openMs, runs }, () => isBounded(graph));
+    if (place === 'event loop') {
+      await session.checkGolden(golden);
+      const { inputTensors: inputs, elementTypes } = session;
+      const batch = decideBatch(runs, place);
+      return { artifact, session, loaded: { place, batch, inputs, elementTypes, isQuickToCheck: true } };
+    }
+  } catch (error) {
+    await session.release();
+    throw error instanceof ArtifactError ? error : new ArtifactError(folder, (error as Error).message);
+  }
+  await session.release();
+  return undefined;
 }
 
 /** While one batch runs, so many rows can wait and be answered in time; one batch in any case. */

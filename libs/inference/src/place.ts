@@ -1,5 +1,5 @@
-/** Where a model runs: in the thread that answers everyone, or in one of its own. */
-export type Place = 'event loop' | 'worker thread';
+/** Where a model runs: in the thread that answers everyone, or in a process of its own. */
+export type Place = 'event loop' | 'own process';
 
 /** The best of several runs with so many rows. */
 export interface MeasuredRun {
@@ -7,7 +7,7 @@ export interface MeasuredRun {
   ms: number;
 }
 
-/** What loading a model in a worker thread showed. */
+/** What loading a model in a process of its own showed. */
 export interface Measurements {
   /** To make the session, without what ONNX Runtime needs once a process. */
   openMs: number;
@@ -15,24 +15,27 @@ export interface Measurements {
   runs: readonly MeasuredRun[];
 }
 
-/** Up to here the way to another thread and back, about 60 µs, is a noticeable part of an answer. */
+/** Up to here the way to another process and back, about 40 µs, is a noticeable part of an answer. */
 const MAX_ROW_MS_ON_THE_EVENT_LOOP = 1;
 
 /** The session is made once more on the event loop, and nobody is answered meanwhile. */
 const MAX_OPEN_MS_ON_THE_EVENT_LOOP = 50;
 
 /**
- * How long one run may take. On the event loop it delays every other answer; in a worker thread only what is asked of
- * the same model, and a batch so long gains nothing more from being longer.
+ * How long one run may take. On the event loop it delays every other answer; in a process only what is asked of the
+ * same model, and a batch so long gains nothing more from being longer.
  */
-export const RUN_BUDGET_MS = { 'event loop': 5, 'worker thread': 50 } as const satisfies Record<
-  Place,
-  number
->;
+export const RUN_BUDGET_MS = { 'event loop': 5, 'own process': 50 } as const satisfies Record<Place, number>;
 
-export function decidePlace({ openMs, runs }: Measurements): Place {
+/** Only what is quick, and quick whatever it is asked, runs where everybody is answered. */
+export function decidePlace({ openMs, runs }: Measurements, isBounded: () => boolean): Place {
   const isQuick = runs[0]!.ms <= MAX_ROW_MS_ON_THE_EVENT_LOOP && openMs <= MAX_OPEN_MS_ON_THE_EVENT_LOOP;
-  return isQuick ? 'event loop' : 'worker thread';
+  return isQuick && isBounded() ? 'event loop' : 'own process';
+}
+
+/** Whether its golden values may be checked on the event loop, once it is known what it is. */
+export function isQuickToCheck(place: Place, checkMs: number): boolean {
+  return place === 'event loop' && checkMs <= MAX_OPEN_MS_ON_THE_EVENT_LOOP;
 }
 
 /** The largest batch within the place's budget; a single row where none is. */

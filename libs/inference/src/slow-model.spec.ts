@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { QueueFull } from '#libs/micro-batching';
 import { Model, TimeLimitExceeded, type LoadOptions } from './model.js';
-import { WorkerSession } from './worker-session.js';
+import { ModelEnded, ModelProcess } from './model-process.js';
 
 /** About 200 ms a row, whose answer is the sum of its two features; see `make_slow.py` beside it. */
 const SLOW = 'test/support/foreign-models/slow';
@@ -22,17 +22,17 @@ afterEach(async () => {
 });
 
 describe('where a model runs', () => {
-  test('is the event loop for one that is quick, and a worker thread for one that is slow', async () => {
+  test('is the event loop for one that is quick, and a process of its own for one that is slow', async () => {
     expect((await load(HEART_FAILURE)).place).toBe('event loop');
     const slow = await load(SLOW);
-    expect(slow.place).toBe('worker thread');
+    expect(slow.place).toBe('own process');
     expect(await slow.infer([[1.5, 2]])).toEqual([{ value: 3.5 }]);
   });
 
-  test('is a worker thread where the caller wants it so, and the answers are the same to the last bit', async () => {
+  test('is a process of its own where the caller wants it so, and the answers are the same to the last bit', async () => {
     const here = await load(HEART_FAILURE);
-    const there = await load(HEART_FAILURE, { place: 'worker thread' });
-    expect(there.place).toBe('worker thread');
+    const there = await load(HEART_FAILURE, { place: 'own process' });
+    expect(there.place).toBe('own process');
     const rows = Array.from({ length: 1000 }, (_, index) => here.columns.map(() => index / 7));
     expect(await there.infer(rows)).toEqual(await here.infer(rows));
     await expect(there.infer([[1]])).rejects.toThrow(/values, the model takes 8/);
@@ -60,11 +60,11 @@ async function turnsUntil(done: Promise<unknown>): Promise<number> {
 describe('the time limit', () => {
   test('rejects a call whose rows are not all answered in time, and rows that are too late are not computed', async () => {
     const model = await load(SLOW, { timeLimitMs: 20 });
-    const run = vi.spyOn(WorkerSession.prototype, 'run');
+    const run = vi.spyOn(ModelProcess.prototype, 'run');
     const calls = [model.infer([[1, 1]]), model.infer([[2, 2]])];
     for (const call of calls) await expect(call).rejects.toBeInstanceOf(TimeLimitExceeded);
     await model.release();
-    expect(run.mock.calls).toEqual([[[[1, 1]]]]);
+    expect(run.mock.calls.map(([rows]) => rows)).toEqual([[[1, 1]]]);
   });
 
   test('names itself', async () => {
@@ -76,7 +76,7 @@ describe('the time limit', () => {
 describe('the queue', () => {
   test('has room for maxQueued rows, and of a call all rows are taken or none', async () => {
     const model = await load(SLOW, { maxQueued: 2 });
-    const run = vi.spyOn(WorkerSession.prototype, 'run');
+    const run = vi.spyOn(ModelProcess.prototype, 'run');
     const taken = [model.infer([[1, 0]]), model.infer([[2, 0]])];
     await expect(
       model.infer([
@@ -88,6 +88,16 @@ describe('the queue', () => {
     await expect(model.infer([[9, 0]])).rejects.toBeInstanceOf(QueueFull);
     expect((await Promise.all(taken)).flat()).toEqual([{ value: 1 }, { value: 2 }, { value: 3 }]);
     expect(run).toHaveBeenCalledTimes(3);
+  });
+
+  test('owners take turns, and where it is full the one who has most makes room', async () => {
+    const model = await load(SLOW, { maxQueued: 4 });
+    const run = vi.spyOn(ModelProcess.prototype, 'run');
+    const calls = [0, 1, 2, 3, 4].map((value) => model.infer([[value, 0]], { owner: 'a' }));
+    calls.push(model.infer([[9, 0]], { owner: 'b' }));
+    const answers = await Promise.allSettled(calls);
+    expect(answers[4]).toMatchObject({ reason: expect.any(QueueFull) });
+    expect(run.mock.calls.map(([rows]) => rows[0]![0])).toEqual([0, 1, 9, 2, 3]);
   });
 
   test('takes no more than can be answered in time', async () => {
@@ -109,12 +119,12 @@ describe('release()', () => {
   });
 });
 
-test('a worker thread that ends by itself rejects what waits and what comes', async () => {
-  const { session } = await WorkerSession.open({ folder: SLOW });
-  const waiting = Promise.allSettled([session.run([[1, 2]])]);
-  await session['worker'].terminate();
-  const ended = 'the worker thread of the model has ended';
-  expect(await waiting).toMatchObject([{ status: 'rejected', reason: { message: ended } }]);
-  await expect(session.run([[1, 2]])).rejects.toThrow(ended);
-  await session.release();
+test('end() does not wait for what was asked, and rejects it', async () => {
+  const model = await load(SLOW);
+  const answers = Promise.allSettled([model.infer([[1, 2]]), model.infer([[3, 4]])]);
+  await model.end();
+  expect(model.hasEnded).toBe(true);
+  for (const answer of await answers) {
+    expect(answer).toMatchObject({ status: 'rejected', reason: expect.any(ModelEnded) });
+  }
 });

@@ -32,6 +32,8 @@ export interface OutputLayout {
   readonly fetches: readonly string[];
   /** What its numbers are. */
   readonly numberType: 'float32' | 'float64';
+  /** Of two classes, the output that names what the graph itself chose; it is not fetched. */
+  readonly ownLabel?: string;
   /** @throws Error for a label that the manifest does not have */
   read(results: ort.InferenceSession.ReturnType, rows: number): Outputs;
 }
@@ -227,11 +229,13 @@ function classOutputs(
   }
   const width = labels.length;
   const numberType = (probabilities as TensorMetadata).type as 'float32' | 'float64';
+  const label = outputs.find((output) => output.isTensor && /^(int64|string)$/.test(output.type));
   if (manifest.task === 'binary_classification') {
     const { threshold } = manifest;
     return {
       fetches: [probabilities.name],
       numberType,
+      ownLabel: label?.name,
       read: (results, rows) => {
         const data = results[probabilities.name]!.data as Float32Array;
         const chosen = new Uint8Array(rows);
@@ -240,7 +244,6 @@ function classOutputs(
       },
     };
   }
-  const label = outputs.find((output) => output.isTensor && /^(int64|string)$/.test(output.type));
   if (!label) {
     throw new Error(
       `the graph should have an output of labels, int64[-1] or string[-1]; it has ${outputs.map(describe).join(', ')}`,

@@ -1,5 +1,5 @@
 import { Injectable, Inject } from '@nestjs/common';
-import { DataSource, IsNull, type EntityManager, type Repository } from 'typeorm';
+import { DataSource, IsNull, Not, type EntityManager, type Repository } from 'typeorm';
 import { ModelAlias } from './model-alias.entity.js';
 import type { ModelVersion } from './model-version.entity.js';
 
@@ -23,7 +23,7 @@ export interface Wanted {
 
 /** What an alias stands for now, and which content that is. */
 export type Assignment = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'percent'> &
-  Pick<ModelVersion, 'version' | 'contentSha256'>;
+  Pick<ModelVersion, 'version' | 'contentSha256' | 'checkedBy'>;
 
 /** What aliases stand for and stood for. Nothing is deleted: a row is replaced by the next. */
 @Injectable()
@@ -42,10 +42,16 @@ export class AliasHistory {
   /** What every alias stands for now. */
   current(): Promise<Assignment[]> {
     return this.dataSource.query<Assignment[]>(
-      `SELECT model_aliases.id, name, alias, version, percent, content_sha256 AS "contentSha256"
+      `SELECT model_aliases.id, name, alias, version, percent, content_sha256 AS "contentSha256",
+              checked_by AS "checkedBy"
        FROM model_aliases JOIN model_versions USING (name, version)
        WHERE replaced_datetime IS NULL ORDER BY model_aliases.id`,
     );
+  }
+
+  /** The row of an alias that stands for a version now. */
+  standing(name: string, alias: string): Promise<ModelAlias | null> {
+    return this.aliases.findOneBy({ name, alias, replacedDatetime: IsNull(), version: Not(IsNull()) });
   }
 
   stands(id: string): Promise<boolean> {
@@ -62,8 +68,11 @@ export class AliasHistory {
     over?: string | null,
   ): Promise<{ id: string; previous: ModelAlias | null }> {
     return this.dataSource.transaction(async (manager: EntityManager) => {
-      // Two at the same time would replace the same row.
-      await manager.query(`SELECT pg_advisory_xact_lock(hashtext('foretell alias ' || $1))`, [name]);
+      // Two at the same time would replace the same row. Rows are locked and no number that anybody can guess: who may
+      // only read, as analysts do, can hold up nobody.
+      await manager.query(`SELECT FROM model_versions WHERE name = $1 ORDER BY version FOR NO KEY UPDATE`, [
+        name,
+      ]);
       const aliases = manager.getRepository(ModelAlias);
       const previous = await aliases.findOneBy({ name, alias, replacedDatetime: IsNull() });
       const isOther = over !== undefined && over !== (previous?.id ?? null);

@@ -4,7 +4,13 @@
  * `apps/api` and `apps/cli`.
  */
 export { ModelsModule, ServedModelsModule } from './models.module.js';
-export { ModelRegistry, type ModelDetails, type Promotion, type Registration } from './model-registry.js';
+export {
+  ModelRegistry,
+  type ModelDetails,
+  type Promotion,
+  type Registration,
+  type SettledCanary,
+} from './model-registry.js';
 export type { Origin } from './alias-history.js';
 export { ServedModels } from './served-models.js';
 export {
@@ -15,7 +21,6 @@ export {
   SHADOW,
   type ModelReference,
 } from './model-reference.js';
-export { unpackArchive } from './artifacts/artifact-archive.js';
 export { ModelVersion } from './model-version.entity.js';
 export { ModelAlias } from './model-alias.entity.js';
 export { ServingProcess } from './serving-process.entity.js';

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { readArtifact } from '#libs/inference';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { CHECKER, ModelProcess, readArtifact } from '#libs/inference';
 import { ModelPool } from './model-pool.js';
 import type { StoredArtifact } from './artifacts/stored-artifact.js';
 
@@ -43,9 +43,9 @@ test('taken again after it was released it is loaded anew', async () => {
 
 test('another place is another model', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
-  const [here, there] = await Promise.all([pool.take(IRIS), pool.take(IRIS, 'worker thread')]);
+  const [here, there] = await Promise.all([pool.take(IRIS), pool.take(IRIS, 'own process')]);
   expect(loads).toHaveLength(2);
-  expect(there!.model.place).toBe('worker thread');
+  expect(there!.model.place).toBe('own process');
   const { row } = there!.model.coerce(golden.cases[0]!.input);
   await expect(there!.model.infer([row])).resolves.toHaveLength(1);
   await Promise.all([here!.giveBack(), there!.giveBack()]);
@@ -60,15 +60,13 @@ test('a load that fails fails for all who wait for it, and holds nothing', async
   await held.giveBack();
 });
 
-test('one whose thread has ended is loaded anew, though others still hold it', async () => {
+test('one whose process has ended is loaded anew, though others still hold it', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
-  const first = await pool.take(IRIS, 'worker thread');
+  const first = await pool.take(IRIS, 'own process');
   expect(first.model.hasEnded).toBe(false);
-  await (
-    first.model['session'] as unknown as { worker: { terminate(): Promise<number> } }
-  ).worker.terminate();
+  await first.model.end();
   expect(first.model.hasEnded).toBe(true);
-  const second = await pool.take(IRIS, 'worker thread');
+  const second = await pool.take(IRIS, 'own process');
   expect(loads).toHaveLength(2);
   const { row } = second.model.coerce(golden.cases[0]!.input);
   await first.giveBack();
@@ -80,4 +78,31 @@ test('one whose files are not those that were registered is refused', async () =
   const { pool } = poolOver(FOLDER);
   const other = { ...IRIS, contentSha256: 'f'.repeat(64) };
   await expect(pool.take(other)).rejects.toThrow(`expected ${'f'.repeat(64)}, found ${contentSha256}`);
+});
+
+test('what is known to be quick needs no process while nobody is answered yet, and one is told of what is not', async () => {
+  const opened = vi.spyOn(ModelProcess, 'open');
+  onTestFinished(() => opened.mockRestore());
+  let isStarting = true;
+  const found: StoredArtifact[] = [];
+  const pool = new ModelPool(async () => FOLDER, {
+    isStarting: () => isStarting,
+    onQuick: (artifact) => found.push(artifact),
+  });
+  const take = async (checkedBy: string | null) => {
+    opened.mockClear();
+    const { model, giveBack } = await pool.take({ ...IRIS, checkedBy });
+    const { row } = model.coerce(golden.cases[0]!.input);
+    const [prediction] = await model.infer([row]);
+    expect(prediction).toMatchObject({ probabilities: expect.any(Array) });
+    await giveBack();
+    return opened.mock.calls.length;
+  };
+  expect(await take('Foretell of another release')).toBe(1);
+  expect(await take(null)).toBe(1);
+  expect(found).toEqual([IRIS, IRIS].map((artifact) => expect.objectContaining(artifact)));
+  expect(await take(CHECKER)).toBe(0);
+  isStarting = false;
+  expect(await take(CHECKER)).toBe(1);
+  expect(found).toHaveLength(2);
 });

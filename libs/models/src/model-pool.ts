@@ -1,9 +1,19 @@
-import { Model, type LoadOptions } from '#libs/inference';
+import { CHECKER, Model, type LoadOptions } from '#libs/inference';
 import pLimit from 'p-limit';
 import type { StoredArtifact } from './artifacts/stored-artifact.js';
 
-/** Loading takes a thread's time and memory of its own. */
+/** Loading takes a process of its own, with its time and memory. */
 const MAX_LOADING = 2;
+
+/** A version, and by which release it is known to be quick. */
+export type KnownArtifact = StoredArtifact & { checkedBy?: string | null };
+
+export interface PoolOptions extends LoadOptions {
+  /** Whether nobody is answered yet, so that what is known to be quick may be checked on the event loop. */
+  isStarting?(): boolean;
+  /** Hears of a model that need not be checked elsewhere at the next start. */
+  onQuick?(artifact: StoredArtifact): void;
+}
 
 interface Held {
   model: Promise<Model>;
@@ -18,15 +28,17 @@ interface Held {
  */
 export class ModelPool {
   private readonly held = new Map<string, Held>();
+  /** Also those that nobody holds any more, until they have answered what they were asked. */
+  private readonly alive = new Set<Model>();
   private readonly limit = pLimit(MAX_LOADING);
 
   constructor(
     private readonly folderOf: (artifact: StoredArtifact) => Promise<string>,
-    private readonly options: LoadOptions,
+    private readonly options: PoolOptions,
   ) {}
 
   /** @throws Error where it cannot be loaded; then nothing is held. */
-  async take(artifact: StoredArtifact, place?: LoadOptions['place']): Promise<HeldModel> {
+  async take(artifact: KnownArtifact, place?: LoadOptions['place']): Promise<HeldModel> {
     const key = [artifact.name, artifact.version, artifact.contentSha256, place].join('/');
     const there = this.held.get(key);
     const held: Held = there && !there.loaded?.hasEnded ? there : this.load(artifact, place);
@@ -35,7 +47,9 @@ export class ModelPool {
     const giveBack = async () => {
       if (--held.holders > 0) return;
       if (this.held.get(key) === held) this.held.delete(key);
-      await held.model.then((model) => model.release()).catch(() => undefined);
+      await held.model
+        .then((model) => model.release().finally(() => this.alive.delete(model)))
+        .catch(() => undefined);
     };
     try {
       held.loaded = await held.model;
@@ -46,14 +60,24 @@ export class ModelPool {
     }
   }
 
-  private load(artifact: StoredArtifact, place: LoadOptions['place']): Held {
-    const options = { ...this.options, ...(place && { place }) };
-    return {
-      holders: 0,
-      model: this.limit(async () =>
-        registered(await Model.load(await this.folderOf(artifact), options), artifact),
-      ),
-    };
+  /** Ends the models that have a process, without waiting for what is asked of them. */
+  async end(): Promise<void> {
+    await Promise.all([...this.alive].map((model) => model.end()));
+  }
+
+  private load(artifact: KnownArtifact, place: LoadOptions['place']): Held {
+    return { holders: 0, model: this.limit(() => this.loadNow(artifact, place)) };
+  }
+
+  private async loadNow(artifact: KnownArtifact, place: LoadOptions['place']): Promise<Model> {
+    const { onQuick, isStarting, ...options } = this.options;
+    const isKnown = artifact.checkedBy === CHECKER;
+    const wasChecked = isKnown && isStarting?.();
+    const folder = await this.folderOf(artifact);
+    const model = await registered(await Model.load(folder, { ...options, place, wasChecked }), artifact);
+    this.alive.add(model);
+    if (model.isQuickToCheck && !isKnown) onQuick?.(artifact);
+    return model;
   }
 }
 

@@ -1,21 +1,18 @@
+import type { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
-import { CONFIG, type Config } from '#libs/config';
 import { Problem } from '#libs/errors';
-import { ArtifactError, Model, readArtifact } from '#libs/inference';
+import { CHECKER, Model, type LoadOptions } from '#libs/inference';
 import { DataSource, type Repository } from 'typeorm';
 import { AliasHistory, firstIdOf, isCurrent, type Origin, type Wanted } from './alias-history.js';
-import { FolderStore } from './artifacts/folder-store.js';
 import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
 import type { ModelAlias } from './model-alias.entity.js';
-import { CANARY, isStage, PRODUCTION, type ModelReference } from './model-reference.js';
+import { CANARY, PRODUCTION, type ModelReference } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
 import type { ServingProcess } from './serving-process.entity.js';
 import { ServingProcesses } from './serving-processes.js';
+import { usable, VersionIntake, type Kept } from './version-intake.js';
 
-export interface Registration {
-  version: ModelVersion;
-  /** Whether it was not registered before. */
-  isNew: boolean;
+export interface Registration extends Kept {
   /** Of the first version of a model. */
   promotion?: Promotion;
 }
@@ -28,6 +25,17 @@ export interface Promotion {
   followed: number;
   /** Those that do not serve it yet, as `host:pid`. */
   behind: string[];
+  /** What became of the canary, where production is another version now and there was one. */
+  canary?: SettledCanary;
+}
+
+/** A canary beside a new version in production. */
+export interface SettledCanary {
+  version: string;
+  /** Of the users. */
+  percent: number;
+  /** If not, it goes on answering its users. */
+  hasEnded: boolean;
 }
 
 /** All that is known of one model. */
@@ -49,6 +57,7 @@ export interface ModelDetails {
  *
  * Invariants
  * - a version is registered only if it loads and reproduces its golden values here, and with all its files stored;
+ * - whatever is not registered yet is only read in a process of its own, with a limit to its time and memory;
  * - an alias never stands for a version that failed its check, here or in a process that serves: such a promotion is
  *   taken back, and the version's state says why.
  */
@@ -57,8 +66,8 @@ export class ModelRegistry {
   private readonly versions: Repository<ModelVersion>;
 
   constructor(
-    @Inject(CONFIG) private readonly config: Config,
-    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(DataSource) dataSource: DataSource,
+    @Inject(VersionIntake) private readonly intake: VersionIntake,
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
     @Inject(AliasHistory) private readonly aliases: AliasHistory,
     @Inject(ServingProcesses) private readonly processes: ServingProcesses,
@@ -73,29 +82,27 @@ export class ModelRegistry {
    * @throws Problem `artifact-not-usable`, `model-version-exists`
    */
   async register(folder: string, origin: Origin, name?: string): Promise<Registration> {
-    const { version, isNew } = await this.keep(folder, origin, name);
+    return this.promoteIfFirst(await this.intake.keep(folder, origin, { name }), origin);
+  }
+
+  /** The same for an archive that is on its way. @throws Problem as `VersionIntake.keepUpload` */
+  async registerUpload(upload: Readable, origin: Origin, name: string): Promise<Registration> {
+    return this.promoteIfFirst(await this.intake.keepUpload(upload, origin, name), origin);
+  }
+
+  private async promoteIfFirst(kept: Kept, origin: Origin): Promise<Registration> {
+    const { version } = kept;
     const { history } = await this.show(version.name);
     const isFirst = !history.some(({ alias }) => alias === PRODUCTION);
     const promotion = isFirst
       ? await this.promote({ name: version.name, alias: PRODUCTION, version: version.version }, origin)
       : undefined;
-    return { version, isNew, promotion };
+    return { ...kept, promotion };
   }
 
-  /**
-   * Registers what lies in `MODEL_DIR` and is not known yet. One that is not usable is told and left alone.
-   * @returns what was wrong with each that could not be registered
-   */
-  async registerFound(): Promise<string[]> {
-    const failures: string[] = [];
-    const known = new Set((await this.versions.find({ select: { name: true, version: true } })).map(keyOf));
-    for (const found of await new FolderStore(this.config.modelDir).list()) {
-      if (known.has(keyOf(found))) continue;
-      await this.keepFound(found).catch((error: Error) =>
-        failures.push(`${found.name} ${found.version} is not registered: ${error.message}`),
-      );
-    }
-    return failures;
+  /** Registers what lies in `MODEL_DIR` and is not known yet. */
+  registerFound(): ReturnType<VersionIntake['keepFound']> {
+    return this.intake.keepFound();
   }
 
   /** Puts the newest version of every model that never was in production there. */
@@ -161,16 +168,28 @@ export class ModelRegistry {
 
   /**
    * Lets an alias stand for a version, once that was checked here, and waits until every process serves it. If one of
-   * them cannot, the alias goes back to what it stood for.
+   * them cannot, the alias goes back to what it stood for. A canary of what is in production now ends.
    * @throws Problem `bad-request`, `model-not-found`, `artifact-not-usable`
    */
-  async promote(wanted: Wanted & { version: string }, origin: Origin): Promise<Promotion> {
+  promote(wanted: Wanted & { version: string }, origin: Origin): Promise<Promotion> {
+    return this.put(wanted, [wanted.version], origin);
+  }
+
+  /** @param settled the versions whose canary ends with it */
+  private async put(
+    wanted: Wanted & { version: string },
+    settled: readonly string[],
+    origin: Origin,
+  ): Promise<Promotion> {
     const { name, alias, version } = wanted;
     refuseBadPercent(wanted);
     await this.verify(name, version);
     const { id, previous } = await this.aliases.add(wanted, origin);
     const { followed, behind, failure } = await this.processes.follow({ id, name, alias, version });
-    if (failure === undefined) return { version, previous: previous?.version ?? null, followed, behind };
+    if (failure === undefined) {
+      const canary = alias === PRODUCTION ? await this.settleCanary(name, settled, origin) : undefined;
+      return { version, previous: previous?.version ?? null, followed, behind, canary };
+    }
 
     const before = previous
       ? { version: previous.version, percent: previous.percent, restoredId: firstIdOf(previous) }
@@ -180,8 +199,26 @@ export class ModelRegistry {
     throw new Problem('artifact-not-usable', `${name}@${alias} stays what it was. ${failure}`);
   }
 
+  /** Once production is another version: users of a canary would go on being answered by what was decided about. */
+  private async settleCanary(
+    name: string,
+    settled: readonly string[],
+    origin: Origin,
+  ): Promise<SettledCanary | undefined> {
+    const standing = await this.aliases.standing(name, CANARY);
+    if (!standing) return undefined;
+    const [version, percent] = [standing.version!, standing.percent ?? 0];
+    const hasEnded = settled.includes(version);
+    if (hasEnded) {
+      const { id } = await this.aliases.add({ name, alias: CANARY, version: null }, origin, standing.id);
+      await this.processes.follow({ id, name, alias: CANARY, version: null });
+    }
+    return { version, percent, hasEnded };
+  }
+
   /**
-   * Lets an alias stand for what it stood for before; again, for what it stood for before that.
+   * Lets an alias stand for what it stood for before; again, for what it stood for before that. Of production, a canary
+   * of the version that is left ends as well.
    * @throws Problem `model-not-found` where there is nothing before, `artifact-not-usable`
    */
   async rollback(name: string, alias: string, origin: Origin): Promise<Promotion> {
@@ -196,7 +233,9 @@ export class ModelRegistry {
       throw new Problem('model-not-found', `There is nothing that ${name}@${alias} could go back to.`);
     }
     const { version, percent } = before;
-    return this.promote({ name, alias, version, percent, restoredId: firstIdOf(before) }, origin);
+    const restoredId = firstIdOf(before);
+    const settled = [version, current!.version!];
+    return this.put({ name, alias, version, percent, restoredId }, settled, origin);
   }
 
   /**
@@ -216,12 +255,24 @@ export class ModelRegistry {
   async verify(name: string, version: string): Promise<void> {
     const found = await this.find(name, version);
     try {
-      await usable(async () => check(await this.store.folderOf(found)));
+      await usable(async () => this.intake.check(await this.store.folderOf(found)));
     } catch (error) {
-      if (error instanceof Problem) await this.setState(name, version, error.message);
+      if (error instanceof Problem && error.code === 'artifact-not-usable') {
+        await this.setState(name, version, error.message);
+      }
       throw error;
     }
     if (found.state === 'failed') await this.setState(name, version, null);
+  }
+
+  /** Writes down that this release need not check a version in a process of its own again. */
+  async rememberQuick({ name, version }: StoredArtifact): Promise<void> {
+    await this.versions.update({ name, version }, { checkedBy: CHECKER });
+  }
+
+  /** Loads a version for somebody's own use. @throws Error */
+  async load(version: StoredArtifact, options: Pick<LoadOptions, 'timeLimitMs'>): Promise<Model> {
+    return Model.load(await this.folderOf(version), { ...this.intake.limits, ...options });
   }
 
   /** A folder on this machine with the version's files. */
@@ -229,66 +280,8 @@ export class ModelRegistry {
     return this.store.folderOf(version);
   }
 
-  private async keepFound({
-    folder,
-    ...found
-  }: {
-    name: string;
-    version: string;
-    folder: string;
-  }): Promise<void> {
-    const { manifest } = await usable(() => readArtifact(folder));
-    if (keyOf(manifest) !== keyOf(found)) {
-      throw new Error(
-        `${folder} holds ${manifest.name} ${manifest.version}: folders are named <model>/<version>`,
-      );
-    }
-    await this.keep(folder, { from: 'MODEL_DIR' });
-  }
-
-  private async keep(folder: string, origin: Origin, expectedName?: string) {
-    const { manifest, contentSha256 } = await usable(() => readArtifact(folder));
-    const { name, version } = manifest;
-    if (isStage(version)) {
-      throw new Problem('artifact-not-usable', `A version cannot be called ${version}: that is an alias.`);
-    }
-    if (expectedName !== undefined && name !== expectedName) {
-      throw new Problem('artifact-not-usable', `The manifest is of a model ${name}, not of ${expectedName}.`);
-    }
-    const registered = await this.versions.findOneBy({ name, version });
-    if (registered) refuseOther(registered, contentSha256);
-    else await usable(() => check(folder));
-    // Also where it is registered: this machine may not have its files yet.
-    await this.store.put(folder, { name, version, contentSha256 });
-    const written = await this.dataSource.query<unknown[]>(
-      `INSERT INTO model_versions (name, version, sha256, content_sha256, manifest, registered_by, registered_from)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING version`,
-      [name, version, manifest.sha256, contentSha256, manifest, origin.userId, origin.from],
-    );
-    const standing = await this.find(name, version);
-    refuseOther(standing, contentSha256);
-    return { version: standing, isNew: written.length > 0 };
-  }
-
   private async setState(name: string, version: string, failure: string | null): Promise<void> {
     await this.versions.update({ name, version }, { state: failure === null ? 'ready' : 'failed', failure });
-  }
-}
-
-/** Loads, warms, and holds against the golden values. @throws ArtifactError */
-async function check(folder: string): Promise<void> {
-  await (await Model.load(folder)).release();
-}
-
-/** What is wrong with an artifact, as a refusal. */
-async function usable<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ArtifactError)) throw error;
-    throw new Problem('artifact-not-usable', `The artifact cannot be used: ${error.detail}`, {
-      cause: error,
-    });
   }
 }
 
@@ -301,16 +294,6 @@ function refuseBadPercent({ alias, percent }: Wanted): void {
   ]);
 }
 
-function refuseOther(registered: ModelVersion, contentSha256: string): void {
-  const { name, version } = registered;
-  if (registered.contentSha256 === contentSha256) return;
-  throw new Problem(
-    'model-version-exists',
-    `${name} ${version} is registered with other content (sha256 ${registered.contentSha256}, this is ` +
-      `${contentSha256}). A version never changes: give this one another number.`,
-  );
-}
-
 /** PostgreSQL has no text with NUL in it, so that nothing can be called so. */
 function isStorable(text: string): boolean {
   return !text.includes('\0');
@@ -319,10 +302,6 @@ function isStorable(text: string): boolean {
 function notFound(name: string, version?: string): Problem {
   const which = version === undefined ? `model ${name}` : `version ${version} of the model ${name}`;
   return new Problem('model-not-found', `There is no ${which} here.`);
-}
-
-function keyOf({ name, version }: { name: string; version: string }): string {
-  return `${name}/${version}`;
 }
 
 function byAlias(a: ModelAlias, b: ModelAlias): number {

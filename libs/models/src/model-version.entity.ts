@@ -43,6 +43,10 @@ export class ModelVersion {
   @Column('text', { nullable: true })
   failure!: string | null;
 
+  /** The release that found it quick, whatever it is asked, and need not do so again. */
+  @Column('text', { name: 'checked_by', nullable: true })
+  checkedBy!: string | null;
+
   /** The table by its name: the registry knows no other feature. Null where no user of ours did it. */
   @ForeignKey('users', { name: 'model_versions_registered_by_fkey' })
   @Column('integer', { name: 'registered_by', nullable: true })

@@ -6,6 +6,7 @@ import { ARTIFACT_STORE } from './artifacts/stored-artifact.js';
 import { ModelRegistry } from './model-registry.js';
 import { ServedModels } from './served-models.js';
 import { ServingProcesses } from './serving-processes.js';
+import { VersionIntake } from './version-intake.js';
 
 /** The registry alone, for processes that answer no predictions. */
 @Module({
@@ -13,9 +14,10 @@ import { ServingProcesses } from './serving-processes.js';
     { provide: ARTIFACT_STORE, useFactory: createArtifactStore, inject: [CONFIG] },
     AliasHistory,
     ServingProcesses,
+    VersionIntake,
     ModelRegistry,
   ],
-  exports: [ModelRegistry, AliasHistory, ServingProcesses],
+  exports: [ModelRegistry, VersionIntake, AliasHistory, ServingProcesses],
 })
 export class ModelsModule {}
 

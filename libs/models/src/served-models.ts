@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
 import { ChangeListener, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
@@ -21,12 +28,15 @@ import type { ModelVersion } from './model-version.entity.js';
 import type { Served } from './serving-process.entity.js';
 import { RunFigures } from './run-figures.js';
 import { ServingProcesses } from './serving-processes.js';
+import { VersionIntake } from './version-intake.js';
 
 /** The net under the notifications: a change is seen after this long even if nobody tells. */
 const POLL_EVERY_MS = 1_000;
 const RETRY_AFTER_MS = 30_000;
 /** Versions that no alias stands for and that somebody asked for by number: the least recently used goes first. */
 const MAX_KEPT_BY_NUMBER = 8;
+/** Of the ten seconds that a stop may take: what a model has not answered by then is refused. */
+const LAST_ANSWERS_MS = 4_000;
 
 /** A version that is not served, and why. */
 export type Failed = Pick<ModelVersion, 'name' | 'version' | 'failure'>;
@@ -59,7 +69,7 @@ interface Slot {
  * - the default model is there from the first request on, or there is no boot.
  */
 @Injectable()
-export class ServedModels implements OnModuleInit, OnApplicationShutdown {
+export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly runs = new RunFigures();
   private readonly logger = new Logger(ServedModels.name);
   private readonly process = { id: randomUUID(), host: hostname(), pid: process.pid };
@@ -67,6 +77,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   private readonly defaultReference: ModelReference;
   /** Of a default model that is named by its version. */
   private pinned?: HeldModel;
+  private openingAgain?: Promise<void>;
   /** name → alias → slot. */
   private readonly slots = new Map<string, Map<string, Slot>>();
   /** Versions asked for by number, the least recently used first. */
@@ -75,11 +86,14 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   private following?: Promise<void>;
   private isStale = false;
   private closed = false;
+  private readonly stopping = new AbortController();
   private timer?: NodeJS.Timeout;
+  private lastAnswers?: NodeJS.Timeout;
 
   constructor(
     @Inject(CONFIG) config: Config,
     @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(VersionIntake) private readonly intake: VersionIntake,
     @Inject(AliasHistory) private readonly aliases: AliasHistory,
     @Inject(ServingProcesses) private readonly processes: ServingProcesses,
     @Inject(ChangeListener) changes: ChangeListener,
@@ -88,6 +102,12 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     this.pool = new ModelPool((artifact) => registry.folderOf(artifact), {
       timeLimitMs: config.predictionTimeoutMs,
       maxQueued: config.modelQueueRows,
+      checkTimeoutMs: config.modelCheckTimeoutMs,
+      maxMemoryBytes: config.modelMemoryBytes,
+      signal: this.stopping.signal,
+      isStarting: () => this.timer === undefined,
+      // It is checked anew by the next start, if it cannot be written down.
+      onQuick: (artifact) => void registry.rememberQuick(artifact).catch(() => undefined),
       observe: this.runs.observe,
     });
     const follow = () => void this.follow();
@@ -95,8 +115,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onModuleInit(): Promise<void> {
-    const failures = await this.registry.registerFound();
+    await this.intake.sweep();
+    const { failures, warnings } = await this.registry.registerFound();
     for (const failure of failures) this.logger.error(failure);
+    for (const warning of warnings) this.logger.warn(warning);
     await this.registry.promoteFirst({ from: 'MODEL_DIR' });
     await this.update();
     await this.settled();
@@ -105,9 +127,15 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     this.timer = setInterval(() => void this.follow(), POLL_EVERY_MS);
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  /** Requests in flight are waited for after this: one whose model never answers must not keep us. */
+  beforeApplicationShutdown(): void {
     this.closed = true;
     clearInterval(this.timer);
+    this.stopping.abort(Problem.overloaded('The service is stopping. Please try again.'));
+    this.lastAnswers = setTimeout(() => void this.pool.end(), LAST_ANSWERS_MS);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
     await this.following;
     await this.settled();
     await this.processes.forget(this.process.id).catch(() => undefined);
@@ -117,6 +145,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       ...this.allSlots().map(({ held }) => held?.giveBack()),
       ...byNumber.map((each) => each.status === 'fulfilled' && each.value.giveBack()),
     ]);
+    clearTimeout(this.lastAnswers);
   }
 
   /** The model behind the root routes; none once its alias was taken away. */
@@ -133,11 +162,8 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   get(reference = this.defaultReference, userId?: number): Model | Promise<Model> {
     const { name } = reference;
     if ('version' in reference) return this.getVersion(name, reference.version);
-    if (reference.alias === PRODUCTION && userId !== undefined) {
-      const canary = this.slots.get(name)?.get(CANARY);
-      if (canary?.held && isInCanary(name, userId, canary.wanted.percent ?? 0)) return canary.held.model;
-    }
-    const model = this.standing(name, reference.alias);
+    const canary = reference.alias === PRODUCTION ? this.canaryOf(name, userId) : undefined;
+    const model = canary ?? this.standing(name, reference.alias);
     if (model) return model;
     throw new Problem('model-not-found', `There is no ${describe(reference)} here.`);
   }
@@ -148,7 +174,14 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     return shadow && shadow.version !== version ? shadow : undefined;
   }
 
-  /** The models in production, by name. */
+  /** Of each model in production, by name, the version that answers this user. */
+  offeredTo(userId: number): readonly Model[] {
+    return this.inProduction
+      .map((model) => this.canaryOf(model.name, userId) ?? model)
+      .toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
+  }
+
+  /** The models in production. */
   get inProduction(): readonly Model[] {
     return this.allSlots().flatMap(({ wanted, held }) =>
       held && wanted.alias === PRODUCTION ? [held.model] : [],
@@ -180,6 +213,12 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     return [...new Map([...here, ...this.failedVersions].map((each) => [keyOf(each), each])).values()];
   }
 
+  private canaryOf(name: string, userId: number | undefined): Model | undefined {
+    const canary = userId === undefined ? undefined : this.slots.get(name)?.get(CANARY);
+    const isAsked = canary && isInCanary(name, userId!, canary.wanted.percent ?? 0);
+    return isAsked ? canary.held?.model : undefined;
+  }
+
   private standing(name: string, alias: string): Model | undefined {
     return this.slots.get(name)?.get(alias)?.held?.model;
   }
@@ -189,7 +228,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async settled(): Promise<void> {
-    await Promise.all(this.allSlots().map(({ loading }) => loading));
+    await Promise.all([this.openingAgain, ...this.allSlots().map(({ loading }) => loading)]);
   }
 
   private async openDefault(failures: readonly string[]): Promise<void> {
@@ -217,7 +256,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     const isIt = (model?: Model) => model?.name === name && model.version === version;
     if (isIt(this.pinned?.model)) return this.pinned!.model;
     for (const [alias, { held }] of this.slots.get(name) ?? []) {
-      // A shadow's thread is for what nobody waits for.
+      // A shadow's process is for what nobody waits for.
       if (alias !== SHADOW && isIt(held?.model)) return held!.model;
     }
     return this.takeByNumber(name, version);
@@ -228,8 +267,14 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     const held = this.byNumber.get(key) ?? this.loadByNumber(key, name, version);
     this.byNumber.delete(key);
     this.byNumber.set(key, held);
-    const { model } = await held;
+    const { model, giveBack } = await held;
     this.forgetLeastUsed();
+    // Whoever asks it now is refused; the next call loads it anew.
+    if (model.hasEnded && this.byNumber.get(key) === held) {
+      this.byNumber.delete(key);
+      this.logger.error(`${name} ${version} is loaded anew when it is asked again: ${model.endReason}`);
+      void giveBack();
+    }
     return model;
   }
 
@@ -246,6 +291,18 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       throw new Problem('model-not-found', `Version ${version} of the model ${name} cannot be loaded here.`);
     });
     return held;
+  }
+
+  /** Of a default model that is named by its version, where its process has ended. */
+  private async openPinnedAgain(ended: HeldModel): Promise<void> {
+    const { name, version, endReason } = ended.model;
+    this.logger.error(`${name} ${version} is loaded anew: ${endReason}`);
+    try {
+      this.pinned = await this.loadRegistered(name, version);
+      void ended.giveBack();
+    } catch (error) {
+      this.logger.error(error);
+    }
   }
 
   private async loadRegistered(name: string, version: string): Promise<HeldModel> {
@@ -290,6 +347,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       void slot.held?.giveBack();
     }
     for (const wanted of assignments) this.want(wanted);
+    const { pinned } = this;
+    if (pinned?.model.hasEnded) {
+      this.openingAgain ??= this.openPinnedAgain(pinned).finally(() => (this.openingAgain = undefined));
+    }
     await this.updateFailed();
   }
 
@@ -310,7 +371,10 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
     const mayRetry = slot.failure && performance.now() - slot.failure.at > RETRY_AFTER_MS;
     if (slot.wanted.id !== wanted.id || mayRetry) slot.failure = undefined;
     slot.wanted = wanted;
-    if (!slot.loading && !isSettled(slot)) slot.loading = this.load(slot);
+    if (slot.loading || isSettled(slot)) return;
+    const ended = slot.held?.model;
+    if (ended?.hasEnded) this.logger.error(`${name}@${alias} is loaded anew: ${ended.endReason}`);
+    slot.loading = this.load(slot);
   }
 
   /** Brings a slot to what is wanted of it, which may change meanwhile. */
@@ -321,7 +385,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
       const { wanted } = slot;
       const { version } = wanted;
       try {
-        const held = await this.pool.take(wanted, alias === SHADOW ? 'worker thread' : undefined);
+        const held = await this.pool.take(wanted, alias === SHADOW ? 'own process' : undefined);
         const isCurrent = slot.wanted.version === version && isWanted();
         const replaced = isCurrent ? slot.held : held;
         if (isCurrent) slot.held = held;
@@ -329,6 +393,7 @@ export class ServedModels implements OnModuleInit, OnApplicationShutdown {
         void replaced?.giveBack();
         if (isCurrent && this.timer) this.logger.log(`${name}@${alias} is version ${version} now`);
       } catch (error) {
+        if (this.closed) break;
         const { message } = error as Error;
         this.logger.error(`${name}@${alias} cannot become version ${version}: ${message}`);
         if (slot.wanted.id === wanted.id)

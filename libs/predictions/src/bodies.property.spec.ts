@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Column } from '#libs/inference';
+import { MISSING_VALUES, type Column } from '#libs/inference';
 import { parseCsvBody } from './dialects/csv-body.js';
 import { readLayout } from './dialects/mlflow-layouts.js';
 import { parseJsonBody, parsePythonJsonBody, writeJson } from './json-body.js';
@@ -49,12 +49,20 @@ describe('JSON', () => {
     );
   });
 
-  test('a client in Python writes NaN where nothing is known, and in texts it stays', () => {
-    const texts = fc.oneof(json, fc.constantFrom('NaN', 'a NaN', '\\NaN', '"NaN"', '\\"', 'NaN\\'));
+  test('a client in Python writes NaN where nothing is known and Infinity, and in texts these stay', () => {
+    const words = ['NaN', 'a NaN', '\\NaN', '"NaN"', '\\"', 'NaN\\', 'Infinity', '-Infinity', '"Infinity'];
+    const texts = fc.oneof(json, fc.constantFrom(...words, Infinity, -Infinity));
     fc.assert(
       fc.property(fc.array(fc.option(texts)), (values) => {
-        const text = `[${values.map((each) => (each === null ? 'NaN' : JSON.stringify(each))).join(', ')}]`;
-        expect(parsePythonJsonBody(Buffer.from(text))).toEqual(JSON.parse(JSON.stringify(values)));
+        const isInfinite = (each: unknown) => each === Infinity || each === -Infinity;
+        const written = values.map((each) => {
+          if (each === null) return 'NaN';
+          return isInfinite(each) ? String(each) : JSON.stringify(each);
+        });
+        const parsed = parsePythonJsonBody(Buffer.from(`[${written.join(', ')}]`));
+        expect(parsed).toEqual(
+          values.map((each) => (isInfinite(each) ? each : (JSON.parse(JSON.stringify(each)) as unknown))),
+        );
       }),
       { numRuns: 2_000 },
     );
@@ -77,13 +85,17 @@ describe('JSON', () => {
       fc.uint8Array().map((each) => Buffer.from(each)),
     );
     fc.assert(
-      fc.property(bytes, fc.constantFrom(parseJsonBody, parsePythonJsonBody, parseCsvBody), (body, parse) => {
-        try {
-          parse(body);
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'bad-request' });
-        }
-      }),
+      fc.property(
+        bytes,
+        fc.constantFrom(parseJsonBody, parsePythonJsonBody, (body: Buffer) => parseCsvBody(body, [])),
+        (body, parse) => {
+          try {
+            parse(body);
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'bad-request' });
+          }
+        },
+      ),
       { numRuns: 5_000 },
     );
   });
@@ -92,7 +104,23 @@ describe('JSON', () => {
 describe('a table', () => {
   const cell = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 5 }),
-    fc.constantFrom('', '1', '25', 'a,b', '"', '""', 'a"b', '\n', ' x ', ',', "'", '0.0', '__proto__'),
+    fc.constantFrom(
+      '',
+      'NA',
+      'null',
+      '1',
+      '25',
+      'a,b',
+      '"',
+      '""',
+      'a"b',
+      '\n',
+      ' x ',
+      ',',
+      "'",
+      '0.0',
+      '__proto__',
+    ),
   );
   /** As it is in UTF-8, and with the line breaks that a table is read with. */
   const clean = (text: string) => text.toWellFormed().replaceAll(/\r\n?/g, '\n');
@@ -116,9 +144,9 @@ describe('a table', () => {
       fc.property(table, write, lineEnds, fc.boolean(), ({ columns, data }, asCell, end, isEnded) => {
         const lines = [columns, ...data].map((record) => record.map(asCell).join(','));
         const body = Buffer.from(lines.join(end) + (isEnded ? end : ''));
-        expect(parseCsvBody(body)).toEqual({
+        expect(parseCsvBody(body, [])).toEqual({
           columns,
-          data: data.map((record) => record.map((each) => (each === '' ? null : each))),
+          data: data.map((record) => record.map((each) => (MISSING_VALUES.has(each) ? null : each))),
         });
       }),
       { numRuns: 3_000 },
@@ -144,7 +172,9 @@ describe('a table', () => {
           { instances: rows },
           { inputs: data },
           { inputs: Object.fromEntries(byColumn) },
+          { instances: Object.fromEntries(byColumn) },
           { data },
+          { columns, data },
         ];
         for (const layout of layouts) expect(readLayout(layout, schema(columns))).toEqual(rows);
       }),

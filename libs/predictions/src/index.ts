@@ -4,6 +4,7 @@
  * recorded. It knows no HTTP. Called by `apps/api` and, for comparing, by `apps/cli`.
  */
 export { ComparisonModule, PredictionsModule } from './predictions.module.js';
+export { CallFigures, type VersionCalls } from './call-figures.js';
 export { PredictionsService, type PredictionCall } from './predictions.service.js';
 export {
   problemJson,
@@ -12,9 +13,10 @@ export {
   type Question,
   type RequestHeaders,
 } from './dialects/dialect.js';
-export { refuseDeep } from './json-body.js';
+export { weighJson } from './json-weight.js';
 export { mlflowDialect } from './dialects/mlflow.dialect.js';
 export { namedDialect } from './dialects/named.dialect.js';
-export { oipDialect, oipMetadata } from './dialects/oip.dialect.js';
+export { oipConfiguration } from './dialects/oip-configuration.js';
+export { OIP_EXTENSIONS, oipDialect, oipMetadata } from './dialects/oip.dialect.js';
 export { plainDialect } from './dialects/plain.dialect.js';
 export { ModelComparison, type Comparison, type Differences, type Replay } from './model-comparison.js';

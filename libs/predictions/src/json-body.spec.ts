@@ -8,16 +8,30 @@ describe('a body of a client in Python', () => {
     ['{"a NaN":"NaN","b":NaN}', { 'a NaN': 'NaN', b: null }],
     ['{"a\\"NaN":NaN,"b":"\\\\"}', { 'a"NaN': null, b: '\\' }],
     ['{"a":1}', { a: 1 }],
+    [
+      '{"a":Infinity,"b":[-Infinity],"-Infinity":"Infinity"}',
+      { a: Infinity, b: [-Infinity], '-Infinity': 'Infinity' },
+    ],
+    ['[NaN,Infinity]', [null, Infinity]],
   ])('%s', (text, expected) => {
     expect(parsePythonJsonBody(Buffer.from(text))).toEqual(expected);
   });
 
-  test.each(['NaNa', '[aNaN]', '{"a":Infinity}', '{"a":-NaN}', '"NaN', '"NaN\\', '{"a":NaN'])(
-    '%s is none',
-    (text) => {
-      expect(() => parsePythonJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
-    },
-  );
+  test.each([
+    'NaNa',
+    '[aNaN]',
+    '{"a":Infinit}',
+    '[--Infinity]',
+    '[+Infinity]',
+    '[Infinity0]',
+    '{Infinity:1}',
+    '{"a":-NaN}',
+    '"NaN',
+    '"NaN\\',
+    '{"a":NaN',
+  ])('%s is none', (text) => {
+    expect(() => parsePythonJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
+  });
 
   test('that never closes its strings is refused as quickly as it is long', () => {
     const started = performance.now();
@@ -27,6 +41,16 @@ describe('a body of a client in Python', () => {
   });
 });
 
-test('a NaN is no JSON', () => {
-  expect(() => parseJsonBody(Buffer.from('{"a":NaN}'))).toThrow('The body is not JSON.');
+test.each(['{"a":NaN}', '{"a":Infinity}'])('%s is no JSON', (text) => {
+  expect(() => parseJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
+});
+
+describe('a byte order mark', () => {
+  test.each([parseJsonBody, parsePythonJsonBody])('before JSON is ignored', (parse) => {
+    expect(parse(Buffer.from('\uFEFF{"a":"\uFEFF"}'))).toEqual({ a: '\uFEFF' });
+  });
+
+  test.each(['\uFEFF\uFEFF1', ' \uFEFF1', '1\uFEFF', '\uFEFF'])('is none at %j', (text) => {
+    expect(() => parseJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
+  });
 });

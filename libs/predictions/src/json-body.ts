@@ -1,50 +1,65 @@
 import { isUtf8 } from 'node:buffer';
 import { Problem } from '#libs/errors';
+import { weighJson } from './json-weight.js';
 
-/** Deeper than any features are; PostgreSQL and our own serialiser both end at some depth. */
-const MAX_DEPTH = 32;
+/** How much a body may hold for what it asks. */
+export interface RowLimit {
+  /** So many members has an object at most; and so many values a row, with as many beside the rows. */
+  readonly values: number;
+  /** So many elements has a list at most, which may be the rows; otherwise as many as values. */
+  readonly elements?: number;
+  /** How many rows are in a body; it is one row itself where this is not said. */
+  rowsIn?(body: unknown): number;
+}
 
-/** @throws Problem `bad-request` for what is not UTF-8, not JSON, or nested deeper than `MAX_DEPTH`. */
-export function parseJsonBody(body: Buffer): unknown {
-  return parseWith(JSON.parse, body);
+/** @throws Problem `bad-request` for what is not UTF-8, not JSON, nested too deep, or more than its rows can use. */
+export function parseJsonBody(body: Buffer, limit?: RowLimit): unknown {
+  return parseWith(JSON.parse, body, limit);
 }
 
 /**
- * The same of a client in Python, whose `json` writes a missing number as NaN, which is no JSON: it is read as null.
+ * The same of a client in Python, whose `json` writes what JSON has no words for: a missing number as NaN, which is read
+ * as null, and an infinite one as Infinity, which is read as the number and left for its column to refuse.
  * @throws Problem `bad-request`
  */
-export function parsePythonJsonBody(body: Buffer): unknown {
-  return parseWith(parsePythonJson, body);
+export function parsePythonJsonBody(body: Buffer, limit?: RowLimit): unknown {
+  return parseWith(parsePythonJson, body, limit);
 }
 
 function parsePythonJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (!text.includes('NaN')) throw error;
-    return JSON.parse(text.replace(STRING_OR_NAN, (token) => (token === 'NaN' ? 'null' : token)));
+    if (!/NaN|Infinity/.test(text)) throw error;
+    return JSON.parse(text.replace(STRING_OR_WORD, (token) => WORDS[token] ?? token));
   }
 }
 
-/** A string that never closes reaches to the end, so that no quote is looked at twice. */
-const STRING_OR_NAN = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\bNaN\b/g;
+/** As JSON has them: a number beyond all floats is infinite, with a minus before it as well. */
+const WORDS: Record<string, string> = { NaN: 'null', Infinity: '1e999' };
 
-function parseWith(parse: (text: string) => unknown, body: Buffer): unknown {
+/** A string that never closes reaches to the end, so that no quote is looked at twice. */
+const STRING_OR_WORD = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\b(?:NaN|Infinity)\b/g;
+
+function parseWith(
+  parse: (text: string) => unknown,
+  body: Buffer,
+  { values: most, elements = most, rowsIn }: RowLimit = { values: Infinity },
+): unknown {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
+  const values = weighJson(body, { members: most, elements, values: rowsIn ? Infinity : most });
+  const text = body.toString('utf8');
   let value: unknown;
   try {
-    value = parse(body.toString('utf8'));
+    // A parser may ignore a byte order mark (RFC 8259 §8.1), which Excel and PowerShell write.
+    value = parse(text.startsWith('\uFEFF') ? text.slice(1) : text);
   } catch {
     throw Problem.badRequest('The body is not JSON.');
   }
-  refuseDeep(value);
+  if (rowsIn && values > most && values > most * (1 + rowsIn(value))) {
+    throw Problem.badRequest(`The body has more than ${most} values a row.`);
+  }
   return value;
-}
-
-/** @throws Problem `bad-request` for what is nested deeper than `MAX_DEPTH`. */
-export function refuseDeep(value: unknown): void {
-  if (isDeeperThan(MAX_DEPTH, value))
-    throw Problem.badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`);
 }
 
 /**
@@ -64,13 +79,4 @@ function isInfinity(value: unknown): boolean {
 function holdsInfinity(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return isInfinity(value);
   return Object.values(value).some(holdsInfinity);
-}
-
-function isDeeperThan(depth: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (depth === 0) return true;
-  for (const key in value) {
-    if (isDeeperThan(depth - 1, (value as Record<string, unknown>)[key])) return true;
-  }
-  return false;
 }

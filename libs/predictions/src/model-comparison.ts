@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { RecordedAnswers, type AnswerFigures } from '#libs/audit';
 import { Problem } from '#libs/errors';
-import { Model, type Features, type Manifest } from '#libs/inference';
+import type { Features, Manifest, Model } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
 import { dialects } from './dialects/index.js';
 import { gistOf, type Dialect, type Gist } from './dialects/dialect.js';
@@ -82,8 +82,8 @@ export class ModelComparison {
     const of = { model, version: served, since };
     const { manifest } = await this.registry.find(model, served);
     const { requests, refused } = await this.answers.figures(of);
-    const folder = await this.registry.folderOf(await this.registry.find(model, candidate));
-    const loaded = await Model.load(folder, { timeLimitMs: REPLAY_LIMIT_MS });
+    const version = await this.registry.find(model, candidate);
+    const loaded = await this.registry.load(version, { timeLimitMs: REPLAY_LIMIT_MS });
     const tally = new Tally();
     const times: number[] = [];
     try {

@@ -11,17 +11,28 @@ import {
 import { QueueFull } from '#libs/micro-batching';
 import { isUnavailable } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
-import { TimeLimitExceeded, TooManyRows, type Coerced, type Model } from '#libs/inference';
+import {
+  ModelEnded,
+  TimeLimitExceeded,
+  TooManyRows,
+  type Coerced,
+  type InferenceCall,
+  type Model,
+} from '#libs/inference';
 import { ServedModels, type ModelReference } from '#libs/models';
 import { traced, type Span } from '#libs/observability';
+import { CallFigures, type Phases } from './call-figures.js';
 import {
+  columnOf,
   MAX_BAD_VALUES,
+  shortened,
   type BadValue,
   type Dialect,
   type Question,
   type RequestHeaders,
 } from './dialects/dialect.js';
-import { writeJson } from './json-body.js';
+import { LookAlikes } from './look-alikes.js';
+import { recordedInput } from './recorded-input.js';
 
 export interface PredictionCall {
   actor: Actor;
@@ -58,6 +69,8 @@ interface Outcome {
   statusCode: number;
   output: string;
   problem?: Problem;
+  /** Where it was answered. */
+  phases?: Phases;
 }
 
 @Injectable()
@@ -69,6 +82,7 @@ export class PredictionsService {
     @Inject(Recorder) private readonly recorder: Recorder,
     @Inject(ShadowRecorder) private readonly shadowRecorder: ShadowRecorder,
     @Inject(KeptAnswers) private readonly keptAnswers: KeptAnswers,
+    @Inject(CallFigures) private readonly figures: CallFigures,
   ) {}
 
   /**
@@ -129,11 +143,11 @@ export class PredictionsService {
     // Not awaited where it is loaded: this is on the way of every prediction.
     const model = found instanceof Promise ? await found : found;
     trace?.set({ 'foretell.model': model.name, 'foretell.model_version': model.version });
-    const { input, problem: unread } = this.parse(dialect, body, headers);
+    const { input, problem: unread } = this.parse(dialect, body, headers, model);
     const outcome = unread
       ? refusal(unread, dialect, requestId)
-      : await this.answer(model, dialect, input, requestId, trace);
-    const { rowCount, ignoredColumns, statusCode, output, problem } = outcome;
+      : await this.answer(model, dialect, input, requestId, started, actor.userId, trace);
+    const { rowCount, ignoredColumns, statusCode, output, problem, phases } = outcome;
     await this.recorder.record(
       {
         userId: actor.userId,
@@ -141,7 +155,7 @@ export class PredictionsService {
         model: model.name,
         modelVersion: model.version,
         dialect: dialect.name,
-        input: writeJson(input),
+        input: recordedInput(dialect, input, model, { isAnswered: !problem, rowCount }),
         rowCount,
         ignoredColumns,
         statusCode,
@@ -154,13 +168,17 @@ export class PredictionsService {
         ? (recordId) => this.askShadow(model, dialect, input, requestId, recordId)
         : undefined,
     );
+    const calls = this.figures.of(model);
+    const ms = performance.now() - started;
+    if (phases) calls.answer(ms, rowCount!, phases);
+    else calls.refuse(ms);
     if (problem) throw problem;
     return output;
   }
 
-  private parse(dialect: Dialect, body: Buffer, headers: RequestHeaders): Parsed {
+  private parse(dialect: Dialect, body: Buffer, headers: RequestHeaders, model: Model): Parsed {
     try {
-      return { input: dialect.parse(body, headers) };
+      return { input: dialect.parse(body, headers, model) };
     } catch (error) {
       return { input: null, problem: this.toProblem(error) };
     }
@@ -172,6 +190,8 @@ export class PredictionsService {
     dialect: Dialect,
     input: unknown,
     requestId: string,
+    started: number,
+    owner: number | 'shadow',
     trace?: Span,
   ): Promise<Outcome> {
     let rowCount: number | null = null;
@@ -185,14 +205,24 @@ export class PredictionsService {
         refuseBadValues(coerced, question);
         return [question, coerced.map(({ row }) => row)] as const;
       });
+      const askedAt = performance.now();
+      const call: InferenceCall = { owner };
       const predictions = await traced(
         trace,
         'infer',
-        () => model.infer(rows),
+        () => model.infer(rows, call),
         trace && { 'foretell.rows': rows.length },
       );
+      const inferredAt = performance.now();
       const output = question.write(predictions, model, requestId);
-      return { rowCount, ignoredColumns, statusCode: 200, output };
+      const { ranAt = inferredAt } = call;
+      const phases = {
+        coerceMs: askedAt - started,
+        queueMs: ranAt - askedAt,
+        inferMs: inferredAt - ranAt,
+        writeMs: performance.now() - inferredAt,
+      };
+      return { rowCount, ignoredColumns, statusCode: 200, output, phases };
     } catch (error) {
       return { ...refusal(this.toProblem(error), dialect, requestId), rowCount, ignoredColumns };
     }
@@ -214,7 +244,7 @@ export class PredictionsService {
       const shadow = this.models.shadowOf(served);
       if (!shadow) return;
       const started = performance.now();
-      const { statusCode, output } = await this.answer(shadow, dialect, input, requestId);
+      const { statusCode, output } = await this.answer(shadow, dialect, input, requestId, started, 'shadow');
       const durationMs = performance.now() - started;
       if (statusCode >= 500) return;
       this.shadowRecorder.record({
@@ -231,6 +261,8 @@ export class PredictionsService {
     if (error instanceof Problem) return error;
     if (error instanceof QueueFull)
       return Problem.overloaded('Too many rows wait for this model. Please try again.');
+    if (error instanceof ModelEnded)
+      return Problem.overloaded('The model has ended and is started again. Please try again.');
     if (error instanceof TooManyRows) return Problem.badRequest(`${error.message} Send fewer instances.`);
     if (error instanceof TimeLimitExceeded) return new Problem('prediction-timeout', error.message);
     this.logger.error(error);
@@ -246,16 +278,39 @@ function fingerprintOf({ dialect, model, headers, body }: PredictionCall): strin
   return createHash('sha256').update(asked).update(body).digest('hex');
 }
 
+/** So many are named; more are of no help to anybody, and names are a caller's. */
+const MAX_IGNORED_NAMED = 100;
+
+/** Each once; `…` at the end where there are more, or of a name where it goes on. */
 function ignoredIn(coerced: readonly Coerced[]): readonly string[] {
-  if (coerced.length === 1) return coerced[0]!.ignoredColumns;
-  return [...new Set(coerced.flatMap(({ ignoredColumns }) => ignoredColumns))];
+  const names = new Set<string>();
+  for (const { ignoredColumns } of coerced) {
+    for (const name of ignoredColumns) {
+      const told = shortened(name);
+      if (names.size === MAX_IGNORED_NAMED && !names.has(told)) return [...names, '…'];
+      names.add(told);
+    }
+  }
+  return [...names];
 }
+
+/** Instances that lack columns mostly lack the same: so many are looked into for columns that look like them. */
+const MAX_LOOKED_INTO = 10;
 
 /** @throws Problem as the dialect says it */
 function refuseBadValues(coerced: readonly Coerced[], question: Question): void {
   const bad: BadValue[] = [];
+  let refused = 0;
   for (let instance = 0; instance < coerced.length && bad.length < MAX_BAD_VALUES; instance++) {
-    for (const error of coerced[instance]!.errors) bad.push({ ...error, instance });
+    const { errors, ignoredColumns } = coerced[instance]!;
+    if (errors.length === 0) continue;
+    const features = question.instances[instance]!;
+    const unknown = refused++ < MAX_LOOKED_INTO ? new LookAlikes(ignoredColumns) : undefined;
+    for (const error of errors) {
+      const column = columnOf(error);
+      const lookAlike = Object.hasOwn(features, column) ? undefined : unknown?.tell(column);
+      bad.push({ ...error, instance, lookAlike });
+    }
   }
   if (bad.length > 0) throw question.refuse(bad);
 }

@@ -3,6 +3,6 @@
  * Called by `apps/api`; it asks `libs/users` who may act.
  */
 export { TokensModule } from './tokens.module.js';
-export { TokensService } from './tokens.service.js';
-export { VerifiedTokens } from './verified-tokens.js';
-export { JWT_STRATEGY } from './jwt.strategy.js';
+export { TokensService, type IssuedToken } from './tokens.service.js';
+export { tokenIn } from './token-verifier.js';
+export { InvalidToken, type TokenFault } from './invalid-token.js';

@@ -1,17 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem } from '#libs/errors';
+import { AttemptCounts, usernameKeys } from '#libs/users';
 
-const WINDOW_SECONDS = 60;
 /** One address may fail for this many users at once (an office behind one address), before it is slowed as such. */
 const USERS_PER_ADDRESS = 10;
 
 export interface LoginAttempt {
   /** The password was right: the failures before it are forgiven. */
-  succeeded(): Promise<void>;
-  /** The password was never compared, for a reason of our own: the attempt does not count. */
-  notMade(): Promise<void>;
+  succeeded(): void;
+  /** The password was never compared, for a reason of ours: the attempt does not count. */
+  notMade(): void;
 }
 
 /**
@@ -20,44 +19,43 @@ export interface LoginAttempt {
  */
 @Injectable()
 export class LoginThrottle {
-  private readonly perUserAndAddress: RateLimiterMemory;
-  private readonly perAddress: RateLimiterMemory;
+  private readonly perAddress: AttemptCounts;
+  private readonly perUserAndAddress: AttemptCounts;
 
-  constructor(@Inject(CONFIG) config: Config) {
-    const points = config.loginFailuresPerMinute;
-    this.perUserAndAddress = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
-    this.perAddress = new RateLimiterMemory({ points: points * USERS_PER_ADDRESS, duration: WINDOW_SECONDS });
+  constructor(@Inject(CONFIG) { loginFailuresPerMinute: limit }: Config) {
+    this.perAddress = new AttemptCounts({ limit: limit * USERS_PER_ADDRESS });
+    this.perUserAndAddress = new AttemptCounts({ limit });
   }
 
   /**
-   * Counts an attempt as failed before it is made, so that attempts made all at once count as well.
+   * Counts an attempt as failed before it is made, so that simultaneous attempts count as well. The address is counted
+   * first: while it is blocked, the names that it tries take no memory.
    * @throws Problem `too-many-failed-logins` with `Retry-After` in seconds.
    */
-  async begin(username: string, address: string): Promise<LoginAttempt> {
-    const pair = `${address} ${username.normalize('NFC').toLowerCase()}`;
-    try {
-      await this.perUserAndAddress.consume(pair);
-      await this.perAddress.consume(address);
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      const seconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-      throw new Problem(
-        'too-many-failed-logins',
-        `Too many failed logins. Try again in ${seconds} seconds.`,
-        {
-          headers: { 'retry-after': String(seconds) },
-        },
-      );
-    }
+  begin(username: string, address: string): LoginAttempt {
+    // The key that the user is found by, so that no spelling of the name has a count of its own.
+    const pair = `${address} ${usernameKeys(username)[0] ?? username}`;
+    refuseFor(this.perAddress.add(address));
+    const waitMs = this.perUserAndAddress.add(pair);
+    if (waitMs > 0) this.perAddress.takeBack(address);
+    refuseFor(waitMs);
     return {
-      succeeded: async () => {
-        await this.perUserAndAddress.delete(pair);
-        await this.perAddress.reward(address);
+      succeeded: () => {
+        this.perUserAndAddress.forget(pair);
+        this.perAddress.takeBack(address);
       },
-      notMade: async () => {
-        await this.perUserAndAddress.reward(pair);
-        await this.perAddress.reward(address);
+      notMade: () => {
+        this.perUserAndAddress.takeBack(pair);
+        this.perAddress.takeBack(address);
       },
     };
   }
+}
+
+function refuseFor(waitMs: number): void {
+  if (waitMs === 0) return;
+  const seconds = Math.ceil(waitMs / 1000);
+  throw new Problem('too-many-failed-logins', `Too many failed logins. Try again in ${seconds} seconds.`, {
+    headers: { 'retry-after': String(seconds) },
+  });
 }

@@ -4,10 +4,17 @@ import jwt from 'jsonwebtoken';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
 import { countersBy } from '#libs/observability';
-import { Passwords, UserDirectory, UsersService, type User } from '#libs/users';
-import type { Claims } from './claims.js';
+import { Passwords, UserDirectory, UsersService, type Account, type User } from '#libs/users';
+import type { VerifiedClaims } from './claims.js';
+import { InvalidToken } from './invalid-token.js';
 import { LoginThrottle } from './login-throttle.js';
 import { ALGORITHM, SIGNING_KEY } from './signing-key.js';
+import { TokenVerifier } from './token-verifier.js';
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresInSeconds: number;
+}
 
 @Injectable()
 export class TokensService {
@@ -28,21 +35,19 @@ export class TokensService {
     @Inject(UserDirectory) private readonly directory: UserDirectory,
     @Inject(Passwords) private readonly passwords: Passwords,
     @Inject(LoginThrottle) private readonly throttle: LoginThrottle,
+    @Inject(TokenVerifier) private readonly verifier: TokenVerifier,
   ) {}
 
   /**
    * Wrong password, unknown user and disabled user are one answer after the same time.
    * @throws Problem `invalid-credentials`, `too-many-failed-logins`, `overloaded`
    */
-  async issueToken(username: string, password: string, address: string): Promise<string> {
-    const attempt = await this.throttle.begin(username, address).catch((error: unknown) => {
-      this.loginFailures.with('throttled').add();
-      throw error;
-    });
-    const user = await this.authenticate(username, password).catch(async (error: unknown) => {
+  async issueToken(username: string, password: string, address: string): Promise<IssuedToken> {
+    const attempt = this.beginAttempt(username, address);
+    const user = await this.authenticate(username, password).catch((error: unknown) => {
       const isOverloaded = error instanceof Problem && error.code === 'overloaded';
       this.loginFailures.with(isOverloaded ? 'overloaded' : 'unavailable').add();
-      await attempt.notMade();
+      attempt.notMade();
       throw error;
     });
     if (!user) {
@@ -51,42 +56,67 @@ export class TokensService {
         'The username or the password is wrong, or the user is disabled.',
       );
     }
-    await attempt.succeeded();
-    return jwt.sign({}, this.key, {
-      algorithm: ALGORITHM,
-      subject: String(user.id),
-      issuer: this.config.jwtIssuer,
-      audience: this.config.jwtAudience,
-      expiresIn: this.config.jwtTtlMinutes * 60,
-    });
+    attempt.succeeded();
+    return this.sign(user);
+  }
+
+  /**
+   * The account that a token speaks for. Not a promise if the account is in memory: every prediction passes here.
+   * @throws InvalidToken, or rejects with it; Problem `overloaded`
+   */
+  actorOf(token: string): Actor | Promise<Actor> {
+    const claims = this.verifier.verify(token);
+    const account = this.directory.find(claims.userId, claims.epoch);
+    return account instanceof Promise
+      ? account.then((found) => actorFor(claims, found))
+      : actorFor(claims, account);
   }
 
   /** Whether this token would be accepted now. */
   async isValid(token: string): Promise<boolean> {
     try {
-      const claims = jwt.verify(token, this.key, {
-        algorithms: [ALGORITHM],
-        issuer: this.config.jwtIssuer,
-        audience: this.config.jwtAudience,
-      }) as Claims;
-      return (await this.actorFor(claims)) !== undefined;
+      await this.actorOf(token);
+      return true;
     } catch (error) {
-      if (error instanceof jwt.JsonWebTokenError) return false;
+      if (error instanceof InvalidToken) return false;
       throw error;
     }
   }
 
-  /** The enabled account a verified token speaks for. */
-  actorFor(claims: Claims): Actor | undefined | Promise<Actor | undefined> {
-    return /^[1-9][0-9]{0,9}$/.test(claims.sub) ? this.directory.find(Number(claims.sub)) : undefined;
+  private beginAttempt(username: string, address: string) {
+    try {
+      return this.throttle.begin(username, address);
+    } catch (error) {
+      this.loginFailures.with('throttled').add();
+      throw error;
+    }
   }
 
   private async authenticate(username: string, password: string): Promise<User | undefined> {
-    this.passwords.refuseIfBusy();
+    this.passwords.refuseIfBusy('login');
     const user = await this.users.findForLogin(username);
     const matches = await this.passwords.matches(password, user?.password);
     if (user?.enabled && matches) return user;
     this.loginFailures.with(!user ? 'unknown-user' : matches ? 'disabled' : 'wrong-password').add();
     return undefined;
   }
+
+  /** The epoch was read before the password was compared. If tokens were ended in between, this one is ended as well. */
+  private sign({ id, accountUuid: account, epoch }: User): IssuedToken {
+    const expiresInSeconds = this.config.jwtTtlMinutes * 60;
+    const token = jwt.sign({ account, epoch }, this.key, {
+      algorithm: ALGORITHM,
+      subject: String(id),
+      issuer: this.config.jwtIssuer,
+      audience: this.config.jwtAudience,
+      expiresIn: expiresInSeconds,
+    });
+    return { token, expiresInSeconds };
+  }
+}
+
+function actorFor(claims: VerifiedClaims, account: Account | null): Actor {
+  if (account?.uuid !== claims.account) throw new InvalidToken('disabled');
+  if (account.epoch !== claims.epoch) throw new InvalidToken('revoked');
+  return account.actor;
 }

@@ -49,6 +49,12 @@ describe('a password', () => {
     expect(await passwords.matches('x'.repeat(73), hash)).toBe(false);
   });
 
+  test('with a lone surrogate in it is refused: all of them would be the same', async () => {
+    const passwords = createPasswords();
+    await expect(passwords.hash('half \uD83D')).rejects.toMatchObject({ code: 'bad-request' });
+    expect(await passwords.matches('half \uD83D', await passwords.hash('half \uFFFD'))).toBe(false);
+  });
+
   test('with NUL in it is refused, and matches nothing', async () => {
     const passwords = createPasswords();
     await expect(passwords.hash('before\0after')).rejects.toMatchObject({ code: 'bad-request' });
@@ -141,21 +147,26 @@ describe('hashing and comparing', () => {
     expect(slow.counts).toMatchObject({ most: HALF_THE_CORES, calls: 11 });
   });
 
-  test('refuse at once what comes while 40 are waiting, and say when to come back', async () => {
+  test('refuse at once what comes while as many wait as may, each purpose for itself, and say when to come back', async () => {
     const slow = slowBcrypt();
     const passwords = createPasswords();
     await slow.settle();
     await slow.endOne();
-    const work = Array.from({ length: HALF_THE_CORES + 40 }, () => passwords.matches('password', 'a hash'));
+    const logins = Array.from({ length: HALF_THE_CORES + 40 }, () => passwords.matches('password', 'a hash'));
     await slow.settle();
+    expect([passwords.isBusy('login'), passwords.isBusy('registration')]).toEqual([true, false]);
     const overloaded = { code: 'overloaded', headers: { 'retry-after': '5' } };
-    await expect(passwords.hash('one more')).rejects.toMatchObject(overloaded);
     await expect(passwords.matches('one more', 'a hash')).rejects.toMatchObject(overloaded);
+    const registrations = Array.from({ length: 40 }, (_, index) => passwords.hash(`password ${index}`));
+    await slow.settle();
+    await expect(passwords.hash('one more')).rejects.toMatchObject(overloaded);
 
+    await slow.endOne();
     await slow.endOne();
     const next = passwords.hash('now there is room');
     while (slow.counts.running > 0) await slow.endOne();
     expect(await next).toBe('a hash');
-    expect(await Promise.all(work)).not.toContain(false);
+    expect(await Promise.all(logins)).not.toContain(false);
+    expect(await Promise.all(registrations)).toHaveLength(40);
   });
 });

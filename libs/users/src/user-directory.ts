@@ -1,13 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangeListener } from '#libs/database';
-import type { Actor } from '#libs/errors';
+import { Problem, type Actor } from '#libs/errors';
 import { DataSource, IsNull } from 'typeorm';
+import { BoundedMap } from './bounded-map.js';
 import { User } from './user.entity.js';
+
+/** An account that may act now, and what a token must claim to speak for it. */
+export interface Account {
+  readonly actor: Actor;
+  readonly uuid: string;
+  readonly epoch: number;
+}
 
 /**
  * Who may act now, by user id: read from the database once and then kept in memory for as long as the change
- * listener vouches for it. While it does not, every call has a read that began after it; those of one user that wait
- * together share one, because a service that has fallen behind would otherwise be asked for as many as it has calls.
+ * listener vouches for it. An account that is not kept is answered by a read that began after the call. Calls that wait
+ * for the same user share a read, so that a service that has fallen behind does not read once per call.
  *
  * Invariants
  * - an account changed by this process is forgotten before the change is reported as done;
@@ -16,14 +24,22 @@ import { User } from './user.entity.js';
  * - a read that was on its way while its account changed is never kept.
  */
 const MAX_KEPT = 100_000;
+/** Users that are being read at the same time. */
+const MAX_READS = 1_000;
+
+interface Read {
+  readonly result: Promise<Account | null>;
+  /** The account changed after it began. */
+  isOutdated: boolean;
+  /** The read that follows, shared by all calls that came after this one began. */
+  next?: Promise<Account | null>;
+}
 
 @Injectable()
 export class UserDirectory {
-  private readonly kept = new Map<number, Actor | undefined>();
-  private readonly reading = new Map<number, Promise<Actor | undefined>>();
-  /** While the listener is not live: the read that runs, and the one that follows it. */
-  private readonly running = new Map<number, Promise<Actor | undefined>>();
-  private readonly following = new Map<number, Promise<Actor | undefined>>();
+  /** Null if the account does not exist or may not act. */
+  private readonly kept = new BoundedMap<number, Account | null>(MAX_KEPT);
+  private readonly reads = new Map<number, Read>();
   private readonly dataSource: DataSource;
   private readonly changes: ChangeListener;
 
@@ -37,72 +53,52 @@ export class UserDirectory {
     );
   }
 
-  /** The enabled account with this id; undefined if it is unknown, disabled or removed. */
-  find(userId: number): Actor | undefined | Promise<Actor | undefined> {
+  /**
+   * The enabled account with this id; null if it is unknown, disabled or removed. `epoch` comes from the caller's token:
+   * a token that another process issued may arrive here before the notification of the change that began its epoch.
+   * @throws Problem `overloaded`
+   */
+  find(userId: number, epoch: number): Account | null | Promise<Account | null> {
     if (this.changes.isLive) {
-      if (this.kept.has(userId)) return this.kept.get(userId);
-      const reading = this.reading.get(userId);
-      if (reading) return reading;
+      const kept = this.kept.get(userId);
+      if (kept === null || (kept && kept.epoch >= epoch)) return kept;
     }
-    return this.changes.isLive ? this.read(userId) : this.readFromNow(userId);
+    const running = this.reads.get(userId);
+    if (!running) return this.read(userId);
+    running.next ??= running.result.catch(() => null).then(() => this.read(userId));
+    return running.next;
   }
 
   forget(userId: number): void {
     this.kept.delete(userId);
-    this.reading.delete(userId);
+    const running = this.reads.get(userId);
+    if (running) running.isOutdated = true;
   }
 
   private forgetAll(): void {
     this.kept.clear();
-    this.reading.clear();
+    for (const read of this.reads.values()) read.isOutdated = true;
   }
 
-  private readFromNow(userId: number): Promise<Actor | undefined> {
-    const following = this.following.get(userId);
-    if (following) return following;
-    const running = this.running.get(userId);
-    if (!running) return this.run(userId);
-    const next = running
-      .catch(() => undefined)
-      .then(() => {
-        this.following.delete(userId);
-        return this.run(userId);
-      });
-    this.following.set(userId, next);
-    return next;
-  }
-
-  private run(userId: number): Promise<Actor | undefined> {
-    const running = this.read(userId).finally(() => {
-      if (this.running.get(userId) === running) this.running.delete(userId);
-    });
-    this.running.set(userId, running);
-    return running;
-  }
-
-  private async read(userId: number): Promise<Actor | undefined> {
-    const reading = this.query(userId);
-    this.reading.set(userId, reading);
+  private async read(userId: number): Promise<Account | null> {
+    if (this.reads.size >= MAX_READS) throw Problem.overloaded('Too many users are being looked up.');
+    const read: Read = { result: this.query(userId), isOutdated: false };
+    this.reads.set(userId, read);
     try {
-      const actor = await reading;
-      // `forget` has taken our entry away if the account changed meanwhile.
-      if (this.reading.get(userId) === reading && this.changes.isLive) this.keep(userId, actor);
-      return actor;
+      const account = await read.result;
+      if (!read.isOutdated && this.changes.isLive) this.kept.set(userId, account);
+      return account;
     } finally {
-      if (this.reading.get(userId) === reading) this.reading.delete(userId);
+      if (this.reads.get(userId) === read) this.reads.delete(userId);
     }
   }
 
-  private async query(userId: number): Promise<Actor | undefined> {
+  private async query(userId: number): Promise<Account | null> {
     const user = await this.dataSource
       .getRepository(User)
       .findOneBy({ id: userId, enabled: true, removedDatetime: IsNull() });
-    return user ? { userId: user.id, username: user.username!, role: user.role } : undefined;
-  }
-
-  private keep(userId: number, actor: Actor | undefined): void {
-    // A Map iterates in order of insertion: the first key is the one kept longest.
-    if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
-    this.kept.set(userId, actor);
+    if (!user) return null;
+    const { id, username, role, accountUuid: uuid, epoch } = user;
+    return { actor: { userId: id, username: username!, role }, uuid, epoch };
   }
 }

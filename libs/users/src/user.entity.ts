@@ -10,7 +10,7 @@ import {
 } from 'typeorm';
 
 @Entity('users')
-@Index('users_username_key', { synchronize: false })
+@Index('users_username_key_key', ['usernameKey'], { unique: true })
 @Check('users_role_check', `role IN ('user', 'analyst', 'admin')`)
 @Check('users_removed_check', `removed_datetime IS NULL`)
 export class User {
@@ -21,9 +21,13 @@ export class User {
   })
   id!: number;
 
-  /** As registered; unique whatever its case. Null once the person is removed, like `password` and `email`. */
+  /** As people read it. Null once the person is removed, like `usernameKey`, `password` and `email`. */
   @Column('text', { nullable: true })
   username!: string | null;
+
+  /** Unique, and what the user is found by (username.ts). A trigger fills it in when a name is set by hand. */
+  @Column('text', { name: 'username_key', nullable: true })
+  usernameKey!: string | null;
 
   /** A bcrypt hash. */
   @Column('text', { nullable: true, select: false })
@@ -37,6 +41,17 @@ export class User {
 
   @Column('boolean', { default: true })
   enabled!: boolean;
+
+  /**
+   * Cannot be guessed; a trigger makes it. Tokens name it, so that a token is never mistaken for that of another user with
+   * the same id.
+   */
+  @Column('uuid', { name: 'account_uuid' })
+  accountUuid!: string;
+
+  /** Tokens of an earlier epoch have ended. A trigger raises it when the password changes or the user is disabled. */
+  @Column('integer', { default: 1 })
+  epoch!: number;
 
   @CreateDateColumn({ name: 'created_datetime', type: 'timestamptz' })
   createdDatetime!: Date;

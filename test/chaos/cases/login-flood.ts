@@ -29,13 +29,16 @@ export const loginFlood: ChaosCase = {
     const { scale, figure, progress } = context;
     const postgres = await openPostgres(context);
     // Each attempt says which address it is from, as it would behind a proxy. Passwords cost what they cost in production.
-    const service = await openService(context, postgres.url, { TRUST_PROXY: 'true', BCRYPT_COST: '12' });
+    const service = await openService(context, postgres.url, {
+      TRUST_PROXY: '1',
+      BCRYPT_COST: '12',
+    });
     const user = await openUser(service, postgres);
     const { url } = service;
     const seconds = SECONDS[scale];
     const predict = () =>
       traffic({ url, token: user.token, connections: 64, rate: PREDICTIONS_PER_SECOND[scale] }, seconds);
-    const addresses = '2001:db8::{high}:{low}';
+    const addresses = '2001:db8:{high}:{low}::1';
     const floods: TrafficOptions[] = [
       {
         path: '/token',

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { openBenchDatabase } from '../../bench/bench-database.js';
 import { startApi, type ApiProcess } from '../../support/api-process.js';
 import { createUser, PATIENT, type TestUser } from '../../support/client.js';
-import type { ChaosCase, ChaosContext } from '../chaos-case.js';
+import { freePort, haproxyVersion, startHaproxy } from '../../support/haproxy.js';
+import type { ChaosCase } from '../chaos-case.js';
 
 const REPLACEMENTS = { short: 2, full: 10 };
 const JWT_SECRET = 'a secret for the chaos alone, of 32 bytes or more';
@@ -20,8 +19,6 @@ const CALLERS = [
   { count: 16, pauseMs: 200 },
 ];
 const PATIENCE_MS = 60_000;
-/** Debian's package puts it where only root looks. */
-const PATH = `${process.env.PATH}:/usr/sbin`;
 
 /**
  * Two replicas behind HAProxy with the configuration that we recommend, both with what production has by default. One
@@ -37,11 +34,16 @@ export const rollingRestart: ChaosCase = {
     await client.connect();
     context.onEnd(() => client.end());
 
-    const ports = [await freePort(), await freePort()];
+    const version = haproxyVersion();
+    if (!version) throw new Error('This needs HAProxy: apt-get install haproxy');
+    context.progress(version);
+
+    const ports: [number, number] = [await freePort(), await freePort()];
     const replicas: Replica[] = [];
     context.onEnd(() => Promise.all(replicas.map(({ api }) => api.kill())));
     for (const port of ports) replicas.push(await startReplica(database.url, port));
-    const proxy = await startProxy(context, ports);
+    const { url: proxy, stop } = await startHaproxy(ports);
+    context.onEnd(stop);
     const user = await createUser({ url: proxy }, { query: async () => [] });
     await untilServing(replicas, proxy, user);
 
@@ -87,7 +89,8 @@ async function startReplica(databaseUrl: string, port: number): Promise<Replica>
     DATABASE_URL: databaseUrl,
     JWT_SECRET,
     PORT: String(port),
-    TRUST_PROXY: 'true',
+    TRUST_PROXY: '1',
+    REGISTRATION: 'open',
     BATCH_WORKER: 'separate',
     // Every answer is a line.
     LOG_LEVEL: 'debug',
@@ -106,39 +109,6 @@ async function startReplica(databaseUrl: string, port: number): Promise<Replica>
     lastAnswerAt: () => last,
     lastWords: () => tail.slice(-1_000),
   };
-}
-
-/** @returns where callers find it */
-async function startProxy(context: ChaosContext, ports: number[]): Promise<string> {
-  let version: string;
-  try {
-    version = execFileSync('haproxy', ['-v'], { encoding: 'utf8', env: { PATH } }).split('\n')[0]!;
-  } catch (cause) {
-    throw new Error('This needs HAProxy: apt-get install haproxy', { cause });
-  }
-  const listen = `127.0.0.1:${await freePort()}`;
-  const [one, two] = ports.map((port) => `127.0.0.1:${port}`);
-  const proxy = spawn('haproxy', ['-db', '-f', 'deploy/haproxy.cfg'], {
-    env: { PATH, LISTEN: listen, FORETELL_1: one, FORETELL_2: two },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  proxy.stderr.on('data', (chunk) => (said += chunk));
-  context.onEnd(async () => {
-    if (proxy.exitCode !== null || proxy.signalCode !== null) return;
-    proxy.kill('SIGTERM');
-    await once(proxy, 'exit');
-  });
-  context.progress(version);
-  const url = `http://${listen}`;
-  await until(async () => {
-    assert.equal(proxy.exitCode, null, `HAProxy ended:\n${said}`);
-    return fetch(`${url}/livez`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  }, 'HAProxy does not answer');
-  return url;
 }
 
 /** Resolves once both get requests from the proxy. */
@@ -228,13 +198,4 @@ async function until(isSo: () => boolean | Promise<boolean>, otherwise: string):
     if (performance.now() > deadline) throw new Error(otherwise);
     await sleep(20);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -3,15 +3,22 @@ import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { PredictionLog } from '#libs/audit';
+import { UsersService } from '#libs/users';
 import { Roles } from '../http/roles.guard.js';
 import { page } from '../http/schemas.js';
 import { LOG_ITEM, PredictionLogQueryDto } from './audit.dto.js';
+
+/** No user has this number. */
+const NOBODY = 0;
 
 @ApiTags('audit')
 @ApiBearerAuth()
 @Controller('audit')
 export class AuditController {
-  constructor(@Inject(PredictionLog) private readonly log: PredictionLog) {}
+  constructor(
+    @Inject(PredictionLog) private readonly log: PredictionLog,
+    @Inject(UsersService) private readonly users: UsersService,
+  ) {}
 
   @Get('predictions')
   @Roles('analyst', 'admin')
@@ -21,11 +28,20 @@ export class AuditController {
   })
   @ApiResponse({ status: 200, schema: page(LOG_ITEM) })
   async predictions(
-    @Query() { limit, cursor, user, request_id: requestId, ...filter }: PredictionLogQueryDto,
+    @Query()
+    { limit, cursor, user, user_id: ofUser, request_id: requestId, ...filter }: PredictionLogQueryDto,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const byUser = user !== undefined && /^\d{1,9}$/.test(user) ? Number(user) : user;
-    const page = await this.log.page({ ...filter, user: byUser, requestId }, limit, cursor);
+    const userId = await this.userIdOf(user, ofUser);
+    const page = await this.log.page({ ...filter, userId, requestId }, limit, cursor);
     await reply.type('application/json; charset=utf-8').send(Readable.from(page));
+  }
+
+  /** A name comes first, because somebody may be called 3; then a number. If both filters are given, both must hold. */
+  private async userIdOf(user?: string, userId?: number): Promise<number | undefined> {
+    if (user === undefined) return userId;
+    const named = (await this.users.findByUsername(user))?.id;
+    const id = named ?? (/^\d{1,9}$/.test(user) ? Number(user) : NOBODY);
+    return userId === undefined || userId === id ? id : NOBODY;
   }
 }

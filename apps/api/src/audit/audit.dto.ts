@@ -35,10 +35,18 @@ export class PredictionLogQueryDto {
   @Matches(/^\d{1,18}$/, { message: 'cursor must be the next_cursor of an earlier page' })
   cursor?: string;
 
-  @ApiPropertyOptional({ description: 'A user id, or a username.' })
+  @ApiPropertyOptional({ description: 'A username; or, where nobody has that name, a user id.' })
   @IsOptional()
   @IsString()
   user?: string;
+
+  @ApiPropertyOptional({ description: 'A user id, whoever has a name like it.' })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(2_147_483_647)
+  user_id?: number;
 
   @ApiPropertyOptional({ example: 'heart-failure' })
   @IsOptional()

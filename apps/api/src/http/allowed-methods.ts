@@ -1,4 +1,5 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Problem } from '#libs/errors';
 
 /** The methods of every path that there is, by its pattern: `/models/:name` → DELETE, GET … */
 export class AllowedMethods {
@@ -31,4 +32,12 @@ function toRegExp(pattern: string): RegExp {
       segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`),
     );
   return new RegExp(`^${segments.join('/')}$`);
+}
+
+/** That there is nothing at a path, or that it takes other methods. */
+export function notHere({ server, raw }: FastifyRequest): Problem {
+  const methods = server.allowedMethods.of(raw.url!);
+  if (methods.length === 0) return new Problem('not-found', 'There is nothing at this path.');
+  const allow = methods.join(', ');
+  return new Problem('method-not-allowed', `This path takes ${allow}.`, { headers: { allow } });
 }

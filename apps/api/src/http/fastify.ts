@@ -1,14 +1,14 @@
 import { maxHeaderSize } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Config } from '#libs/config';
+import type { Config, TrustedProxies } from '#libs/config';
 import { Problem } from '#libs/errors';
 import type { Logger } from '#libs/observability';
 import {
   mlflowDialect,
   oipDialect,
   problemJson,
-  refuseDeep,
+  weighJson,
   type Dialect,
   type ProblemForm,
 } from '#libs/predictions';
@@ -46,9 +46,6 @@ declare module 'fastify' {
 /** So long may a body go on arriving after its answer. */
 const LINGER_MS = 1_000;
 
-/** Of the bodies that are a few fields: names, a password, a version. Validating one costs the square of its members. */
-const MAX_FIELDS_BYTES = 16 * 1024;
-
 /** Fastify, set up below Nest: request ids, limits, body parsing, the access log, and errors that Nest never sees. */
 export function createFastify(
   config: Config,
@@ -57,7 +54,7 @@ export function createFastify(
   requests: RequestDurations,
 ): FastifyAdapter {
   const adapter = new FastifyAdapter({
-    trustProxy: config.trustProxy,
+    trustProxy: trusting(config.trustedProxies),
     bodyLimit: config.maxBodyBytes,
     /** Of the headers; bodies have limits of their own (arrival.ts). */
     http: {
@@ -69,6 +66,8 @@ export function createFastify(
     keepAliveTimeout: 65_000,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
+    // The one path with a slash at its end: the Open Inference Protocol's document writes it both ways.
+    rewriteUrl: ({ url = '' }) => url.replace(/^\/v2\/(?=\?|$)/, '/v2'),
     genReqId: requestIdOf,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
@@ -125,6 +124,16 @@ export function createFastify(
   return adapter;
 }
 
+/**
+ * Fastify reads `X-Forwarded-For` from the right and stops at the first address that it does not trust. Given a number, it
+ * trusts nobody, because a client that bypasses the proxies could then invent its address. So a number becomes a function
+ * here, and docs/security.md tells the operator to let nobody bypass the proxies.
+ */
+function trusting(proxies: TrustedProxies) {
+  if (typeof proxies === 'number') return (_address: string, hop: number) => hop < proxies;
+  return proxies && [...proxies];
+}
+
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
   const form = formOf(reply.request);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
@@ -150,6 +159,9 @@ function formOf({ routeOptions, raw: { url = '' } }: FastifyRequest): ProblemFor
  * its dialect accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
  * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
  * and for as long as they keep coming: the route sees to their limit.
+ *
+ * Where JSON is taken, a body that declares nothing is read as JSON, as the tutorial's scripts send it. A page of another
+ * origin can send such a body without asking first; it has no token to send with it, and no cookie is ever looked at.
  */
 function parseBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
@@ -169,18 +181,13 @@ function parseBodies(fastify: FastifyInstance): void {
     body: Buffer,
     done: (error: Error | null, value?: unknown) => void,
   ) => {
-    if (body.length > MAX_FIELDS_BYTES) {
-      done(new Problem('body-too-large', `This route takes at most ${MAX_FIELDS_BYTES} bytes.`));
+    try {
+      weighJson(body);
+    } catch (problem) {
+      done(problem as Problem);
       return;
     }
-    parseJson(request, body.toString('utf8'), (error, value?: unknown) => {
-      try {
-        refuseDeep(value);
-        done(error, value);
-      } catch (problem) {
-        done(problem as Problem);
-      }
-    });
+    parseJson(request, body.toString('utf8'), done);
   };
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const wanted = request.routeOptions.config.body;
@@ -192,10 +199,15 @@ function parseBodies(fastify: FastifyInstance): void {
   });
   fastify.addContentTypeParser('*', (request, stream, done) => {
     const { body, types } = request.routeOptions.config;
+    const isUndeclared = body === undefined && !request.is404 && mediaTypeOf(request) === '';
     if (body === 'stream' && types?.includes(mediaTypeOf(request))) done(null, arriving(stream));
-    else if (body === 'raw' && isAccepted(request)) {
+    else if (isUndeclared || (body === 'raw' && isAccepted(request))) {
       if (isEncoded(request)) done(encoded());
-      else readBytes(request, stream, done);
+      else if (body === 'raw') readBytes(request, stream, done);
+      else
+        readBytes(request, stream, (error, bytes) =>
+          bytes ? parseFields(request, bytes, done) : done(error),
+        );
     } else refuse(request, done);
   });
 }

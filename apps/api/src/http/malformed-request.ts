@@ -8,7 +8,7 @@ import { SECURITY_HEADERS } from './security-headers.js';
 /** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. */
 export function answerMalformedRequest(
   error: NodeJS.ErrnoException,
-  socket: Socket,
+  socket: AnsweringSocket,
   onRefused: (status: number) => void,
 ): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
@@ -20,6 +20,9 @@ export function answerMalformedRequest(
   // The parser goes on refusing what goes on coming.
   if (refusing.has(socket)) return;
   refusing.add(socket);
+  // A request that was answered before its body was there has its answer, whatever its body turns out to be.
+  const { _httpMessage: current } = socket;
+  if (current?.headersSent && !current.req.complete) return;
   afterAnswers(socket, () => {
     if (socket.destroyed || !socket.writable) return;
     onRefused(refuseMalformed(error, socket));
@@ -28,9 +31,11 @@ export function answerMalformedRequest(
 
 const refusing = new WeakSet<Socket>();
 
+/** With the answer whose turn it is, as Node keeps it; it has no other name. */
+type AnsweringSocket = Socket & { _httpMessage?: ServerResponse | null };
+
 /** Once the whole requests that came before on this connection are answered: they are recorded, too. */
-function afterAnswers(socket: Socket & { _httpMessage?: ServerResponse | null }, then: () => void): void {
-  // The answer whose turn it is, as Node keeps it; it has no other name.
+function afterAnswers(socket: AnsweringSocket, then: () => void): void {
   const current = socket._httpMessage;
   if (current?.req.complete && !current.writableFinished) {
     current.once('close', () => setImmediate(afterAnswers, socket, then));

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { Problem } from '#libs/errors';
+import { bodyTooLarge } from './to-problem.js';
 
 export type BytesRead = (error: Error | null, bytes?: Buffer) => void;
 
@@ -11,7 +11,7 @@ export function readBytes(
   done: BytesRead,
 ): void {
   const limit = routeOptions.bodyLimit;
-  const tooLarge = () => new Problem('body-too-large', 'The body is larger than this server accepts.');
+  const tooLarge = () => bodyTooLarge(limit);
   if (Number(headers['content-length']) > limit) {
     done(tooLarge());
     return;

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '#libs/errors';
 import type { Counter } from '#libs/observability';
 import { mlflowDialect, oipDialect } from '#libs/predictions';
-import type { Passwords } from '#libs/users';
+import type { HashingPurpose, Passwords } from '#libs/users';
 import { SECURITY_HEADERS } from './security-headers.js';
 
 declare module 'fastify' {
@@ -18,7 +18,7 @@ declare module 'fastify' {
  * What is more than we can do is refused at the door: before its headers are read, its token is verified or its body is
  * parsed, because all of these are most of what a prediction costs (docs/adr/0015).
  *
- * So is an attempt at a password when as many wait as may: a flood of them then costs as little as can be.
+ * A login or a registration is also refused here while the queue for its password is full, so that a flood costs little.
  *
  * A request is refused when `MAX_IN_PROGRESS` are worked on already and the event loop works all the time. Requests that
  * wait for something else, a slow model's thread or the database, are no reason to refuse others; the queues of these
@@ -38,8 +38,11 @@ const REFUSE_EVERY_MS = 20;
 /** Asked by those who decide what becomes of this process: never refused. */
 const ALWAYS_ANSWERED = /^\/(livez|readyz|health|metrics|ping|v2\/health\/(live|ready))(\?|$)/;
 
-/** What hashes passwords. */
-const HASHES = ['/token', '/register-user'];
+/** The routes that hash a password, and why. */
+const HASHES: ReadonlyMap<string, HashingPurpose> = new Map([
+  ['/token', 'login'],
+  ['/register-user', 'registration'],
+]);
 
 /** To be called when Fastify is made and before it has routes; counts what it refuses. */
 export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: Counter): void {
@@ -82,7 +85,8 @@ export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: C
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const url = request.url!;
-    if (passwords.isBusy && HASHES.includes(url)) {
+    const hashing = HASHES.get(url);
+    if (hashing && passwords.isBusy(hashing)) {
       shed.add();
       refuse(response, url);
     } else if (inProgress >= MAX_IN_PROGRESS && isSaturated && !ALWAYS_ANSWERED.test(url)) {

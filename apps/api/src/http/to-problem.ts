@@ -5,20 +5,27 @@ import { Problem, type ErrorCode } from '#libs/errors';
 /** Codes of Fastify's and Nest's own refusals by status; their texts are not shown, ours say what would be right. */
 const BY_STATUS: Record<number, [ErrorCode, string]> = {
   400: ['bad-request', 'The request could not be read: the body is not JSON, or the URL is malformed.'],
-  404: ['not-found', 'There is nothing at this path for this method.'],
+  404: ['not-found', 'There is nothing at this path.'],
   408: ['request-timeout', 'The request did not arrive in time.'],
-  413: ['body-too-large', 'The body is larger than this server accepts.'],
   415: ['unsupported-media-type', 'Send the body as application/json.'],
   431: ['headers-too-large', 'The headers are too large.'],
 };
 
-/** Any error as a `Problem`; one that is nobody's mistake but ours becomes `internal-error`, with the cause kept. */
-export function toProblem(error: unknown): Problem {
+export function bodyTooLarge(limit: number): Problem {
+  return new Problem('body-too-large', `This route takes a body of at most ${limit} bytes.`);
+}
+
+/**
+ * Any error as a `Problem`; one that is nobody's mistake but ours becomes `internal-error`, with the cause kept.
+ * @param bodyLimit of the route, in bytes
+ */
+export function toProblem(error: unknown, bodyLimit?: number): Problem {
   if (error instanceof Problem) return error;
   const status =
     error instanceof HttpException
       ? error.getStatus()
       : (error as { statusCode?: number } | undefined)?.statusCode;
+  if (status === 413 && bodyLimit !== undefined) return bodyTooLarge(bodyLimit);
   const known = status === undefined ? undefined : BY_STATUS[status];
   if (known) return new Problem(...known);
   // Last, because a client that goes away in the middle of its body is an ECONNRESET as well.

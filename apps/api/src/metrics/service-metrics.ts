@@ -5,6 +5,7 @@ import { CONFIG, type Config } from '#libs/config';
 import type { Model } from '#libs/inference';
 import { ServedModels } from '#libs/models';
 import { Metrics, textOf, type Reading, type Snapshot } from '#libs/observability';
+import { CallFigures, type VersionCalls } from '#libs/predictions';
 import { TokensService } from '#libs/tokens';
 import { Readiness } from '../health/readiness.js';
 import { AuthenticationFigures } from '../http/auth.guard.js';
@@ -26,6 +27,7 @@ export class ServiceMetrics {
     @Inject(TokensService) tokens: TokensService,
     @Inject(Recorder) recorder: Recorder,
     @Inject(ShadowRecorder) shadows: ShadowRecorder,
+    @Inject(CallFigures) calls: CallFigures,
   ) {
     this.addProcess();
     metrics.histogram(
@@ -54,6 +56,7 @@ export class ServiceMetrics {
       tokens.loginFailures,
     );
     this.addModels();
+    this.addCalls(calls);
     this.addRecord(recorder, shadows);
     this.addBatches();
   }
@@ -63,9 +66,14 @@ export class ServiceMetrics {
     return this.metrics.snapshot();
   }
 
-  /** What it measures, and where it is one of several, what they all do. */
+  /** What it measures, and where it is one of several, what each of them does: to be added up. */
+  async snapshots(): Promise<readonly Snapshot[]> {
+    return isOneOfSeveral(this.config) ? askPrimaryForMetrics() : [await this.snapshot()];
+  }
+
+  /** The same as Prometheus reads it. */
   async text(): Promise<string> {
-    return isOneOfSeveral(this.config) ? askPrimaryForMetrics() : textOf([await this.snapshot()]);
+    return textOf(await this.snapshots());
   }
 
   private addProcess(): void {
@@ -116,6 +124,57 @@ export class ServiceMetrics {
     );
     metrics.histogram('foretell_inference_batch_rows', 'Rows that shared a run of a model.', rows);
     metrics.counter('foretell_inference_failures_total', 'Runs of a model that failed.', failures);
+  }
+
+  private addCalls({ versions }: CallFigures): void {
+    const { metrics } = this;
+    const ofEach = (read: (calls: VersionCalls) => Record<string, number>, label?: string): Reading =>
+      [...versions].flatMap(([[model, version], calls]) =>
+        Object.entries(read(calls)).map(
+          ([value, number]) =>
+            [{ model: model!, version: version!, ...(label && { [label]: value }) }, number] as const,
+        ),
+      );
+    metrics.read('counter', 'foretell_model_calls_total', 'Calls, by result.', 'sum', () =>
+      ofEach(({ answered, refused }) => ({ answered: answered.count, refused: refused.count }), 'result'),
+    );
+    metrics.read(
+      'counter',
+      'foretell_model_call_seconds_total',
+      'How long calls took altogether, their record included, by result.',
+      'sum',
+      () =>
+        ofEach(
+          ({ answered, refused }) => ({ answered: answered.ms / 1000, refused: refused.ms / 1000 }),
+          'result',
+        ),
+    );
+    metrics.read(
+      'counter',
+      'foretell_model_phase_seconds_total',
+      'Where the time of answered calls went, by phase; the rest is their record.',
+      'sum',
+      () =>
+        ofEach(
+          ({ phases: { coerceMs, queueMs, inferMs, writeMs } }) => ({
+            coerce: coerceMs / 1000,
+            queue: queueMs / 1000,
+            infer: inferMs / 1000,
+            write: writeMs / 1000,
+          }),
+          'phase',
+        ),
+    );
+    metrics.read('counter', 'foretell_model_answered_rows_total', 'Rows of answered calls.', 'sum', () =>
+      ofEach(({ rows }) => ({ rows })),
+    );
+    metrics.read(
+      'gauge',
+      'foretell_model_last_answer_timestamp_seconds',
+      'When a call was last answered, in seconds since 1970; 0 where none was.',
+      'max',
+      () => ofEach(({ lastAnsweredAt }) => ({ at: lastAnsweredAt / 1000 })),
+    );
   }
 
   private addRecord(recorder: Recorder, shadows: ShadowRecorder): void {

@@ -1,14 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
-import { ModelRegistry, parseAlias, parseModelReference, unpackArchive, type Origin } from '#libs/models';
+import type { Model } from '#libs/inference';
+import { ModelRegistry, parseAlias, parseModelReference, ServedModels, type Origin } from '#libs/models';
 import { Caller } from '../http/caller.decorator.js';
 import { Roles } from '../http/roles.guard.js';
 import {
@@ -18,8 +15,10 @@ import {
   REGISTRATION,
   VERSION,
   detailsOf,
+  offerOf,
   promotionOf,
   registrationOf,
+  servingOf,
   SetAliasDto,
   summaryOf,
   versionOf,
@@ -37,29 +36,49 @@ const ARCHIVE_TYPES = [
 @ApiTags('models')
 @ApiBearerAuth()
 @Controller('models')
-@Roles('admin')
 export class ModelsController {
   constructor(
-    @Inject(CONFIG) private readonly config: Config,
     @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(ServedModels) private readonly served: ServedModels,
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'Every registered model (admin)' })
+  @ApiOperation({
+    summary: 'The models: what each takes and answers',
+    description: 'Those in production; for an admin every registered one, with all its versions and aliases.',
+  })
   @ApiResponse({ status: 200, schema: MODELS })
-  async list(): Promise<object> {
-    return { models: (await this.registry.list()).map(summaryOf) };
+  async list(@Caller() actor: Actor): Promise<object> {
+    if (actor.role !== 'admin') return { models: this.served.offeredTo(actor.userId).map(offerOf) };
+    const models = await this.registry.list();
+    return {
+      models: models.map((model) => ({
+        ...summaryOf(model),
+        serving: servingOf(this.serving(model.name, actor)),
+      })),
+    };
   }
 
   @Get(':name')
-  @ApiOperation({ summary: 'Versions, aliases, their history, and what each process serves (admin)' })
+  @ApiOperation({
+    summary: 'What a model takes and answers',
+    description:
+      'For an admin with its versions, aliases, their history, and what each process serves besides.',
+  })
   @ApiResponse({ status: 200, schema: MODEL })
   @ApiResponse({ status: 404, description: 'No such model.' })
-  async show(@Param('name') name: string): Promise<object> {
-    return detailsOf(await this.registry.show(parseModelReference(name).name));
+  async show(@Param('name') given: string, @Caller() actor: Actor): Promise<object> {
+    const { name } = parseModelReference(given);
+    const serving = this.serving(name, actor);
+    if (actor.role === 'admin') {
+      return { ...detailsOf(await this.registry.show(name)), serving: servingOf(serving) };
+    }
+    if (serving) return offerOf(serving);
+    throw new Problem('model-not-found', `There is no model ${name} here.`);
   }
 
   @Get(':name/versions/:version')
+  @Roles('admin')
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
   @ApiResponse({ status: 200, schema: VERSION })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
@@ -68,6 +87,7 @@ export class ModelsController {
   }
 
   @Post(':name/versions')
+  @Roles('admin')
   @RouteConfig({ body: 'stream', types: ARCHIVE_TYPES })
   @ApiOperation({
     summary: 'Register a version: its artifact as .tar, .tar.gz or .zip (admin)',
@@ -84,6 +104,7 @@ export class ModelsController {
   @ApiResponse({ status: 409, description: 'It was registered before, with other content.' })
   @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
   @ApiResponse({ status: 422, description: 'Not a usable artifact; the detail says why.' })
+  @ApiResponse({ status: 507, description: 'The disk is full.' })
   async register(
     @Param('name') name: string,
     @Req() { body }: FastifyRequest<{ Body?: Readable }>,
@@ -91,23 +112,20 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
-    const folder = await mkdtemp(join(tmpdir(), 'foretell-upload-'));
-    try {
-      const artifact = await unpackArchive(body, folder, { maxBytes: this.config.maxArtifactBytes });
-      const registration = await this.registry.register(artifact, originOf(actor), name);
-      reply
-        .code(registration.isNew ? 201 : 200)
-        .header('location', `/models/${name}/versions/${registration.version.version}`);
-      return registrationOf(registration);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    const registration = await this.registry.registerUpload(body, originOf(actor), name);
+    reply
+      .code(registration.isNew ? 201 : 200)
+      .header('location', `/models/${name}/versions/${registration.version.version}`);
+    return registrationOf(registration);
   }
 
   @Put(':name/aliases/:alias')
+  @Roles('admin')
   @ApiOperation({
     summary: 'Let an alias stand for a version: production, shadow, canary, or one of your own (admin)',
-    description: 'The version is checked first; the answer comes when every process serves it.',
+    description:
+      'The version is checked first; the answer comes when every process serves it. A canary of a version that goes ' +
+      'into production ends; any other goes on, and is named as `canary`.',
   })
   @ApiResponse({ status: 200, schema: ALIAS_SET })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
@@ -124,6 +142,7 @@ export class ModelsController {
   }
 
   @Delete(':name/aliases/:alias')
+  @Roles('admin')
   @HttpCode(204)
   @ApiOperation({ summary: 'Take an alias away, which ends a shadow or a canary (admin)' })
   @ApiResponse({ status: 204, description: 'Done.' })
@@ -134,6 +153,11 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<void> {
     await this.registry.remove(name, parseAlias(alias), originOf(actor));
+  }
+
+  /** What answers the caller where he names no version. */
+  private serving(name: string, { userId }: Actor): Model | undefined {
+    return this.served.offeredTo(userId).find((model) => model.name === name);
   }
 }
 

@@ -1,27 +1,57 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
+import type { Model } from '#libs/inference';
 import type { ModelDetails, ModelVersion, Promotion, Registration } from '#libs/models';
 import {
   ANYTHING,
+  BOOLEAN,
   DATE_TIME,
   dictionary,
   INTEGER,
   list,
   NUMBER,
+  oneOf,
   orNull,
   record,
   STRING,
+  type Schema,
 } from '../http/schemas.js';
+import { exampleOf } from '../predictions/predictions.dto.js';
 
+const COLUMN = record(
+  {
+    name: STRING,
+    type: oneOf('numeric', 'boolean', 'categorical'),
+    nullable: BOOLEAN,
+    required: BOOLEAN,
+  },
+  {
+    default: ANYTHING,
+    minimum: NUMBER,
+    maximum: NUMBER,
+    categories: list(ANYTHING),
+    description: STRING,
+    example: ANYTHING,
+  },
+);
+/** The version that answers the caller where no other is named, and a body that it takes. */
+const SERVING = record(
+  { version: STRING, columns: list(COLUMN), example: dictionary(ANYTHING) },
+  { description: STRING, labels: list(STRING), label_descriptions: list(STRING), threshold: NUMBER },
+);
 const SUMMARY = { name: STRING, task: STRING, aliases: dictionary(STRING) };
 const PROMOTION = {
   version: STRING,
   previous: orNull(STRING),
   processes: record({ serving: INTEGER, behind: list(STRING) }),
 };
+/** Of a model with a canary, where production is another version now. */
+const SETTLED = { canary: record({ version: STRING, percent: NUMBER, ended: BOOLEAN }) };
 
 /** What the functions below make. */
-export const MODELS = record({ models: list(record({ ...SUMMARY, versions: list(STRING) })) });
+const IN_LIST = { ...SUMMARY, versions: list(STRING) };
+const OFFER = record({ ...IN_LIST, serving: SERVING });
+export const MODELS = record({ models: list(record({ ...IN_LIST, serving: orNull(SERVING) })) });
 export const VERSION = record({
   version: STRING,
   state: STRING,
@@ -33,8 +63,9 @@ export const VERSION = record({
   created_datetime: DATE_TIME,
   manifest: dictionary(ANYTHING),
 });
-export const MODEL = record({
+const DETAILS = record({
   ...SUMMARY,
+  serving: orNull(SERVING),
   versions: list(VERSION),
   history: list(
     record({
@@ -50,15 +81,30 @@ export const MODEL = record({
   processes: list(
     record({
       process: STRING,
-      serving: list(record({ alias: STRING, version: STRING, failure: orNull(STRING) })),
+      serving: list(
+        record({
+          alias: STRING,
+          version: orNull(STRING),
+          failure: orNull(record({ version: STRING, reason: STRING })),
+        }),
+      ),
     }),
   ),
 });
+/** For everybody, and for an admin. */
+export const MODEL = { oneOf: [OFFER, DETAILS] } as Schema;
 export const REGISTRATION = record(
-  { name: STRING, version: STRING, sha256: STRING, content_sha256: STRING, state: STRING },
-  { promotion: record(PROMOTION) },
+  {
+    name: STRING,
+    version: STRING,
+    sha256: STRING,
+    content_sha256: STRING,
+    state: STRING,
+    warnings: list(STRING),
+  },
+  { promotion: record(PROMOTION, SETTLED) },
 );
-export const ALIAS_SET = record({ name: STRING, alias: STRING, ...PROMOTION });
+export const ALIAS_SET = record({ name: STRING, alias: STRING, ...PROMOTION }, SETTLED);
 
 export class SetAliasDto {
   @ApiProperty({ example: '2', description: 'A registered version of the model.' })
@@ -82,6 +128,29 @@ export function summaryOf({ name, versions, aliases }: ModelDetails) {
     aliases: Object.fromEntries(
       aliases.flatMap(({ alias, version }) => (version === null ? [] : [[alias, version]])),
     ),
+  };
+}
+
+/** What everybody may know of a model: no more than what he is answered by. */
+export function offerOf(model: Model) {
+  const { name, version, manifest } = model;
+  const serving = servingOf(model)!;
+  return { name, task: manifest.task, versions: [version], aliases: { production: version }, serving };
+}
+
+export function servingOf(model: Model | undefined) {
+  if (!model) return null;
+  const { version, columns, manifest } = model;
+  return {
+    version,
+    ...(manifest.description !== undefined && { description: manifest.description }),
+    ...(manifest.task !== 'regression' && {
+      labels: manifest.labels,
+      ...(manifest.label_descriptions && { label_descriptions: manifest.label_descriptions }),
+    }),
+    ...(manifest.task === 'binary_classification' && { threshold: manifest.threshold }),
+    columns,
+    example: exampleOf(columns),
   };
 }
 
@@ -122,7 +191,7 @@ export function versionOf(version: ModelVersion) {
   };
 }
 
-export function registrationOf({ version, promotion }: Registration) {
+export function registrationOf({ version, promotion, warnings }: Registration) {
   const { name, sha256, contentSha256, state } = version;
   return {
     name,
@@ -130,10 +199,16 @@ export function registrationOf({ version, promotion }: Registration) {
     sha256,
     content_sha256: contentSha256,
     state,
+    warnings,
     ...(promotion && { promotion: promotionOf(promotion) }),
   };
 }
 
-export function promotionOf({ version, previous, followed, behind }: Promotion) {
-  return { version, previous, processes: { serving: followed, behind } };
+export function promotionOf({ version, previous, followed, behind, canary }: Promotion) {
+  return {
+    version,
+    previous,
+    processes: { serving: followed, behind },
+    ...(canary && { canary: { version: canary.version, percent: canary.percent, ended: canary.hasEnded } }),
+  };
 }

@@ -36,13 +36,18 @@ const Invocations = (path: string, summary: string) =>
     ApiBody({
       schema: {
         type: 'object',
-        description: 'Exactly one of these, and optionally `params`.',
+        description:
+          'Exactly one of `dataframe_split`, `dataframe_records`, `instances`, `inputs` and `data`, and optionally ' +
+          '`params`. `data`, rows in the order of the model, is not MLflow’s but ours, and so are `columns` beside it: ' +
+          'the split that pandas writes. In CSV the words that pandas reads as missing values are missing values, ' +
+          'unless the column lists them as categories.',
         properties: {
           dataframe_split: { type: 'object' },
           dataframe_records: { type: 'array', items: { type: 'object' } },
-          instances: { type: 'array', items: {} },
+          instances: {},
           inputs: {},
           data: { type: 'array', items: {} },
+          columns: { type: 'array', items: { type: 'string' } },
           params: { type: 'object', properties: { predict_method: { enum: ['predict', 'predict_proba'] } } },
         },
       },

@@ -5,12 +5,20 @@ import type { FastifyReply } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
 import { ModelRegistry, parseModelReference, ServedModels, type ModelReference } from '#libs/models';
-import { oipDialect, oipMetadata, PredictionsService } from '#libs/predictions';
+import {
+  OIP_EXTENSIONS,
+  oipConfiguration,
+  oipDialect,
+  oipMetadata,
+  PredictionsService,
+} from '#libs/predictions';
 import { Readiness } from '../health/readiness.js';
 import { Public } from '../http/auth.guard.js';
 import { Caller } from '../http/caller.decorator.js';
 import { ANYTHING, BOOLEAN, INTEGER, list, record, STRING, type Schema } from '../http/schemas.js';
 import { VERSION } from '../http/version.js';
+import { ServiceMetrics } from '../metrics/service-metrics.js';
+import { oipStatistics, versionsAsked } from './oip-statistics.js';
 import { asked, Predicts, type PredictionRequest } from './predicts.js';
 
 const Tells = (path: string, summary: string, schema: Schema) =>
@@ -29,6 +37,43 @@ const METADATA = record({
   platform: STRING,
   inputs: TENSORS,
   outputs: TENSORS,
+});
+const DIMENSIONS = list(INTEGER);
+const CONFIGURED = list(
+  record({ name: STRING, data_type: STRING, dims: DIMENSIONS }, { reshape: record({ shape: DIMENSIONS }) }),
+);
+const CONFIGURATION = record({
+  name: STRING,
+  platform: STRING,
+  backend: STRING,
+  max_batch_size: INTEGER,
+  input: CONFIGURED,
+  output: CONFIGURED,
+  dynamic_batching: record({}),
+  model_transaction_policy: record({ decoupled: BOOLEAN }),
+  response_cache: record({ enable: BOOLEAN }),
+});
+const DURATION = record({ count: INTEGER, ns: INTEGER });
+const STATISTICS = record({
+  model_stats: list(
+    record({
+      name: STRING,
+      version: STRING,
+      last_inference: INTEGER,
+      inference_count: INTEGER,
+      execution_count: INTEGER,
+      inference_stats: record({
+        success: DURATION,
+        fail: DURATION,
+        queue: DURATION,
+        compute_input: DURATION,
+        compute_infer: DURATION,
+        compute_output: DURATION,
+        cache_hit: DURATION,
+        cache_miss: DURATION,
+      }),
+    }),
+  ),
 });
 const LIVE = record({ live: BOOLEAN });
 const READY = record({ ready: BOOLEAN });
@@ -69,12 +114,13 @@ export class OipController {
     @Inject(ModelRegistry) private readonly registry: ModelRegistry,
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(PredictionsService) private readonly predictions: PredictionsService,
+    @Inject(ServiceMetrics) private readonly metrics: ServiceMetrics,
   ) {}
 
   @Tells('', 'Name and version of this service', SERVER)
   @Public()
   server(): object {
-    return { name: 'foretell', version: VERSION, extensions: [] };
+    return { name: 'foretell', version: VERSION, extensions: OIP_EXTENSIONS };
   }
 
   @Tells('health/live', 'The process runs', LIVE)
@@ -104,6 +150,41 @@ export class OipController {
   @ApiBearerAuth()
   versioned(@Param('name') name: string, @Param('version') version: string): Promise<object> {
     return this.describe({ name, version });
+  }
+
+  @Tells('models/:name/config', 'What Triton’s tools want to know of a model’s served version', CONFIGURATION)
+  @NoModel()
+  @ApiBearerAuth()
+  async namedConfiguration(@Param('name') name: string): Promise<object> {
+    return oipConfiguration(await this.models.get(parseModelReference(name)));
+  }
+
+  @Tells('models/:name/versions/:version/config', 'The same of one version', CONFIGURATION)
+  @NoModel()
+  @ApiBearerAuth()
+  async versionedConfiguration(
+    @Param('name') name: string,
+    @Param('version') version: string,
+  ): Promise<object> {
+    return oipConfiguration(await this.models.get({ name, version }));
+  }
+
+  @Tells('models/:name/stats', 'What a model’s versions were asked since the service started', STATISTICS)
+  @NoModel()
+  @ApiBearerAuth()
+  async namedStatistics(@Param('name') name: string): Promise<object> {
+    const served: Model = await this.models.get(parseModelReference(name));
+    const snapshots = await this.metrics.snapshots();
+    const versions = new Set([served.version, ...versionsAsked(snapshots, served.name)]);
+    return oipStatistics(snapshots, served.name, [...versions]);
+  }
+
+  @Tells('models/:name/versions/:version/stats', 'The same of one version', STATISTICS)
+  @NoModel()
+  @ApiBearerAuth()
+  async versionedStatistics(@Param('name') name: string, @Param('version') version: string): Promise<object> {
+    const model: Model = await this.models.get({ name, version });
+    return oipStatistics(await this.metrics.snapshots(), model.name, [model.version]);
   }
 
   @Tells('models/:name/ready', 'Whether a model can be asked', MODEL_READY)

@@ -18,7 +18,13 @@ export const Predicts = (dialect: Dialect, path: string, summary: string) =>
     HttpCode(200),
     RouteConfig({ body: 'raw', dialect }),
     Header('content-type', 'application/json; charset=utf-8'),
-    ApiOperation({ summary, description: 'The answer is recorded before it leaves.' }),
+    ApiOperation({
+      summary,
+      description:
+        'The answer is recorded before it leaves, with what was asked. Of what the model does not take, such as columns ' +
+        'that it does not have, 64 kB a row are recorded; what is beyond is left out, and the recorded input says so: ' +
+        '`"foretell_truncated": {"left_out": ["note"], "bytes": 1000007}`.',
+    }),
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,

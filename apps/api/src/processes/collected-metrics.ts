@@ -1,5 +1,5 @@
 import type { Worker } from 'node:cluster';
-import { growthOf, textOf, type Snapshot } from '#libs/observability';
+import { growthOf, type Snapshot } from '#libs/observability';
 import type { FromPrimary, ToPrimary } from './messages.js';
 
 /** One that does not answer in time is busy or gone: what it told last is taken. */
@@ -34,7 +34,8 @@ export class CollectedMetrics {
     });
   }
 
-  async text(): Promise<string> {
+  /** They are to be added up. */
+  async snapshots(): Promise<Snapshot[]> {
     const heard = await Promise.all(
       [...this.latest.keys()].map(async (worker) => {
         const answered = await this.ask(worker);
@@ -44,7 +45,7 @@ export class CollectedMetrics {
         return answered ? snapshot : growthOf([snapshot]);
       }),
     );
-    return textOf([...heard, await this.departed]);
+    return [...heard, await this.departed];
   }
 
   /** @returns whether it answered in time */
@@ -63,8 +64,8 @@ export class CollectedMetrics {
   }
 
   private async tell(worker: Worker, id: number): Promise<void> {
-    const text = await this.text().catch(() => undefined);
-    const message: FromPrimary = { type: 'foretell:metrics', id, text };
+    const snapshots = await this.snapshots().catch(() => undefined);
+    const message: FromPrimary = { type: 'foretell:metrics', id, snapshots };
     worker.send(message, () => undefined);
   }
 }

@@ -17,7 +17,7 @@ export type FromPrimary =
   | { type: 'foretell:stop' }
   | { type: 'foretell:snapshot-asked'; id: number }
   /** Undefined where it cannot be told. */
-  | { type: 'foretell:metrics'; id: number; text?: string };
+  | { type: 'foretell:metrics'; id: number; snapshots?: readonly Snapshot[] };
 
 export function isOneOfSeveral({ webConcurrency }: Pick<Config, 'webConcurrency'>): boolean {
   return webConcurrency > 1 && cluster.isWorker;
@@ -31,15 +31,15 @@ export function tellPrimary(message: ToPrimary): Promise<void> {
 const PRIMARY_LIMIT_MS = 5_000;
 let asked = 0;
 
-/** What all API processes measure, as Prometheus reads it. @throws Error where the primary does not tell */
-export function askPrimaryForMetrics(): Promise<string> {
+/** What all API processes measure. @throws Error where the primary does not tell */
+export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
   const id = asked++;
   return new Promise((resolve, reject) => {
     const hear = (message: FromPrimary) => {
       if (message.type !== 'foretell:metrics' || message.id !== id) return;
       end();
-      if (message.text === undefined) reject(new Error('the primary cannot tell the metrics'));
-      else resolve(message.text);
+      if (message.snapshots === undefined) reject(new Error('the primary cannot tell the metrics'));
+      else resolve(message.snapshots);
     };
     const limit = setTimeout(() => {
       end();

@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Config } from '#libs/config';
 import { prepareDatabase } from '#libs/database';
-import type { Logger } from '#libs/observability';
+import { textOf, type Logger } from '#libs/observability';
 import { BatchWorkerProcess } from '../batches/batch-worker-process.js';
 import type { Booted } from '../boot.js';
 import { serveMetrics } from '../metrics/metrics-server.js';
@@ -29,7 +29,7 @@ export async function bootPrimary(config: Config, logger: Logger): Promise<Boote
   ];
   try {
     const { url, model } = await processes.start(config.webConcurrency);
-    const metricsServer = await serveMetrics(config, () => metrics.text(), logger);
+    const metricsServer = await serveMetrics(config, async () => textOf(await metrics.snapshots()), logger);
     if (metricsServer) closables.splice(1, 0, metricsServer);
     return { url, metricsUrl: metricsServer?.url, model, database: database.description, closables };
   } catch (error) {

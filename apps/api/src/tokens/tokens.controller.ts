@@ -1,8 +1,9 @@
-import { Body, Controller, Get, HttpCode, Inject, Ip, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/errors';
 import { TokensService } from '#libs/tokens';
 import { Public } from '../http/auth.guard.js';
+import { CallerNetwork } from '../http/caller-network.js';
 import { MessageDto } from '../users/users.dto.js';
 import { CredentialsDto, TokenDto } from './tokens.dto.js';
 
@@ -18,8 +19,12 @@ export class TokensController {
   @ApiResponse({ status: 200, type: TokenDto })
   @ApiResponse({ status: 401, description: 'Wrong password, unknown user or disabled user.' })
   @ApiResponse({ status: 429, description: 'Too many failed logins; see `Retry-After`.' })
-  async issue(@Body() { username, password }: CredentialsDto, @Ip() address: string): Promise<TokenDto> {
-    return { token: await this.tokens.issueToken(username, password, address) };
+  async issue(
+    @Body() { username, password }: CredentialsDto,
+    @CallerNetwork() network: string,
+  ): Promise<TokenDto> {
+    const { token, expiresInSeconds } = await this.tokens.issueToken(username, password, network);
+    return { token, expires_in: expiresInSeconds, token_type: 'Bearer' };
   }
 
   @Get('token_status/:token')
@@ -35,7 +40,7 @@ export class TokensController {
     if (await this.tokens.isValid(token)) return { message: 'Token is valid' };
     throw new Problem(
       'invalid-token',
-      'The token is malformed or expired, or its user is disabled or removed.',
+      'The token is malformed, expired or revoked, or its user is disabled or removed.',
     );
   }
 }

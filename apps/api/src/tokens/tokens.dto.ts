@@ -1,12 +1,15 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsString } from 'class-validator';
+import { IsString, MaxLength } from 'class-validator';
+import { MAX_LOGIN_PASSWORD_LENGTH, MAX_LOGIN_USERNAME_LENGTH } from '#libs/users';
 
 export class CredentialsDto {
-  @ApiProperty({ example: 'ada' })
+  @ApiProperty({ example: 'ada', maxLength: MAX_LOGIN_USERNAME_LENGTH })
+  @MaxLength(MAX_LOGIN_USERNAME_LENGTH)
   @IsString()
   username!: string;
 
-  @ApiProperty({ example: 'correct horse battery staple' })
+  @ApiProperty({ example: 'correct horse battery staple', maxLength: MAX_LOGIN_PASSWORD_LENGTH })
+  @MaxLength(MAX_LOGIN_PASSWORD_LENGTH)
   @IsString()
   password!: string;
 }
@@ -14,4 +17,10 @@ export class CredentialsDto {
 export class TokenDto {
   @ApiProperty({ description: 'A JWT (RFC 7519), to be sent as `Authorization: Bearer <token>`.' })
   token!: string;
+
+  @ApiProperty({ type: 'integer', example: 3600, description: 'Seconds from now on.' })
+  expires_in!: number;
+
+  @ApiProperty({ enum: ['Bearer'] })
+  token_type!: 'Bearer';
 }

@@ -1,9 +1,10 @@
-import { Body, Controller, Delete, Inject, Param, Post, Put } from '@nestjs/common';
+import { Body, Controller, Delete, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { UsersService } from '#libs/users';
 import { Public } from '../http/auth.guard.js';
 import { parseFlag, parseUserId } from '../http/path-parameters.js';
 import { Roles } from '../http/roles.guard.js';
+import { RegistrationGuard } from './registration.guard.js';
 import { MessageDto, RegisteredDto, RegisterUserDto } from './users.dto.js';
 
 @ApiTags('users')
@@ -13,10 +14,13 @@ export class UsersController {
 
   @Post('register-user')
   @Public()
-  @ApiOperation({ summary: 'Register a user' })
+  @UseGuards(RegistrationGuard)
+  @ApiOperation({ summary: 'Register a user, where REGISTRATION is open' })
   @ApiResponse({ status: 201, type: RegisteredDto })
   @ApiResponse({ status: 400, description: 'A field is missing or not as it should be.' })
+  @ApiResponse({ status: 403, description: 'Registration is closed: ask an admin for an account.' })
   @ApiResponse({ status: 409, description: 'The username is taken, whatever its case.' })
+  @ApiResponse({ status: 429, description: 'Too many registrations from one address; see `Retry-After`.' })
   async register(@Body() user: RegisterUserDto): Promise<RegisteredDto> {
     const { id } = await this.users.register(user);
     return { message: 'User created successfully', user_id: id };
@@ -30,6 +34,7 @@ export class UsersController {
   @ApiParam({ name: 'enabled', enum: ['0', '1', 'true', 'false'] })
   @ApiResponse({ status: 200, type: RegisteredDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
+  @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
   async setEnabled(
     @Param('user_id') user: string,
     @Param('enabled') enabled: string,
@@ -46,6 +51,7 @@ export class UsersController {
   @ApiParam({ name: 'user_id', type: Number })
   @ApiResponse({ status: 200, type: MessageDto })
   @ApiResponse({ status: 404, description: 'No such user.' })
+  @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
   async remove(@Param('user_id') user: string): Promise<MessageDto> {
     await this.users.remove(parseUserId(user));
     return { message: 'User deleted successfully' };

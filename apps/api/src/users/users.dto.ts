@@ -1,23 +1,49 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsEmail, IsNotEmpty, IsString, Matches, MaxLength } from 'class-validator';
+import { IsString, MaxLength, MinLength, ValidateBy, type ValidationArguments } from 'class-validator';
+import {
+  findEmailProblem,
+  findUsernameProblem,
+  MAX_EMAIL_LENGTH,
+  MAX_PASSWORD_BYTES,
+  MAX_USERNAME_LENGTH,
+} from '#libs/users';
+
+/** Applies a rule that lives in a feature and says what is wrong with a text. */
+const Satisfies = (name: string, findProblem: (text: string) => string | undefined) =>
+  ValidateBy({
+    name,
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && findProblem(value) === undefined,
+      defaultMessage: (wrong?: ValidationArguments) =>
+        `${wrong!.property} ${findProblem(String(wrong!.value))}`,
+    },
+  });
 
 export class RegisterUserDto {
-  @ApiProperty({ example: 'ada', maxLength: 128, description: 'Unique whatever its case.' })
-  @Matches(/^\P{Cc}*$/u, { message: 'username must not contain control characters' })
-  @Matches(/^(?!\s)[^]*(?<!\s)$/u, { message: 'username must not begin or end with white space' })
-  @MaxLength(128)
-  @IsNotEmpty()
+  @ApiProperty({
+    example: 'ada',
+    minLength: 1,
+    maxLength: MAX_USERNAME_LENGTH,
+    description:
+      'Letters and digits of any script and the signs of ASCII, without spaces (RFC 8265). Unique whatever its case.',
+  })
+  @Satisfies('isUsername', findUsernameProblem)
   @IsString()
   username!: string;
 
-  @ApiProperty({ example: 'correct horse battery staple', description: 'At most 72 bytes of UTF-8.' })
-  @IsNotEmpty()
+  @ApiProperty({
+    example: 'correct horse battery staple',
+    minLength: 1,
+    maxLength: MAX_PASSWORD_BYTES,
+    description: `At most ${MAX_PASSWORD_BYTES} bytes of UTF-8.`,
+  })
+  @MaxLength(MAX_PASSWORD_BYTES)
+  @MinLength(1)
   @IsString()
   password!: string;
 
-  @ApiProperty({ example: 'ada@example.org' })
-  @IsEmail()
-  @MaxLength(254)
+  @ApiProperty({ example: 'ada@example.org', format: 'email', maxLength: MAX_EMAIL_LENGTH })
+  @Satisfies('isEmailAddress', findEmailProblem)
   @IsString()
   email!: string;
 }

@@ -1,8 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { inspect } from 'node:util';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import {
@@ -64,6 +64,11 @@ function storeOf(url: string, environment: Record<string, string> = {}): Artifac
   );
 }
 
+async function put(store: ArtifactStore, folder: string, artifact: StoredArtifact): Promise<void> {
+  const prepared = await store.prepare(folder, artifact);
+  await prepared.keep();
+}
+
 /** The same name and version with another description. */
 async function otherIris(): Promise<{ source: string; artifact: StoredArtifact }> {
   const source = await mkdtemp(join(folder, 'other-'));
@@ -89,7 +94,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
 }
 
 test('what was put is read from the cache, the same bytes, with the marker written last', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   const puts = server.requests.filter((request) => request.startsWith('PUT'));
   const files = [
     'manifest.json',
@@ -112,13 +117,13 @@ test('what was put is read from the cache, the same bytes, with the marker writt
 
 test('a bucket without a prefix is good as well', async () => {
   const whole = storeOf(`s3://${bucket}`);
-  await whole.put(IRIS, iris);
+  await put(whole, IRIS, iris);
   expect(server.requests.at(-1)).toBe(`GET /${bucket}/iris/1/content.sha256`);
   await expect(whole.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
 });
 
 test('what is cached needs no server and no client', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   const fetched = await store.folderOf(iris);
   server.requests.length = 0;
   const offline = storeOf(`s3://${bucket}/team/production`, { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1' });
@@ -127,7 +132,7 @@ test('what is cached needs no server and no client', async () => {
 });
 
 test('a cached folder that was damaged is fetched again', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   const fetched = await store.folderOf(iris);
   await writeFile(join(fetched, 'model.onnx'), 'damaged');
   await expect(store.folderOf(iris)).resolves.toBe(fetched);
@@ -141,9 +146,9 @@ test('a cached folder that was damaged is fetched again', async () => {
 describe('an object that was tampered with is refused, and nothing of it stays', () => {
   test.each([
     ['model.onnx', /the sha256 of model\.onnx is [0-9a-f]{64}, the manifest says [0-9a-f]{64}\./],
-    ['golden.json', /golden\.json is not JSON\./],
+    ['golden.json', /expected [0-9a-f]{64}, found [0-9a-f]{64}\./],
   ])('%s', async (file, reason) => {
-    await store.put(IRIS, iris);
+    await put(store, IRIS, iris);
     await overwrite(keyOf(file), 'tampered');
     const message = await messageOf(store.folderOf(iris));
     expect(message).toContain(
@@ -154,7 +159,7 @@ describe('an object that was tampered with is refused, and nothing of it stays',
   });
 
   test('all of another artifact', async () => {
-    await store.put(IRIS, iris);
+    await put(store, IRIS, iris);
     const { source, artifact } = await otherIris();
     await overwrite(keyOf('manifest.json'), await readFile(join(source, 'manifest.json'), 'utf8'));
     expect(await messageOf(store.folderOf(iris))).toContain(
@@ -163,7 +168,7 @@ describe('an object that was tampered with is refused, and nothing of it stays',
   });
 
   test('a file that is gone', async () => {
-    await store.put(IRIS, iris);
+    await put(store, IRIS, iris);
     await remove(keyOf('model.onnx'));
     expect(await messageOf(store.folderOf(iris))).toMatch(
       /iris\/1\/ cannot be used: model\.onnx cannot be read/,
@@ -176,38 +181,38 @@ describe('an upload that was interrupted', () => {
     server.onRequest = ({ method, url, socket }) => {
       if (method === 'PUT' && url!.includes('model.onnx')) socket.destroy();
     };
-    expect(await messageOf(store.put(IRIS, iris))).toMatch(
+    expect(await messageOf(put(store, IRIS, iris))).toMatch(
       /^The model store .* cannot be reached \((ECONNRESET|EPIPE)\)\.$/,
     );
     server.onRequest = undefined;
     expect(await messageOf(store.folderOf(iris))).toMatch(
       /missing, or not there completely: there is no content\.sha256/,
     );
-    await store.put(IRIS, iris);
+    await put(store, IRIS, iris);
     await expect(store.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
   });
 
   test('leaves nothing behind in what is put instead', async () => {
-    await store.put(IRIS, iris);
+    await put(store, IRIS, iris);
     await remove(MARKER);
     const { source, artifact } = await otherIris();
     await rm(join(source, 'README.md'));
-    await store.put(source, artifact);
+    await put(store, source, artifact);
     expect(await readdir(await store.folderOf(artifact))).not.toContain('README.md');
   });
 });
 
 test('the same content again changes nothing', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   server.requests.length = 0;
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   expect(server.requests).toEqual([`GET /${bucket}/${MARKER}`]);
 });
 
 test('other content under the same name and version is refused, and what was kept stays', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   const { source, artifact } = await otherIris();
-  await expect(store.put(source, artifact)).rejects.toMatchObject({ code: 'model-version-exists' });
+  await expect(put(store, source, artifact)).rejects.toMatchObject({ code: 'model-version-exists' });
   expect(await messageOf(store.folderOf(artifact))).toContain(
     `expected ${artifact.contentSha256}, found ${iris.contentSha256}`,
   );
@@ -218,7 +223,7 @@ test('of many that put two contents at once one content wins, and the others are
   const { source, artifact } = await otherIris();
   const puts = await Promise.allSettled(
     Array.from({ length: 6 }, (_, index) =>
-      index % 2 ? store.put(source, artifact) : store.put(IRIS, iris),
+      index % 2 ? put(store, source, artifact) : put(store, IRIS, iris),
     ),
   );
   const [won, lost] = puts[0]!.status === 'fulfilled' ? [iris, artifact] : [artifact, iris];
@@ -235,9 +240,9 @@ test('one that is overtaken by other content during its upload is told, and what
   server.onRequest = async ({ method, url }) => {
     if (method !== 'PUT' || !url!.includes('content.sha256')) return;
     server.onRequest = undefined;
-    await store.put(source, artifact);
+    await put(store, source, artifact);
   };
-  await expect(store.put(IRIS, iris)).rejects.toMatchObject({ code: 'model-version-exists' });
+  await expect(put(store, IRIS, iris)).rejects.toMatchObject({ code: 'model-version-exists' });
   await expect(store.folderOf(artifact)).resolves.toBe(join(cacheDir, artifact.contentSha256));
 });
 
@@ -245,17 +250,17 @@ test.each([false, 'not implemented'] as const)(
   'a server whose conditional writes are %s is good as well',
   async (conditionalWrites) => {
     server.conditionalWrites = conditionalWrites;
-    await store.put(IRIS, iris);
+    await put(store, IRIS, iris);
     await expect(store.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
     const { source, artifact } = await otherIris();
-    await expect(store.put(source, artifact)).rejects.toMatchObject({ code: 'model-version-exists' });
+    await expect(put(store, source, artifact)).rejects.toMatchObject({ code: 'model-version-exists' });
   },
 );
 
 test('a marker that holds no sha256 is said', async () => {
   await overwrite(MARKER, '<html>');
   const message = `s3://${bucket}/${MARKER} does not hold a sha256.`;
-  expect(await messageOf(store.put(IRIS, iris))).toBe(message);
+  expect(await messageOf(put(store, IRIS, iris))).toBe(message);
   expect(await messageOf(store.folderOf(iris))).toBe(message);
 });
 
@@ -267,13 +272,36 @@ test('what breaks off is tried again', async () => {
     broken.add(request);
     socket.destroy();
   };
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   await expect(store.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
   expect(broken.size).toBeGreaterThan(10);
 }, 60_000);
 
+test('of what is cached only the last 32 stay, and what was used within the hour', async () => {
+  await put(store, IRIS, iris);
+  const cache = (index: number) => join(cacheDir, `${index}`.padStart(64, '0'));
+  const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+  for (let index = 0; index < 40; index++) {
+    await cp(IRIS, cache(index), { recursive: true });
+    await utimes(cache(index), minutesAgo(70 + index), minutesAgo(70 + index));
+  }
+  await utimes(cache(39), minutesAgo(5), minutesAgo(5));
+  await store.folderOf(iris);
+  const left = (await readdir(cacheDir)).toSorted();
+  const expected = [cache(39), ...Array.from({ length: 30 }, (_, index) => cache(index))];
+  expect(left).toEqual([iris.contentSha256, ...expected.map((path) => basename(path))].toSorted());
+
+  for (let index = 0; index < 40; index++) {
+    await cp(IRIS, cache(index), { recursive: true });
+    await utimes(cache(index), minutesAgo(50), minutesAgo(50));
+  }
+  await rm(join(cacheDir, iris.contentSha256), { recursive: true });
+  await store.folderOf(iris);
+  expect(await readdir(cacheDir)).toHaveLength(41);
+});
+
 test('two that fetch at once both have it', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   const fetched = await Promise.all(
     [1, 2, 3].map(() => storeOf(`s3://${bucket}/team/production`).folderOf(iris)),
   );
@@ -290,14 +318,14 @@ test('a graph of some megabytes arrives whole', async () => {
   const sha256 = createHash('sha256').update(graph).digest('hex');
   await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, sha256 }));
   const big = { ...iris, contentSha256: (await readArtifact(source)).contentSha256 };
-  await store.put(source, big);
+  await put(store, source, big);
   expect((await readFile(join(await store.folderOf(big), 'model.onnx'))).equals(graph)).toBe(true);
 });
 
 describe('says what is wrong, with the bucket and the endpoint, and no secret', () => {
   const both = async (store: ArtifactStore) => {
     const message = await messageOf(store.folderOf(iris));
-    expect(await messageOf(store.put(IRIS, iris))).toBe(message);
+    expect(await messageOf(put(store, IRIS, iris))).toBe(message);
     return message;
   };
 
@@ -349,7 +377,7 @@ describe('says what is wrong, with the bucket and the endpoint, and no secret', 
   });
 
   test('a DATA_DIR that cannot be written', async () => {
-    await store.put(IRIS, iris);
+    await put(store, IRIS, iris);
     await writeFile(join(folder, 'data'), '');
     expect(await messageOf(store.folderOf(iris))).toMatch(/^DATA_DIR \(.*model-cache\) cannot be written: E/);
   });

@@ -1,13 +1,20 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout } from 'node:timers/promises';
 import { ARTIFACT_FILES, ArtifactError } from '#libs/inference';
-import { versionExists, type ArtifactStore, type StoredArtifact } from './stored-artifact.js';
-import { checkContent, isEmptyFolder, makeWholeFolder, otherContent } from './whole-folder.js';
+import { ScratchFolders } from './scratch-folders.js';
+import {
+  ALREADY_KEPT,
+  versionExists,
+  type ArtifactStore,
+  type PreparedArtifact,
+  type StoredArtifact,
+} from './stored-artifact.js';
+import { checkContent, isEmptyFolder, makeDraft, otherContent } from './whole-folder.js';
 
 type S3 = typeof import('@aws-sdk/client-s3');
 interface Connection {
@@ -22,6 +29,11 @@ const ATTEMPTS = 3;
 const CONNECT_TIMEOUT_MS = 3_000;
 /** Without a byte in either direction, while a file is on its way. */
 const IDLE_TIMEOUT_MS = 60_000;
+
+/** What is used less often goes, and is fetched again when it is needed. */
+const MAX_CACHED = 32;
+/** Another process may have looked at it a moment ago, and be about to read it. */
+const MIN_CACHED_MS = 3_600_000;
 
 /** What goes wrong is thrown; the client would print it on the console besides. */
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -38,7 +50,7 @@ export interface BucketStoreOptions {
 
 /**
  * `s3://<bucket>/<prefix>/<name>/<version>/`, for replicas that share no disk. What was fetched once is read from
- * `<cacheDir>/<sha256>/` ever after, without the network.
+ * `<cacheDir>/<sha256>/` from then on, without the network, as long as it is among those used last.
  *
  * The marker says which content the version has; its files lie beside it in a folder named after that content. So two
  * that put different contents at once do not mix their files, and one that was killed half-way leaves nothing behind in
@@ -46,41 +58,77 @@ export interface BucketStoreOptions {
  */
 export class BucketStore implements ArtifactStore {
   readonly description: string;
+  readonly scratch: ScratchFolders;
   private readonly bucket: string;
   private readonly prefix: string;
   private connection: Promise<Connection> | undefined;
 
   constructor(private readonly options: BucketStoreOptions) {
     const [, bucket, prefix] = /^s3:\/\/([^/]+)\/*(.*?)\/*$/.exec(options.url)!;
+    this.scratch = new ScratchFolders(options.cacheDir, 'DATA_DIR');
     this.bucket = bucket!;
     this.prefix = prefix ? `${prefix}/` : '';
     const server = options.endpoint ? ` at ${new URL(options.endpoint).origin}` : '';
     this.description = `s3://${bucket}${prefix && `/${prefix}`}${server}`;
   }
 
-  async put(folder: string, artifact: StoredArtifact): Promise<void> {
+  async prepare(folder: string, artifact: StoredArtifact): Promise<PreparedArtifact> {
     await checkContent(folder, artifact);
-    if (await this.isKept(artifact)) return;
+    if (await this.isKept(artifact)) return ALREADY_KEPT;
     for (const file of ARTIFACT_FILES) await this.upload(join(folder, file), this.keyOf(artifact, file));
-    await this.mark(artifact);
-    // Somebody else's mark may be the one that stands.
-    if (await this.isKept(artifact)) return;
-    throw new Error(
-      `The model store ${this.description} answered that it keeps a version, and does not have it.`,
-    );
+    return {
+      // Without a mark they are no version, and whoever puts the same again writes over them.
+      discard: async () => undefined,
+      keep: async () => {
+        await this.mark(artifact);
+        // Somebody else's mark may be the one that stands.
+        if (await this.isKept(artifact)) return;
+        throw new Error(
+          `The model store ${this.description} answered that it keeps a version, and does not have it.`,
+        );
+      },
+    };
   }
 
   async folderOf(artifact: StoredArtifact): Promise<string> {
     const { cacheDir } = this.options;
     const folder = join(cacheDir, artifact.contentSha256);
-    if (await isIntact(folder, artifact)) return folder;
-    await removeDamaged(folder, cacheDir);
-    const made = await makeWholeFolder({ root: cacheDir, setting: 'DATA_DIR', target: folder }, (draft) =>
-      this.download(artifact, draft),
-    );
-    // Another process was faster, with what it checked as well.
-    if (!made) await checkContent(folder, artifact);
+    if (!(await isIntact(folder, artifact))) {
+      await this.removeCached(folder);
+      const draft = await makeDraft(cacheDir, this.scratch, (draft) => this.download(artifact, draft));
+      // Another process may have been faster, with what it checked as well.
+      if (!(await draft.keepAs(folder))) await checkContent(folder, artifact);
+      await this.forgetLeastUsed();
+    }
+    const now = new Date();
+    await utimes(folder, now, now).catch(() => undefined);
     return folder;
+  }
+
+  private async forgetLeastUsed(): Promise<void> {
+    const names = (await readdir(this.options.cacheDir)).filter((name) => !name.startsWith('.'));
+    const cached = await Promise.all(
+      names.map(async (name) => {
+        const folder = join(this.options.cacheDir, name);
+        const found = await stat(folder).catch(() => undefined);
+        return { folder, usedAt: found?.mtimeMs ?? Infinity };
+      }),
+    );
+    const byUse = cached.toSorted((a, b) => b.usedAt - a.usedAt);
+    for (const { folder, usedAt } of byUse.slice(MAX_CACHED)) {
+      if (Date.now() - usedAt > MIN_CACHED_MS) await this.removeCached(folder);
+    }
+  }
+
+  /** Out of the way first, at once: nobody shall find a folder that is half removed. */
+  private async removeCached(folder: string): Promise<void> {
+    if (await isEmptyFolder(folder)) return;
+    const aside = await this.scratch.make();
+    await rename(folder, join(aside, 'removed')).catch((error: NodeJS.ErrnoException) => {
+      // Another process has done it.
+      if (error.code !== 'ENOENT') throw error;
+    });
+    await rm(aside, { recursive: true, force: true });
   }
 
   /** @throws Problem where the version has other content */
@@ -266,15 +314,4 @@ async function isIntact(folder: string, artifact: StoredArtifact): Promise<boole
     if (error instanceof ArtifactError) return false;
     throw error;
   }
-}
-
-/** Out of the way first, at once: nobody shall find a folder that is half removed. */
-async function removeDamaged(folder: string, cacheDir: string): Promise<void> {
-  if (await isEmptyFolder(folder)) return;
-  const aside = join(cacheDir, `.damaged-${randomUUID()}`);
-  await rename(folder, aside).catch((error: NodeJS.ErrnoException) => {
-    // Another process has done it.
-    if (error.code !== 'ENOENT') throw error;
-  });
-  await rm(aside, { recursive: true, force: true });
 }

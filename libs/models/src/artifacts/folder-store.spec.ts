@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '#libs/config';
-import { readArtifact } from '#libs/inference';
-import { createArtifactStore, type StoredArtifact } from './artifact-store.js';
+import { hashArtifact, readArtifact } from '#libs/inference';
+import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './artifact-store.js';
 import { FolderStore } from './folder-store.js';
 
 const IRIS = 'model-artifacts/iris/1';
@@ -21,6 +22,11 @@ beforeEach(async () => {
   iris = { name: 'iris', version: '1', contentSha256: (await readArtifact(IRIS)).contentSha256 };
   return () => rm(folder, { recursive: true });
 });
+
+async function put(store: ArtifactStore, folder: string, artifact: StoredArtifact): Promise<void> {
+  const prepared = await store.prepare(folder, artifact);
+  await prepared.keep();
+}
 
 /** The same name and version with another description. */
 async function otherIris(): Promise<{ source: string; artifact: StoredArtifact }> {
@@ -40,7 +46,7 @@ test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without wh
   await cp(IRIS, source, { recursive: true });
   await writeFile(join(source, 'notes.txt'), 'not part of the artifact');
   await chmod(join(source, 'model.onnx'), 0o600);
-  await store.put(source, iris);
+  await put(store, source, iris);
 
   const kept = await store.folderOf(iris);
   expect(kept).toBe(join(modelDir, 'iris', '1'));
@@ -55,17 +61,17 @@ test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without wh
 });
 
 test('the same content again changes nothing, also from where it is kept', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   const { mtimeMs, ino } = await stat(join(modelDir, 'iris/1'));
-  await store.put(IRIS, iris);
-  await store.put(join(modelDir, 'iris/1'), iris);
+  await put(store, IRIS, iris);
+  await put(store, join(modelDir, 'iris/1'), iris);
   expect(await stat(join(modelDir, 'iris/1'))).toMatchObject({ mtimeMs, ino });
 });
 
 test('other content under the same name and version is refused, and what was kept stays', async () => {
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   const { source, artifact } = await otherIris();
-  await expect(store.put(source, artifact)).rejects.toMatchObject({
+  await expect(put(store, source, artifact)).rejects.toMatchObject({
     code: 'model-version-exists',
     message: 'Version 1 of the model iris exists already, with other content.',
   });
@@ -76,7 +82,9 @@ test('of many that put two contents at once one content wins, and the others are
   const { source, artifact } = await otherIris();
   const puts = await Promise.allSettled(
     Array.from({ length: 12 }, (_, index) =>
-      index % 2 ? new FolderStore(modelDir).put(source, artifact) : new FolderStore(modelDir).put(IRIS, iris),
+      index % 2
+        ? put(new FolderStore(modelDir), source, artifact)
+        : put(new FolderStore(modelDir), IRIS, iris),
     ),
   );
   const kept = (await readArtifact(join(modelDir, 'iris/1'))).contentSha256;
@@ -88,13 +96,41 @@ test('of many that put two contents at once one content wins, and the others are
   expect(await readdir(modelDir)).toEqual(['iris']);
 });
 
+test('what is prepared has no name until it is kept, and stands in nobody’s way', async () => {
+  const { source, artifact } = await otherIris();
+  const [mine, others] = [await store.prepare(IRIS, iris), await store.prepare(source, artifact)];
+  await expect(store.folderOf(iris)).rejects.toThrow('it is missing on this machine');
+  expect(await store.list()).toEqual([]);
+  await mine.discard();
+  await others.keep();
+  await expect(store.folderOf(artifact)).resolves.toBe(join(modelDir, 'iris/1'));
+  expect(await readdir(modelDir), 'no draft is left').toEqual(['iris']);
+});
+
+test('a large graph is hashed and copied without being read as a whole', async () => {
+  const source = join(folder, 'large');
+  await cp(IRIS, source, { recursive: true });
+  const graph = Buffer.alloc(300 * 1024 ** 2);
+  await writeFile(join(source, 'model.onnx'), graph);
+  const manifest = JSON.parse(await readFile(join(source, 'manifest.json'), 'utf8'));
+  const sha256 = createHash('sha256').update(graph).digest('hex');
+  await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, sha256 }));
+  const large = { ...iris, contentSha256: await hashArtifact(source) };
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers - before)), 5);
+  await put(store, source, large);
+  clearInterval(watch);
+  expect(most).toBeLessThan(100 * 1024 ** 2);
+});
+
 test('a source that is not what it was checked as is not kept', async () => {
   const { source } = await otherIris();
-  await expect(store.put(source, iris)).rejects.toThrow(
+  await expect(put(store, source, iris)).rejects.toThrow(
     `The model artifact in ${source} cannot be used: it has`,
   );
   await rm(join(source, 'golden.json'));
-  await expect(store.put(source, iris)).rejects.toThrow(
+  await expect(put(store, source, iris)).rejects.toThrow(
     `in ${source} cannot be used: golden.json cannot be read`,
   );
   expect(await readdir(modelDir)).toEqual([]);
@@ -106,7 +142,7 @@ test('what is missing, damaged or another is said, with what was expected and wh
     `in ${kept} cannot be used: it is missing on this machine`,
   );
   const { source, artifact } = await otherIris();
-  await store.put(source, artifact);
+  await put(store, source, artifact);
   await expect(store.folderOf(iris)).rejects.toThrow(
     `expected ${iris.contentSha256}, found ${artifact.contentSha256}`,
   );
@@ -116,14 +152,14 @@ test('what is missing, damaged or another is said, with what was expected and wh
 
 test('an empty folder is no version', async () => {
   await mkdir(join(modelDir, 'iris/1'), { recursive: true });
-  await store.put(IRIS, iris);
+  await put(store, IRIS, iris);
   await expect(store.folderOf(iris)).resolves.toBe(join(modelDir, 'iris/1'));
 });
 
 test('a MODEL_DIR that cannot be written is named', async () => {
   const file = join(folder, 'file');
   await writeFile(file, '');
-  await expect(new FolderStore(join(file, 'models')).put(IRIS, iris)).rejects.toThrow(
+  await expect(put(new FolderStore(join(file, 'models')), IRIS, iris)).rejects.toThrow(
     /^MODEL_DIR \(.*\/file\/models\) cannot be written: ENOTDIR/,
   );
 });

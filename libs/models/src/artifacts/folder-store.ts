@@ -1,25 +1,37 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ARTIFACT_FILES, ArtifactError } from '#libs/inference';
-import { versionExists, type ArtifactStore, type StoredArtifact } from './stored-artifact.js';
-import { checkContent, isEmptyFolder, makeWholeFolder } from './whole-folder.js';
+import { ScratchFolders } from './scratch-folders.js';
+import {
+  ALREADY_KEPT,
+  versionExists,
+  type ArtifactStore,
+  type PreparedArtifact,
+  type StoredArtifact,
+} from './stored-artifact.js';
+import { checkContent, isEmptyFolder, makeDraft } from './whole-folder.js';
 
 /** `MODEL_DIR/<name>/<version>/`; names that begin with a dot are no models. */
 export class FolderStore implements ArtifactStore {
-  constructor(readonly description: string) {}
+  readonly scratch: ScratchFolders;
 
-  async put(folder: string, artifact: StoredArtifact): Promise<void> {
-    const target = this.locate(artifact);
-    if (await this.isKept(artifact)) return;
-    const made = await makeWholeFolder(
-      { root: this.description, setting: 'MODEL_DIR', target },
-      async (draft) => {
-        await copyArtifact(folder, draft);
-        await checkContent(draft, artifact, folder);
+  constructor(readonly description: string) {
+    this.scratch = new ScratchFolders(description, 'MODEL_DIR');
+  }
+
+  async prepare(folder: string, artifact: StoredArtifact): Promise<PreparedArtifact> {
+    if (await this.isKept(artifact)) return ALREADY_KEPT;
+    const draft = await makeDraft(this.description, this.scratch, async (draft) => {
+      await copyArtifact(folder, draft);
+      await checkContent(draft, artifact, folder);
+    });
+    return {
+      discard: draft.discard,
+      keep: async () => {
+        // Another process was faster: with the same content or with other.
+        if (!(await draft.keepAs(this.locate(artifact)))) await this.isKept(artifact);
       },
-    );
-    // Another process was faster: with the same content or with other.
-    if (!made) await this.isKept(artifact);
+    };
   }
 
   async folderOf(artifact: StoredArtifact): Promise<string> {
@@ -57,12 +69,12 @@ export class FolderStore implements ArtifactStore {
 
 async function copyArtifact(from: string, to: string): Promise<void> {
   for (const file of ARTIFACT_FILES) {
-    const content = await readFile(join(from, file)).catch((cause: NodeJS.ErrnoException) => {
+    await copyFile(join(from, file), join(to, file)).catch((cause: NodeJS.ErrnoException) => {
       // Some files may be missing; which ones may not is seen when the copy is checked.
-      if (cause.code === 'ENOENT') return undefined;
+      if (cause.code === 'ENOENT') return;
+      if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT') throw cause;
       throw new ArtifactError(from, `${file} cannot be read (${cause.code})`, { cause });
     });
-    if (content) await writeFile(join(to, file), content);
   }
 }
 

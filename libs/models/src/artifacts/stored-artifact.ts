@@ -1,11 +1,22 @@
 import { Problem } from '#libs/errors';
+import type { ScratchFolders } from './scratch-folders.js';
 
 /** One version of a model, by the content that was registered. */
 export interface StoredArtifact {
   name: string;
   version: string;
-  /** As `readArtifact` computes it. */
+  /** As `hashArtifact` computes it. */
   contentSha256: string;
+}
+
+/** Files that are stored and have no name yet: they are in nobody's way. One of the two is called, once. */
+export interface PreparedArtifact {
+  /**
+   * Gives them the name and version.
+   * @throws Problem `model-version-exists` where other content is kept under it
+   */
+  keep(): Promise<void>;
+  discard(): Promise<void>;
 }
 
 /** Injection token of the process's `ArtifactStore`. */
@@ -14,18 +25,23 @@ export const ARTIFACT_STORE = Symbol('ArtifactStore');
 /** Where the files of artifacts are kept. What is kept under a name and version never changes. */
 export interface ArtifactStore {
   /**
-   * Keeps the files of a checked artifact. Doing it again with the same content changes nothing.
-   * @throws Problem `model-version-exists` where other content is kept under this name and version
+   * Stores the files of a checked artifact. Doing it again with the same content changes nothing.
+   * @throws Problem `model-version-exists` where other content is kept under this name and version, `storage-full`
    */
-  put(folder: string, artifact: StoredArtifact): Promise<void>;
+  prepare(folder: string, artifact: StoredArtifact): Promise<PreparedArtifact>;
   /**
    * A folder on this machine that holds exactly this content.
    * @throws Error that says what is missing, or what was expected and what was found
    */
   folderOf(artifact: StoredArtifact): Promise<string>;
+  /** Where what arrives is put until it is checked. */
+  readonly scratch: ScratchFolders;
   /** Where it is, for people; without secrets. */
   readonly description: string;
 }
+
+/** Nothing is left to be done. */
+export const ALREADY_KEPT: PreparedArtifact = { keep: async () => undefined, discard: async () => undefined };
 
 export function versionExists({ name, version }: StoredArtifact, cause?: Error): Problem {
   const detail = `Version ${version} of the model ${name} exists already, with other content.`;

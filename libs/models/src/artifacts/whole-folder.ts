@@ -1,6 +1,7 @@
-import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ArtifactError, readArtifact } from '#libs/inference';
+import { ArtifactError, hashArtifact } from '#libs/inference';
+import type { ScratchFolders } from './scratch-folders.js';
 import type { StoredArtifact } from './stored-artifact.js';
 
 const ADVICE = 'A version never changes: put its files back, and give new content a version of its own';
@@ -14,12 +15,11 @@ export async function checkContent(
   artifact: StoredArtifact,
   shownAs = folder,
 ): Promise<void> {
-  const { contentSha256 } = await readArtifact(folder).catch((error: Error) => {
+  const found = await hashArtifact(folder).catch((error: Error) => {
     if (!(error instanceof ArtifactError)) throw error;
     throw new ArtifactError(shownAs, `${error.detail}. ${ADVICE}`, { cause: error });
   });
-  if (contentSha256 === artifact.contentSha256) return;
-  throw otherContent(shownAs, artifact, contentSha256);
+  if (found !== artifact.contentSha256) throw otherContent(shownAs, artifact, found);
 }
 
 export function otherContent(place: string, { contentSha256 }: StoredArtifact, found: string): ArtifactError {
@@ -36,40 +36,63 @@ export async function isEmptyFolder(folder: string): Promise<boolean> {
   return entries.length === 0;
 }
 
-/**
- * Has a new folder filled under a temporary name below `root` and renames it to `target`, durably: whoever looks,
- * and whenever the power fails, there is all of it or nothing. What a killed process leaves behind begins with a dot.
- *
- * Answers whether it did: not where `target` holds files already, which are left alone.
- * @param setting the variable behind `root`, for the sentence that says it cannot be written
- */
-export async function makeWholeFolder(
-  { root, setting, target }: { root: string; setting: string; target: string },
+/** A folder that is filled, durably, and has no name of its own yet. */
+export interface Draft {
+  /**
+   * Renames it, durably: whoever looks, and whenever the power fails, there is all of it or nothing.
+   * @returns whether it did: not where `target` holds files already, which are left alone
+   */
+  keepAs(target: string): Promise<boolean>;
+  discard(): Promise<void>;
+}
+
+export async function makeDraft(
+  root: string,
+  scratch: ScratchFolders,
   fill: (draft: string) => Promise<void>,
-): Promise<boolean> {
-  let draft: string | undefined;
+): Promise<Draft> {
+  const draft = await scratch.make();
+  const discard = () => rm(draft, { recursive: true, force: true });
   try {
-    await mkdir(root, { recursive: true });
-    draft = await mkdtemp(join(root, '.incoming-'));
-    await fill(draft);
-    for (const file of await readdir(draft)) {
-      await chmod(join(draft, file), 0o644);
-      await sync(join(draft, file));
-    }
-    await chmod(draft, 0o755);
-    await sync(draft);
-    await mkdir(dirname(target), { recursive: true });
-    await rename(draft, target);
-    await sync(dirname(target));
-    await sync(root);
+    await scratch.writing(async () => {
+      await fill(draft);
+      for (const file of await readdir(draft)) {
+        await chmod(join(draft, file), 0o644);
+        await sync(join(draft, file));
+      }
+      await chmod(draft, 0o755);
+      await sync(draft);
+    });
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+  return {
+    discard,
+    keepAs: async (target) => {
+      try {
+        return await scratch.writing(async () => {
+          await mkdir(dirname(target), { recursive: true });
+          if (!(await renamed(draft, target))) return false;
+          await sync(dirname(target));
+          await sync(root);
+          return true;
+        });
+      } finally {
+        await discard();
+      }
+    },
+  };
+}
+
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
     return true;
   } catch (error) {
-    const { code, syscall, message } = error as NodeJS.ErrnoException;
-    if (syscall === 'rename' && (code === 'ENOTEMPTY' || code === 'EEXIST')) return false;
-    if (syscall === undefined) throw error;
-    throw new Error(`${setting} (${root}) cannot be written: ${message}`, { cause: error });
-  } finally {
-    if (draft !== undefined) await rm(draft, { recursive: true, force: true });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+    throw error;
   }
 }
 

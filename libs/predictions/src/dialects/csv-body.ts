@@ -1,12 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import Papa from 'papaparse';
 import { Problem } from '#libs/errors';
-import { MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from './dialect.js';
+import { MISSING_VALUES, type Column } from '#libs/inference';
+import { MAX_ROWS, quoted, refuseTooManyColumns, refuseTooManyRows, repeatedIn } from './dialect.js';
+import { nameLike } from './mlflow-layouts.js';
 
 /** A table as pandas splits it. */
 export interface Table {
   columns: string[];
-  /** Text as it stands; an empty cell is null, a missing value. */
+  /** Text as it stands; a cell that says nothing, in pandas' words or in none, is null, a missing value. */
   data: (string | null)[][];
 }
 
@@ -17,9 +19,10 @@ const MAX_RECORDS = MAX_ROWS + 2;
  * RFC 4180 with a header; lines that are empty are no rows, but cost as much to read and count like them.
  * @throws Problem `bad-request` naming the line
  */
-export function parseCsvBody(body: Buffer): Table {
+export function parseCsvBody(body: Buffer, schema: readonly Column[]): Table {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
   const text = body.toString('utf8').replace(/\r\n?/g, '\n');
+  refuseTooManyColumns(cellsInFirstLine(text), schema);
   const { data: records, errors } = Papa.parse<string[]>(text, {
     delimiter: ',',
     newline: '\n',
@@ -38,6 +41,7 @@ export function parseCsvBody(body: Buffer): Table {
   if (!columns) throw Problem.badRequest('The body is empty. A CSV begins with a line of column names.');
   const repeated = repeatedIn(columns);
   if (repeated !== undefined) throw Problem.badRequest(`The CSV has the column ${quoted(repeated)} twice.`);
+  const listed = listedWords(columns, schema);
   const rows: Table['data'] = [];
   for (let index = first + 1; index < records.length; index++) {
     const record = records[index]!;
@@ -47,9 +51,35 @@ export function parseCsvBody(body: Buffer): Table {
         `Line ${lineOf(records, index)} of the CSV has ${counted(record.length, 'cell')}, its header ${columns.length}.`,
       );
     }
-    rows.push(record.map((cell) => (cell === '' ? null : cell)));
+    rows.push(
+      record.map((cell, column) => (MISSING_VALUES.has(cell) && !listed[column]?.has(cell) ? null : cell)),
+    );
   }
   return { columns, data: rows };
+}
+
+/** Column by column the words for nothing that it lists as categories: there they mean something. */
+function listedWords(
+  names: readonly string[],
+  schema: readonly Column[],
+): (ReadonlySet<string> | undefined)[] {
+  const byName = new Map(
+    schema.flatMap(({ name, categories = [] }) => {
+      const words = categories.map(String).filter((word) => MISSING_VALUES.has(word));
+      return words.length > 0 ? [[name, new Set(words)] as const] : [];
+    }),
+  );
+  return nameLike(names, schema).map((name) => byName.get(name));
+}
+
+/** Without looking at quotes: no fewer than there are. Reading a line costs by its cells. */
+function cellsInFirstLine(text: string): number {
+  const start = text.search(/[^\n]/);
+  const end = text.indexOf('\n', start);
+  let cells = 1;
+  for (let at = text.indexOf(',', start); at >= 0 && (end < 0 || at < end); at = text.indexOf(',', at + 1))
+    cells++;
+  return cells;
 }
 
 function isEmptyLine(record: readonly string[]): boolean {

@@ -1,6 +1,15 @@
 import { Problem, type FieldError } from '#libs/errors';
-import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
+import {
+  formatNumber,
+  type Column,
+  type Features,
+  type Manifest,
+  type Model,
+  type Prediction,
+} from '#libs/inference';
 import { parseJsonBody } from '../json-body.js';
+import { LookAlikes } from '../look-alikes.js';
+import type { LeftOut } from './excess.js';
 
 /** The headers of a request, in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -21,9 +30,14 @@ export interface Dialect extends ProblemForm {
   /** Whether a body declared so can be read. */
   accepts(contentType: string | undefined): boolean;
   /** A body → the JSON value that is recorded: what was sent, or its equal in JSON. @throws Problem `bad-request` */
-  parse(body: Buffer, headers: RequestHeaders): unknown;
+  parse(body: Buffer, headers: RequestHeaders, model: Model): unknown;
   /** That value, also when it comes back out of the record, → the question. @throws Problem `bad-request` */
   read(input: unknown, model: Model): Question;
+  /**
+   * The value of a question that was answered → what is recorded of it where it is large: everything that the answer was
+   * made of, so that it reads the same again, and of the rest what there is room for.
+   */
+  abridge(input: unknown, model: Model, leftOut: LeftOut): unknown;
   /** A recorded answer → what it came to, one an instance. */
   recall(output: unknown, manifest: Manifest): Gist[];
 }
@@ -40,6 +54,8 @@ export interface Question {
 /** One column of one instance that the model cannot take; the pointer begins at the instance. */
 export interface BadValue extends FieldError {
   readonly instance: number;
+  /** Of a column that is not there: the one that is no column's, and looks like it. */
+  readonly lookAlike?: string;
 }
 
 /**
@@ -58,11 +74,14 @@ export const problemJson: ProblemForm = {
   writeProblem: (problem, requestId) => JSON.stringify(problem.toBody(requestId)),
 };
 
-/** Of dialects that are asked in JSON and in nothing else. */
+/**
+ * Of dialects that are asked in JSON and in nothing else. What declares nothing is read as JSON, as the tutorial's scripts
+ * send it: `requests.post(url, data=json.dumps(x))`.
+ */
 export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
   mediaTypes: 'application/json',
-  accepts: (contentType) => contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType),
-  parse: parseJsonBody,
+  accepts: (contentType = 'application/json') => /^application\/json\s*(;|$)/i.test(contentType),
+  parse: (body, _headers, model) => parseJsonBody(body, { values: maxValuesPerRow(model.columns) }),
 };
 
 /**
@@ -70,9 +89,17 @@ export const jsonBody: Pick<Dialect, 'mediaTypes' | 'accepts' | 'parse'> = {
  * which nobody else is answered (100 000 of eight columns: 0.3 s).
  */
 export const MAX_ROWS = 100_000;
+/**
+ * So many values does a row bring at most: those of the model, and room for what it does not know. Each costs some
+ * microseconds, also where it is ignored.
+ */
+export function maxValuesPerRow(columns: readonly Column[]): number {
+  return 4 * columns.length + 4_000;
+}
 /** So many bad values are looked for: a table that is bad throughout has millions. */
 export const MAX_BAD_VALUES = 10_000;
 const MAX_ERRORS = 100;
+const MAX_LOOK_ALIKES = 10;
 const MAX_NAME_LENGTH = 100;
 
 /**
@@ -85,11 +112,23 @@ export function refuseValues(errors: readonly BadValue[], locate: (instance: num
   const more = errors.length > MAX_ERRORS ? ` The first ${MAX_ERRORS} are named.` : '';
   return Problem.badRequest(
     `${columns} missing or not convertible.${more}`,
-    errors.slice(0, MAX_ERRORS).map(({ instance, detail, pointer }) => ({
-      detail,
+    errors.slice(0, MAX_ERRORS).map(({ instance, detail, pointer, lookAlike }) => ({
+      detail: lookAlike === undefined ? detail : `${detail}: ${lookAlike}`,
       pointer: `#${locate(instance)}${pointer.slice(1)}`,
     })),
   );
+}
+
+/** ` Unknown column 'Tenure'; did you mean 'tenure'?`, as the last sentences of a refusal; '' where there is none. */
+export function tellLookAlikes(lookAlikes: Iterable<string | undefined>): string {
+  const told = [...lookAlikes].filter((each) => each !== undefined).slice(0, MAX_LOOK_ALIKES);
+  return told.map((each) => ` ${each[0]!.toUpperCase()}${each.slice(1)}`).join('');
+}
+
+/** Of names that a caller gave columns, those that are none of the model's. */
+export function lookAlikesOf(names: readonly string[], columns: readonly Column[]): LookAlikes {
+  const isColumn = isColumnOf(columns);
+  return new LookAlikes(names.filter((name) => !isColumn(name)));
 }
 
 /** The column that a pointer beginning at the instance names. */
@@ -97,10 +136,22 @@ export function columnOf({ pointer }: FieldError): string {
   return decodeURIComponent(pointer.slice('#/'.length)).replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
+/** Of a table. @throws Problem `bad-request` */
+export function refuseTooManyColumns(count: number, columns: readonly Column[]): void {
+  const most = maxValuesPerRow(columns);
+  if (count > most) throw Problem.badRequest(`The table has more than ${most} columns.`);
+}
+
 /** @throws Problem `bad-request` */
 export function refuseTooManyRows(count: number): void {
   if (count <= MAX_ROWS) return;
   throw Problem.badRequest(`One call takes at most ${MAX_ROWS} rows. Send more as a file to POST /batches.`);
+}
+
+/** Of columns, for looking up names. */
+export function isColumnOf(columns: readonly Column[]): (name: string) => boolean {
+  const known = new Set(columns.map(({ name }) => name));
+  return (name) => known.has(name);
 }
 
 export function isObject(value: unknown): value is Features {
@@ -115,7 +166,11 @@ export function repeatedIn(names: readonly string[]): string | undefined {
 
 /** As much of a caller's own name as helps to find it. */
 export function quoted(name: string): string {
-  return JSON.stringify(name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name);
+  return JSON.stringify(shortened(name));
+}
+
+export function shortened(name: string): string {
+  return name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
 }
 
 /** Whether labels are written as JSON numbers where a format has room for it: "0" and "1" are, "setosa" and "007" not. */

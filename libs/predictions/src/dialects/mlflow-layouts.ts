@@ -1,8 +1,18 @@
 import { Problem } from '#libs/errors';
 import type { Column, Features } from '#libs/inference';
-import { isObject, refuseTooManyRows, repeatedIn } from './dialect.js';
+import {
+  isObject,
+  lookAlikesOf,
+  refuseTooManyColumns,
+  refuseTooManyRows,
+  repeatedIn,
+  tellLookAlikes,
+} from './dialect.js';
 
-/** The four of MLflow's protocol, and `data`, which is ours: another name for `instances`. */
+/**
+ * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it
+ * the split that pandas writes.
+ */
 const LAYOUTS = ['dataframe_split', 'dataframe_records', 'instances', 'inputs', 'data'] as const;
 
 const REQUIRED = `The input must be a JSON dictionary with exactly one of the input fields ${LAYOUTS.join(', ')}`;
@@ -10,8 +20,7 @@ const REQUIRED = `The input must be a JSON dictionary with exactly one of the in
 /** The table in a body, as one feature dictionary a row. @throws Problem `bad-request` in MLflow's words */
 export function readLayout(body: unknown, columns: readonly Column[]): Features[] {
   if (!isObject(body)) throw Problem.badRequest(`${REQUIRED}.`);
-  const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
-  if (!layout || another) throw Problem.badRequest(`${REQUIRED}; it has ${another ? 'several' : 'none'}.`);
+  const layout = layoutIn(body);
   const value = body[layout];
   switch (layout) {
     case 'dataframe_split':
@@ -22,18 +31,60 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
         `Dataframe records format must be a list of records. Got ${pythonType(value)}.`,
       );
     case 'inputs':
-      if (isObject(value)) return fromColumns(value, columns);
+    case 'instances':
+      if (isObject(value)) return fromColumns(layout, value, columns);
   }
   if (!Array.isArray(value)) {
     throw Problem.badRequest(
-      `"${layout}" must be a list of rows${layout === 'inputs' ? ', or of columns by name' : ''}.`,
+      `"${layout}" must be a list of rows${layout === 'data' ? '' : ', or of columns by name'}.`,
     );
+  }
+  if (layout === 'data' && Object.hasOwn(body, 'columns')) {
+    return fromNamed(layout, body.columns, value, columns);
   }
   return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
 }
 
-export function missingInputs(names: readonly string[]): Problem {
-  return invalidValue(`Model is missing inputs ${pythonList(names)}.`);
+/** @throws Problem `bad-request` where there is none, or another */
+export function layoutIn(body: Features): (typeof LAYOUTS)[number] {
+  const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
+  if (layout && !another) return layout;
+  throw Problem.badRequest(`${REQUIRED}; it has ${another ? 'several' : 'none'}.`);
+}
+
+/** How many rows a body has, before it is known whether it is one that can be read. */
+export function rowsIn(body: unknown): number {
+  if (!isObject(body)) return 1;
+  return Math.max(
+    1,
+    ...LAYOUTS.filter((name) => Object.hasOwn(body, name)).map((name) => lengthOf(body[name])),
+  );
+}
+
+function lengthOf(table: unknown): number {
+  if (Array.isArray(table)) return table.length;
+  if (!isObject(table)) return 1;
+  // A split, or columns by name.
+  const [first] = Object.values(table);
+  const rows = table.data ?? first;
+  return Array.isArray(rows) ? rows.length : 1;
+}
+
+/**
+ * Of a list of records that lack one column each, MLflow would not say which.
+ * @param inSome columns that only some rows lack, and the first row that does
+ */
+export function missingInputs(
+  inAll: readonly string[],
+  inSome: ReadonlyMap<string, number>,
+  lookAlikes: Iterable<string | undefined>,
+): Problem {
+  const parts = inAll.length > 0 ? [pythonList(inAll)] : [];
+  const meant = tellLookAlikes(lookAlikes);
+  if (inSome.size === 0) return invalidValue(`Model is missing inputs ${parts[0]}.${meant}`);
+  const first = [...inSome].map(([name, row]) => `${name} (row ${row})`).join(', ');
+  parts.push(`${pythonList([...inSome.keys()])} in some rows, first: ${first}`);
+  return invalidValue(`Model is missing inputs ${parts.join('; and ')}. Rows are counted from 0.${meant}`);
 }
 
 export function invalidValue(message: string): Problem {
@@ -62,11 +113,21 @@ function fromSplit(value: unknown, columns: readonly Column[]): Features[] {
   if (Array.isArray(index) && index.length !== data.length) {
     throw notDataframe('dataframe_split', `'index' has ${index.length} entries, and 'data' ${data.length}`);
   }
-  if (names === undefined || names === null) return fromRows('dataframe_split', data, columns);
+  return fromNamed('dataframe_split', names, data, columns);
+}
+
+/** A split's rows; in the model's order where it names no columns. */
+function fromNamed(
+  layout: string,
+  names: unknown,
+  rows: readonly unknown[],
+  columns: readonly Column[],
+): Features[] {
+  if (names === undefined || names === null) return fromRows(layout, rows, columns);
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string' || typeof name === 'number')) {
-    throw notDataframe('dataframe_split', "'columns' must be a list of names");
+    throw notDataframe(layout, "'columns' must be a list of names");
   }
-  return fromTable('dataframe_split', names.map(String), data, columns);
+  return fromTable(layout, names.map(String), rows, columns);
 }
 
 /** Positional rows: the columns in the model's order. */
@@ -89,6 +150,7 @@ function fromTable(
   columns: readonly Column[],
 ): Features[] {
   refuseTooManyRows(rows.length);
+  refuseTooManyColumns(given.length, columns);
   if (repeatedIn(given) !== undefined) throw notDataframe(layout, 'two of its columns have one name');
   const names = nameLike(given, columns);
   if (rows.length === 0) refuseAbsent(names, columns);
@@ -125,11 +187,11 @@ function fromRecords(layout: string, records: readonly unknown[], columns: reado
   );
 }
 
-function fromColumns(value: Features, columns: readonly Column[]): Features[] {
+function fromColumns(layout: string, value: Features, columns: readonly Column[]): Features[] {
   const given = Object.keys(value);
   const lists = Object.values(value);
   // One value a column is one row.
-  if (lists.length > 0 && !lists.some(Array.isArray)) return fromRecords('inputs', [value], columns);
+  if (lists.length > 0 && !lists.some(Array.isArray)) return fromRecords(layout, [value], columns);
   const [first] = lists;
   const count = Array.isArray(first) ? first.length : 0;
   if (!lists.every((list) => Array.isArray(list) && list.length === count)) {
@@ -137,11 +199,11 @@ function fromColumns(value: Features, columns: readonly Column[]): Features[] {
   }
   refuseTooManyRows(count);
   const rows = Array.from({ length: count }, (_, row) => lists.map((list) => (list as unknown[])[row]));
-  return fromTable('inputs', given, rows, columns);
+  return fromTable(layout, given, rows, columns);
 }
 
 /** A table without names of its own, whose columns pandas numbers 0, 1, 2 …, is read in the model's order. */
-function nameLike(given: readonly string[], columns: readonly Column[]): readonly string[] {
+export function nameLike(given: readonly string[], columns: readonly Column[]): readonly string[] {
   const isNumbered = given.length === columns.length && given.every((name, index) => name === String(index));
   if (!isNumbered || columns.some(({ name }) => given.includes(name))) return given;
   return columns.map(({ name }) => name);
@@ -149,10 +211,16 @@ function nameLike(given: readonly string[], columns: readonly Column[]): readonl
 
 /** Of a table without rows: where there are any, their coercion finds what is absent. */
 function refuseAbsent(names: readonly string[], columns: readonly Column[]): void {
-  const absent = columns.filter(
-    ({ name, required, default: value }) => required && value === undefined && !names.includes(name),
+  const absent = columns
+    .filter(({ name, required, default: value }) => required && value === undefined && !names.includes(name))
+    .map(({ name }) => name);
+  if (absent.length === 0) return;
+  const lookAlikes = lookAlikesOf(names, columns);
+  throw missingInputs(
+    absent,
+    new Map(),
+    absent.map((name) => lookAlikes.tell(name)),
   );
-  if (absent.length > 0) throw missingInputs(absent.map(({ name }) => name));
 }
 
 function notDataframe(layout: string, why: string): Problem {

@@ -7,12 +7,18 @@ import {
   columnOf,
   gistOfProbabilities,
   isObject,
+  MAX_ROWS,
+  maxValuesPerRow,
   type BadValue,
   type Dialect,
   type Gist,
   type Question,
 } from './dialect.js';
-import { invalidValue, missingInputs, pythonList, readLayout } from './mlflow-layouts.js';
+import { abridgeLayout } from './mlflow-abridged.js';
+import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './mlflow-layouts.js';
+
+/** Of a list of rows. One that is a little too long is read, and told that files are for more. */
+const MAX_ELEMENTS = 2 * MAX_ROWS;
 
 /** The names that MLflow's own servers give to errors (mlflow/protos/databricks.proto), by HTTP status. */
 const ERROR_CODES: Record<number, string> = {
@@ -42,9 +48,11 @@ export const mlflowDialect: Dialect = {
     );
   },
 
-  parse(body, { 'content-type': contentType = '' }): unknown {
-    if (!/^text\/csv/i.test(String(contentType))) return parsePythonJsonBody(body);
-    return { dataframe_split: parseCsvBody(body) };
+  parse(body, { 'content-type': contentType = '' }, { columns }): unknown {
+    if (!/^text\/csv/i.test(String(contentType))) {
+      return parsePythonJsonBody(body, { values: maxValuesPerRow(columns), elements: MAX_ELEMENTS, rowsIn });
+    }
+    return { dataframe_split: parseCsvBody(body, columns) };
   },
 
   read(input: unknown, { columns, manifest }: Model): Question {
@@ -56,6 +64,8 @@ export const mlflowDialect: Dialect = {
       write: (predictions) => `{"predictions":[${writeAll(predictions, manifest, isProbabilities)}]}`,
     };
   },
+
+  abridge: (input, { columns }, leftOut) => abridgeLayout(input as Features, columns, leftOut),
 
   writeProblem({ status, message, members }: Problem): string {
     return JSON.stringify({
@@ -100,9 +110,17 @@ function refuse(errors: readonly BadValue[], instances: readonly Features[]): Pr
   const firsts = new Map<string, BadValue>();
   for (const error of errors) if (!firsts.has(columnOf(error))) firsts.set(columnOf(error), error);
   const names = [...firsts.keys()];
-  const isAbsent = (name: string) => instances.some((instance) => !Object.hasOwn(instance, name));
-  const absent = names.filter(isAbsent);
-  if (absent.length > 0) return missingInputs(absent);
+  const lacking = names.filter((name) => instances.some((instance) => !Object.hasOwn(instance, name)));
+  if (lacking.length > 0) {
+    const isInAll = (name: string) => !instances.some((instance) => Object.hasOwn(instance, name));
+    const inSome = lacking.filter((name) => !isInAll(name));
+    const firstWithout = (name: string) => instances.findIndex((instance) => !Object.hasOwn(instance, name));
+    return missingInputs(
+      lacking.filter(isInAll),
+      new Map(inSome.map((name) => [name, firstWithout(name)])),
+      lacking.map((name) => firsts.get(name)!.lookAlike),
+    );
+  }
   const each = names.map((name) => {
     const { detail, instance } = firsts.get(name)!;
     return `${name} ${detail} (row ${instance})`;

@@ -1,14 +1,18 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
+import { parseJsonBody } from '../json-body.js';
 import {
+  isColumnOf,
   isObject,
   jsonBody,
+  maxValuesPerRow,
   problemJson,
   refuseValues,
   type Dialect,
   type Gist,
   type Question,
 } from './dialect.js';
+import { Allowance } from './excess.js';
 
 const MAX_INSTANCES = 1000;
 
@@ -17,6 +21,8 @@ export const namedDialect: Dialect = {
   name: 'named',
   ...jsonBody,
   ...problemJson,
+
+  parse: (body, _headers, { columns }) => parseJsonBody(body, { values: maxValuesPerRow(columns), rowsIn }),
 
   read(body: unknown): Question {
     if (!isObject(body)) {
@@ -37,6 +43,16 @@ export const namedDialect: Dialect = {
     return { instances: instances as Features[], refuse: refuseMany, write };
   },
 
+  abridge(input, { columns }, leftOut) {
+    const isColumn = isColumnOf(columns);
+    const body = input as Features;
+    if (!Object.hasOwn(body, 'instances')) return new Allowance(leftOut).membersOf(body, isColumn);
+    const instances = (body.instances as Features[]).map((each) =>
+      new Allowance(leftOut).membersOf(each, isColumn),
+    );
+    return new Allowance(leftOut).membersOf({ ...body, instances }, (name) => name === 'instances');
+  },
+
   recall(output: unknown, manifest: Manifest): Gist[] {
     const { predictions } = output as { predictions: NamedPrediction[] };
     return predictions.map((each) => {
@@ -47,6 +63,10 @@ export const namedDialect: Dialect = {
     });
   },
 };
+
+function rowsIn(body: unknown): number {
+  return isObject(body) && Array.isArray(body.instances) ? body.instances.length : 1;
+}
 
 /** One entry of `predictions`, as it was written. */
 interface NamedPrediction {

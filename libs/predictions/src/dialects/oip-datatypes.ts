@@ -1,3 +1,5 @@
+import type { ElementType } from '#libs/inference';
+
 /** An element of a tensor as JSON holds it; null is a missing value. */
 export type Element = number | string | boolean | null;
 
@@ -11,12 +13,22 @@ export interface Datatype {
   readonly what: string;
 }
 
+/** What a graph's tensors are called. */
+export const DATATYPE_OF: Record<ElementType, string> = {
+  float32: 'FP32',
+  float64: 'FP64',
+  int64: 'INT64',
+  int32: 'INT32',
+  bool: 'BOOL',
+  string: 'BYTES',
+};
+
 /** Beyond these JSON's numbers, which are read as doubles, would lose digits. */
 const [SAFE_MINIMUM, SAFE_MAXIMUM] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Every datatype of the protocol. */
+/** Every datatype of the protocol, and BF16, which is Triton's. */
 export const DATATYPES: ReadonlyMap<string, Datatype> = new Map<string, Datatype>([
   [
     'BOOL',
@@ -35,6 +47,7 @@ export const DATATYPES: ReadonlyMap<string, Datatype> = new Map<string, Datatype
   ['INT16', whole(2, -32_768, 32_767, (view, offset) => view.getInt16(offset, true))],
   ['INT32', whole(4, -(2 ** 31), 2 ** 31 - 1, (view, offset) => view.getInt32(offset, true))],
   ['INT64', whole(8, SAFE_MINIMUM, SAFE_MAXIMUM, (view, offset) => exact(view.getBigInt64(offset, true)))],
+  ['BF16', floating(2, 3.3895313892515355e38, (view, offset) => toBfloat16(view.getUint16(offset, true)))],
   ['FP16', floating(2, 65_504, (view, offset) => toFloat16(view.getUint16(offset, true)))],
   ['FP32', floating(4, 3.4028234663852886e38, (view, offset) => view.getFloat32(offset, true))],
   ['FP64', floating(8, Number.MAX_VALUE, (view, offset) => view.getFloat64(offset, true))],
@@ -69,11 +82,10 @@ function floating(
     size,
     decode: (view, offset) => {
       const value = decode(view, offset);
-      // JSON has neither; an infinity, which is no missing value, is left for `fits` to refuse.
-      if (Number.isNaN(value)) return null;
-      return Number.isFinite(value) ? value : String(value);
+      return Number.isNaN(value) ? null : value;
     },
-    fits: (value) => typeof value === 'number' && Math.abs(value) <= maximum,
+    // An infinity, which is no missing value, is its column's to refuse: that tells where it stands.
+    fits: (value) => typeof value === 'number' && (Math.abs(value) <= maximum || !Number.isFinite(value)),
     what: `numbers up to ${maximum}`,
   };
 }
@@ -82,6 +94,14 @@ function floating(
 function exact(value: bigint): number | string {
   return value >= SAFE_MINIMUM && value <= SAFE_MAXIMUM ? Number(value) : String(value);
 }
+
+/** The upper half of a binary32. */
+function toBfloat16(bits: number): number {
+  halves.setUint16(0, bits);
+  return halves.getFloat32(0);
+}
+
+const halves = new DataView(new ArrayBuffer(4));
 
 /** IEEE 754 binary16. */
 function toFloat16(bits: number): number {

@@ -1,5 +1,5 @@
 import { Problem } from '#libs/errors';
-import { isObject, quoted, repeatedIn } from './dialect.js';
+import { isObject, MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from './dialect.js';
 import { DATATYPES, type Datatype, type Element } from './oip-datatypes.js';
 
 /** One of a request's inputs, as JSON has it. */
@@ -13,11 +13,21 @@ export interface Tensor {
 /** No model takes more than two; more would only be work. */
 const MAX_DIMENSIONS = 8;
 
+/** How many rows the tensors of a request say they have. */
+export function rowsIn(request: unknown): number {
+  const inputs: unknown = isObject(request) && request.inputs;
+  if (!Array.isArray(inputs) || !isObject(inputs[0]) || !Array.isArray(inputs[0].shape)) return 1;
+  const rows = Number(inputs[0].shape[0]);
+  return rows >= 1 ? Math.min(rows, MAX_ROWS) : 1;
+}
+
 /** The inputs of a request. @throws Problem `bad-request` naming the tensor */
 export function readTensors(inputs: unknown): Tensor[] {
   const tensors = listOf(inputs).map((input) => {
     const { name, datatype, described } = readHead(input);
+    refuseSharedMemory(input, described);
     const shape = readShape(input.shape, described);
+    refuseTooManyRows(shape[0]!);
     const elements = readElements(input.data, shape, described);
     if (!elements.every((element) => element === null || datatype.fits(element))) {
       throw Problem.badRequest(
@@ -73,6 +83,14 @@ function readHead({ name, datatype: named }: Record<string, unknown>) {
   const datatype = DATATYPES.get(String(named));
   if (datatype) return { name, datatype, described };
   throw Problem.badRequest(`${described}: "datatype" must be one of ${[...DATATYPES.keys()].join(', ')}.`);
+}
+
+function refuseSharedMemory({ parameters }: Record<string, unknown>, described: string): void {
+  const { shared_memory_region: region } = isObject(parameters) ? parameters : {};
+  if (region === undefined || region === null) return;
+  throw Problem.badRequest(
+    `${described}: "shared_memory_region" is not supported. Send its data with the request.`,
+  );
 }
 
 function readShape(shape: unknown, described: string): readonly number[] {

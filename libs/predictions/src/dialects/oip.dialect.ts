@@ -1,36 +1,25 @@
 import { Problem } from '#libs/errors';
-import {
-  formatNumber,
-  type Column,
-  type ElementType,
-  type Features,
-  type InputTensor,
-  type Manifest,
-  type Model,
-  type Prediction,
-} from '#libs/inference';
+import type { Column, Features, InputTensor, Manifest, Model } from '#libs/inference';
 import { parsePythonJsonBody } from '../json-body.js';
 import {
-  areIntegers,
   columnOf,
-  gistOfProbabilities,
+  isColumnOf,
   isObject,
-  refuseTooManyRows,
+  lookAlikesOf,
+  MAX_ROWS,
+  maxValuesPerRow,
+  tellLookAlikes,
   type BadValue,
   type Dialect,
   type Gist,
   type Question,
 } from './dialect.js';
-import { describe, readTensors, withBinaryData, type Tensor } from './oip-tensors.js';
+import { Allowance } from './excess.js';
+import { DATATYPE_OF } from './oip-datatypes.js';
+import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
+import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './oip-tensors.js';
 
-const DATATYPE_OF: Record<ElementType, string> = {
-  float32: 'FP32',
-  float64: 'FP64',
-  int64: 'INT64',
-  int32: 'INT32',
-  bool: 'BOOL',
-  string: 'BYTES',
-};
+const MAX_ID_LENGTH = 1024;
 
 /** Before the binary data, where a body has some, there are so many bytes of JSON. */
 const JSON_LENGTH = 'inference-header-content-length';
@@ -49,22 +38,26 @@ export const oipDialect: Dialect = {
     return /^application\/(json|octet-stream)\s*(;|$)/i.test(contentType);
   },
 
-  parse(body, { [JSON_LENGTH]: given }): unknown {
-    if (given === undefined) return parsePythonJsonBody(body);
+  parse(body, { [JSON_LENGTH]: given }, { columns }): unknown {
+    const limit = {
+      values: maxValuesPerRow(columns),
+      elements: MAX_ROWS * Math.max(2, columns.length),
+      rowsIn,
+    };
+    if (given === undefined) return parsePythonJsonBody(body, limit);
     const length = /^\d+$/.test(String(given)) ? Number(given) : Infinity;
     if (length > body.length) {
       throw Problem.badRequest('Inference-Header-Content-Length must be the length of the JSON in the body.');
     }
-    return withBinaryData(parsePythonJsonBody(body.subarray(0, length)), body.subarray(length));
+    return withBinaryData(parsePythonJsonBody(body.subarray(0, length), limit), body.subarray(length));
   },
 
   read(input: unknown, model: Model): Question {
     if (!isObject(input)) throw Problem.badRequest('The body must be a JSON object with "inputs".');
-    const { id, inputs, outputs } = input;
-    if (id !== undefined && typeof id !== 'string') throw Problem.badRequest('"id" must be a string.');
-    const wanted = readOutputs(outputs, outputsOf(model.manifest));
+    const { inputs, outputs } = input;
+    const id = readId(input.id);
+    const wanted = readOutputs(outputs, model.manifest);
     const tensors = readTensors(inputs);
-    refuseTooManyRows(tensors[0]?.shape[0] ?? 0);
     const all = tensorOfAll(tensors, model);
     return {
       instances: all ? rowsOf(all, model.columns) : rowsOfColumns(tensors, model),
@@ -77,23 +70,35 @@ export const oipDialect: Dialect = {
     };
   },
 
+  abridge(input, { inputs, columns }, leftOut) {
+    const body = input as Features & { inputs: Features[] };
+    const isColumn = isColumnOf(columns);
+    const isTaken = (name: unknown) => isColumn(String(name)) || name === inputs[0]!.name;
+    const rows = new Allowance(leftOut, rowsIn(body));
+    const around = new Allowance(leftOut);
+    const isOfTensor = (name: string) => ['name', 'shape', 'datatype', 'data'].includes(name);
+    const tensors = body.inputs
+      .filter((tensor) => isTaken(tensor.name) || rows.admits(String(tensor.name), tensor))
+      .map((tensor) => around.membersOf(tensor, isOfTensor));
+    return around.membersOf({ ...body, inputs: tensors }, (name) => name === 'inputs');
+  },
+
   writeProblem: ({ message }: Problem): string => JSON.stringify({ error: message }),
 
   recall(output: unknown, manifest: Manifest): Gist[] {
-    const { outputs } = output as { outputs: { name: string; shape: number[]; data: (number | string)[] }[] };
-    const [first] = outputs;
-    const data = new Map(outputs.map((each) => [each.name, each.data]));
-    const [labels, values] = [data.get('label'), data.get('prediction')];
-    const probabilities = data.get('probabilities') as number[] | undefined;
-    return Array.from({ length: first!.shape[0]! }, (_, row) => {
-      if (values) return { number: Number(values[row]) };
-      const label = labels && String(labels[row]);
-      if (!probabilities) return { label };
-      const classes = manifest.task === 'regression' ? 0 : manifest.labels.length;
-      return gistOfProbabilities(probabilities.slice(row * classes, (row + 1) * classes), manifest, label);
-    });
+    return recallOutputs((output as { outputs: Parameters<typeof recallOutputs>[0] }).outputs, manifest);
   },
 };
+
+/** Which is echoed. */
+function readId(id: unknown): string | undefined {
+  if (id === undefined || id === null) return undefined;
+  if (typeof id === 'string' && id.length <= MAX_ID_LENGTH) return id;
+  throw Problem.badRequest(`"id" must be a string of at most ${MAX_ID_LENGTH} characters.`);
+}
+
+/** Of Triton's extensions those that are here, by the names that Triton gives them. */
+export const OIP_EXTENSIONS = ['classification', 'model_configuration', 'statistics'];
 
 /** What a model takes and answers, as the protocol says it; −1 is the number of rows. */
 export function oipMetadata({ name, inputs, manifest }: Model, versions: readonly string[]): object {
@@ -108,31 +113,6 @@ export function oipMetadata({ name, inputs, manifest }: Model, versions: readonl
     })),
     outputs: outputsOf(manifest),
   };
-}
-
-interface Output {
-  readonly name: 'label' | 'probabilities' | 'prediction';
-  readonly datatype: string;
-  readonly shape: readonly number[];
-}
-
-function outputsOf(manifest: Manifest): Output[] {
-  if (manifest.task === 'regression') return [{ name: 'prediction', datatype: 'FP32', shape: [-1] }];
-  const { labels } = manifest;
-  return [
-    { name: 'label', datatype: areIntegers(labels) ? 'INT64' : 'BYTES', shape: [-1] },
-    { name: 'probabilities', datatype: 'FP32', shape: [-1, labels.length] },
-  ];
-}
-
-/** Those that are asked for; all of them where none is. */
-function readOutputs(wanted: unknown, known: readonly Output[]): readonly Output[] {
-  if (wanted === undefined || (Array.isArray(wanted) && wanted.length === 0)) return known;
-  const names = Array.isArray(wanted) ? wanted.map((each) => isObject(each) && each.name) : [];
-  const found = known.filter(({ name }) => names.includes(name));
-  if (names.length > 0 && found.length === names.length) return found;
-  const right = known.map(({ name }) => `{"name":"${name}"}`).join(', ');
-  throw Problem.badRequest(`"outputs" must be a list of what this model answers: ${right}, each once.`);
 }
 
 /** The one tensor of all columns, where the graph takes such a one and the request has it. */
@@ -166,7 +146,14 @@ function rowsOfColumns(tensors: readonly Tensor[], { columns, inputs }: Model): 
   );
   if (absent.length > 0) {
     const names = absent.map(({ name }) => JSON.stringify(name)).join(', ');
-    throw Problem.badRequest(`The inputs lack ${names}. The model takes ${describeInputs(inputs, columns)}.`);
+    const lookAlikes = lookAlikesOf(
+      tensors.map(({ name }) => name),
+      columns,
+    );
+    const meant = tellLookAlikes(absent.map(({ name }) => lookAlikes.tell(name)));
+    throw Problem.badRequest(
+      `The inputs lack ${names}. The model takes ${describeInputs(inputs, columns)}.${meant}`,
+    );
   }
   const [first] = tensors;
   const count = first?.shape[0] ?? 0;
@@ -201,19 +188,4 @@ function refuse(errors: readonly BadValue[], columns: readonly Column[], all: Te
     return `${describe(all.name)}, row ${instance}, column ${column} (${name}): ${detail}`;
   });
   return Problem.badRequest(`${each.join('; ')}. Rows and columns are counted from 0.`);
-}
-
-function writeOutput(
-  { name, datatype, shape: [, ...inner] }: Output,
-  predictions: readonly Prediction[],
-  manifest: Manifest,
-): string {
-  const hasIntegers = manifest.task !== 'regression' && areIntegers(manifest.labels);
-  const data = predictions.map((each) => {
-    if ('value' in each) return formatNumber(each.value);
-    if (name === 'probabilities') return each.probabilities.map(formatNumber).join(',');
-    return hasIntegers ? each.label : JSON.stringify(each.label);
-  });
-  const head = JSON.stringify({ name, shape: [predictions.length, ...inner], datatype });
-  return `${head.slice(0, -1)},"data":[${data.join(',')}]}`;
 }

@@ -1,6 +1,15 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { jsonBody, problemJson, refuseValues, type Dialect, type Gist, type Question } from './dialect.js';
+import {
+  isColumnOf,
+  jsonBody,
+  problemJson,
+  refuseValues,
+  type Dialect,
+  type Gist,
+  type Question,
+} from './dialect.js';
+import { Allowance } from './excess.js';
 
 /**
  * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision
@@ -17,6 +26,9 @@ export const plainDialect: Dialect = {
     }
     return { instances: [body as Features], refuse, write };
   },
+
+  abridge: (features, { columns }, leftOut) =>
+    new Allowance(leftOut).membersOf(features as Features, isColumnOf(columns)),
 
   recall(output: unknown, manifest: Manifest): Gist[] {
     const { yhat_prob, yhat, prediction, confidence } = output as Record<string, string>;

@@ -1,0 +1,105 @@
+/**
+ * The process of one model: it reads the artifact, loads it, and answers one batch after another. `ModelProcess` is its
+ * other side; nothing else starts it. What an artifact may do to a process, it may do to this one.
+ */
+import { writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { ArtifactError, presentable, readArtifact, type Artifact } from './artifact.js';
+import { isBounded } from './bounded-graph.js';
+import { MEMORY_EXCEEDED, type Described, type Loaded, type Order, type Reply } from './model-process.js';
+import { decideBatch, decidePlace, isQuickToCheck, RUN_BUDGET_MS, type Place } from './place.js';
+import type { Session } from './session.js';
+
+const [, , , maxMemoryBytes, parent] = process.argv;
+
+watch();
+volunteerForEnding();
+// Ctrl+C and process managers send theirs to all of us at once: when it ends is the business of whoever started it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+process.on('disconnect', () => process.exit());
+
+let artifact: Artifact;
+let session: Session;
+let last = Promise.resolve();
+process.on('message', (order: Order) => {
+  last = last.then(() => answer(order)).then(reply, replyError);
+});
+
+/** In a thread, because this one may be within ONNX Runtime for ever. */
+function watch(): void {
+  new Worker(new URL('./model-process-watch.js', import.meta.url), {
+    workerData: {
+      maxMemoryBytes: Number(maxMemoryBytes),
+      complaint: MEMORY_EXCEEDED,
+      parent: Number(parent),
+    },
+    resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 8 },
+  }).unref();
+}
+
+/** Where all memory is taken, Linux ends who says that it may be ended first: neither the service nor PostgreSQL. */
+function volunteerForEnding(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    return;
+  }
+}
+
+async function answer(order: Order): Promise<Described | Loaded | Awaited<ReturnType<Session['run']>>> {
+  if ('read' in order) return read(order.read);
+  if ('load' in order) return load(order.load);
+  return session.run(order);
+}
+
+async function read(folder: string): Promise<Described> {
+  artifact = await readArtifact(folder);
+  const { manifest, columns, contentSha256 } = artifact;
+  return { manifest, columns, contentSha256 };
+}
+
+async function load(wanted: Place | undefined): Promise<Loaded> {
+  const { Session } = await import('./session.js');
+  await Session.startRuntime();
+  const started = performance.now();
+  session = await Session.open(artifact);
+  const openMs = performance.now() - started;
+  const runs = await session.warmUp(RUN_BUDGET_MS['own process']);
+  const place = wanted ?? decidePlace({ openMs, runs }, () => isBounded(artifact.graph));
+  if (place === 'own process') lowerPriority();
+  const before = process.cpuUsage();
+  const warnings = await session.checkGolden(artifact.golden);
+  // Of the processor: how busy the machine is does not matter.
+  const { user, system } = process.cpuUsage(before);
+  const { inputTensors: inputs, elementTypes } = session;
+  return {
+    place,
+    batch: decideBatch(runs, place),
+    inputs,
+    elementTypes,
+    warnings,
+    isQuickToCheck: isQuickToCheck(place, (user + system) / 1000),
+  };
+}
+
+/**
+ * Where the processor is short, the event loop of the service goes first. After measuring, so that a busy machine does
+ * not make a quick model look slow. On Linux this is of the thread alone that runs the model.
+ */
+function lowerPriority(): void {
+  try {
+    setPriority(10);
+  } catch {
+    return;
+  }
+}
+
+function reply(value: Awaited<ReturnType<typeof answer>>): void {
+  process.send!({ value } satisfies Reply);
+}
+
+function replyError(error: Error): void {
+  const message = error instanceof ArtifactError ? error.detail : error.message;
+  process.send!({ error: presentable(message) } satisfies Reply);
+}

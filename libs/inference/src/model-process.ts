@@ -1,0 +1,213 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+import { ArtifactError, type Artifact } from './artifact.js';
+import type { MeasuredRun, Place } from './place.js';
+import type { Prediction } from './prediction.js';
+import type { ElementType, InputTensor, Row } from './row.js';
+
+/** What is asked of the process, one thing after the other: a folder to read first, then to load it, then rows. */
+export type Order = { read: string } | { load: Place | undefined } | readonly Row[];
+
+/** What it says to each, in their order. */
+export type Reply = { value: Described | Loaded | Prediction[] } | { error: string };
+
+/** What an artifact says of itself. */
+export type Described = Pick<Artifact, 'manifest' | 'columns' | 'contentSha256'>;
+
+/** What was found once the model was warm and reproduced its golden values. */
+export interface Loaded {
+  place: Place;
+  /** The largest batch the model may run there, and how long it takes. */
+  batch: MeasuredRun;
+  inputs: readonly InputTensor[];
+  /** What the graph takes, a column each. */
+  elementTypes: readonly ElementType[];
+  /** What could not be checked, a sentence each. */
+  warnings: readonly string[];
+  /** Whether the next time it may be checked where everybody is answered. */
+  isQuickToCheck: boolean;
+}
+
+export interface ProcessLimits {
+  /** For reading, loading and checking together: a graph that never ends would take for ever. */
+  checkTimeoutMs?: number;
+  /** What the process may hold, the 70 MB that it has without a model included. */
+  maxMemoryBytes?: number;
+  /** Ends it until it is loaded. */
+  signal?: AbortSignal;
+}
+
+/** The process of a model has ended, and answers nothing any more. */
+export class ModelEnded extends Error {}
+
+/** What the watch within the process writes before it ends it. */
+export const MEMORY_EXCEEDED = 'memory exceeded';
+
+const MIB = 1024 ** 2;
+export const DEFAULT_CHECK_TIMEOUT_MS = 60_000;
+export const DEFAULT_MAX_MEMORY_BYTES = 2048 * MIB;
+
+/** Of what the process writes to standard error, which is nothing as long as all is well. */
+const COMPLAINT_CHARACTERS = 2_000;
+
+/** The built file, also where TypeScript runs from its source: a process of Node knows no TypeScript. */
+const ENTRY = createRequire(import.meta.url).resolve('#model-process');
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * A process with one model in it, seen from outside. An artifact is a program of somebody's: it is read, loaded and
+ * run where it can take neither our memory nor our time, and from where it sees none of our secrets.
+ *
+ * Invariants
+ * - it is ended by SIGKILL, the only way out of a run within ONNX Runtime that is certain;
+ * - it ends with us, whatever way we end, and by itself when it holds more than `maxMemoryBytes`;
+ * - once it has ended, what waits is rejected, and so is whatever is asked of it afterwards.
+ */
+export class ModelProcess {
+  /** What was read. */
+  described!: Described;
+  private readonly child: ChildProcess;
+  private readonly waiting: Waiting[] = [];
+  private readonly ended: Promise<void>;
+  private readonly deadline: NodeJS.Timeout;
+  private failure?: Error;
+  private complaint = '';
+
+  private constructor(
+    private readonly folder: string,
+    private readonly limits: ProcessLimits,
+  ) {
+    const { checkTimeoutMs = DEFAULT_CHECK_TIMEOUT_MS, maxMemoryBytes = DEFAULT_MAX_MEMORY_BYTES } = limits;
+    this.child = fork(ENTRY, [folder, `${maxMemoryBytes}`, `${process.pid}`], {
+      // A NaN and an infinity arrive as they are.
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { ORT_DISABLE_TELEMETRY: '1' },
+      execArgv: [],
+    });
+    this.child.on('message', (reply: Reply) => {
+      const waiting = this.waiting.shift();
+      // What it said just before it was ended nobody waits for any more.
+      if (!waiting) return;
+      if ('error' in reply) waiting.reject(new Error(reply.error));
+      else waiting.resolve(reply.value);
+    });
+    // Where it could not be started there is none.
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.complaint = (this.complaint + text).slice(-COMPLAINT_CHARACTERS);
+    });
+    this.ended = new Promise((resolve) => {
+      this.child.on('error', (error) => {
+        if (this.child.pid !== undefined) return;
+        this.end(new Error(`No process can be started for a model: ${error.message}`));
+        resolve();
+      });
+      // Not `exit`: what it wrote last may still be on its way then.
+      this.child.once('close', (code, signal) => {
+        this.end(new ModelEnded(this.reasonOf(code, signal, maxMemoryBytes)));
+        resolve();
+      });
+    });
+    this.deadline = setTimeout(
+      () => this.end(new ModelEnded(`it was not loaded and checked within ${checkTimeoutMs / 1000} s`)),
+      checkTimeoutMs,
+    );
+    limits.signal?.addEventListener('abort', this.abort);
+  }
+
+  /** Starts a process that reads and checks the files. @throws ArtifactError */
+  static async open(folder: string, limits: ProcessLimits = {}): Promise<ModelProcess> {
+    limits.signal?.throwIfAborted();
+    const opened = new ModelProcess(folder, limits);
+    opened.described = (await opened.check({ read: folder })) as Described;
+    return opened;
+  }
+
+  /** Loads the model, warms it, measures it and holds it against its golden values. @throws ArtifactError */
+  async load(place?: Place): Promise<Loaded> {
+    const loaded = (await this.check({ load: place })) as Loaded;
+    this.leaveLimits();
+    // Whoever asks holds our process with his time limit; a model that nobody asks does not.
+    this.child.unref();
+    this.child.channel!.unref();
+    (this.child.stderr as Socket).unref();
+    return loaded;
+  }
+
+  /** Whether nothing will be answered any more. */
+  get hasEnded(): boolean {
+    return this.failure !== undefined;
+  }
+
+  get endReason(): string | undefined {
+    return this.failure?.message;
+  }
+
+  /** One prediction a row, in their order. A run that takes longer than the limit is the end of the process. */
+  async run(rows: readonly Row[], limitMs: number): Promise<Prediction[]> {
+    const limit = setTimeout(
+      () => this.end(new ModelEnded(`it did not finish a run within ${limitMs / 1000} s`)),
+      limitMs,
+    );
+    try {
+      return (await this.ask(rows)) as Prediction[];
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  /** Ends at once, also in the middle of a run. */
+  async release(): Promise<void> {
+    this.child.ref();
+    this.end(new ModelEnded('it was released'));
+    await this.ended;
+  }
+
+  private async check(order: Order): Promise<unknown> {
+    try {
+      return await this.ask(order);
+    } catch (cause) {
+      await this.release();
+      // What we did not get to is not the artifact's fault.
+      const isOurs = this.limits.signal?.aborted || this.child.pid === undefined;
+      throw isOurs ? cause : new ArtifactError(this.folder, (cause as Error).message, { cause });
+    }
+  }
+
+  private ask(order: Order): Promise<unknown> {
+    if (this.failure) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      // What it cannot be told any more is rejected when it has closed.
+      if (this.child.pid !== undefined) this.child.send(order as object, () => undefined);
+    });
+  }
+
+  private end(failure: Error): void {
+    if (this.failure) return;
+    this.failure = failure;
+    this.leaveLimits();
+    this.child.kill('SIGKILL');
+    for (const { reject } of this.waiting.splice(0)) reject(failure);
+  }
+
+  private leaveLimits(): void {
+    clearTimeout(this.deadline);
+    this.limits.signal?.removeEventListener('abort', this.abort);
+  }
+
+  private readonly abort = () => this.end(this.limits.signal!.reason as Error);
+
+  private reasonOf(code: number | null, signal: string | null, maxMemoryBytes: number): string {
+    if (this.complaint.includes(MEMORY_EXCEEDED)) {
+      return `it took more than ${Math.round(maxMemoryBytes / MIB)} MiB of memory`;
+    }
+    const shortage = signal === 'SIGKILL' ? ', perhaps because this machine was short of memory' : '';
+    return `its process ended with ${signal ?? `code ${code}`}${shortage}`;
+  }
+}

@@ -1,0 +1,78 @@
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Problem } from '#libs/errors';
+
+/** Whoever made it: on another machine, or under a number that another process has by now. */
+const ABANDONED_AFTER_MS = 24 * 3_600_000;
+
+const INCOMING = '.incoming-';
+const OWNED = new RegExp(`^\\${INCOMING}(?<pid>\\d+)@(?<host>[^@]*)-[^-]{6}$`);
+
+/**
+ * Folders for what is still being made: uploads, drafts, and what is about to go. They lie below the place where what
+ * becomes of them is kept, so that it is a rename away; their names begin with a dot, so that they are no models, and
+ * say whose they are, so that what a killed process left is known by the next.
+ */
+export class ScratchFolders {
+  /** @param setting the variable behind `root`, for the sentence that says it cannot be written */
+  constructor(
+    private readonly root: string,
+    private readonly setting: string,
+  ) {}
+
+  /** An empty one. Whoever asks removes it. */
+  make(): Promise<string> {
+    return this.writing(async () => {
+      await mkdir(this.root, { recursive: true });
+      return mkdtemp(join(this.root, `${INCOMING}${process.pid}@${encodeURIComponent(hostname())}-`));
+    });
+  }
+
+  /** Removes what processes that are gone left, before this one makes any of its own. */
+  async sweep(): Promise<void> {
+    const names = await readdir(this.root).catch(() => []);
+    for (const name of names) {
+      if (!name.startsWith(INCOMING)) continue;
+      const folder = join(this.root, name);
+      if (!(await isAbandoned(name, folder))) continue;
+      // Where this process may not write it is somebody else's, and no reason not to start.
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
+
+  /** Says of an error of the system which place it is about. */
+  async writing<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const { code, syscall, message } = error as NodeJS.ErrnoException;
+      if (syscall === undefined || code === 'ECONNRESET') throw error;
+      if (code === 'ENOSPC' || code === 'EDQUOT') {
+        throw new Problem('storage-full', `The disk of ${this.setting} is full. Nothing was kept.`, {
+          cause: error,
+        });
+      }
+      throw new Error(`${this.setting} (${this.root}) cannot be written: ${message}`, { cause: error });
+    }
+  }
+}
+
+async function isAbandoned(name: string, folder: string): Promise<boolean> {
+  const { pid, host } = OWNED.exec(name)?.groups ?? {};
+  if (host === encodeURIComponent(hostname())) {
+    // Ours is of an earlier process under the same number, as in containers all of them are.
+    if (Number(pid) === process.pid || !isAlive(Number(pid))) return true;
+  }
+  const found = await stat(folder).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > ABANDONED_AFTER_MS;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

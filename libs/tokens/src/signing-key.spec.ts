@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadConfig } from '#libs/config';
+import { createSigningKey } from './signing-key.js';
+
+let dataDir: string;
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'foretell-signing-key-'));
+});
+
+afterEach(() => rmSync(dataDir, { recursive: true }));
+
+const createKey = () => createSigningKey(loadConfig({ DATA_DIR: dataDir }));
+
+test('the secret that is made is strong enough for itself, and the same the next time', () => {
+  const key = createKey();
+  expect(key.symmetricKeySize).toBe(43);
+  expect(createKey().equals(key)).toBe(true);
+});
+
+test.each([
+  ['short', 'hunter2'],
+  ['one letter', 'x'.repeat(40)],
+])('one in the file that is %s is refused, with its place and without itself', (_, secret) => {
+  writeFileSync(join(dataDir, 'jwt-secret'), secret);
+  expect(createKey).toThrow(`The secret in ${join(dataDir, 'jwt-secret')} must be`);
+  expect(createKey).not.toThrow(secret);
+});

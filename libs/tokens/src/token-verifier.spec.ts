@@ -1,0 +1,102 @@
+import { createSecretKey, randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import jwt from 'jsonwebtoken';
+import { describe, expect, test } from 'vitest';
+import { loadConfig } from '#libs/config';
+import { InvalidToken, type TokenFault } from './invalid-token.js';
+import { tokenIn, TokenVerifier } from './token-verifier.js';
+
+const SECRET = 'a secret that only this test file knows';
+const key = createSecretKey(SECRET, 'utf8');
+
+const createVerifier = () => new TokenVerifier(loadConfig({}), key);
+const sign = (claims: object = {}, options: jwt.SignOptions = {}) =>
+  jwt.sign({ sub: '7', account: randomUUID(), epoch: 1, ...claims }, SECRET, {
+    issuer: 'foretell',
+    audience: 'foretell',
+    expiresIn: '1h',
+    ...options,
+  });
+
+function faultOf(verifier: TokenVerifier, token: string): TokenFault | undefined {
+  try {
+    verifier.verify(token);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InvalidToken) return error.fault;
+    throw error;
+  }
+}
+
+/** After a garbage collection. */
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
+describe('what is kept', () => {
+  test('is one token, however many spellings its header has', () => {
+    const verifier = createVerifier();
+    const token = sign();
+    for (let spaces = 0; spaces < 10_000; spaces++) {
+      const scheme = ['Bearer', 'bearer', 'BEARER', 'bEaReR'][spaces % 4]!;
+      expect(verifier.verify(tokenIn(`${scheme} ${' '.repeat(spaces)}${token}`)).userId).toBe(7);
+    }
+    verifier.verify(tokenIn(token));
+    expect(verifier.size).toBe(1);
+  });
+
+  test('does not keep the header that it came in', () => {
+    const verifier = createVerifier();
+    const padding = ' '.repeat(15_000);
+    const before = heapUsed();
+    for (let user = 1; user <= 5_000; user++)
+      verifier.verify(tokenIn(`Bearer ${padding}${sign({ sub: `${user}` })}`));
+    expect(verifier.size).toBe(5_000);
+    // The headers alone would be 75 MB.
+    expect(heapUsed() - before).toBeLessThan(15e6);
+  });
+
+  test('is no more than ten thousand tokens, and none that is longer than ours are', () => {
+    const verifier = createVerifier();
+    for (let user = 1; user <= 10_050; user++) verifier.verify(sign({ sub: `${user}` }));
+    expect(verifier.size).toBe(10_000);
+    const long = sign({ padding: 'x'.repeat(3_000) });
+    const one = createVerifier();
+    expect([one.verify(long).userId, one.verify(long).userId, one.size]).toEqual([7, 7, 0]);
+  });
+
+  test('is nothing that was refused', () => {
+    const verifier = createVerifier();
+    for (let time = 0; time < 100; time++) faultOf(verifier, `nonsense ${time}`);
+    expect(verifier.size).toBe(0);
+  });
+});
+
+test.each<[string, TokenFault, () => string]>([
+  ['nothing', 'malformed', () => ''],
+  ['nonsense', 'malformed', () => 'nonsense'],
+  ['a payload that is no JSON', 'malformed', () => `${sign().split('.')[0]}.eA.AAAA`],
+  [
+    'no expiry',
+    'malformed',
+    () => jwt.sign({ sub: '7', account: 'a', epoch: 1, iss: 'foretell', aud: 'foretell' }, SECRET),
+  ],
+  ['no account', 'malformed', () => sign({ account: undefined })],
+  ['another algorithm', 'not-ours', () => sign({}, { algorithm: 'HS384' })],
+  ['another audience', 'not-ours', () => sign({}, { audience: 'somebody else' })],
+  ['an hour that is over', 'expired', () => sign({}, { expiresIn: -1 })],
+])('a token of %s is %s', (_, fault, tokenOf) => {
+  expect(faultOf(createVerifier(), tokenOf())).toBe(fault);
+});
+
+test('one that was kept expires like any other', () => {
+  const verifier = createVerifier();
+  const token = sign({}, { expiresIn: 1 });
+  expect(faultOf(verifier, token)).toBeUndefined();
+  const { exp } = jwt.decode(token) as { exp: number };
+  while (Date.now() <= exp * 1000) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  expect([faultOf(verifier, token), faultOf(verifier, token)]).toEqual(['expired', 'expired']);
+});

@@ -1,0 +1,91 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { AttemptCounts } from './attempt-counts.js';
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** After a garbage collection. */
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
+function atTime() {
+  const clock = { now: 1_000 };
+  vi.spyOn(performance, 'now').mockImplementation(() => clock.now);
+  return clock;
+}
+
+describe('attempts of one key', () => {
+  test('are as many as may be within a minute of the first, and are told how long to wait', () => {
+    const clock = atTime();
+    const counts = new AttemptCounts({ limit: 2 });
+    expect(counts.add('ada')).toBe(0);
+    clock.now += 20_000;
+    expect(counts.add('ada')).toBe(0);
+    clock.now += 10_000;
+    expect(counts.add('ada')).toBe(30_000);
+    // Further attempts do not make it longer.
+    clock.now += 29_999;
+    expect(counts.add('ada')).toBe(1);
+    clock.now += 1;
+    expect([counts.add('ada'), counts.add('ada')]).toEqual([0, 0]);
+    expect(counts.add('ada')).toBe(60_000);
+  });
+
+  test('are nothing to those of another', () => {
+    const counts = new AttemptCounts({ limit: 1 });
+    expect([counts.add('ada'), counts.add('ben')]).toEqual([0, 0]);
+    expect(counts.add('ada')).toBeGreaterThan(0);
+  });
+
+  test('can be taken back, and forgotten', () => {
+    const counts = new AttemptCounts({ limit: 2 });
+    for (let time = 0; time < 5; time++) {
+      expect(counts.add('ada')).toBe(0);
+      counts.takeBack('ada');
+    }
+    expect([counts.add('ada'), counts.add('ada')]).toEqual([0, 0]);
+    expect(counts.add('ada')).toBeGreaterThan(0);
+    counts.forget('ada');
+    expect(counts.size).toBe(0);
+    expect(counts.add('ada')).toBe(0);
+    // Taking back what was never counted does nothing.
+    counts.takeBack('ben');
+    expect([counts.add('ben'), counts.add('ben')]).toEqual([0, 0]);
+    expect(counts.add('ben')).toBeGreaterThan(0);
+  });
+});
+
+describe('whatever callers send', () => {
+  test('no more keys are kept than may be; the one longest untouched goes first', () => {
+    const counts = new AttemptCounts({ limit: 1, maxKeys: 3 });
+    for (const key of ['a', 'b', 'c']) expect(counts.add(key)).toBe(0);
+    expect(counts.add('a')).toBeGreaterThan(0);
+    expect(counts.add('d')).toBe(0);
+    expect(counts.size).toBe(3);
+    expect(counts.add('a')).toBeGreaterThan(0);
+    expect(counts.add('b')).toBe(0);
+    expect(counts.size).toBe(3);
+  });
+
+  test('a hundred thousand keys of 16 kB take no more than twenty megabytes', () => {
+    const counts = new AttemptCounts({ limit: 10 });
+    const padding = 'x'.repeat(16_000);
+    const before = heapUsed();
+    for (let number = 0; number < 100_000; number++) counts.add(`${number} ${padding}`);
+    expect(counts.size).toBe(50_000);
+    expect(heapUsed() - before).toBeLessThan(20e6);
+  });
+
+  test('what is over makes way for what comes', () => {
+    const clock = atTime();
+    const counts = new AttemptCounts({ limit: 1 });
+    for (let number = 0; number < 100; number++) counts.add(`${number}`);
+    clock.now += 60_000;
+    for (let number = 0; number < 100; number++) counts.add(`new ${number}`);
+    expect(counts.size).toBe(100);
+  });
+});

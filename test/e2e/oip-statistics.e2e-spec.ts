@@ -1,0 +1,205 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const HEART = '/v2/models/heart-failure';
+const ROW = Object.values(PATIENT);
+
+let modelDir: string;
+let database: TestDatabase;
+let api: ApiProcess;
+let user: TestUser;
+
+beforeAll(async () => {
+  modelDir = mkdtempSync(join(tmpdir(), 'foretell-oip-'));
+  cpSync('model-artifacts', modelDir, { recursive: true });
+  cpSync('test/support/foreign-models/tensor-per-column', join(modelDir, 'tensor-per-column/1'), {
+    recursive: true,
+  });
+  cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
+  database = await createTestDatabase();
+  api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
+  user = await createUser(api, database);
+});
+
+afterAll(async () => {
+  await api?.stop();
+  await database?.drop();
+  rmSync(modelDir, { recursive: true, force: true });
+});
+
+const get = (path: string, token: string | undefined = user.token) => call(api, 'GET', path, { token });
+
+const infer = (data: unknown, rows = 1) =>
+  call(api, 'POST', `${HEART}/infer`, {
+    body: { inputs: [{ name: 'features', shape: [rows, ROW.length], datatype: 'FP32', data }] },
+    token: user.token,
+  });
+
+interface Duration {
+  count: number;
+  ns: number;
+}
+
+interface Statistics {
+  name: string;
+  version: string;
+  last_inference: number;
+  inference_count: number;
+  execution_count: number;
+  inference_stats: Record<string, Duration>;
+}
+
+async function statistics(path = HEART): Promise<Statistics> {
+  const answer = await get(`${path}/stats`);
+  expect(answer.status, answer.text).toBe(200);
+  expect(answer.body.model_stats).toHaveLength(1);
+  return answer.body.model_stats[0];
+}
+
+describe('configuration', () => {
+  test('of a model with one tensor, as Triton’s perf_analyzer reads it', async () => {
+    for (const path of [HEART, `${HEART}/versions/1`, `${HEART}@production`]) {
+      const answer = await get(`${path}/config`);
+      expect([answer.status, answer.body]).toEqual([
+        200,
+        {
+          name: 'heart-failure',
+          platform: 'onnxruntime_onnx',
+          backend: 'onnxruntime',
+          max_batch_size: 100_000,
+          input: [{ name: 'features', data_type: 'TYPE_FP32', dims: [8] }],
+          output: [
+            { name: 'label', data_type: 'TYPE_INT64', dims: [1], reshape: { shape: [] } },
+            { name: 'probabilities', data_type: 'TYPE_FP32', dims: [2] },
+          ],
+          dynamic_batching: {},
+          model_transaction_policy: { decoupled: false },
+          response_cache: { enable: false },
+        },
+      ]);
+    }
+  });
+
+  test('of a model with a tensor a column, and of a slow one, which takes fewer rows', async () => {
+    expect((await get('/v2/models/tensor-per-column/config')).body).toMatchObject({
+      input: [
+        { name: 'size', data_type: 'TYPE_FP32', dims: [1] },
+        { name: 'rooms', data_type: 'TYPE_INT64', dims: [1] },
+        { name: 'colour', data_type: 'TYPE_STRING', dims: [1] },
+      ],
+      output: [
+        { name: 'label', data_type: 'TYPE_STRING' },
+        { name: 'probabilities', dims: [3] },
+      ],
+    });
+    const { body } = await get('/v2/models/slow/config');
+    expect(body.max_batch_size).toBeGreaterThan(0);
+    expect(body.max_batch_size).toBeLessThan(1_000);
+    expect(body.output).toEqual([
+      { name: 'prediction', data_type: 'TYPE_FP32', dims: [1], reshape: { shape: [] } },
+    ]);
+  });
+});
+
+describe('statistics', () => {
+  test('of a model that was not asked yet are zeros', async () => {
+    const zero = { count: 0, ns: 0 };
+    expect(await statistics('/v2/models/iris')).toEqual({
+      name: 'iris',
+      version: '1',
+      last_inference: 0,
+      inference_count: 0,
+      execution_count: expect.any(Number),
+      inference_stats: {
+        success: zero,
+        fail: zero,
+        queue: zero,
+        compute_input: zero,
+        compute_infer: zero,
+        compute_output: zero,
+        cache_hit: zero,
+        cache_miss: zero,
+      },
+    });
+  });
+
+  test('count what was asked, and have its parts add up to no more than its time', async () => {
+    const before = await statistics();
+    const started = Date.now();
+    const wall = performance.now();
+    for (let time = 0; time < 5; time++) expect((await infer([...ROW, ...ROW, ...ROW], 3)).status).toBe(200);
+    expect((await infer(ROW.slice(1))).status).toBe(400);
+    expect((await infer([...ROW.slice(0, 6), 7, 0])).status).toBe(400);
+    const took = (performance.now() - wall) * 1e6;
+    const after = await statistics(`${HEART}/versions/1`);
+
+    expect(after.last_inference).toBeGreaterThanOrEqual(started);
+    expect(after.last_inference).toBeLessThanOrEqual(Date.now());
+    expect(after.inference_count - before.inference_count).toBe(15);
+    expect(after.execution_count - before.execution_count).toBe(5);
+    const growth = (name: string) => ({
+      count: after.inference_stats[name]!.count - before.inference_stats[name]!.count,
+      ns: after.inference_stats[name]!.ns - before.inference_stats[name]!.ns,
+    });
+    const parts = ['compute_input', 'queue', 'compute_infer', 'compute_output'].map(growth);
+    const success = growth('success');
+    expect(success.count).toBe(5);
+    expect(growth('fail').count).toBe(2);
+    expect(growth('fail').ns).toBeGreaterThan(0);
+    expect(parts.map(({ count }) => count)).toEqual([5, 5, 5, 5]);
+    expect(parts.every(({ ns }) => Number.isSafeInteger(ns) && ns >= 0)).toBe(true);
+    expect(growth('compute_infer').ns).toBeGreaterThan(0);
+    const sum = parts.reduce((total, { ns }) => total + ns, 0);
+    expect(sum).toBeLessThanOrEqual(success.ns);
+    expect(success.ns + growth('fail').ns).toBeLessThan(took);
+  });
+
+  test('tell waiting from running', async () => {
+    const before = (await statistics('/v2/models/slow')).inference_stats;
+    const ask = () => call(api, 'POST', '/models/slow/predict', { body: { a: 1, b: 2 }, token: user.token });
+    // The second and third wait for the first, and share a run or do not.
+    const answers = await Promise.all([ask(), ask(), ask()]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const after = (await statistics('/v2/models/slow')).inference_stats;
+    const grown = (name: string) => (after[name]!.ns - before[name]!.ns) / 1e6;
+    expect(grown('compute_infer')).toBeGreaterThan(300);
+    expect(grown('queue')).toBeGreaterThan(200);
+  });
+
+  test('count the predictions of every dialect, and each once: a replayed answer is none', async () => {
+    const before = await statistics();
+    const options = { token: user.token, headers: { 'idempotency-key': 'statistics' } };
+    for (let time = 0; time < 3; time++) await call(api, 'POST', '/predict', { body: PATIENT, ...options });
+    await call(api, 'POST', '/invocations', { body: { instances: [ROW, ROW] }, token: user.token });
+    const after = await statistics();
+    expect(after.inference_stats.success!.count - before.inference_stats.success!.count).toBe(2);
+    expect(after.inference_count - before.inference_count).toBe(3);
+  });
+
+  test('tell what else would be done with a model: versions that answered stay', async () => {
+    const answer = await get('/v2/models/heart-failure/stats');
+    expect(answer.body.model_stats.map(({ version }: Statistics) => version)).toEqual(['1']);
+  });
+});
+
+test.each(['config', 'stats'])('%s is for those with a token, and of what is there', async (what) => {
+  for (const token of ['', 'nonsense']) {
+    const answer = await get(`${HEART}/${what}`, token);
+    expect(answer.status).toBe(401);
+    expect(answer.body).toEqual({ error: expect.stringMatching(/token/) });
+  }
+  for (const path of ['/v2/models/nobody', `${HEART}/versions/9`]) {
+    const answer = await get(`${path}/${what}`);
+    expect(answer.status).toBe(404);
+    expect(answer.body).toEqual({ error: expect.stringMatching(/./) });
+  }
+});
+
+test('what is there of Triton’s extensions is told', async () => {
+  expect((await get('/v2')).body.extensions).toEqual(['classification', 'model_configuration', 'statistics']);
+});

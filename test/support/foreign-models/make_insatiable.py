@@ -1,0 +1,99 @@
+"""A regression that takes as much time and memory as a row asks for; `insatiable` beside this file.
+
+It answers 0, after so many turns of an empty loop as the largest `turns` of the rows says, and after having filled so
+many `megabytes`, 64 at a time, which it holds all at once. With small numbers it is a quick model. The numbers are
+features, so that nothing of this is known before a row is asked, and ONNX Runtime cannot compute it at load.
+
+Run with onnx 1.23: python test/support/foreign-models/make_insatiable.py
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, checker, helper, numpy_helper
+
+BLOCK_MEGABYTES = 64
+OPSET, IR_VERSION = 17, 8
+
+
+def constant(name: str, value) -> object:
+    return numpy_helper.from_array(np.array(value), name)
+
+
+def value(name: str, kind: int, shape: list) -> object:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+loop_inputs = [value("iteration", TensorProto.INT64, []), value("goes_on", TensorProto.BOOL, [])]
+goes_on = helper.make_node("Identity", ["goes_on"], ["goes_on_as_before"])
+turn = helper.make_graph(
+    [helper.make_node("Identity", ["before"], ["after"]), goes_on],
+    "turn",
+    [*loop_inputs, value("before", TensorProto.FLOAT, [])],
+    [value("goes_on_as_before", TensorProto.BOOL, []), value("after", TensorProto.FLOAT, [])],
+)
+fill = helper.make_graph(
+    [
+        helper.make_node(
+            "ConstantOfShape", ["block_shape"], ["block"], value=numpy_helper.from_array(np.float32([1e-30]))
+        ),
+        goes_on,
+    ],
+    "fill",
+    loop_inputs,
+    [value("goes_on_as_before", TensorProto.BOOL, []), value("block", TensorProto.FLOAT, [None])],
+)
+graph = helper.make_graph(
+    [
+        helper.make_node("ReduceMax", ["features"], ["wanted"], axes=[0], keepdims=0),
+        helper.make_node("Cast", ["wanted"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["whole", "first"], ["turns"]),
+        helper.make_node("Gather", ["whole", "second"], ["megabytes"]),
+        helper.make_node("Div", ["megabytes", "block_megabytes"], ["blocks"]),
+        helper.make_node("Loop", ["turns", "", "zero"], ["turned"], body=turn),
+        helper.make_node("Loop", ["blocks", ""], ["filled"], body=fill),
+        helper.make_node("ReduceSum", ["filled"], ["sum"], keepdims=0),
+        helper.make_node("Floor", ["sum"], ["nothing"]),
+        helper.make_node("Add", ["turned", "nothing"], ["still_nothing"]),
+        helper.make_node("ReduceMax", ["features"], ["of_each_row"], axes=[1], keepdims=1),
+        helper.make_node("Cast", ["still_nothing"], ["as_float64"], to=TensorProto.DOUBLE),
+        helper.make_node("Mul", ["of_each_row", "as_float64"], ["prediction"]),
+    ],
+    "insatiable",
+    # Of float64, so that `turns` may be nearly as many as an int64 counts.
+    [value("features", TensorProto.DOUBLE, [None, 2])],
+    [value("prediction", TensorProto.DOUBLE, [None, 1])],
+    [
+        constant("first", np.int64(0)),
+        constant("second", np.int64(1)),
+        constant("block_megabytes", np.int64(BLOCK_MEGABYTES)),
+        constant("block_shape", np.int64([BLOCK_MEGABYTES * 2**20 // 4])),
+        constant("zero", np.float32(0)),
+    ],
+)
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+checker.check_model(model, full_check=True)
+
+folder = Path(__file__).parent / "insatiable"
+folder.mkdir(exist_ok=True)
+contents = model.SerializeToString(deterministic=True)
+(folder / "model.onnx").write_bytes(contents)
+files = {
+    "manifest": {
+        "name": "insatiable",
+        "version": "1",
+        "sha256": hashlib.sha256(contents).hexdigest(),
+        "task": "regression",
+    },
+    "input_schema": {
+        "input_schema": {"columns": [{"name": name, "type": "numeric"} for name in ("turns", "megabytes")]}
+    },
+    "golden": {
+        "tolerance": 1e-5,
+        "cases": [{"input": {"turns": 1000, "megabytes": 0}, "output": {"prediction": 0}}],
+    },
+}
+for name, contents in files.items():
+    (folder / f"{name}.json").write_text(json.dumps(contents, indent=1) + "\n")
