@@ -14,7 +14,9 @@ export function withColumns(
   return keyValues.flatMap(({ key, value }) => {
     const extend = EXTENDED[key];
     const extended = extend && value !== undefined ? extend(value, columns, added) : value;
-    return extended === undefined || OF_ALL_COLUMNS.has(key) ? [] : [{ key, value: extended }];
+    return key === undefined || extended === undefined || OF_ALL_COLUMNS.has(key)
+      ? []
+      : [{ key, value: extended }];
   });
 }
 

@@ -94,11 +94,10 @@ describe('pages', () => {
       /20000000 bytes and 5000000 values; at most 268435456 and 4194304/,
     ],
     [
-      'of a run that is longer than they are',
-      // Bits a place, a run of so many, of the first word.
-      { says: data(1, RLE_DICTIONARY), body: Buffer.from([1, ...varint(2 ** 30), 0]) },
+      'of places in a dictionary that is not there',
+      { says: data(1, RLE_DICTIONARY), body: Buffer.from([1, 2, 0]) },
       NUMBER,
-      /repeats a value more often than it has rows/,
+      /the dictionary of its values is not there/,
     ],
     [
       'of texts that begin as long ones do',
@@ -114,6 +113,15 @@ describe('pages', () => {
   ])('%s are refused', (_, given, element, says) => {
     // Behind one that is as it should be, where it is one of data.
     expect(() => read([page(given)], 1, element)).toThrow(says);
+  });
+
+  test('of a run that is longer than they are are refused', () => {
+    const dictionary = page({ type: DICTIONARY, says: words(1), body: int32(7) });
+    // Bits a place, a run of so many, of the first word.
+    const run = (length: number) =>
+      page({ says: data(2, RLE_DICTIONARY), body: Buffer.from([1, ...varint(2 * length), 0]) });
+    expect(read([dictionary, run(2)], 2)).toEqual([7, 7]);
+    expect(() => read([dictionary, run(2 ** 29)], 2)).toThrow(/page 2: it repeats a value more often/);
   });
 
   test('of which there are too few are refused, however many empty ones there are', () => {

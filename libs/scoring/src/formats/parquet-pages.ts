@@ -75,6 +75,14 @@ export function readStored(
       if (values > rows - row) throw new Error('it has more rows than there are');
       if (row + values > start) {
         const [data] = decoded(header, body, codec, element, dictionary);
+        // Where there is nothing but nulls, some write none.
+        if (
+          isOfWords(header) &&
+          !dictionary &&
+          Array.from(data).some((word) => word !== null && word !== undefined)
+        ) {
+          throw new Error('the dictionary of its values is not there');
+        }
         if (found.length === 0) firstRow = row;
         found.push(data);
         areWords &&= isOfWords(header);

@@ -9,6 +9,7 @@ export function columnsIn(schema: readonly SchemaElement[], path: string): Schem
   for (let at = 1; at < schema.length;) {
     const element = schema[at++]!;
     const { name, num_children: children = 0, repetition_type: repetition } = element;
+    if (name === undefined) throw new InputError(`${path} is damaged: a column has no name.`);
     if (children > 0 || repetition === 'REPEATED') nested.push(name);
     else columns.push(element);
     // What is below it is part of it.
