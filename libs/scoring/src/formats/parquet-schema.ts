@@ -29,11 +29,9 @@ export function columnsIn(schema: readonly SchemaElement[], path: string): Schem
 }
 
 /** What the library does not know it hands on as it is written there, or not at all. */
-function isKnown({ type, logical_type: logical }: SchemaElement): boolean {
-  return (
-    type !== undefined &&
-    (logical === undefined || (logical.type !== undefined && !OF_GROUPS.has(logical.type)))
-  );
+function isKnown({ type, type_length: length = 0, logical_type: logical }: SchemaElement): boolean {
+  if (type === undefined || (type === 'FIXED_LEN_BYTE_ARRAY' && length <= 0)) return false;
+  return logical === undefined || (logical.type !== undefined && !OF_GROUPS.has(logical.type));
 }
 
 /** They say what columns within a column are. */
