@@ -10,6 +10,7 @@ import { CreateIdempotencyKeys1763600800000 } from './1763600800000-create-idemp
 import { AddAccountKeys1763600900000 } from './1763600900000-add-account-keys.js';
 import { IndexRequestUuids1763601000000 } from './1763601000000-index-request-uuids.js';
 import { LockRecordTables1763601010000 } from './1763601010000-lock-record-tables.js';
+import { BoundBatches1763601100000 } from './1763601100000-bound-batches.js';
 import { RememberChecks1763601200000 } from './1763601200000-remember-checks.js';
 
 /** In order. A migration that has been released is never changed. */
@@ -26,5 +27,6 @@ export const migrations = [
   AddAccountKeys1763600900000,
   IndexRequestUuids1763601000000,
   LockRecordTables1763601010000,
+  BoundBatches1763601100000,
   RememberChecks1763601200000,
 ];

@@ -143,21 +143,6 @@ describe('a worker in the middle of a batch', () => {
     await expectUndisturbed(id);
   });
 
-  test('that loses its connection stops, and takes it up again itself: nobody died', async () => {
-    await startWorker();
-    const id = await submitted(api, user.token, FILE);
-    await middleOf(id);
-    const cut = await database.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
-       WHERE locktype = 'advisory' AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-         AND (classid::bigint << 32 | objid::bigint) = hashtextextended('foretell batch ' || $1, 0)`,
-      [id],
-    );
-    expect(cut).toHaveLength(1);
-    await expectUndisturbed(id);
-    expect(await rowOf(id)).toMatchObject({ runs: 2, lost_workers: 0 });
-  });
-
   test('cancelled: it stops within seconds, leaves nothing, and goes on with the next', async () => {
     const worker = await startWorker();
     const id = await submitted(api, user.token, FILE);

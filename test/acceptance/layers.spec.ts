@@ -18,8 +18,8 @@ function importsOf(file: string): string[] {
   return [...built(file).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map(([, name]) => name!);
 }
 
-/** Everything that comes with a library when it is imported: other libraries by name, and packages. */
-function reachOf(library: string): { libraries: string[]; packages: string[] } {
+/** Everything that comes with a library when it is imported, or by what it starts: other libraries by name, and packages. */
+function reachOf(library: string, ...started: string[]): { libraries: string[]; packages: string[] } {
   const libraries = new Set<string>();
   const packages = new Set<string>();
   const seen = new Set<string>();
@@ -42,7 +42,7 @@ function reachOf(library: string): { libraries: string[]; packages: string[] } {
         );
     }
   };
-  visit(door(library));
+  for (const file of [door(library), ...started]) visit(file);
   return { libraries: [...libraries].toSorted(), packages: [...packages].toSorted() };
 }
 
@@ -70,9 +70,10 @@ describe('what comes with a library', () => {
   });
 
   test('libs/scoring brings libs/inference and the parsers of files, and no framework, no database, no feature', () => {
-    expect(reachOf('scoring')).toEqual({
+    expect(reachOf('scoring', 'dist/libs/scoring/src/worker.js')).toEqual({
       libraries: ['inference', 'micro-batching'],
       packages: [
+        'fzstd',
         'hyparquet',
         'hyparquet-compressors',
         'hyparquet-writer',

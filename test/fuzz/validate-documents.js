@@ -9,7 +9,7 @@ const REDOCLY = '@redocly/cli@2.77.0';
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Of the service as it is, and of one with other models. */
+/** The documents of the service as it is, and of one with other models. */
 export async function validateDocuments({ url, bin, folder }) {
   await validate('api-document', { url, bin, folder });
   const models = join(folder, 'models');

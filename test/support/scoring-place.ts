@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import Papa from 'papaparse';
 import { expect, onTestFinished } from 'vitest';
+import { formatOfName, scoreFile, type ScoringOrder, type ScoringResult } from '#libs/scoring';
 import type { DataDir, Ending } from './data-dir.js';
 import { createDataDir } from './test-data-dir.js';
 
@@ -68,6 +69,17 @@ export async function predict(place: ScoringPlace, args: string[], input?: strin
   const ending = await place.dataDir.foretell(['predict', ...model, ...args], { input });
   expect(existsSync(place.dataDir.path)).toBe(false);
   return ending;
+}
+
+/** What `foretell predict` does, in this process: a file here into another, on one thread unless said. */
+export function score(
+  place: ScoringPlace,
+  from: string,
+  to: string,
+  others: Partial<ScoringOrder> = {},
+): Promise<ScoringResult> {
+  const of = (name: string) => ({ path: place.path(name), format: formatOfName(name).format! });
+  return scoreFile({ model: HEART_FAILURE, input: of(from), output: of(to), threads: 1, ...others });
 }
 
 /** It must score every row and say nothing. Answers standard output. */

@@ -8,6 +8,7 @@ import {
   rename,
   rm,
   stat,
+  statfs,
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -26,6 +27,9 @@ const LEFT_BEHIND_AFTER_MS = 600_000;
 
 const INCOMING = '.incoming-';
 
+/** So often the room on the disk is looked at while something is written to it. */
+export const LOOK_EVERY_BYTES = 1024 ** 2;
+
 /**
  * The files of batches, below BATCH_DIR, which the API and the workers share:
  *
@@ -39,9 +43,18 @@ const INCOMING = '.incoming-';
 @Injectable()
 export class BatchFiles {
   private readonly root: string;
+  private readonly reserveBytes: number;
 
-  constructor(@Inject(CONFIG) { batchDir }: Config) {
+  constructor(@Inject(CONFIG) { batchDir, batchDiskReserveBytes }: Config) {
     this.root = batchDir;
+    this.reserveBytes = batchDiskReserveBytes;
+  }
+
+  /** What may be written to the disk before the reserve is touched; negative where it is. */
+  async room(): Promise<number> {
+    await mkdir(this.root, { recursive: true, mode: 0o700 });
+    const { bavail, bsize } = await statfs(this.root);
+    return bavail * bsize - this.reserveBytes;
   }
 
   inputOf(id: string): string {
@@ -54,33 +67,61 @@ export class BatchFiles {
 
   /**
    * Writes an upload to disk, durably, all of it or nothing.
-   * @throws Problem `body-too-large`, `storage-full`; and the upload's own error where it breaks off
+   * @param check is asked with every piece whether it may have so many bytes, and throws where it may not
+   * @throws Problem `storage-full`, what `check` throws, and the upload's own error where it breaks off
    */
-  async receive(id: string, upload: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Digest> {
+  async receive(
+    id: string,
+    upload: AsyncIterable<Uint8Array>,
+    check: (bytes: number) => void,
+  ): Promise<Digest> {
     const draft = join(this.root, INCOMING + id);
     try {
       await mkdir(draft, { recursive: true, mode: 0o700 });
-      const digest = await withFile(join(draft, 'input'), 'wx', (file) => write(file, upload, maxBytes));
+      const digest = await withFile(join(draft, 'input'), 'wx', (file) => this.write(file, upload, check));
       await sync(draft);
       await rename(draft, join(this.root, id));
       await sync(this.root);
       return digest;
     } catch (error) {
       await rm(draft, { recursive: true, force: true });
-      throw isDiskFull(error)
-        ? new Problem('storage-full', 'The disk is full. Nothing of the file was kept.', { cause: error })
-        : error;
+      throw isDiskFull(error) ? storageFull(error) : error;
     }
   }
 
-  /** Makes the folder of a run, with what the run before it came to, and returns where its output belongs. */
+  private async write(
+    file: FileHandle,
+    upload: AsyncIterable<Uint8Array>,
+    check: (bytes: number) => void,
+  ): Promise<Digest> {
+    const hash = createHash('sha256');
+    let bytes = 0;
+    let lookAt = LOOK_EVERY_BYTES;
+    for await (const chunk of upload) {
+      bytes += chunk.byteLength;
+      check(bytes);
+      if (bytes >= lookAt) {
+        if ((await this.room()) < 0) throw storageFull();
+        lookAt = bytes + LOOK_EVERY_BYTES;
+      }
+      hash.update(chunk);
+      await file.writeFile(chunk);
+    }
+    await file.sync();
+    return { bytes, sha256: hash.digest('hex') };
+  }
+
+  /**
+   * Makes the folder of a run, with what the run before it came to, and returns where its output belongs. Where there is
+   * no room for two of it, it begins anew.
+   */
   async beginRun({ id, runs }: Pick<Batch, 'id' | 'runs'>): Promise<string> {
     const output = this.outputOf({ id, runs });
     const folder = dirname(output);
     const before = (await readdir(dirname(folder))).filter((name) => name.startsWith('run-'));
     await mkdir(folder, { mode: 0o700 });
     const last = before.toSorted((a, b) => Number(b.slice(4)) - Number(a.slice(4)))[0];
-    if (last !== undefined) await copyCheckpoint(join(dirname(folder), last), folder);
+    if (last !== undefined) await copyCheckpoint(join(dirname(folder), last), folder, await this.room());
     for (const name of before) await rm(join(dirname(folder), name), { recursive: true, force: true });
     return output;
   }
@@ -137,34 +178,19 @@ async function withFile<T>(path: string, flags: string, work: (file: FileHandle)
   }
 }
 
-async function write(file: FileHandle, upload: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Digest> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const chunk of upload) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    hash.update(chunk);
-    await file.writeFile(chunk);
-  }
-  await file.sync();
-  return { bytes, sha256: hash.digest('hex') };
-}
-
-export function tooLarge(maxBytes: number): Problem {
-  return new Problem(
-    'body-too-large',
-    `The file has more than ${maxBytes} bytes, the most that MAX_BATCH_BYTES allows.`,
-  );
+export function storageFull(cause?: unknown): Problem {
+  const detail = 'There is not enough room on the disk. Nothing of the file was kept.';
+  return new Problem('storage-full', detail, { cause });
 }
 
 /**
  * The output last: where somebody still writes, it then holds at least what the checkpoint says that was copied before
  * it, and what it holds beyond that is written again. Without an output that is under way there is nothing to go on from.
  */
-async function copyCheckpoint(from: string, to: string): Promise<void> {
+async function copyCheckpoint(from: string, to: string, room: number): Promise<void> {
   const names = (await readdir(from)).filter((name) => /\.partial(\.checkpoint)?$/.test(name));
   const output = names.find((name) => name.endsWith('.partial'));
-  if (output === undefined) return;
+  if (output === undefined || (await stat(join(from, output))).size > room) return;
   for (const name of [...names.filter((name) => name !== output), output]) {
     await copyFile(join(from, name), join(to, name), constants.COPYFILE_FICLONE);
   }

@@ -39,7 +39,18 @@ export class BatchQueue {
 
   /** The id of the batch that has waited longest; nobody else gets it once the transaction is committed. */
   async take(transaction: Transaction): Promise<string | undefined> {
-    const [job] = await (await this.open()).fetch(QUEUE, { db: transaction });
+    const boss = await this.open();
+    // pg-boss takes whatever fails for an empty queue.
+    let failure: unknown;
+    const db: Transaction = {
+      executeSql: (text, values) =>
+        transaction.executeSql(text, values).catch((error) => {
+          failure = error;
+          throw error;
+        }),
+    };
+    const [job] = await boss.fetch(QUEUE, { db });
+    if (failure !== undefined) throw failure;
     return job?.id;
   }
 
@@ -68,7 +79,8 @@ export class BatchQueue {
     const { default: Boss } = await import('pg-boss');
     const pool = poolOf(this.dataSource);
     const db = { executeSql: (text: string, values: unknown[]) => pool.query(text, values) };
-    return new Boss({ db, supervise: false, schedule: false }).start();
+    // Its schema is changed by our migrations alone. It would do so itself behind an advisory lock, which anybody may hold.
+    return new Boss({ db, migrate: false, supervise: false, schedule: false }).start();
   }
 }
 

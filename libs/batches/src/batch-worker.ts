@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
-import { ChangeListener, isUnavailable, poolOf } from '#libs/database';
+import { ChangeListener, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import { ArtifactError } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
@@ -8,19 +8,20 @@ import { DataSource } from 'typeorm';
 import { BatchFiles, isDiskFull } from './batch-files.js';
 import { BATCHES_CHANNEL, BatchQueue } from './batch-queue.js';
 import { LostBatches } from './lost-batches.js';
-import { RunningBatch, type Progress, type TakenBatch } from './running-batch.js';
+import { NO_ROOM, OutputLimits, OutputRefused } from './output-limits.js';
+import { LEASE_MS, RunningBatch, type Progress, type TakenBatch } from './running-batch.js';
 
 /** The net under the notifications, and how soon the batch of a dead worker is found. */
 const LOOK_EVERY_MS = 1_000;
-/** How soon a caller sees progress, and how late a cancellation is noticed. */
-const REPORT_EVERY_MS = 1_000;
 
 /** Works on one batch after the other, with all cores. */
 @Injectable()
 export class BatchWorker {
   private readonly logger = new Logger(BatchWorker.name);
-  /** Batches that we let go of because we lost the connection, not because we died. */
-  private readonly dropped = new Set<string>();
+  private running?: RunningBatch;
+  private isWaitingForRoom = false;
+  /** Until then nobody is taken for dead: whoever was cut off from the database as we were has yet to say that it lives. */
+  private patientUntil = -Infinity;
   private wake = () => {};
 
   constructor(
@@ -38,13 +39,17 @@ export class BatchWorker {
 
   /** Until `stop`; then the batch that is under way is given back at its checkpoint. */
   async run(stop: AbortSignal): Promise<void> {
-    stop.addEventListener('abort', () => this.wake());
+    stop.addEventListener('abort', () => {
+      this.running?.interrupt();
+      this.wake();
+    });
     while (!stop.aborted) {
       const waiting = new Promise<void>((resolve) => (this.wake = resolve));
       const found = await this.workOnNext(stop).catch((error: Error) => {
         // It will be back; what we were at is found again by whoever looks next.
         if (isUnavailable(error)) this.logger.warn(`no work at the moment: ${error.message}`);
         else this.logger.error(error.message, error.stack);
+        this.patientUntil = performance.now() + LEASE_MS;
         return false;
       });
       if (found || stop.aborted) continue;
@@ -55,30 +60,44 @@ export class BatchWorker {
   }
 
   private async workOnNext(stop: AbortSignal): Promise<boolean> {
-    await this.lost.recover(this.dropped);
-    const running = await RunningBatch.takeNext(poolOf(this.dataSource), this.queue);
+    if (performance.now() > this.patientUntil) await this.lost.recover();
+    if (!(await this.hasRoom())) return false;
+    const running = await RunningBatch.takeNext(this.dataSource, this.queue);
     if (!running) return false;
+    this.running = running;
+    if (stop.aborted) running.interrupt();
     try {
       await this.work(running, stop);
     } finally {
-      if (running.outcome === 'lost') this.dropped.add(running.batch.id);
-      running.release();
+      running.letGo();
+      this.running = undefined;
     }
     return true;
+  }
+
+  /** Nothing is begun on a disk that has no room for it: it waits in the queue. */
+  private async hasRoom(): Promise<boolean> {
+    const hadRoom = !this.isWaitingForRoom;
+    this.isWaitingForRoom = (await this.files.room()) < 0;
+    if (this.isWaitingForRoom && hadRoom) {
+      this.logger.warn('the disk of BATCH_DIR has less than BATCH_DISK_RESERVE_BYTES left: batches wait');
+    }
+    return !this.isWaitingForRoom;
   }
 
   private async work(running: RunningBatch, stop: AbortSignal): Promise<void> {
     const { batch } = running;
     const { id } = batch;
-    const progress = new MeasuredProgress(batch);
+    const limits = new OutputLimits(this.config, this.files, running);
+    const progress = new MeasuredProgress(batch, limits);
     this.logger.log(`batch ${id}: run ${batch.runs}, ${batch.model} ${batch.modelVersion}`);
+    void running.keepReporting(() => progress.now());
     try {
-      await this.score(running, progress, stop);
+      await this.score(running, progress, limits);
       const output = await this.files.seal(this.files.outputOf(batch));
-      await running.report(progress.now());
-      await running.succeed(output, this.config.batchTtlHours);
+      await running.succeed(progress.now(), output, this.config.batchTtlHours);
     } catch (error) {
-      await running.report(progress.now()).catch(() => undefined);
+      await running.report().catch(() => undefined);
       if (running.isHeld && (stop.aborted || error instanceof Postponed)) await running.giveBack();
       else if (running.isHeld) await running.fail(await this.reasonOf(error as Error, batch));
     }
@@ -87,8 +106,11 @@ export class BatchWorker {
     if (running.outcome === 'failed' || running.outcome === 'cancelled') await this.files.remove(id);
   }
 
-  private async score(running: RunningBatch, progress: MeasuredProgress, stop: AbortSignal): Promise<void> {
-    const { batch } = running;
+  private async score(
+    { batch, signal }: RunningBatch,
+    progress: MeasuredProgress,
+    limits: OutputLimits,
+  ): Promise<void> {
     const version = await this.registry.find(batch.model, batch.modelVersion).catch((cause) => {
       throw cause instanceof Problem ? cause : new Postponed('The registry does not answer.', { cause });
     });
@@ -97,40 +119,36 @@ export class BatchWorker {
     // Loaded by the process that scores, and by no other that knows of batches.
     const { NotResumable, scoreFile } = await import('#libs/scoring');
 
-    const reporting = setInterval(() => {
-      running.report(progress.now()).catch(() => undefined);
-    }, REPORT_EVERY_MS);
-    try {
-      const score = (resume: boolean) =>
-        scoreFile({
-          model,
-          input: { path: this.files.inputOf(batch.id), format: batch.format },
-          output: { path, format: batch.format },
-          resume,
-          signal: AbortSignal.any([stop, running.ended]),
-          onProgress: (given) => progress.update(given),
-        });
-      const totals = await score(true).catch((error: Error) => {
-        // Another version of this program may have written it.
-        if (!(error instanceof NotResumable)) throw error;
-        this.logger.warn(`batch ${batch.id}: begun anew: ${error.message}`);
-        return score(false);
+    const score = (resume: boolean) =>
+      scoreFile({
+        model,
+        input: { path: this.files.inputOf(batch.id), format: batch.format },
+        output: { path, format: batch.format },
+        resume,
+        signal,
+        maxUnpackedBytes: this.config.maxBatchUnpackedBytes,
+        beforeWrite: (bytes) => limits.growTo(bytes),
+        onProgress: (given) => progress.update(given),
       });
-      progress.update({ rows: totals.rows, errors: totals.errors, share: 1 });
-    } finally {
-      clearInterval(reporting);
-    }
+    const totals = await score(true).catch((error: Error) => {
+      // Another version of this program may have written it.
+      if (!(error instanceof NotResumable)) throw error;
+      this.logger.warn(`batch ${batch.id}: begun anew: ${error.message}`);
+      return score(false);
+    });
+    progress.update({ rows: totals.rows, errors: totals.errors, share: 1 });
   }
 
   /** For whoever sent the file. What is our fault is told to the log. */
   private async reasonOf(error: Error, { id, model, modelVersion }: TakenBatch): Promise<string> {
-    const { InputError } = await import('#libs/scoring');
+    const { InputError, shortened } = await import('#libs/scoring');
     if (error instanceof InputError) return withoutPath(error.message, this.files.inputOf(id));
+    if (error instanceof OutputRefused) return error.message;
     const which = `Version ${modelVersion} of the model ${model}`;
     this.logger.error(`batch ${id}: ${error.message}`, error.stack);
-    if (error instanceof ArtifactError) return `${which} cannot be used: ${error.detail}.`;
+    if (error instanceof ArtifactError) return shortened(`${which} cannot be used: ${error.detail}.`);
     if (error instanceof Problem && error.code === 'model-not-found') return `${which} was removed.`;
-    if (isDiskFull(error)) return 'The disk was full. Send the file again when there is room.';
+    if (isDiskFull(error)) return NO_ROOM;
     return 'Something failed for a reason of ours. It is in our log, by the id of this batch.';
   }
 }
@@ -151,7 +169,10 @@ class MeasuredProgress {
   /** Where it began; known with the first chunk, where there was a run before. */
   private firstRow?: number;
 
-  constructor({ runs, rows, errors, shareDone }: TakenBatch) {
+  constructor(
+    { runs, rows, errors, shareDone }: TakenBatch,
+    private readonly output: { readonly bytes: number },
+  ) {
     this.latest = { rows, errors, share: shareDone };
     if (runs === 1) this.firstRow = 0;
   }
@@ -164,6 +185,12 @@ class MeasuredProgress {
   now(): Progress {
     const { rows, errors, share } = this.latest;
     const seconds = (performance.now() - this.startedAt) / 1_000;
-    return { rows, errors, shareDone: share, rowsPerSecond: (rows - (this.firstRow ?? rows)) / seconds };
+    return {
+      rows,
+      errors,
+      shareDone: share,
+      rowsPerSecond: (rows - (this.firstRow ?? rows)) / seconds,
+      writtenBytes: this.output.bytes,
+    };
   }
 }

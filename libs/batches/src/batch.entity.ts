@@ -19,8 +19,10 @@ const asNumber = {
 @Index('batches_user_id_idx', ['userId', 'createdDatetime', 'id'])
 @Index('batches_created_datetime_idx', ['createdDatetime', 'id'])
 @Index('batches_unfinished_idx', ['userId'], { where: 'finished_datetime IS NULL' })
+@Index('batches_kept_idx', ['userId', 'expiresDatetime'], { where: 'expires_datetime IS NOT NULL' })
 @Check('batches_format_check', `format IN ('csv', 'tsv', 'jsonl', 'parquet')`)
 @Check('batches_state_check', `state IS NOT NULL`)
+@Check('batches_lease_check', `(state = 'running') = (lease_expires_datetime IS NOT NULL)`)
 export class Batch {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'batches_pkey' })
   id!: string;
@@ -65,9 +67,13 @@ export class Batch {
   @Column('real', { name: 'rows_per_second', nullable: true })
   rowsPerSecond!: number | null;
 
-  /** How often a worker has begun or gone on with it. */
+  /** How often a worker has begun or gone on with it: the number of the run that may write of it. */
   @Column('integer', { default: 0 })
   runs!: number;
+
+  /** While it is running: when its worker is taken for dead, unless it says something before. */
+  @Column('timestamptz', { name: 'lease_expires_datetime', nullable: true })
+  leaseExpiresDatetime!: Date | null;
 
   /** How often in a row a worker died over it that came no further than the one before. */
   @Column('integer', { name: 'lost_workers', default: 0 })
@@ -76,6 +82,10 @@ export class Batch {
   /** How much of the input was done when the last one died. */
   @Column('real', { name: 'lost_share', default: 0 })
   lostShare!: number;
+
+  /** Of the output, as long as it is not finished. */
+  @Column('bigint', { name: 'written_bytes', default: 0, transformer: asNumber })
+  writtenBytes!: number;
 
   @Column('text', { nullable: true })
   failure!: string | null;

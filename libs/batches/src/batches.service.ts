@@ -6,8 +6,9 @@ import { Problem, type Actor } from '#libs/errors';
 import { ModelRegistry, parseModelReference, type ModelVersion } from '#libs/models';
 import { DataSource, IsNull, type EntityManager, type Repository } from 'typeorm';
 import { Batch, type BatchFormat } from './batch.entity.js';
-import { BatchFiles, tooLarge, type Digest } from './batch-files.js';
+import { BatchFiles, storageFull, type Digest } from './batch-files.js';
 import { BatchQueue, transactionOf } from './batch-queue.js';
+import { keptBytes } from './kept-bytes.js';
 
 export interface Submission {
   actor: Actor;
@@ -49,15 +50,21 @@ export class BatchesService {
    */
   async submit({ actor, model, format, upload, declaredBytes = 0 }: Submission): Promise<Batch> {
     const version = await this.resolve(model);
-    if (declaredBytes > this.config.maxBatchBytes) throw tooLarge(this.config.maxBatchBytes);
     const { userId } = actor;
     const unfinished = await this.countUnfinished(this.dataSource.manager, userId);
+    const kept = await this.keptBytes(this.dataSource.manager, userId);
+    const check = (bytes: number) => {
+      this.refuseTooLarge(bytes);
+      this.refuseTooMuch(kept, bytes);
+    };
+    check(declaredBytes);
     const uploading = this.uploading.get(userId) ?? 0;
     this.refuseTooMany(unfinished + uploading);
     this.uploading.set(userId, uploading + 1);
     try {
+      if ((await this.files.room()) < declaredBytes) throw storageFull();
       const id = randomUUID();
-      const input = await this.files.receive(id, upload, this.config.maxBatchBytes);
+      const input = await this.files.receive(id, upload, check);
       return await this.add({ id, userId, format }, version, input);
     } finally {
       const left = this.uploading.get(userId)! - 1;
@@ -121,6 +128,7 @@ export class BatchesService {
         `UPDATE batches SET
            state = CASE WHEN finished_datetime IS NULL THEN 'cancelled' ELSE state END,
            rows_per_second = CASE WHEN finished_datetime IS NULL THEN NULL ELSE rows_per_second END,
+           lease_expires_datetime = NULL,
            finished_datetime = coalesce(finished_datetime, now()),
            expires_datetime = CASE WHEN expires_datetime > now() THEN now() ELSE expires_datetime END
          WHERE id = $1`,
@@ -164,12 +172,11 @@ export class BatchesService {
   ): Promise<Batch> {
     try {
       return await this.dataSource.transaction(async (manager) => {
-        // Two that come at the same time count one after the other.
-        await manager.query(
-          `SELECT pg_advisory_xact_lock(hashtextextended('foretell batches of user ' || $1::int, 0))`,
-          [batch.userId],
-        );
+        // Two that come at the same time count one after the other. Nobody who may only read can take this lock, and it
+        // is none that a foreign key waits for.
+        await manager.query(`SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE`, [batch.userId]);
         this.refuseTooMany(await this.countUnfinished(manager, batch.userId));
+        this.refuseTooMuch(await this.keptBytes(manager, batch.userId), input.bytes);
         await manager.insert(Batch, {
           ...batch,
           model: version.name,
@@ -189,6 +196,30 @@ export class BatchesService {
 
   private countUnfinished(manager: EntityManager, userId: number): Promise<number> {
     return manager.countBy(Batch, { userId, finishedDatetime: IsNull() });
+  }
+
+  private async keptBytes(manager: EntityManager, userId: number): Promise<number> {
+    const [row] = await manager.query<{ bytes: number }[]>(keptBytes('user_id = $1'), [userId]);
+    return row!.bytes;
+  }
+
+  private refuseTooLarge(bytes: number): void {
+    const { maxBatchBytes } = this.config;
+    if (bytes <= maxBatchBytes) return;
+    throw new Problem(
+      'body-too-large',
+      `The file has more than ${maxBatchBytes} bytes, the most that MAX_BATCH_BYTES allows.`,
+    );
+  }
+
+  private refuseTooMuch(kept: number, bytes: number): void {
+    const { maxBatchBytesPerUser } = this.config;
+    if (kept + bytes <= maxBatchBytesPerUser) return;
+    throw new Problem(
+      'too-many-batches',
+      `Your files and outputs have ${kept} bytes, and may have ${maxBatchBytesPerUser} together with this one. ` +
+        `DELETE /batches/{id} deletes an output that you have fetched.`,
+    );
   }
 
   private refuseTooMany(unfinished: number): void {

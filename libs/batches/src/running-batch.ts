@@ -1,23 +1,38 @@
-import type pg from 'pg';
-import type { Batch } from './batch.entity.js';
-import { type BatchQueue, type Transaction } from './batch-queue.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { HeldConnection, isUnavailable } from '#libs/database';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { Batch, BatchState } from './batch.entity.js';
+import { type BatchQueue, type Transaction, transactionOf } from './batch-queue.js';
 import type { Digest } from './batch-files.js';
+import { keptBytes } from './kept-bytes.js';
 
-/** Who holds this lock works on the batch. PostgreSQL takes it back with the connection, whatever way that ends. */
-export const LOCK_KEY = `hashtextextended('foretell batch ' || id, 0)`;
-
-/** A connection that says nothing for so long is as good as lost. */
-const TIMEOUT_MS = 3_000;
-
-/** So that the server notices within seconds when the machine at the other end has vanished. */
-const KEEPALIVE = `SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3`;
+/** How soon a caller sees progress, and how late a cancellation is noticed. */
+const REPORT_EVERY_MS = 1_000;
+/** A worker that has said nothing for so long has lost its batch: five reports that did not arrive. */
+export const LEASE_MS = 5_000;
+/** Up to when a batch is its worker's, by the clock of the database, which is the same for all. */
+const LEASE = `lease_expires_datetime = clock_timestamp() + ${LEASE_MS} * interval '1 ms'`;
+/** A report that takes longer is given up, by the server first: the next one says the same and more. */
+const REPORT_STATEMENT_TIMEOUT_MS = 2_000;
+/** A server that has not answered by then never will: the next report takes another connection, while the lease stands. */
+const REPORT_TIMEOUT_MS = 3_000;
 
 export type TakenBatch = Pick<
   Batch,
-  'id' | 'model' | 'modelVersion' | 'format' | 'runs' | 'rows' | 'errors' | 'shareDone'
+  | 'id'
+  | 'userId'
+  | 'model'
+  | 'modelVersion'
+  | 'format'
+  | 'inputBytes'
+  | 'writtenBytes'
+  | 'runs'
+  | 'rows'
+  | 'errors'
+  | 'shareDone'
 >;
 
-/** How it ended here. `lost`: with the connection, so that somebody else goes on with it. */
+/** How it ended here. `lost`: to another worker, or given up without a word. */
 export type Outcome = 'succeeded' | 'failed' | 'given back' | 'cancelled' | 'lost';
 
 export interface Progress {
@@ -25,66 +40,68 @@ export interface Progress {
   errors: number;
   shareDone: number;
   rowsPerSecond: number;
+  /** Of the output. */
+  writtenBytes: number;
 }
 
+const OTHERS_BYTES = `(${keptBytes('kept.user_id = batches.user_id AND kept.id <> batches.id')}) AS "othersBytes"`;
+
 /**
- * A batch that this process works on, and the one connection that entitles it to.
+ * A batch that this process works on, for as long as the row in `batches` says that its run is ours.
  *
  * States: held → one of the outcomes, for good.
  *
  * Invariants
- * - the job is taken, the lock is held and the row says `running` in one transaction, or none of it;
+ * - the job is taken and the row says `running`, with a lease and the number of the run, in one transaction;
  * - in every transaction the job comes before the row, so that no two wait for each other;
- * - everything is written through the connection that holds the lock: who lost it can finish nothing any more;
- * - `ended` is aborted as soon as this process must not go on.
+ * - everything is written on the condition that the row still has the number of this run: whose batch was given to
+ *   another can finish nothing any more, whenever it wakes up;
+ * - every report renews the lease, whichever connection it takes; a lease that ran out stands until somebody else takes
+ *   the batch, so that a database that was away for a while costs nothing;
+ * - `signal` is aborted as soon as this process must not go on.
  */
 export class RunningBatch {
   private readonly ending = new AbortController();
+  private readonly ended = new AbortController();
+  private readonly reports: HeldConnection;
+  private isSettling = false;
+  private progress?: () => Progress;
   outcome?: Outcome;
 
   private constructor(
-    private readonly client: pg.PoolClient,
+    private readonly dataSource: DataSource,
     private readonly queue: BatchQueue,
     readonly batch: TakenBatch,
+    /** What its user's other files and outputs have, as of the last report. */
+    public othersBytes: number,
   ) {
-    client.on('error', () => this.end('lost'));
+    this.reports = new HeldConnection(dataSource, REPORT_STATEMENT_TIMEOUT_MS);
   }
 
   /** The batch that has waited longest; undefined where none waits. */
-  static async takeNext(pool: pg.Pool, queue: BatchQueue): Promise<RunningBatch | undefined> {
-    const client = await pool.connect();
-    // An 'error' that nobody hears would end the process; whoever waits for a statement hears of it there.
-    client.on('error', () => undefined);
-    try {
-      await client.query('BEGIN');
-      const id = await queue.take(within(client));
-      if (id === undefined) {
-        await client.query('ROLLBACK');
-        client.release();
-        return undefined;
-      }
-      // Free but for the moment in which the run before lets go of it.
-      await client.query(`SELECT pg_advisory_lock(${LOCK_KEY}) FROM (SELECT $1::text AS id)`, [id]);
-      const { rows } = await client.query<TakenBatch>(
+  static async takeNext(dataSource: DataSource, queue: BatchQueue): Promise<RunningBatch | undefined> {
+    const taken = await dataSource.transaction(async (manager) => {
+      const id = await queue.take(transactionOf(manager));
+      if (id === undefined) return undefined;
+      const [rows] = await manager.query<[(TakenBatch & { othersBytes: number })[], number]>(
         `UPDATE batches
-         SET state = 'running', runs = runs + 1, rows_per_second = NULL,
+         SET state = 'running', runs = runs + 1, rows_per_second = NULL, ${LEASE},
              started_datetime = coalesce(started_datetime, now())
          WHERE id = $1 AND state = 'queued'
-         RETURNING id, model, model_version AS "modelVersion", format, runs,
-                   rows::float8, errors::float8, share_done AS "shareDone"`,
+         RETURNING id, user_id AS "userId", model, model_version AS "modelVersion", format, runs,
+                   rows::float8, errors::float8, share_done AS "shareDone",
+                   input_bytes::float8 AS "inputBytes", written_bytes::float8 AS "writtenBytes", ${OTHERS_BYTES}`,
         [id],
       );
       if (!rows[0]) throw new Error(`The queue has a batch ${id} that is not queued.`);
-      await client.query('COMMIT');
-      await client.query(KEEPALIVE);
-      return new RunningBatch(client, queue, rows[0]);
-    } catch (error) {
-      client.release(true);
-      throw error;
-    }
+      return rows[0];
+    });
+    if (!taken) return undefined;
+    const { othersBytes, ...batch } = taken;
+    return new RunningBatch(dataSource, queue, batch, othersBytes);
   }
 
-  get ended(): AbortSignal {
+  get signal(): AbortSignal {
     return this.ending.signal;
   }
 
@@ -92,89 +109,134 @@ export class RunningBatch {
     return this.outcome === undefined;
   }
 
-  /** Writes down how far it is. By that it also notices that it was cancelled, or that the connection is lost. */
-  async report({ rows, errors, shareDone, rowsPerSecond }: Progress): Promise<void> {
-    await this.holding(async () => {
-      const { rowCount } = await this.query(
-        `UPDATE batches SET rows = $2, errors = $3, share_done = $4, rows_per_second = $5
-         WHERE id = $1 AND state = 'running'`,
-        [rows, errors, shareDone, rowsPerSecond],
-      );
-      if (rowCount === 0) this.end('cancelled');
-    });
+  /** Makes this process stop working on it; what becomes of it is still to be said. */
+  interrupt(): void {
+    this.ending.abort();
   }
 
-  async succeed(output: Digest, ttlHours: number): Promise<void> {
-    await this.change(
+  /** Says every second how far it is, and renews the lease by that, until it has ended. */
+  async keepReporting(progress: () => Progress): Promise<void> {
+    this.progress = progress;
+    while (this.isHeld) {
+      await pause(REPORT_EVERY_MS, undefined, { signal: this.ended.signal }).catch(() => undefined);
+      // What could not be said now is said in a second.
+      await this.report().catch(() => undefined);
+    }
+  }
+
+  /** Writes down how far it is. By that it also notices that it was cancelled, or that it is another's. */
+  async report(): Promise<void> {
+    if (!this.isHeld || this.isSettling || !this.progress) return;
+    const { rows, errors, shareDone, rowsPerSecond, writtenBytes } = this.progress();
+    const statement = {
+      text: `UPDATE batches
+             SET rows = $3, errors = $4, share_done = $5, rows_per_second = $6, written_bytes = $7, ${LEASE}
+             WHERE id = $1 AND runs = $2 AND state = 'running'
+             RETURNING ${OTHERS_BYTES}`,
+      values: [this.batch.id, this.batch.runs, rows, errors, shareDone, rowsPerSecond, writtenBytes],
+      query_timeout: REPORT_TIMEOUT_MS,
+    };
+    const { rows: reported } = await this.reports.query(statement);
+    if (reported[0]) this.othersBytes = reported[0].othersBytes;
+    else if (!this.isSettling) this.end(await this.outcomeInTable());
+  }
+
+  async succeed({ rows, errors, rowsPerSecond }: Progress, output: Digest, ttlHours: number): Promise<void> {
+    await this.finish(
       'succeeded',
-      `state = 'succeeded', output_bytes = $2, output_sha256 = $3, finished_datetime = now(),
-       expires_datetime = now() + $4 * interval '1 hour'`,
-      [output.bytes, output.sha256, ttlHours],
-      (transaction) => this.queue.remove(transaction, this.batch.id),
+      `state = 'succeeded', rows = $3, errors = $4, share_done = 1, rows_per_second = $5,
+       output_bytes = $6, output_sha256 = $7, finished_datetime = now(),
+       expires_datetime = now() + $8 * interval '1 hour'`,
+      [rows, errors, rowsPerSecond, output.bytes, output.sha256, ttlHours],
     );
   }
 
   async fail(failure: string): Promise<void> {
-    await this.change(
-      'failed',
-      `state = 'failed', failure = $2, finished_datetime = now()`,
-      [failure],
-      (transaction) => this.queue.remove(transaction, this.batch.id),
-    );
+    await this.finish('failed', `state = 'failed', failure = $3, finished_datetime = now()`, [failure]);
   }
 
-  /** For the next worker, or for this one later. */
+  /** For the next worker, or for this one later. Where that cannot be said, the lease says it. */
   async giveBack(): Promise<void> {
-    await this.change('given back', `state = 'queued', rows_per_second = NULL`, [], (transaction) =>
+    await this.settle('given back', `state = 'queued', rows_per_second = NULL`, [], (transaction) =>
       this.queue.putBack(transaction, this.batch.id),
     );
   }
 
-  /** Ends the connection, and the lock with it. */
-  release(): void {
-    this.client.release(true);
+  /** Where nothing more can be said of it. */
+  letGo(): void {
+    this.end('lost');
   }
 
-  private async change(
+  /** A night's work is not lost because the database is away when it comes to its end. */
+  private async finish(outcome: Outcome, assignments: string, values: unknown[]): Promise<void> {
+    const remove = (transaction: Transaction) => this.queue.remove(transaction, this.batch.id);
+    while (this.isHeld) {
+      try {
+        await this.settle(outcome, assignments, values, remove);
+      } catch (error) {
+        if (!isUnavailable(error) || this.signal.aborted) throw error;
+        await pause(REPORT_EVERY_MS);
+      }
+    }
+  }
+
+  private async settle(
     outcome: Outcome,
     assignments: string,
     values: unknown[],
     changeQueue: (transaction: Transaction) => Promise<void>,
   ): Promise<void> {
-    await this.holding(async () => {
-      await this.client.query('BEGIN');
-      await changeQueue(within(this.client));
-      const { rowCount } = await this.query(
-        `UPDATE batches SET ${assignments} WHERE id = $1 AND state = 'running'`,
-        values,
-      );
-      await this.client.query(rowCount === 0 ? 'ROLLBACK' : 'COMMIT');
-      this.end(rowCount === 0 ? 'cancelled' : outcome);
-    });
-  }
-
-  private async holding(work: () => Promise<void>): Promise<void> {
     if (!this.isHeld) return;
+    this.isSettling = true;
     try {
-      await work();
+      await this.dataSource.transaction(async (manager) => {
+        await changeQueue(transactionOf(manager));
+        await endRun(manager, this.batch, assignments, values);
+      });
+      this.end(outcome);
     } catch (error) {
-      this.end('lost');
-      throw error;
+      if (!(error instanceof NotRunning)) throw error;
+      this.end(await this.outcomeInTable());
+    } finally {
+      this.isSettling = false;
     }
   }
 
-  private query(text: string, values: unknown[]): Promise<pg.QueryResult> {
-    const statement = { text, values: [this.batch.id, ...values], query_timeout: TIMEOUT_MS };
-    return this.client.query(statement);
+  /** What became of a run that is not running any more; perhaps what we said ourselves, and did not hear the answer. */
+  private async outcomeInTable(): Promise<Outcome> {
+    const [row] = await this.dataSource.query<{ state: BatchState; runs: number }[]>(
+      'SELECT state, runs FROM batches WHERE id = $1',
+      [this.batch.id],
+    );
+    if (row?.state === 'cancelled') return 'cancelled';
+    const isOurs = row?.runs === this.batch.runs && (row.state === 'succeeded' || row.state === 'failed');
+    return isOurs ? (row.state as Outcome) : 'lost';
   }
 
   private end(outcome: Outcome): void {
     if (!this.isHeld) return;
     this.outcome = outcome;
     this.ending.abort();
+    this.ended.abort();
+    this.reports.release();
   }
 }
 
-function within(client: pg.PoolClient): Transaction {
-  return { executeSql: (text, values) => client.query(text, values) };
+/** It was cancelled, or it is another's by now. */
+export class NotRunning extends Error {}
+
+/** Writes the end of a run. @throws NotRunning where it has ended already; then nothing of the transaction is to be done */
+export async function endRun(
+  manager: EntityManager,
+  { id, runs }: Pick<Batch, 'id' | 'runs'>,
+  assignments: string,
+  values: unknown[],
+  condition = 'true',
+): Promise<void> {
+  const [, count] = await manager.query<[unknown[], number]>(
+    `UPDATE batches SET lease_expires_datetime = NULL, ${assignments}
+     WHERE id = $1 AND runs = $2 AND state = 'running' AND ${condition}`,
+    [id, runs, ...values],
+  );
+  if (count === 0) throw new NotRunning(`Batch ${id} is not running any more.`);
 }

@@ -66,6 +66,9 @@ test('an empty environment has every default of the operating contract', () => {
     batchDir: join(process.cwd(), '.data/batches'),
     batchWorker: 'beside',
     maxBatchBytes: 1024 ** 3,
+    maxBatchUnpackedBytes: 8 * 1024 ** 3,
+    maxBatchBytesPerUser: 16 * 1024 ** 3,
+    batchDiskReserveBytes: 1024 ** 3,
     maxBatchesPerUser: 10,
     batchTtlHours: 72,
   });
@@ -113,6 +116,9 @@ test('every variable reaches the setting it is for', () => {
     BATCH_DIR: '/var/lib/batches',
     BATCH_WORKER: 'separate',
     MAX_BATCH_BYTES: '1234567',
+    MAX_BATCH_UNPACKED_BYTES: '2345678',
+    MAX_BATCH_BYTES_PER_USER: '3456789',
+    BATCH_DISK_RESERVE_BYTES: '4567890',
     MAX_BATCHES_PER_USER: '4',
     BATCH_TTL_HOURS: '24',
   });
@@ -157,6 +163,9 @@ test('every variable reaches the setting it is for', () => {
     batchDir: '/var/lib/batches',
     batchWorker: 'separate',
     maxBatchBytes: 1_234_567,
+    maxBatchUnpackedBytes: 2_345_678,
+    maxBatchBytesPerUser: 3_456_789,
+    batchDiskReserveBytes: 4_567_890,
     maxBatchesPerUser: 4,
     batchTtlHours: 24,
   });

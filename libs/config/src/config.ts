@@ -78,6 +78,11 @@ const variables = z.object({
   BATCH_DIR: z.string().optional(),
   BATCH_WORKER: z.enum(['beside', 'separate']).default('beside'),
   MAX_BATCH_BYTES: integer(1024, 1024 ** 4).default(1024 ** 3),
+  /** Unset: eight times MAX_BATCH_BYTES. */
+  MAX_BATCH_UNPACKED_BYTES: integer(1024, 1024 ** 5).optional(),
+  /** Unset: twice MAX_BATCH_UNPACKED_BYTES. */
+  MAX_BATCH_BYTES_PER_USER: integer(1024, 1024 ** 5).optional(),
+  BATCH_DISK_RESERVE_BYTES: integer(0, 1024 ** 5).default(1024 ** 3),
   MAX_BATCHES_PER_USER: integer(1, 10_000).default(10),
   BATCH_TTL_HOURS: integer(1, 24 * 366).default(72),
 });
@@ -108,6 +113,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
 
   const value = parsed.data;
   const isProduction = value.APP_ENV === 'production';
+  const maxBatchUnpackedBytes = value.MAX_BATCH_UNPACKED_BYTES ?? 8 * value.MAX_BATCH_BYTES;
   return Object.freeze({
     appEnv: value.APP_ENV,
     isProduction,
@@ -161,6 +167,12 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     /** Whether the API starts a worker beside itself, or somebody else sees to workers. */
     batchWorker: value.BATCH_WORKER,
     maxBatchBytes: value.MAX_BATCH_BYTES,
+    /** What a file may unpack to, and what its output may have. */
+    maxBatchUnpackedBytes,
+    /** What all files and outputs of one user may have together, for as long as they are kept. */
+    maxBatchBytesPerUser: value.MAX_BATCH_BYTES_PER_USER ?? 2 * maxBatchUnpackedBytes,
+    /** What files and outputs leave free on their disk, for whoever else is on it. */
+    batchDiskReserveBytes: value.BATCH_DISK_RESERVE_BYTES,
     maxBatchesPerUser: value.MAX_BATCHES_PER_USER,
     batchTtlHours: value.BATCH_TTL_HOURS,
   });

@@ -16,11 +16,12 @@ export class ByteSource {
   private constructor(
     private readonly path: string | undefined,
     private readonly size: number,
+    private readonly signal: AbortSignal | undefined,
   ) {}
 
-  /** @throws InputError where there is no such file */
-  static async open(path: string | undefined): Promise<ByteSource> {
-    const source = new ByteSource(path, path === undefined ? NaN : await sizeOf(path));
+  /** `signal`: ends the reading with an error. @throws InputError where there is no such file */
+  static async open(path: string | undefined, signal?: AbortSignal): Promise<ByteSource> {
+    const source = new ByteSource(path, path === undefined ? NaN : await sizeOf(path), signal);
     const raw = source.readRaw();
     const { value: first = Buffer.alloc(0) } = (await raw.next()) as { value?: Buffer };
     source.isCompressed = first[0] === 0x1f && first[1] === 0x8b;
@@ -42,10 +43,7 @@ export class ByteSource {
   async *from(offset: number, begun: Buffer): AsyncGenerator<Buffer> {
     if (offset > begun.length && this.path !== undefined && !this.isCompressed) {
       await this.pieces.return?.();
-      yield* createReadStream(this.path, {
-        start: offset,
-        highWaterMark: PIECE_BYTES,
-      }) as AsyncIterable<Buffer>;
+      yield* this.unlessAborted(createReadStream(this.path, { start: offset, highWaterMark: PIECE_BYTES }));
       return;
     }
     let toSkip = offset;
@@ -63,9 +61,31 @@ export class ByteSource {
   private async *readRaw(): AsyncGenerator<Buffer> {
     const stream =
       this.path === undefined ? process.stdin : createReadStream(this.path, { highWaterMark: PIECE_BYTES });
-    for await (const piece of stream as AsyncIterable<Buffer>) {
+    for await (const piece of this.unlessAborted(stream)) {
       this.readBytes += piece.length;
       yield piece;
+    }
+  }
+
+  /** What is read from a pipe may never come, and is then not waited for: closing a stream waits for what it reads. */
+  private async *unlessAborted(stream: Readable): AsyncGenerator<Buffer> {
+    const pieces = stream[Symbol.asyncIterator]();
+    let interrupt = (_reason: unknown) => {};
+    const abort = () => interrupt(this.signal!.reason);
+    this.signal?.addEventListener('abort', abort);
+    try {
+      for (;;) {
+        const { value, done } = await new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+          interrupt = reject;
+          if (this.signal?.aborted) abort();
+          else pieces.next().then(resolve, reject);
+        });
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      this.signal?.removeEventListener('abort', abort);
+      stream.destroy();
     }
   }
 }

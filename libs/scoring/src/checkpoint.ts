@@ -11,6 +11,7 @@ export interface Checkpoint {
   next: Position;
   rows: number;
   errors: number;
+  unpackedBytes: number;
   output: FileState;
   errorsOutput?: FileState;
 }

@@ -9,6 +9,7 @@ import {
 } from '#libs/inference';
 import { addedColumns, classAnswers, valueAnswers, type Answers } from './answers.js';
 import type { Added } from './formats/writers.js';
+import { shortened } from './messages.js';
 import type { AddedColumn, Table } from './table.js';
 
 /**
@@ -26,6 +27,8 @@ export interface Scored {
 /** Coerces a table column by column and asks the model; a row that cannot be answered gets an error. */
 export class ChunkScorer {
   private readonly coercions: readonly ColumnCoercion[];
+  /** Those of any categories: a word for a missing value would be one of them. */
+  private readonly textColumns: ReadonlySet<string>;
 
   constructor(
     private readonly session: Session,
@@ -34,6 +37,9 @@ export class ChunkScorer {
     private readonly hasEnded: () => boolean,
   ) {
     this.coercions = compileColumns(columns, session.elementTypes);
+    this.textColumns = new Set(
+      columns.filter(({ type, categories }) => type === 'categorical' && !categories).map(({ name }) => name),
+    );
   }
 
   /** What the output has beside the input's columns. */
@@ -47,14 +53,18 @@ export class ChunkScorer {
     const errors = new Map<number, string>();
     for (const [column, { name, convert, absent }] of this.coercions.entries()) {
       const value = table.values(name);
+      const isMissing = (given: unknown) => typeof given === 'string' && table.missing.has(given);
+      const mayBeAnyText = this.textColumns.has(name);
       for (let row = 0; row < rows; row++) {
         const given = value(row);
-        const converted = given === undefined ? absent : convert(given);
+        let converted = given === undefined ? absent : convert(given);
+        // Nearly every cell is what it should be, and is not looked up.
+        if ((mayBeAnyText || converted instanceof Mistake) && isMissing(given)) converted = convert(null);
         if (converted instanceof Mistake) note(errors, row, `${name} ${converted.detail}`);
         else input.set(row, column, converted);
       }
     }
-    for (const [row, problem] of table.problems) errors.set(row, problem);
+    for (const [row, problem] of table.problems) errors.set(row, shortened(problem));
 
     const answers = this.allocateAnswers(rows);
     const good = firstWithout(errors, rows);
@@ -111,7 +121,7 @@ export class ChunkScorer {
 
 function note(errors: Map<number, string>, row: number, problem: string): void {
   const before = errors.get(row);
-  errors.set(row, before === undefined ? problem : `${before}; ${problem}`);
+  errors.set(row, shortened(before === undefined ? problem : `${before}; ${problem}`));
 }
 
 function firstWithout(errors: ReadonlyMap<number, string>, rows: number): number {

@@ -1,9 +1,26 @@
+import { listed } from './messages.js';
 import { InputError } from './order.js';
 
-/** @throws InputError naming every name that more than one column has */
+/** Far more than people use, and few enough that a header is read, checked and handed to all threads in a moment. */
+export const MAX_COLUMNS = 100_000;
+
+/** @throws InputError for too many columns, or naming what more than one column is called */
 export function checkNames(columns: readonly string[]): void {
-  const twice = columns.filter((name, index) => columns.indexOf(name) !== index);
-  if (twice.length === 0) return;
-  const names = [...new Set(twice)].map((name) => JSON.stringify(name)).join(', ');
-  throw new InputError(`The input has more than one column ${names}. Give each a name of its own.`);
+  checkCount(columns.length);
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const name of columns) {
+    if (seen.has(name)) twice.add(name);
+    else seen.add(name);
+  }
+  if (twice.size === 0) return;
+  throw new InputError(
+    `The input has more than one column ${listed([...twice])}. Give each a name of its own.`,
+  );
+}
+
+/** @throws InputError */
+export function checkCount(columns: number): void {
+  if (columns <= MAX_COLUMNS) return;
+  throw new InputError(`The input has ${columns} columns; there may be at most ${MAX_COLUMNS}.`);
 }

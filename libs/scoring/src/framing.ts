@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
-import type { FileMetaData } from 'hyparquet';
 import { DELIMITERS } from './file-format.js';
 import { writeFields } from './formats/writers.js';
 import type { OutputOrder } from './order.js';
 import type { Framing } from './output-file.js';
+import type { ParquetContents } from './parquet-input.js';
 import type { AddedColumn } from './table.js';
 
 const NOTHING = new Uint8Array();
@@ -12,7 +12,7 @@ const NOTHING = new Uint8Array();
 interface Shape {
   columns: readonly string[];
   newline: string;
-  parquet?: FileMetaData;
+  parquet?: ParquetContents;
 }
 
 /** What stands before and behind the rows of a file of this format. */

@@ -11,4 +11,5 @@ export {
   type ScoringProgress,
   type ScoringResult,
 } from './order.js';
+export { shortened } from './messages.js';
 export { FILE_FORMATS, formatOfName, type FileFormat } from './file-format.js';

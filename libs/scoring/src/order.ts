@@ -1,4 +1,5 @@
 import type { FileFormat } from './file-format.js';
+import { shortened } from './messages.js';
 
 export interface ScoringOrder {
   /** The folder of an artifact. */
@@ -17,6 +18,10 @@ export interface ScoringOrder {
   threads?: number;
   /** Ends the run between two chunks; what was written stays, with its checkpoint. */
   signal?: AbortSignal;
+  /** Of the input as it is unpacked; an input of more is refused. */
+  maxUnpackedBytes?: number;
+  /** Asked before the output has so many bytes; what it throws is what the run fails with. */
+  beforeWrite?(bytes: number): Promise<void>;
   onProgress?(progress: ScoringProgress): void;
 }
 
@@ -43,8 +48,12 @@ export interface ScoringResult {
   resumedRows: number;
 }
 
-/** What was given to be scored is at fault; the message is for whoever gave it. */
-export class InputError extends Error {}
+/** What was given to be scored is at fault; the message, which is never long, is for whoever gave it. */
+export class InputError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(shortened(message), options);
+  }
+}
 
 /** What is there of an earlier run is not what this one could go on from. */
 export class NotResumable extends Error {}

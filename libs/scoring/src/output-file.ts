@@ -68,6 +68,11 @@ export class OutputFile {
     return output;
   }
 
+  /** How many it would have with this. */
+  bytesWith(written: Written): number {
+    return this.bytes + (written instanceof Uint8Array ? written : written.bytes).length;
+  }
+
   async append(written: Written): Promise<void> {
     if (written instanceof Uint8Array) {
       await this.write(written);

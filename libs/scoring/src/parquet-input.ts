@@ -1,13 +1,33 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetSchema, type FileMetaData } from 'hyparquet';
+import type {
+  ColumnChunk as DeclaredChunk,
+  FileMetaData,
+  KeyValue,
+  RowGroup,
+  SchemaElement,
+} from 'hyparquet';
 import { sizeOf } from './byte-source.js';
 import { checkNames } from './column-names.js';
-import { columnsOf } from './formats/parquet-table.js';
+import { readFooter } from './formats/parquet-footer.js';
+import type { ColumnChunk } from './formats/parquet-pages.js';
+import { columnsIn } from './formats/parquet-schema.js';
+import { categoricalColumns } from './formats/parquet-metadata.js';
+import type { ParquetColumns, RowGroupPlace } from './formats/parquet-table.js';
 import type { Chunk, Input } from './input.js';
+import { quoted } from './messages.js';
 import { InputError } from './order.js';
 import type { Position } from './record-chunks.js';
 
-/** A thread holds so many rows at once, a column each. */
-const ROWS_PER_CHUNK = 32_768;
+/** A thread holds so many rows at once, … */
+const MOST_ROWS = 32_768;
+/** … fewer where a row is large, as the file says, … */
+const CHUNK_BYTES = 64 * 1024 ** 2;
+/** … and so many that no page is read very often, whatever it says. */
+const MOST_CHUNKS_OF_A_GROUP = 512;
+
+/** What of a file's list of contents is taken over by the output. */
+export interface ParquetContents extends ParquetColumns {
+  keyValues: readonly KeyValue[];
+}
 
 /** A Parquet file of flat columns; chunks lie within its row groups. */
 export class ParquetInput implements Input {
@@ -15,10 +35,13 @@ export class ParquetInput implements Input {
   readonly isEmpty = false;
   readonly newline = '\n';
 
-  private constructor(readonly parquet: FileMetaData) {
-    const names = columnsOf(parquet).map(({ name }) => name);
-    checkNames(names);
-    this.columns = names;
+  private constructor(
+    readonly parquet: ParquetContents,
+    private readonly groups: readonly PlannedGroup[],
+    private readonly rows: number,
+  ) {
+    this.columns = parquet.columns.map(({ name }) => name);
+    checkNames(this.columns);
   }
 
   /** @throws InputError */
@@ -28,32 +51,88 @@ export class ParquetInput implements Input {
         'Parquet cannot be read from standard input: its list of contents is at its end. Name the file.',
       );
     }
-    await sizeOf(path);
-    const metadata = await parquetMetadataAsync(await asyncBufferFromFile(path)).catch((cause: Error) => {
-      throw new InputError(`${path} is not a Parquet file, or is damaged: ${cause.message}.`, { cause });
-    });
-    const nested = parquetSchema(metadata)
-      .children.filter(
-        ({ children, element }) => children.length > 0 || element.repetition_type === 'REPEATED',
-      )
-      .map(({ element }) => element);
-    if (nested.length > 0) {
-      const names = nested.map(({ name }) => JSON.stringify(name)).join(', ');
-      throw new InputError(`${path} has nested columns: ${names}. A column has to hold one value a row.`);
-    }
-    return new ParquetInput(metadata);
+    const size = await sizeOf(path);
+    const metadata = await readFooter(path, size);
+    const columns = columnsIn(metadata.schema, path);
+    const groups = planned(metadata, columns, size);
+    const rows = groups.reduce((sum, { place }) => sum + place.rows, 0);
+    const keyValues = metadata.key_value_metadata ?? [];
+    const categorical = categoricalColumns(keyValues, columns);
+    return new ParquetInput({ columns, categorical, keyValues }, groups, rows);
   }
 
   async *chunks(_chunkBytes: number, from: Position = { offset: 0, line: 1 }): AsyncGenerator<Chunk> {
-    const total = Number(this.parquet.num_rows);
-    let groupStart = 0;
-    for (const { num_rows } of this.parquet.row_groups) {
-      const groupEnd = groupStart + Number(num_rows);
-      for (let start = Math.max(groupStart, from.offset); start < groupEnd; start += ROWS_PER_CHUNK) {
-        const end = Math.min(start + ROWS_PER_CHUNK, groupEnd);
-        yield { start, end, next: { offset: end, line: end + 1 }, share: end / total };
+    for (const { place, rowsAtOnce } of this.groups) {
+      const groupEnd = place.start + place.rows;
+      for (let start = Math.max(place.start, from.offset); start < groupEnd; start += rowsAtOnce) {
+        const end = Math.min(start + rowsAtOnce, groupEnd);
+        yield { start, end, group: place, next: { offset: end, line: end + 1 }, share: end / this.rows };
       }
-      groupStart = groupEnd;
     }
   }
+}
+
+interface PlannedGroup {
+  place: RowGroupPlace;
+  rowsAtOnce: number;
+}
+
+/** @throws InputError where what it says cannot be so */
+function planned(
+  { row_groups }: FileMetaData,
+  columns: readonly SchemaElement[],
+  size: number,
+): PlannedGroup[] {
+  let start = 0;
+  let bytes = 0;
+  return row_groups.map((group, index) => {
+    const rows = Number(group.num_rows);
+    const damaged = (what: string) =>
+      new InputError(`The Parquet file is damaged: row group ${index + 1} ${what}.`);
+    if (!Number.isSafeInteger(start + rows) || rows < 0) throw damaged(`has ${group.num_rows} rows`);
+    if (group.columns.length !== columns.length) {
+      throw damaged(`has ${group.columns.length} columns, and the file ${columns.length}`);
+    }
+    const place = {
+      number: index + 1,
+      start,
+      rows,
+      columns: group.columns.map((chunk, at) => placeOf(chunk, columns[at]!, size)),
+    };
+    // Columns that lie in one place would be more to read than there is.
+    bytes += place.columns.reduce((sum, column) => sum + column.bytes, 0);
+    if (bytes > size) throw damaged(`has columns that lie in the same place`);
+    start += rows;
+    return { place, rowsAtOnce: rowsAtOnce(group, rows) };
+  });
+}
+
+/** @throws InputError naming the column */
+function placeOf(
+  { meta_data: meta, file_path, crypto_metadata }: DeclaredChunk & { crypto_metadata?: unknown },
+  { name, type }: SchemaElement,
+  size: number,
+): ColumnChunk {
+  const refuse = (what: string) =>
+    new InputError(`The Parquet file cannot be read: column ${quoted(name)}: ${what}.`);
+  if (crypto_metadata !== undefined || !meta) throw refuse('it is encrypted');
+  if (file_path !== undefined) throw refuse('it lies in another file');
+  if (type === undefined || meta.type !== type) throw refuse('its type is not known');
+  // A dictionary lies before its column; some have said 0 where there is none.
+  const dictionary = Number(meta.dictionary_page_offset ?? 0);
+  const data = Number(meta.data_page_offset);
+  const offset = dictionary > 0 ? Math.min(dictionary, data) : data;
+  const bytes = Number(meta.total_compressed_size);
+  if (!(offset >= 0 && bytes >= 0 && offset + bytes <= size))
+    throw refuse('it lies beyond the end of the file');
+  return { offset, bytes, codec: meta.codec };
+}
+
+function rowsAtOnce(group: RowGroup, rows: number): number {
+  const bytes = group.columns.reduce(
+    (sum, { meta_data: meta }) => sum + Number(meta!.total_uncompressed_size),
+    0,
+  );
+  const fitting = bytes > 0 ? Math.floor((CHUNK_BYTES / bytes) * rows) : MOST_ROWS;
+  return Math.max(Math.min(fitting, MOST_ROWS), Math.ceil(rows / MOST_CHUNKS_OF_A_GROUP), 1);
 }

@@ -92,13 +92,14 @@ describe.each([
 
   test('chunks become the rows that were written, each with its line', async () => {
     const random = seeded(4);
+    const header = { columns: ['a', 'b', 'c'], delimiter, places: new Map(), flags: new Set<string>() };
     for (let round = 0; round < 400; round++) {
       const { text, records } = randomText(random, delimiter);
       const cuts = { pieceBytes: 1 + random(70), chunkBytes: 1 + random(200), delimiter };
       const what = JSON.stringify({ text, ...cuts });
       const found: { cells: readonly string[]; line: number }[] = [];
       for (const { bytes, firstLine } of await split(Buffer.from(text), cuts)) {
-        const table = new DelimitedTable(bytes, firstLine, ['a', 'b', 'c'], delimiter);
+        const table = new DelimitedTable(bytes, firstLine, header);
         expect(table.problems.size, what).toBe(0);
         for (let row = 0; row < table.rowCount; row++) {
           found.push({ cells: table.fields(row), line: table.placeOf(row) });
@@ -185,15 +186,15 @@ describe('the first record', () => {
     ['a,b\n1,2\n', 'a,b\n'],
     ['a,b\r\n1,2', 'a,b\r\n'],
     ['"a\n,""b",c\n1,2\n', '"a\n,""b",c\n'],
-    ['a,b', 'a,b'],
-    ['', ''],
-    ['"a\nb\n', '"a\nb\n'],
+    ['a,b', undefined],
+    ['', undefined],
+    ['"a\nb\n', undefined],
   ])('of %j', (text, first) => {
-    expect(firstRecord(Buffer.from(text), ',').toString()).toBe(first);
+    expect(firstRecord(Buffer.from(text), ',')?.toString()).toBe(first);
   });
 
   test('is found in one pass: from the beginning again at every line end would take minutes', () => {
     const text = Buffer.concat([Buffer.from('"'), Buffer.alloc(16 * 1024 ** 2, 'a,b\n')]);
-    expect(firstRecord(text, ',')).toHaveLength(text.length);
+    expect(firstRecord(text, ',')).toBeUndefined();
   });
 });

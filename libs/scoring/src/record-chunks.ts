@@ -4,7 +4,7 @@ const NEWLINE = 0x0a;
 const QUOTE = 0x22;
 
 /** A record longer than this is a quote that was forgotten, or no text. */
-const MAX_RECORD_BYTES = 16 * 1024 ** 2;
+export const MAX_RECORD_BYTES = 16 * 1024 ** 2;
 
 /** Whole records of a text, a few at a time. */
 export interface RecordChunk {
@@ -37,6 +37,7 @@ export async function* splitRecords(
   let { offset, line } = from;
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
+  let wantedBytes = chunkBytes;
   const cut = (buffer: Buffer, size: number): RecordChunk => {
     const bytes = new Uint8Array(buffer.subarray(0, size));
     const firstLine = line;
@@ -47,26 +48,27 @@ export async function* splitRecords(
   for await (const piece of pieces) {
     waiting.push(piece);
     waitingBytes += piece.length;
-    if (waitingBytes < chunkBytes) continue;
+    if (waitingBytes < wantedBytes) continue;
     const buffer = Buffer.concat(waiting, waitingBytes);
     const size = ends.find(buffer);
     if (size > 0) yield cut(buffer, size);
-    else if (buffer.length > MAX_RECORD_BYTES) throw tooLong(buffer, ends, line);
+    else if (buffer.length > MAX_RECORD_BYTES) throw tooLong(buffer, line, delimiter);
+    // A long record is not copied anew with each piece of it.
+    wantedBytes = size > 0 ? chunkBytes : Math.min(2 * buffer.length, MAX_RECORD_BYTES + 1);
     waiting = [buffer.subarray(size)];
     waitingBytes = buffer.length - size;
   }
   const rest = Buffer.concat(waiting, waitingBytes);
-  const whole = ends.find(rest);
-  if (ends.isQuoteOpen(rest.subarray(whole))) throw neverCloses(rest, whole + ends.openedAt, line);
+  checkQuotes(rest, line, delimiter, ends);
   if (rest.length > 0) yield cut(rest, rest.length);
 }
 
-/** @returns the bytes of the first record, its line end included; all of them where it does not end */
-export function firstRecord(buffer: Buffer, delimiter?: string): Buffer {
+/** @returns the bytes of the first record, its line end included; undefined where it does not end */
+export function firstRecord(buffer: Buffer, delimiter?: string): Buffer | undefined {
   const ends = new RecordEnds(delimiter);
   for (let from = 0; ;) {
     const newline = buffer.indexOf(NEWLINE, from);
-    if (newline < 0) return buffer;
+    if (newline < 0) return undefined;
     const record = buffer.subarray(0, newline + 1);
     if (ends.find(record) > 0) return record;
     from = newline + 1;
@@ -130,7 +132,21 @@ class RecordEnds {
   }
 }
 
-function tooLong(buffer: Buffer, ends: RecordEnds, line: number): InputError {
+/** Of all that is left, and begins with a record. @throws InputError for a quote that never closes */
+export function checkQuotes(
+  buffer: Buffer,
+  line: number,
+  delimiter?: string,
+  ends = new RecordEnds(delimiter),
+): void {
+  const whole = ends.find(buffer);
+  if (ends.isQuoteOpen(buffer.subarray(whole))) throw neverCloses(buffer, whole + ends.openedAt, line);
+}
+
+/** Of what begins with a record and has no end of one. */
+export function tooLong(buffer: Buffer, line: number, delimiter?: string): InputError {
+  const ends = new RecordEnds(delimiter);
+  ends.find(buffer);
   if (ends.openedAt >= 0) return neverCloses(buffer, ends.openedAt, line);
   return new InputError(`Line ${line} is longer than ${MAX_RECORD_BYTES / 1024 ** 2} MiB.`);
 }

@@ -1,6 +1,6 @@
 import { loadCheckpoint, removeCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Chunk } from './input.js';
-import { NotResumable, ScoringInterrupted, type ScoringOrder, type ScoringResult } from './order.js';
+import { InputError, NotResumable, type ScoringOrder, type ScoringResult } from './order.js';
 import { OutputFile, type Framing } from './output-file.js';
 import type { Position } from './record-chunks.js';
 import type { ScoredChunk } from './scoring-threads.js';
@@ -26,6 +26,7 @@ export class Run {
     private readonly errorsOutput: OutputFile | undefined,
     private rows: number,
     private errors: number,
+    private unpackedBytes: number,
     /** Where in the input it stands; undefined at the beginning. */
     public next: Position | undefined,
   ) {
@@ -46,7 +47,7 @@ export class Run {
             await output.discard();
             throw error;
           });
-    return new Run(order, identity, output, errorsOutput, 0, 0, undefined);
+    return new Run(order, identity, output, errorsOutput, 0, 0, 0, undefined);
   }
 
   private static async resume(
@@ -54,7 +55,8 @@ export class Run {
     path: string,
     identity: string,
     framings: Framings,
-    { run, next, rows, errors, output, errorsOutput }: Checkpoint,
+    // What was not counted yet is in a checkpoint of an older version.
+    { run, next, rows, errors, unpackedBytes = 0, output, errorsOutput }: Checkpoint,
   ): Promise<Run> {
     if (run !== identity) {
       throw new NotResumable(
@@ -70,19 +72,33 @@ export class Run {
         (await OutputFile.resume(order.errorsOutput!.path, framings.errorsOutput, errorsOutput)),
       rows,
       errors,
+      unpackedBytes,
       next,
     );
   }
 
-  async write({ next, share }: Chunk, { output, errorsOutput, rows, errors }: ScoredChunk): Promise<void> {
-    await this.output.append(output);
-    if (errorsOutput) await this.errorsOutput!.append(errorsOutput);
+  async write({ next, share }: Chunk, scored: ScoredChunk): Promise<void> {
+    this.unpackedBytes += scored.unpackedBytes;
+    this.refuseTooLarge();
+    await this.order.beforeWrite?.(
+      this.output.bytesWith(scored.output) + (this.errorsOutput?.bytesWith(scored.errorsOutput!) ?? 0),
+    );
+    await this.output.append(scored.output);
+    if (scored.errorsOutput) await this.errorsOutput!.append(scored.errorsOutput);
     this.next = next;
-    this.rows += rows;
-    this.errors += errors;
-    const { rows: allRows, resumedRows, errors: allErrors } = this;
-    this.order.onProgress?.({ rows: allRows, resumedRows, errors: allErrors, share });
+    this.rows += scored.rows;
+    this.errors += scored.errors;
+    const { rows, resumedRows, errors } = this;
+    this.order.onProgress?.({ rows, resumedRows, errors, share });
     if (performance.now() > this.nextCheckpointAt) await this.save();
+  }
+
+  private refuseTooLarge(): void {
+    const { maxUnpackedBytes = Infinity } = this.order;
+    if (this.unpackedBytes <= maxUnpackedBytes) return;
+    throw new InputError(
+      `The input has more than ${maxUnpackedBytes} bytes when it is unpacked, the most that is allowed.`,
+    );
   }
 
   /** The files get their names. */
@@ -95,9 +111,9 @@ export class Run {
   }
 
   /** What was interrupted can be resumed; of what failed nothing is left. */
-  async stop(error: Error): Promise<void> {
+  async stop(why: 'interrupted' | 'failed'): Promise<void> {
     const files = [this.output, this.errorsOutput];
-    if (error instanceof ScoringInterrupted && this.next) {
+    if (why === 'interrupted' && this.next) {
       await this.save();
       for (const file of files) await file?.close();
       return;
@@ -110,8 +126,8 @@ export class Run {
     const { path } = this.order.output;
     if (path === undefined) return;
     const [output, errorsOutput] = await Promise.all([this.output.sync(), this.errorsOutput?.sync()]);
-    const { identity: run, next, rows, errors } = this;
-    await saveCheckpoint(path, { run, next: next!, rows, errors, output, errorsOutput });
+    const { identity: run, next, rows, errors, unpackedBytes } = this;
+    await saveCheckpoint(path, { run, next: next!, rows, errors, unpackedBytes, output, errorsOutput });
     this.nextCheckpointAt = performance.now() + CHECKPOINT_AFTER_MS.others;
   }
 }

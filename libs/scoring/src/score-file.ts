@@ -4,8 +4,10 @@ import { availableParallelism } from 'node:os';
 import { readArtifact, type Artifact } from '#libs/inference';
 import { addedColumns } from './answers.js';
 import { alreadyThere } from './formats/jsonl-table.js';
+import type { ParquetColumns } from './formats/parquet-table.js';
 import { frame } from './framing.js';
 import { openInput, type Chunk } from './input.js';
+import { listed } from './messages.js';
 import { InputError, ScoringInterrupted, type ScoringOrder, type ScoringResult } from './order.js';
 import { Run } from './run.js';
 import { ScoringThreads, type ScoredChunk } from './scoring-threads.js';
@@ -31,8 +33,23 @@ const ERROR: AddedColumn = { name: 'error', type: 'string' };
  * @throws InputError, ScoringInterrupted, ArtifactError
  */
 export async function scoreFile(order: ScoringOrder): Promise<ScoringResult> {
+  try {
+    return await scoreAll(order);
+  } catch (error) {
+    throw order.signal?.aborted ? new ScoringInterrupted('The run was interrupted.') : error;
+  }
+}
+
+async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
+  const { signal } = order;
+  signal?.throwIfAborted();
   const artifact = await readArtifact(order.model);
-  const input = await openInput(order.input.path, order.input.format);
+  const outputFormats = [order.output.format, order.errorsOutput?.format ?? order.output.format];
+  const input = await openInput(order.input.path, order.input.format, {
+    areColumnsNeeded: outputFormats.some((format) => format !== 'jsonl'),
+    signal,
+  });
+  signal?.throwIfAborted();
   const place: AddedColumn = { name: order.input.format === 'parquet' ? 'row' : 'line', type: 'integer' };
   const reserved = [
     ...addedColumns(artifact.manifest),
@@ -40,13 +57,14 @@ export async function scoreFile(order: ScoringOrder): Promise<ScoringResult> {
     ...(order.errorsOutput === undefined ? [] : [place]),
   ];
   const columns = input.isEmpty ? artifact.columns.map(({ name }) => name) : input.columns;
-  checkColumns(columns, artifact, order, reserved);
+  const found = new Set(columns);
+  checkColumns(found, artifact, order, reserved);
 
   const threadCount = order.threads ?? availableParallelism();
-  const threads = await ScoringThreads.start(threadCount, {
+  const threads = new ScoringThreads(threadCount, {
     artifact,
-    features: artifact.columns.map(({ name }) => name).filter((name) => columns.includes(name)),
-    input: { ...order.input, columns, parquet: input.parquet },
+    features: artifact.columns.map(({ name }) => name).filter((name) => found.has(name)),
+    input: { ...order.input, columns, parquet: input.parquet && onlyColumns(input.parquet) },
     output: order.output,
     errorsOutput: order.errorsOutput,
     newline: input.newline,
@@ -56,31 +74,33 @@ export async function scoreFile(order: ScoringOrder): Promise<ScoringResult> {
   });
   // A thread may be in the middle of a run that takes long: it is not waited for.
   const interrupt = () => void threads.end();
-  order.signal?.addEventListener('abort', interrupt);
+  signal?.addEventListener('abort', interrupt);
   try {
     const shape = { columns, newline: input.newline, parquet: input.parquet };
+    const added = await threads.start();
     const run = await Run.begin(order, await identify(order, artifact), {
-      output: await frame(order.output, shape, [...threads.added, ERROR]),
+      output: await frame(order.output, shape, [...added, ERROR]),
       errorsOutput: await frame(order.errorsOutput ?? order.output, shape, [place, ERROR]),
     });
     try {
-      order.signal?.throwIfAborted();
-      const formats = [order.output.format, order.errorsOutput?.format];
-      const chunkBytes = formats.includes('parquet') ? ROW_GROUP_BYTES : CHUNK_BYTES;
+      signal?.throwIfAborted();
+      const chunkBytes = outputFormats.includes('parquet') ? ROW_GROUP_BYTES : CHUNK_BYTES;
       const chunks = inOrder(input.chunks(chunkBytes, run.next), threads, threadCount * CHUNKS_PER_THREAD);
       for await (const [chunk, scored] of chunks) await run.write(chunk, scored);
       return await run.finish();
     } catch (error) {
-      const reason = order.signal?.aborted
-        ? new ScoringInterrupted('The run was interrupted.')
-        : (error as Error);
-      await run.stop(reason);
-      throw reason;
+      await run.stop(signal?.aborted ? 'interrupted' : 'failed');
+      throw error;
     }
   } finally {
-    order.signal?.removeEventListener('abort', interrupt);
+    signal?.removeEventListener('abort', interrupt);
     await threads.end();
   }
+}
+
+/** What others say of them is no business of a thread. */
+function onlyColumns({ columns, categorical }: ParquetColumns): ParquetColumns {
+  return { columns, categorical };
 }
 
 /** Chunks with what was made of them, in the input's order; `most` of them are on their way at once. */
@@ -104,25 +124,23 @@ async function* inOrder(
 
 /** @throws InputError naming every column that is missing, or every one that the output adds and the input has */
 function checkColumns(
-  columns: readonly string[],
+  columns: ReadonlySet<string>,
   artifact: Artifact,
   { input }: ScoringOrder,
   reserved: readonly AddedColumn[],
 ): void {
-  const taken = reserved.map(({ name }) => name).filter((name) => columns.includes(name));
+  const taken = reserved.map(({ name }) => name).filter((name) => columns.has(name));
   if (taken.length > 0) throw new InputError(alreadyThere(taken));
   // Each line of JSON has columns of its own: what it lacks is its own error.
   if (input.format === 'jsonl') return;
   const missing = artifact.columns
-    .filter(
-      ({ name, required, default: value }) => required && value === undefined && !columns.includes(name),
-    )
-    .map(({ name }) => JSON.stringify(name));
+    .filter(({ name, required, default: value }) => required && value === undefined && !columns.has(name))
+    .map(({ name }) => name);
   if (missing.length === 0) return;
   const { name, version } = artifact.manifest;
   throw new InputError(
     `The input lacks ${missing.length === 1 ? 'a column' : `${missing.length} columns`} that ${name} ${version} needs: ` +
-      `${missing.join(', ')}. It has: ${columns.map((column) => JSON.stringify(column)).join(', ')}.`,
+      `${listed(missing)}. It has: ${listed([...columns])}.`,
   );
 }
 

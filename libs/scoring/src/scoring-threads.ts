@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import type { FileMetaData } from 'hyparquet';
 import { ArtifactError, type Artifact } from '#libs/inference';
 import type { FileFormat } from './file-format.js';
+import type { ParquetColumns, ParquetRows } from './formats/parquet-table.js';
 import type { Chunk } from './input.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
@@ -13,7 +13,12 @@ export interface ThreadOrder {
   artifact: Artifact;
   /** The model's columns that are in the input. */
   features: readonly string[];
-  input: { path?: string; format: FileFormat; columns: readonly string[]; parquet?: FileMetaData };
+  input: {
+    path?: string;
+    format: FileFormat;
+    columns: readonly string[];
+    parquet?: ParquetColumns;
+  };
   output: OutputOrder;
   errorsOutput?: OutputOrder;
   /** How lines end in delimited files. */
@@ -27,9 +32,11 @@ export interface ThreadOrder {
   ended: Int32Array;
 }
 
-export type ThreadChunk = { bytes: Uint8Array; firstLine: number } | { start: number; end: number };
+export type ThreadChunk = { bytes: Uint8Array; firstLine: number } | ParquetRows;
 
 export interface ScoredChunk {
+  /** What was read of the input, unpacked. */
+  unpackedBytes: number;
   output: Written;
   errorsOutput?: Written;
   rows: number;
@@ -51,22 +58,23 @@ const YOUNG_GENERATION_MB = 16;
 
 /** Threads that score chunks side by side; each chunk goes to whoever has the least to do. */
 export class ScoringThreads {
-  private constructor(
-    private readonly threads: readonly ScoringThread[],
-    /** What the output has beside the input's columns. */
-    readonly added: readonly AddedColumn[],
-  ) {}
+  private readonly threads: readonly ScoringThread[];
 
-  /** @throws ArtifactError */
-  static async start(count: number, order: Omit<ThreadOrder, 'ended'>): Promise<ScoringThreads> {
+  constructor(
+    count: number,
+    private readonly order: Omit<ThreadOrder, 'ended'>,
+  ) {
     const ended = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const threads = Array.from({ length: count }, () => new ScoringThread({ ...order, ended }));
+    this.threads = Array.from({ length: count }, () => new ScoringThread({ ...order, ended }));
+  }
+
+  /** @returns what the output has beside the input's columns. @throws ArtifactError */
+  async start(): Promise<readonly AddedColumn[]> {
     try {
-      const [first] = await Promise.all(threads.map((thread) => thread.ready));
-      return new ScoringThreads(threads, first!);
+      const [added] = await Promise.all(this.threads.map((thread) => thread.ready));
+      return added!;
     } catch (cause) {
-      await Promise.all(threads.map((thread) => thread.end()));
-      throw new ArtifactError(order.artifact.folder, (cause as Error).message, { cause });
+      throw new ArtifactError(this.order.artifact.folder, (cause as Error).message, { cause });
     }
   }
 

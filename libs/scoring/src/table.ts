@@ -3,6 +3,8 @@ export interface Table {
   readonly rowCount: number;
   /** One column's values by row: undefined where there is nothing at all, null where the value is missing. */
   values(name: string): (row: number) => unknown;
+  /** Texts that stand for a missing value, but for a category that is called so. */
+  readonly missing: ReadonlySet<string>;
   /** What is wrong with rows as a whole, by row. */
   readonly problems: ReadonlyMap<number, string>;
   /** Where a row stands in the input: its line in text, its number in Parquet, both from 1. */

@@ -2,63 +2,68 @@ import { ByteSource } from './byte-source.js';
 import { DELIMITERS, type FileFormat } from './file-format.js';
 import { parseHeader } from './formats/delimited-table.js';
 import { membersIn } from './formats/jsonl-table.js';
-import type { Chunk, Input } from './input.js';
+import type { Chunk, Input, OpenOptions } from './input.js';
 import { InputError } from './order.js';
-import { countNewlines, firstRecord, splitRecords, type Position } from './record-chunks.js';
+import {
+  checkQuotes,
+  countNewlines,
+  firstRecord,
+  MAX_RECORD_BYTES,
+  splitRecords,
+  tooLong,
+  type Position,
+} from './record-chunks.js';
 
 /** Enough to see what members JSON Lines have. */
 const BEGINNING_BYTES = 128 * 1024;
-const MAX_HEADER_BYTES = 16 * 1024 ** 2;
+
+/** What was read to see the header. */
+interface Beginning {
+  /** Of the file; the rest comes from the source. */
+  bytes: Buffer;
+  /** The size of the byte order mark. */
+  mark: number;
+  /** The first record, or all of it where there is no line end. */
+  first: Buffer;
+}
 
 /** CSV, TSV or JSON Lines, as they are or compressed with gzip; UTF-8, with a byte order mark or without. */
 export class TextInput implements Input {
-  readonly columns: readonly string[];
   readonly isEmpty: boolean;
   readonly newline: '\n' | '\r\n';
   private readonly start: Position;
-  private readonly delimiter: string | undefined;
 
   private constructor(
     private readonly source: ByteSource,
-    /** What was read to see the header; the rest comes from the source. */
-    private readonly begun: Buffer,
-    format: Exclude<FileFormat, 'parquet'>,
-    mark: number,
+    private readonly beginning: Beginning,
+    private readonly delimiter: string | undefined,
+    readonly columns: readonly string[],
   ) {
-    this.delimiter = format === 'jsonl' ? undefined : DELIMITERS[format];
-    const text = begun.subarray(mark);
-    const header = this.delimiter ? firstRecord(text, this.delimiter) : Buffer.alloc(0);
-    this.isEmpty = text.length === 0;
-    this.newline = (this.delimiter ? header : firstRecord(text)).at(-2) === 0x0d ? '\r\n' : '\n';
-    this.columns = this.delimiter ? parseHeader(header, this.delimiter) : membersIn(wholeLines(text));
-    this.start = { offset: mark + header.length, line: 1 + countNewlines(header) };
+    const { first, mark } = beginning;
+    this.isEmpty = first.length === 0;
+    this.newline = first.at(-2) === 0x0d ? '\r\n' : '\n';
+    this.start = delimiter
+      ? { offset: mark + first.length, line: 1 + countNewlines(first) }
+      : { offset: mark, line: 1 };
   }
 
   /** @throws InputError */
-  static async open(path: string | undefined, format: Exclude<FileFormat, 'parquet'>): Promise<TextInput> {
-    const source = await ByteSource.open(path);
-    let begun = Buffer.alloc(0);
-    let hasHeader = false;
-    for (;;) {
-      const piece = await source.next();
-      if (!piece) break;
-      begun = Buffer.concat([begun, piece]);
-      hasHeader = firstRecord(begun, format === 'jsonl' ? undefined : DELIMITERS[format]).at(-1) === 0x0a;
-      if (begun.length >= (hasHeader ? BEGINNING_BYTES : MAX_HEADER_BYTES)) break;
-    }
-    if (['fffe', 'feff'].includes(begun.subarray(0, 2).toString('hex'))) {
-      throw new InputError(
-        'The file is UTF-16. Convert it to UTF-8 first, for example with iconv -f UTF-16 -t UTF-8.',
-      );
-    }
-    const mark = begun.subarray(0, 3).toString('hex') === 'efbbbf' ? 3 : 0;
-    const input = new TextInput(source, begun, format, mark);
-    if (!hasHeader && begun.length >= MAX_HEADER_BYTES) throw new InputError('Line 1 is longer than 16 MiB.');
-    return input;
+  static async open(
+    path: string | undefined,
+    format: Exclude<FileFormat, 'parquet'>,
+    { areColumnsNeeded, signal }: OpenOptions,
+  ): Promise<TextInput> {
+    const delimiter = format === 'jsonl' ? undefined : DELIMITERS[format];
+    const source = await ByteSource.open(path, signal);
+    const beginning = await readBeginning(source, delimiter);
+    if (delimiter)
+      return new TextInput(source, beginning, delimiter, parseHeader(beginning.first, delimiter));
+    const text = beginning.bytes.subarray(beginning.mark);
+    return new TextInput(source, beginning, delimiter, areColumnsNeeded ? membersIn(wholeLines(text)) : []);
   }
 
   async *chunks(chunkBytes: number, from: Position = this.start): AsyncGenerator<Chunk> {
-    const pieces = this.source.from(from.offset, this.begun);
+    const pieces = this.source.from(from.offset, this.beginning.bytes);
     for await (const { bytes, firstLine, end } of splitRecords(pieces, {
       delimiter: this.delimiter,
       from,
@@ -67,6 +72,39 @@ export class TextInput implements Input {
       yield { bytes, firstLine, next: end, share: this.source.shareAt(end.offset) };
     }
   }
+}
+
+/** @throws InputError where a first record is longer than a record may be, and for UTF-16 */
+async function readBeginning(source: ByteSource, delimiter: string | undefined): Promise<Beginning> {
+  const pieces: Buffer[] = [];
+  // Looked at each time it has doubled: a long header is not searched anew with each piece of it.
+  for (let wanted = BEGINNING_BYTES; ; wanted *= 2) {
+    const isWhole = await collect(source, pieces, wanted);
+    const bytes = Buffer.concat(pieces);
+    if (['fffe', 'feff'].includes(bytes.subarray(0, 2).toString('hex'))) {
+      throw new InputError(
+        'The file is UTF-16. Convert it to UTF-8 first, for example with iconv -f UTF-16 -t UTF-8.',
+      );
+    }
+    const mark = bytes.subarray(0, 3).toString('hex') === 'efbbbf' ? 3 : 0;
+    const text = bytes.subarray(mark);
+    const first = firstRecord(text, delimiter);
+    if (isWhole && !first) checkQuotes(text, 1, delimiter);
+    if (isWhole || first) return { bytes, mark, first: first ?? text };
+    if (wanted >= MAX_RECORD_BYTES) throw tooLong(text, 1, delimiter);
+  }
+}
+
+/** Until there are so many bytes. @returns whether that is all of it */
+async function collect(source: ByteSource, pieces: Buffer[], wanted: number): Promise<boolean> {
+  let bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  while (bytes < wanted) {
+    const piece = await source.next();
+    if (!piece) return true;
+    pieces.push(piece);
+    bytes += piece.length;
+  }
+  return false;
 }
 
 /** Up to the last line end; all of it where there is none. */

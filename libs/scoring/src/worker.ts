@@ -7,9 +7,17 @@ import { gzipSync } from 'node:zlib';
 import { Session } from '#libs/inference';
 import { ChunkScorer } from './chunk-scorer.js';
 import { DELIMITERS } from './file-format.js';
-import { DelimitedTable } from './formats/delimited-table.js';
+import { type DelimitedHeader, DelimitedTable } from './formats/delimited-table.js';
 import { JsonLinesTable } from './formats/jsonl-table.js';
-import { delimitedWriter, jsonLinesWriter, type Added } from './formats/writers.js';
+import type { Stored } from './formats/parquet-pages.js';
+import type { ParquetFile, ParquetTable } from './formats/parquet-table.js';
+import {
+  delimitedWriter,
+  jsonLinesWriter,
+  OutgrownError,
+  type Added,
+  type TextWriter,
+} from './formats/writers.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
 import type { Reply, ScoredChunk, ThreadChunk, ThreadOrder } from './scoring-threads.js';
@@ -17,8 +25,15 @@ import type { Table } from './table.js';
 
 const port = parentPort!;
 const order = workerData as ThreadOrder;
-const flags = new Set(order.artifact.columns.flatMap(({ name, type }) => (type === 'boolean' ? [name] : [])));
 const outputFormats = [order.output, order.errorsOutput].flatMap((each) => each?.format ?? []);
+/**
+ * Of what is written of a chunk, in characters: 128 KiB of rows that have one field each would become gigabytes under a
+ * header of 100 000 columns. Parquet is read by rows, and may well be much larger as text.
+ */
+const MAX_WRITTEN = (order.input.format === 'parquet' ? 384 : 64) * 1024 ** 2;
+const members = new Set(order.input.columns);
+const header = delimitedHeader();
+let parquetFile: ParquetFile | undefined;
 
 try {
   const { artifact } = order;
@@ -41,7 +56,7 @@ function hasEnded(): boolean {
 
 async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
   if (hasEnded()) throw new Error('the thread was told to end');
-  const { table, stored } = await read(chunk);
+  const { table, unpackedBytes } = await read(chunk);
   const { errors, predictions } = await scorer.score(table);
   if (order.strict && errors.size > 0) {
     const [row, problem] = [...errors].toSorted(([a], [b]) => a - b)[0]!;
@@ -51,74 +66,89 @@ async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
   const place: Added = [{ name: order.place, type: 'integer', at: (row) => table.placeOf(row) }];
   const all = Array.from({ length: table.rowCount }, (_, row) => row);
   const write = (output: OutputOrder, added: Added, rows: readonly number[]) =>
-    writeChunk(output, table, stored, added, rows);
+    writeChunk(output, table, added, rows);
   const { output, errorsOutput } = order;
   const good = errorsOutput ? all.filter((row) => !errors.has(row)) : all;
   const bad = all.filter((row) => errors.has(row));
-  const scored: ScoredChunk = {
+  const scored: Omit<ScoredChunk, 'unpackedBytes'> = {
     output: await write(output, [...predictions, ...error], good),
     errorsOutput: errorsOutput && (await write(errorsOutput, [...place, ...error], bad)),
     rows: table.rowCount,
     errors: errors.size,
   };
-  return { scored };
+  return { scored: { ...scored, unpackedBytes: unpackedBytes() } };
 }
 
-/** With what a Parquet file copies from another, as it is stored there. */
-async function read(
-  chunk: ThreadChunk,
-): Promise<{ table: Table; stored?: ReadonlyMap<string, ArrayLike<unknown>> }> {
-  const { format, columns, path, parquet } = order.input;
-  if ('start' in chunk) {
-    const { ParquetTable, readStored } = await import('./formats/parquet-table.js');
-    const isText = outputFormats.some((each) => each !== 'parquet');
-    const isCopied = outputFormats.includes('parquet');
+async function read(chunk: ThreadChunk): Promise<{ table: Table; unpackedBytes(): number }> {
+  if ('group' in chunk) {
+    const { ParquetFile, ParquetTable } = await import('./formats/parquet-table.js');
+    parquetFile ??= new ParquetFile(order.input.path!, order.input.parquet!);
+    const before = parquetFile.unpackedBytes;
     return {
-      table: await ParquetTable.read(path!, parquet!, isText ? columns : order.features, chunk),
-      stored: isCopied ? await readStored(path!, parquet!, chunk) : undefined,
+      table: new ParquetTable(parquetFile, chunk),
+      unpackedBytes: () => parquetFile!.unpackedBytes - before,
     };
   }
   const { bytes, firstLine } = chunk;
-  if (format !== 'jsonl') {
-    return {
-      table: new DelimitedTable(bytes, firstLine, columns, DELIMITERS[format as 'csv' | 'tsv'], flags),
-    };
-  }
+  const unpackedBytes = () => bytes.byteLength;
+  if (header) return { table: new DelimitedTable(bytes, firstLine, header), unpackedBytes };
   const isFree = outputFormats.every((each) => each === 'jsonl');
-  return { table: new JsonLinesTable(bytes, firstLine, order.reserved, isFree ? undefined : columns) };
+  const table = new JsonLinesTable(bytes, firstLine, order.reserved, isFree ? undefined : members);
+  return { table, unpackedBytes };
+}
+
+function delimitedHeader(): DelimitedHeader | undefined {
+  const { columns, format } = order.input;
+  if (format === 'parquet' || format === 'jsonl') return undefined;
+  const features = new Set(order.features);
+  const ofType = (wanted: string) =>
+    order.artifact.columns.filter(({ type }) => type === wanted).map(({ name }) => name);
+  return {
+    columns,
+    delimiter: DELIMITERS[format],
+    places: new Map(columns.flatMap((name, index) => (features.has(name) ? [[name, index]] : []))),
+    flags: new Set(ofType('boolean')),
+  };
 }
 
 async function writeChunk(
   { format, gzip }: OutputOrder,
   table: Table,
-  stored: ReadonlyMap<string, ArrayLike<unknown>> | undefined,
   added: Added,
   rows: readonly number[],
 ): Promise<Written> {
   if (format === 'parquet') {
-    const { columns, parquet } = order.input;
+    const { columns: names, parquet } = order.input;
     const { writeRowGroup } = await import('./formats/parquet-writer.js');
-    const shape = { copied: parquet, names: columns, added };
-    return writeRowGroup(
-      shape,
-      stored ? columns.map((name) => stored.get(name)!) : fieldColumns(table, columns),
-      added,
-      rows,
-    );
+    const shape = { copied: parquet && { ...parquet, keyValues: [] }, names, added };
+    return writeRowGroup(shape, columnsOf(table), added, rows);
   }
   const write =
     format === 'jsonl'
-      ? jsonLinesWriter
-      : delimitedWriter(format, order.newline, order.input.columns.length > 0);
-  const bytes = Buffer.from(write(table, added, rows));
+      ? jsonLinesWriter(MAX_WRITTEN)
+      : delimitedWriter(format, order.newline, order.input.columns.length > 0, MAX_WRITTEN);
+  const bytes = Buffer.from(textOf(write, table, added, rows));
   // Members of gzip may follow one another (RFC 1952 §2.2), so that each thread compresses its own.
   return gzip && bytes.length > 0 ? gzipSync(bytes) : bytes;
 }
 
-/** What came as text stays text: an empty cell is no value. */
-function fieldColumns(table: Table, columns: readonly string[]): ArrayLike<unknown>[] {
+function textOf(write: TextWriter, table: Table, added: Added, rows: readonly number[]): string {
+  try {
+    return write(table, added, rows);
+  } catch (error) {
+    if (!(error instanceof OutgrownError)) throw error;
+    throw new InputError(
+      `The rows from ${order.place === 'row' ? 'row' : 'line'} ${table.placeOf(rows[0]!)} on become larger than ` +
+        `${MAX_WRITTEN / 1024 ** 2} MiB when they are written with all columns of the file.`,
+    );
+  }
+}
+
+/** As they are stored; what came as text stays text, and an empty cell is no value. */
+function columnsOf(table: Table): (place: number) => Stored {
+  if ('copied' in table) return (place) => (table as ParquetTable).copied(place);
   const rows = Array.from({ length: table.rowCount }, (_, row) => table.fields(row));
-  return columns.map((_, index) => rows.map((fields) => (fields[index] === '' ? null : fields[index])));
+  return (place) => ({ values: rows.map((fields) => (fields[place] === '' ? null : fields[place])) });
 }
 
 /** The bytes are moved, not copied; small ones may lie in memory that Node shares between buffers, and stay. */

@@ -1,6 +1,6 @@
 """Parquet as the tools of others write it; the files beside this one.
 
-Run with pyarrow 25: python test/support/parquet/make.py
+Run with pyarrow 26: python test/support/parquet/make.py
 """
 
 import datetime
@@ -65,6 +65,47 @@ pq.write_table(
         | {name: pa.array([1.0] * ROWS, pa.float64()) for name in columns if list(columns).index(name) >= FIRST_FEATURE}
     ),
     here / "int96.parquet",
+    use_deprecated_int96_timestamps=True,
+    store_schema=False,
+)
+
+# What Arrow knows of a table beside Parquet's schema, and pandas beside Arrow.
+features = {name: pa.array([1.0] * ROWS, pa.float64()) for name in list(columns)[FIRST_FEATURE:]}
+pq.write_table(
+    pa.table(
+        {
+            "grade": pa.DictionaryArray.from_arrays(
+                pa.array(some([2, 0]), pa.int8()), ["low", "middle", "high"], ordered=True
+            ),
+            "large": pa.array(some(["x", "y"]), pa.large_string()),
+            "waited": pa.array(some([90]), pa.duration("s")),
+            "zoned": pa.array(some([1738367999123456]), pa.timestamp("us", tz="Europe/Berlin")),
+            "naive": pa.array(some([1738367999123456]), pa.timestamp("us")),
+            "early": pa.array(some([datetime.time(1, 2, 3)]), pa.time32("ms")),
+            "exact": pa.array(some([45296000000007]), pa.time64("ns")),
+            "half": pa.array(some([float("-inf"), 0.5]), pa.float16()),
+            "single": pa.array(some([0.1, float("inf"), float("-inf")]), pa.float32()),
+            "double": pa.array(some([0.1, float("inf"), float("-inf")]), pa.float64()),
+        }
+        | features
+    ).replace_schema_metadata(
+        {
+            "pandas": '{"index_columns": [], "columns": [{"name": "grade", "field_name": "grade", "pandas_type": "categorical", '
+            '"numpy_type": "int8", "metadata": {"num_categories": 3, "ordered": true}}], "attributes": {"study": 7}}',
+            "study": "7",
+        }
+    ),
+    here / "arrow.parquet",
+)
+# Each page with its checksum, as it lies there.
+pq.write_table(
+    pa.table(features), here / "checksums.parquet", compression="none", row_group_size=6, write_page_checksum=True
+)
+# A time of 96 bits that 64 bits of nanoseconds have no room for.
+far = pa.array([None] * 5 + [datetime.datetime(9999, 12, 31)] * (ROWS - 5), pa.timestamp("us"))
+pq.write_table(
+    pa.table({"until": far} | features),
+    here / "int96.far.parquet",
     use_deprecated_int96_timestamps=True,
     store_schema=False,
 )

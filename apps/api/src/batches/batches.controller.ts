@@ -47,8 +47,11 @@ export class BatchesController {
   @ApiResponse({ status: 404, description: 'No such model or version.' })
   @ApiResponse({ status: 413, description: 'Larger than MAX_BATCH_BYTES.' })
   @ApiResponse({ status: 415, description: 'Of another media type.' })
-  @ApiResponse({ status: 429, description: 'As many unfinished batches as one user may have.' })
-  @ApiResponse({ status: 507, description: 'The disk is full.' })
+  @ApiResponse({
+    status: 429,
+    description: 'As many unfinished batches, or bytes kept, as one user may have.',
+  })
+  @ApiResponse({ status: 507, description: 'There is not enough room on the disk.' })
   async submitBatch(
     @Query() { model, format }: SubmitBatchDto,
     @Req() request: FastifyRequest<{ Body?: Readable }>,

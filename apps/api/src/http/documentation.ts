@@ -36,7 +36,7 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
   );
   Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
   for (const [, operation] of operationsOf(document)) {
-    // Whatever `@Public()` left there asks for nothing.
+    // The mark that `@Public()` left: no token is needed.
     operation.security = operation.security ? [] : [{ [BEARER]: [] }];
   }
   describeRefusals(document);

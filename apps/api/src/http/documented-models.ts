@@ -81,7 +81,7 @@ function unclaimed(name: string, isTaken: (name: string) => boolean): string {
   return free;
 }
 
-/** Of the protocols whose bodies hold a model's columns in a form of their own. */
+/** For the protocols whose bodies hold a model’s columns in a form of their own. */
 function giveExamples({ paths }: OpenAPIObject, model: Model | undefined): void {
   if (!model) return;
   const mlflow = { dataframe_records: [exampleOf(model.columns)] };

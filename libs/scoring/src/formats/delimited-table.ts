@@ -1,11 +1,30 @@
 import Papa from 'papaparse';
-import { checkNames } from '../column-names.js';
+import { MISSING_VALUES } from '#libs/inference';
+import { checkCount, checkNames } from '../column-names.js';
+import { beginningOf } from '../messages.js';
 import { InputError } from '../order.js';
 import type { Table } from '../table.js';
 import { decodeText } from './text.js';
 
-/** Rows of CSV or TSV (RFC 4180). An empty cell is a missing value. */
+/** U+FEFF, the byte order mark at the beginning of a file and a character anywhere else. */
+const MARK = '\uFEFF';
+
+/** Of the fields that a row has too many: what is said of it is short anyway. */
+const MOST_REPEATED = 500;
+
+/** What is the same for all rows of a file. */
+export interface DelimitedHeader {
+  readonly columns: readonly string[];
+  readonly delimiter: string;
+  /** Where the columns are that are asked for. */
+  readonly places: ReadonlyMap<string, number>;
+  /** Columns of zeros and ones. */
+  readonly flags: ReadonlySet<string>;
+}
+
+/** Rows of CSV or TSV (RFC 4180). An empty cell is a missing value, and so is what pandas takes for one. */
 export class DelimitedTable implements Table {
+  readonly missing = MISSING_VALUES;
   readonly problems = new Map<number, string>();
   /** The rows as they were written, where nothing in them is quoted and each line is one of them. */
   private readonly texts?: readonly string[];
@@ -16,11 +35,9 @@ export class DelimitedTable implements Table {
   constructor(
     bytes: Uint8Array,
     private readonly firstLine: number,
-    private readonly columns: readonly string[],
-    readonly delimiter: string,
-    /** Columns of zeros and ones. */
-    private readonly flags: ReadonlySet<string> = new Set(),
+    private readonly header: DelimitedHeader,
   ) {
+    const { columns, delimiter } = header;
     const text = decodeText(bytes, firstLine);
     const isPlain = !text.includes('"') && !text.includes('\r');
     const data = parse(text, delimiter, firstLine);
@@ -32,7 +49,7 @@ export class DelimitedTable implements Table {
     else this.lines = linesOf(data, firstLine, isBlank);
     this.rows = hasBlank ? data.filter((row) => !isBlank(row)) : data;
     for (let row = 0; row < this.rows.length; row++) {
-      if (this.rows[row]!.length !== columns.length) this.mendRagged(row);
+      if (this.rows[row]!.length !== columns.length) this.noteRagged(row);
     }
   }
 
@@ -42,13 +59,10 @@ export class DelimitedTable implements Table {
 
   values(name: string): (row: number) => unknown {
     const { rows } = this;
-    const index = this.columns.indexOf(name);
-    if (index < 0) return () => undefined;
-    const value = (row: number) => {
-      const cell = rows[row]![index]!;
-      return cell === '' ? null : cell;
-    };
-    if (!this.flags.has(name)) return value;
+    const index = this.header.places.get(name);
+    if (index === undefined) return () => undefined;
+    const value = (row: number) => rows[row]![index] || null;
+    if (!this.header.flags.has(name)) return value;
     // Where such a column has gaps, pandas writes it as floats.
     return (row) => {
       const cell = value(row);
@@ -60,49 +74,66 @@ export class DelimitedTable implements Table {
     return this.lines?.[row] ?? this.firstLine + row;
   }
 
+  /** As many as the header has, whatever the row has. */
   fields(row: number): readonly string[] {
-    return this.rows[row]!;
+    const cells = this.rows[row]!;
+    const width = this.header.columns.length;
+    return cells.length === width ? cells : Array.from({ length: width }, (_, index) => cells[index] ?? '');
   }
 
-  /** A row as it was written, where it can be written so again. */
+  get delimiter(): string {
+    return this.header.delimiter;
+  }
+
+  /** A row as it was written, where it can be written so again; a short one with the fields that it lacks. */
   textOf(row: number): string | undefined {
-    return this.problems.has(row) ? undefined : this.texts?.[row];
+    const text = this.texts?.[row];
+    if (text === undefined || !this.problems.has(row)) return text;
+    const lacking = this.header.columns.length - this.rows[row]!.length;
+    return lacking > 0 ? text + this.header.delimiter.repeat(lacking) : undefined;
   }
 
   members(row: number): string {
     const cells = this.rows[row]!;
-    return this.columns
-      .map(
-        (name, index) =>
-          `${JSON.stringify(name)}:${cells[index] === '' ? 'null' : JSON.stringify(cells[index])}`,
-      )
+    return this.header.columns
+      .map((name, index) => `${JSON.stringify(name)}:${JSON.stringify(cells[index] || null)}`)
       .join(',');
   }
 
-  /** It stays a row of its own, as long as the others; what it has beyond them stands in what is said of it. */
-  private mendRagged(row: number): void {
+  /** It stays a row of its own; what it has beyond the others stands in what is said of it. */
+  private noteRagged(row: number): void {
     const cells = this.rows[row]!;
-    const width = this.columns.length;
-    const surplus = cells.slice(width);
+    const width = this.header.columns.length;
+    const surplus = cells.slice(width, width + MOST_REPEATED).map(beginningOf);
     const kept = surplus.length > 0 ? `; what is beyond them: ${JSON.stringify(surplus)}` : '';
     this.problems.set(
       row,
       `line ${this.placeOf(row)} has ${cells.length} fields, the header has ${width}${kept}`,
     );
-    this.rows[row] = Array.from({ length: width }, (_, index) => cells[index] ?? '');
   }
 }
 
-/** The names in the header. @throws InputError for two columns of one name */
+/** The names in the header. @throws InputError for too many, and for two columns of one name */
 export function parseHeader(bytes: Uint8Array, delimiter: string): string[] {
+  checkCount(countColumns(bytes, delimiter));
   const columns = parse(decodeText(bytes, 1), delimiter, 1)[0] ?? [];
   checkNames(columns);
   return columns;
 }
 
+/** How many columns there seem to be, which is found at once; few have a delimiter within quotes. */
+function countColumns(bytes: Uint8Array, delimiter: string): number {
+  const code = delimiter.charCodeAt(0);
+  let count = 1;
+  for (let at = bytes.indexOf(code); at >= 0; at = bytes.indexOf(code, at + 1)) count++;
+  return count;
+}
+
 function parse(text: string, delimiter: string, firstLine: number): string[][] {
   const lines = withOneLineEnd(text, delimiter);
-  const { data, errors } = Papa.parse<string[]>(lines, { delimiter, newline: '\n' });
+  // It takes the first of any text for the mark of a file, which is gone by now.
+  const marked = lines.startsWith(MARK) ? MARK + lines : lines;
+  const { data, errors } = Papa.parse<string[]>(marked, { delimiter, newline: '\n' });
   const error = errors.find(({ type }) => type === 'Quotes');
   if (!error) return data;
   const line = firstLine + lines.slice(0, error.index).split('\n').length - 1;
@@ -118,9 +149,30 @@ function parse(text: string, delimiter: string, firstLine: number): string[][] {
 function withOneLineEnd(text: string, delimiter: string): string {
   if (!text.includes('\r\n')) return text;
   if (!text.includes('"')) return text.replaceAll('\r\n', '\n');
-  // A quote that is not the first of a field is a letter.
-  const quotedOrEnd = new RegExp(`(?<=^|[${delimiter}\\n])"[^"]*(?:""[^"]*)*"|\\r\\n`, 'g');
-  return text.replaceAll(quotedOrEnd, (found) => (found === '\r\n' ? '\n' : found));
+  let written = '';
+  for (let from = 0; ;) {
+    const opens = openingQuote(text, from, delimiter);
+    written += text.slice(from, opens < 0 ? undefined : opens).replaceAll('\r\n', '\n');
+    if (opens < 0) return written;
+    from = endOfQuoted(text, opens);
+    written += text.slice(opens, from);
+  }
+}
+
+/** A quote that is not the first of a field is a letter. */
+function openingQuote(text: string, from: number, delimiter: string): number {
+  let quote = text.indexOf('"', from);
+  while (quote > 0 && text[quote - 1] !== delimiter && text[quote - 1] !== '\n') {
+    quote = text.indexOf('"', quote + 1);
+  }
+  return quote;
+}
+
+/** Behind the quote that closes it: one that is not doubled. */
+function endOfQuoted(text: string, opens: number): number {
+  let quote = text.indexOf('"', opens + 1);
+  while (quote >= 0 && text[quote + 1] === '"') quote = text.indexOf('"', quote + 2);
+  return quote < 0 ? text.length : quote + 1;
 }
 
 function linesOf(

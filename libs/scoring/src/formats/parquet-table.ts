@@ -1,206 +1,213 @@
-import { isUtf8 } from 'node:buffer';
-import {
-  asyncBufferFromFile,
-  parquetScan,
-  type ConvertedType,
-  type FileMetaData,
-  type SchemaElement,
-} from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { openSync, readSync } from 'node:fs';
+import type { SchemaElement } from 'hyparquet';
+import { formatFloat32 } from '#libs/inference';
+import { quoted } from '../messages.js';
 import { InputError } from '../order.js';
 import type { Table } from '../table.js';
+import { type ColumnChunk, readStored, type Stored } from './parquet-pages.js';
+import { isSingle, type Meaning, meaningOf, Numeral } from './parquet-values.js';
+
+/** A row group, as it lies in the file: its columns in the order of the schema. */
+export interface RowGroupPlace {
+  /** From 1. */
+  number: number;
+  /** Its first row, from 0. */
+  start: number;
+  rows: number;
+  columns: readonly ColumnChunk[];
+}
+
+/** Rows of a file that are read at once; they lie in one row group. */
+export interface ParquetRows {
+  start: number;
+  end: number;
+  group: RowGroupPlace;
+}
+
+/** The columns of a file, as its schema has them. */
+export interface ParquetColumns {
+  columns: readonly SchemaElement[];
+  /** The places of those that are categories: which there are, and their order, is in their dictionaries. */
+  categorical: ReadonlySet<number>;
+}
+
+/** Of one column in these rows: texts that are written once and meant often are small only in the file. */
+const MAX_COLUMN_BYTES = 256 * 1024 ** 2;
+/** A dictionary that stays as it is lies in each row group that is written, which has so many rows. */
+const MAX_WORDS = 32_768;
+const WIDTHS: Record<string, number> = { BOOLEAN: 1, INT32: 4, FLOAT: 4, INT64: 8, DOUBLE: 8, INT96: 12 };
+
+/** A Parquet file, open for reading: its columns, by their places. */
+export class ParquetFile {
+  private readonly fd: number;
+  private readonly places: ReadonlyMap<string, number>;
+  private readonly meanings: readonly (Meaning | undefined)[];
+  readonly schema: readonly SchemaElement[];
+  readonly categorical: ReadonlySet<number>;
+  /** What was read of it so far, unpacked. */
+  unpackedBytes = 0;
+
+  constructor(path: string, { columns: schema, categorical }: ParquetColumns) {
+    this.schema = schema;
+    this.categorical = categorical;
+    this.fd = openSync(path, 'r');
+    this.places = new Map(schema.map(({ name }, index) => [name, index]));
+    this.meanings = schema.map(meaningOf);
+  }
+
+  placeOf(name: string): number | undefined {
+    return this.places.get(name);
+  }
+
+  /** A column's values as they are stored. @throws InputError naming it */
+  stored(place: number, { start, end, group }: ParquetRows): Stored {
+    const element = this.schema[place]!;
+    const column = group.columns[place]!;
+    return this.naming(place, `row group ${group.number}`, () => {
+      const selection = { start: start - group.start, end: end - group.start, rows: group.rows };
+      const stored = readStored(this.bytesOf(column), column, element, selection);
+      const bytes = bytesIn(stored.values, element);
+      if (bytes > MAX_COLUMN_BYTES) {
+        throw new Error(
+          `rows ${start + 1} to ${end} of it have more than ${MAX_COLUMN_BYTES / 1024 ** 2} MiB`,
+        );
+      }
+      this.unpackedBytes += bytes;
+      return stored;
+    });
+  }
+
+  /** What a value of a column means; null where it is missing. @throws InputError naming the column and the row */
+  meant(place: number, stored: unknown, row: number): ReturnType<Meaning> | null {
+    if (stored === null || stored === undefined) return null;
+    const meaning = this.meanings[place];
+    const value = meaning
+      ? this.naming(place, `row ${row}`, () => meaning(stored))
+      : (stored as number | boolean);
+    return Number.isNaN(value) ? null : value;
+  }
+
+  refusal(place: number, where: string, what: string, cause?: unknown): InputError {
+    const name = quoted(this.schema[place]!.name);
+    return new InputError(`The Parquet file cannot be read: column ${name}, ${where}: ${what}.`, { cause });
+  }
+
+  private naming<T>(place: number, where: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.refusal(place, where, (error as Error).message, error);
+    }
+  }
+
+  private bytesOf({ offset, bytes }: ColumnChunk): Uint8Array {
+    const buffer = Buffer.allocUnsafeSlow(bytes);
+    for (let read = 0; read < bytes;) {
+      const more = readSync(this.fd, buffer, read, bytes - read, offset + read);
+      if (more === 0) throw new Error('the file ends before it');
+      read += more;
+    }
+    return buffer;
+  }
+}
+
+function bytesIn(values: ArrayLike<unknown>, { type, type_length: length }: SchemaElement): number {
+  if (type !== 'BYTE_ARRAY') return values.length * (WIDTHS[type!] ?? length ?? 0);
+  let bytes = 0;
+  for (let row = 0; row < values.length; row++)
+    bytes += 4 + ((values[row] as Uint8Array | null)?.length ?? 0);
+  return bytes;
+}
 
 /** Rows of a Parquet file. A NaN is a missing value, as the frameworks that write such files have it. */
 export class ParquetTable implements Table {
+  /** A text is a text: what is missing is null, or NaN. */
+  readonly missing: ReadonlySet<string> = new Set();
   readonly problems = new Map<number, string>();
+  private readonly columns = new Map<number, Stored>();
 
-  private constructor(
-    private readonly start: number,
-    readonly rowCount: number,
-    private readonly columns: readonly string[],
-    private readonly data: ReadonlyMap<string, ArrayLike<unknown>>,
+  constructor(
+    private readonly file: ParquetFile,
+    private readonly rows: ParquetRows,
   ) {}
 
-  /** Reads these columns of the rows from `start` up to `end`, which are of one row group. */
-  static async read(
-    path: string,
-    metadata: FileMetaData,
-    columns: readonly string[],
-    { start, end }: { start: number; end: number },
-  ): Promise<ParquetTable> {
-    const decimals = columnsOf(metadata).filter(isDecimal);
-    const schema = metadata.schema.map((element) => (isDecimal(element) ? asStored(element) : element));
-    const data = await readColumns(path, { ...metadata, schema }, columns, { start, end }, MEANT);
-    for (const { name, scale = 0 } of decimals) {
-      const stored = data.get(name);
-      if (stored)
-        data.set(
-          name,
-          Array.from(stored, (value) => decimalOf(value, scale)),
-        );
-    }
-    return new ParquetTable(start, end - start, columns, data);
+  get rowCount(): number {
+    return this.rows.end - this.rows.start;
   }
 
   values(name: string): (row: number) => unknown {
-    const column = this.data.get(name);
-    if (!column) return () => undefined;
-    return (row) => plain(column[row]);
+    const place = this.file.placeOf(name);
+    if (place === undefined) return () => undefined;
+    const column = this.column(place);
+    return (row) => {
+      const value = this.file.meant(place, column[row], this.placeOf(row));
+      return value instanceof Numeral ? value.text : value;
+    };
   }
 
   placeOf(row: number): number {
-    return this.start + row + 1;
+    return this.rows.start + row + 1;
   }
 
   fields(row: number): readonly string[] {
-    return this.columns.map((name) => {
-      const value = plain(this.data.get(name)![row]);
-      return value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+    return this.file.schema.map((element, place) => {
+      const value = this.meant(place, row);
+      if (value === null) return '';
+      // As Python and pandas write and read it.
+      if (value === Infinity || value === -Infinity) return value > 0 ? 'inf' : '-inf';
+      return textOf(value, element);
     });
   }
 
   members(row: number): string {
-    return this.columns
-      .map((name) => {
-        const value = this.data.get(name)![row];
-        const isNumber = typeof value === 'bigint' || value instanceof Decimal;
-        const text = isNumber ? plain(value) : JSON.stringify(plain(value));
-        return `${JSON.stringify(name)}:${text}`;
+    return this.file.schema
+      .map((element, place) => {
+        const value = this.meant(place, row);
+        return `${JSON.stringify(element.name)}:${value === null ? 'null' : jsonOf(value, element)}`;
       })
       .join(',');
   }
-}
 
-/** Values as JSON has them; whole numbers of 64 bits as text, which keeps their digits. */
-function plain(value: unknown): unknown {
-  if (value === undefined || Number.isNaN(value)) return null;
-  if (typeof value === 'bigint') return String(value);
-  if (value instanceof Decimal) return value.text;
-  if (value instanceof Date) return value.toISOString();
-  if (!(value instanceof Uint8Array)) return value;
-  // Some that write text do not say that it is text.
-  return Buffer.from(value).toString(isUtf8(value) ? 'utf8' : 'base64');
-}
+  /** A column as it is written again: as it is stored, and not kept here. @throws InputError */
+  copied(place: number): Stored {
+    const { values, words } = this.columns.get(place) ?? this.file.stored(place, this.rows);
+    if (this.file.schema[place]!.type === 'INT96') this.checkNanoseconds(place, values);
+    const areCategories =
+      this.file.categorical.has(place) && words !== undefined && words.length <= MAX_WORDS;
+    return { values, words: areCategories ? words : undefined };
+  }
 
-/** A page of nothing, as of a column of nulls, is beyond some of them. */
-const decompressors: typeof compressors = Object.fromEntries(
-  Object.entries(compressors).map(([codec, decompress]) => [
-    codec,
-    (input: Uint8Array, size: number) => (size === 0 ? new Uint8Array() : decompress(input, size)),
-  ]),
-);
+  /** Times of 96 bits are written with 64. */
+  private checkNanoseconds(place: number, values: ArrayLike<unknown>): void {
+    for (let row = 0; row < values.length; row++) {
+      const nanos = values[row] as bigint | null | undefined;
+      if (nanos === null || nanos === undefined || BigInt.asIntN(64, nanos) === nanos) continue;
+      throw this.file.refusal(
+        place,
+        `row ${this.placeOf(row)}`,
+        'a time of it is beyond the years 1677 to 2262, which 64 bits of nanoseconds have',
+      );
+    }
+  }
 
-/** With all its digits, which no number has room for. */
-class Decimal {
-  constructor(readonly text: string) {}
-}
+  private column(place: number): ArrayLike<unknown> {
+    const stored = this.columns.get(place) ?? this.file.stored(place, this.rows);
+    this.columns.set(place, stored);
+    return stored.values;
+  }
 
-function isDecimal({ converted_type, logical_type }: SchemaElement): boolean {
-  return converted_type === 'DECIMAL' || logical_type?.type === 'DECIMAL';
-}
-
-/** Of a whole number, or the bytes of one, the highest first (two's complement). */
-function decimalOf(stored: unknown, scale: number): Decimal | undefined {
-  if (stored === null || stored === undefined) return undefined;
-  const bytes = stored instanceof Uint8Array ? Buffer.from(stored) : undefined;
-  const whole = bytes
-    ? BigInt.asIntN(bytes.length * 8, BigInt(`0x${bytes.toString('hex') || '0'}`))
-    : BigInt(stored as number | bigint);
-  const digits = String(whole < 0n ? -whole : whole).padStart(scale + 1, '0');
-  const point = digits.length - scale;
-  const fraction = scale > 0 ? `.${digits.slice(point)}` : '';
-  return new Decimal(`${whole < 0n ? '-' : ''}${digits.slice(0, point)}${fraction}`);
-}
-
-/** The columns' values as they are stored, without what the schema says of their meaning. */
-export function readStored(
-  path: string,
-  metadata: FileMetaData,
-  range: { start: number; end: number },
-): Promise<Map<string, ArrayLike<unknown>>> {
-  const schema = metadata.schema.map((element) => ({ ...asStored(element), type: element.type }));
-  return readColumns(
-    path,
-    { ...metadata, schema },
-    columnsOf(metadata).map(({ name }) => name),
-    range,
-    STORED,
-  );
-}
-
-/** Of the old 96-bit times: their nanoseconds, whole. */
-const STORED = { timestampFromNanoseconds: (nanos: bigint) => nanos };
-
-/** Times with all their digits. */
-const MEANT = {
-  dateFromDays: (days: number) => new Date(days * 86_400_000).toISOString().slice(0, 10),
-  timestampFromMicroseconds: (micros: bigint) => timeText(micros, 6),
-  timestampFromNanoseconds: (nanos: bigint) => timeText(nanos, 9),
-};
-
-function timeText(time: bigint, digits: number): string {
-  const second = 10n ** BigInt(digits);
-  const fraction = ((time % second) + second) % second;
-  const seconds = new Date(Number((time - fraction) / second) * 1000).toISOString().slice(0, -'.000Z'.length);
-  return `${seconds}.${String(fraction).padStart(digits, '0')}Z`;
-}
-
-async function readColumns(
-  path: string,
-  metadata: FileMetaData,
-  columns: readonly string[],
-  { start, end }: { start: number; end: number },
-  parsers: typeof STORED | typeof MEANT,
-): Promise<Map<string, ArrayLike<unknown>>> {
-  const scan = await parquetScan({
-    file: await asyncBufferFromFile(path),
-    metadata,
-    compressors: decompressors,
-    geoparquet: false,
-    utf8: false,
-    parsers,
-  });
-  const read = async (column: string) =>
-    [column, await scan.readColumn({ column, rowStart: start, rowEnd: end })] as const;
-  try {
-    return new Map(await Promise.all(columns.map(read)));
-  } catch (error) {
-    throw new InputError(`The Parquet file cannot be read: ${(error as Error).message}`, { cause: error });
+  private meant(place: number, row: number): ReturnType<Meaning> | null {
+    return this.file.meant(place, this.column(place)[row], this.placeOf(row));
   }
 }
 
-/** The elements of the columns. */
-export function columnsOf({ schema }: FileMetaData): SchemaElement[] {
-  return schema.slice(1);
+function textOf(value: ReturnType<Meaning>, element: SchemaElement): string {
+  if (value instanceof Numeral) return value.text;
+  return typeof value === 'number' && isSingle(element) ? formatFloat32(value) : String(value);
 }
 
-/** What the values of `readStored` are written as. */
-export function asStored({
-  name,
-  type,
-  type_length,
-  repetition_type,
-  num_children,
-  field_id,
-}: SchemaElement): SchemaElement {
-  const stored = type === 'INT96' ? 'INT64' : type;
-  return { name, type: stored, type_length, repetition_type, num_children, field_id };
-}
-
-/** What the output's footer says of a column whose values were stored. */
-export function asDeclared(element: SchemaElement): SchemaElement {
-  const { type, logical_type: meaning } = element;
-  if (type === 'INT96') {
-    return {
-      ...element,
-      type: 'INT64',
-      logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'NANOS' },
-    };
-  }
-  // The older word for the same, which the library writes as all readers understand it.
-  if (meaning?.type === 'INTEGER') {
-    const converted = `${meaning.isSigned ? '' : 'U'}INT_${meaning.bitWidth}` as ConvertedType;
-    return { ...element, logical_type: undefined, converted_type: converted };
-  }
-  return element;
+/** JSON has no infinities: as in the record they are texts. */
+function jsonOf(value: ReturnType<Meaning>, element: SchemaElement): string {
+  const isText = typeof value === 'string' || value === Infinity || value === -Infinity;
+  return isText ? JSON.stringify(String(value)) : textOf(value, element);
 }

@@ -1,16 +1,26 @@
-import type { FileMetaData, RowGroup, SchemaElement } from 'hyparquet';
+import type { ColumnChunk, RowGroup, SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { writeColumn } from 'hyparquet-writer/src/column.js';
+import { writeDataPageV2 } from 'hyparquet-writer/src/datapage.js';
+import { writeDictionaryPage } from 'hyparquet-writer/src/dictionary.js';
+import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
+import type { ColumnEncoder, PageData } from 'hyparquet-writer/src/types.js';
 import type { AddedColumn } from '../table.js';
-import { asDeclared, asStored, columnsOf } from './parquet-table.js';
+import type { ParquetContents } from '../parquet-input.js';
+import { withColumns } from './parquet-metadata.js';
+import type { Stored } from './parquet-pages.js';
+import { asDeclared, asStored } from './parquet-schema.js';
 import type { PlacedLater } from './row-groups.js';
 import type { Added } from './writers.js';
 
 /** "PAR1", at both ends of a file. */
 const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
 
+const PAGE_BYTES = 1024 ** 2;
+
 /** What a file's schema is made of: the columns it is copied from or, of text, their names; and what is added. */
 export interface ParquetShape {
-  copied?: FileMetaData;
+  copied?: ParquetContents;
   names: readonly string[];
   added: readonly AddedColumn[];
 }
@@ -22,27 +32,94 @@ const ADDED_TYPES = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
 } as const satisfies Record<AddedColumn['type'], Partial<SchemaElement>>;
 
-/** Encodes rows as one row group. */
+/**
+ * Encodes rows as one row group.
+ * @param columnAt a column's values by its place; asked for one after the other, so that one is in memory at a time
+ */
 export function writeRowGroup(
   shape: ParquetShape,
-  columns: readonly ArrayLike<unknown>[],
+  columnAt: (place: number) => Stored,
   added: Added,
   rows: readonly number[],
 ): PlacedLater {
-  const schema = schemaOf(shape, asStored);
-  const pick = (at: (row: number) => unknown) => rows.map(at);
-  const data = [...columns.map((column) => pick((row) => column[row])), ...added.map(({ at }) => pick(at))];
+  if (rows.length === 0) return { bytes: new Uint8Array(), rowGroups: [] };
+  const [root, ...elements] = schemaOf(shape, asStored);
+  const copied = elements.length - added.length;
   const writer = new ByteWriter();
-  const parquet = new ParquetWriter({ writer, schema, statistics: false });
-  void parquet.write({
-    columnData: data.map((values, index) => ({
-      name: schema[index + 1]!.name,
-      data: values,
-      offsetIndex: false,
-    })),
-    rowGroupSize: Math.max(rows.length, 1),
+  // Where it lies in the file is said later; places are counted from the file's beginning.
+  writer.appendBytes(MAGIC);
+  const columns = elements.map((element, place) => {
+    const { values, words }: Stored =
+      place < copied ? columnAt(place) : { values: rows.map(added[place - copied]!.at) };
+    const picked = place < copied ? rows.map((row) => values[row]) : (values as unknown[]);
+    return writeValues(writer, encoderOf(root!, element), picked, words);
   });
-  return { bytes: writer.getBytes().slice(MAGIC.length), rowGroups: parquet.row_groups };
+  const sizeOf = (size: 'total_uncompressed_size' | 'total_compressed_size') =>
+    columns.reduce((sum, { meta_data: meta }) => sum + meta![size], 0n);
+  const group: RowGroup = {
+    columns,
+    num_rows: BigInt(rows.length),
+    total_byte_size: sizeOf('total_uncompressed_size'),
+    total_compressed_size: sizeOf('total_compressed_size'),
+  };
+  return { bytes: writer.getBytes().slice(MAGIC.length), rowGroups: [group] };
+}
+
+function encoderOf(root: SchemaElement, element: SchemaElement): ColumnEncoder {
+  return {
+    columnName: element.name,
+    element,
+    schemaPath: [root, element],
+    codec: 'SNAPPY',
+    compressors: { SNAPPY: snappyCompress },
+    stats: false,
+    pageSize: PAGE_BYTES,
+    columnIndex: false,
+    offsetIndex: false,
+  };
+}
+
+/** `words`: all that its dictionary had, which says what categories there are. */
+function writeValues(
+  writer: ByteWriter,
+  column: ColumnEncoder,
+  values: unknown[],
+  words: ArrayLike<unknown> = [],
+): ColumnChunk {
+  const isNullable = column.element.repetition_type !== 'REQUIRED';
+  const pageData: PageData = {
+    values,
+    definitionLevels: isNullable
+      ? values.map((value) => (value === null || value === undefined ? 0 : 1))
+      : [],
+    repetitionLevels: [],
+    maxDefinitionLevel: isNullable ? 1 : 0,
+  };
+  if (words.length === 0) return writeColumn({ writer, column, pageData }).chunk;
+  const places = new Map(Array.from(words, (word, place) => [word, place]));
+  const start = writer.offset;
+  let size = writeDictionaryPage(writer, column, Array.from(words));
+  const dataStart = writer.offset;
+  size += writeDataPageV2({
+    writer,
+    column,
+    encoding: 'RLE_DICTIONARY',
+    pageData: { ...pageData, values: values.map((value) => places.get(value)) },
+  });
+  return {
+    file_offset: BigInt(start),
+    meta_data: {
+      type: column.element.type!,
+      encodings: ['PLAIN', 'RLE_DICTIONARY'],
+      path_in_schema: [column.columnName],
+      codec: column.codec,
+      num_values: BigInt(values.length),
+      total_uncompressed_size: BigInt(size),
+      total_compressed_size: BigInt(writer.offset - start),
+      data_page_offset: BigInt(dataStart),
+      dictionary_page_offset: BigInt(start),
+    },
+  };
 }
 
 export function parquetHeader(): Uint8Array {
@@ -52,7 +129,14 @@ export function parquetHeader(): Uint8Array {
 /** Everything behind the row groups. */
 export function parquetFooter(shape: ParquetShape, rowGroups: readonly RowGroup[]): Uint8Array {
   const writer = new ByteWriter();
-  const parquet = new ParquetWriter({ writer, schema: schemaOf(shape, asDeclared), createdBy: 'foretell' });
+  const { copied, added } = shape;
+  const keyValues = copied && withColumns(copied.keyValues, copied.columns.length, added);
+  const parquet = new ParquetWriter({
+    writer,
+    schema: schemaOf(shape, asDeclared),
+    createdBy: 'foretell',
+    kvMetadata: keyValues?.length ? keyValues : undefined,
+  });
   parquet.row_groups = [...rowGroups];
   parquet.num_rows = rowGroups.reduce((rows, { num_rows }) => rows + num_rows, 0n);
   void parquet.finish();
@@ -61,7 +145,7 @@ export function parquetFooter(shape: ParquetShape, rowGroups: readonly RowGroup[
 
 function schemaOf({ copied, names, added }: ParquetShape, as: typeof asStored): SchemaElement[] {
   const columns = copied
-    ? columnsOf(copied).map(as)
+    ? copied.columns.map(as)
     : names.map((name): SchemaElement => ({ name, repetition_type: 'OPTIONAL', ...ADDED_TYPES.string }));
   const more = added.map(({ name, type }): SchemaElement => ({
     name,

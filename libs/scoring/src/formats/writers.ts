@@ -7,13 +7,17 @@ import { DelimitedTable } from './delimited-table.js';
 /** A column that is added, with what stands in it. */
 export type Added = readonly (AddedColumn & { readonly at: AddedValues })[];
 
-/** Rows of a table, with what is added to them, as text. */
+/** Rows of a table, with what is added to them, as text. @throws OutgrownError */
 export type TextWriter = (table: Table, added: Added, rows: Iterable<number>) => string;
+
+/** Rows that are small as they are read, and very large as they are written. */
+export class OutgrownError extends Error {}
 
 export function delimitedWriter(
   format: keyof typeof DELIMITERS,
   newline: string,
   hasColumns: boolean,
+  maxCharacters: number,
 ): TextWriter {
   const delimiter = DELIMITERS[format];
   return (table, added, rows) => {
@@ -30,6 +34,7 @@ export function delimitedWriter(
           text += type === 'string' ? writeField(value as string, delimiter) : numeral(type, value);
       }
       text += newline;
+      if (text.length > maxCharacters) throw new OutgrownError();
     }
     return text;
   };
@@ -44,21 +49,24 @@ function writeField(field: string, delimiter: string): string {
   return /["\r\n\t,]|^\s|\s$/.test(field) ? Papa.unparse([[field]], { delimiter }) : field;
 }
 
-export const jsonLinesWriter: TextWriter = (table, added, rows) => {
-  const names = added.map(({ name }) => JSON.stringify(name));
-  let text = '';
-  for (const row of rows) {
-    const members = table.members(row);
-    text += members === '' ? '{' : `{${members},`;
-    for (const [index, { type, at }] of added.entries()) {
-      const value = at(row);
-      const json = value === null || type === 'string' ? JSON.stringify(value) : numeral(type, value);
-      text += `${index > 0 ? ',' : ''}${names[index]}:${json}`;
+export function jsonLinesWriter(maxCharacters: number): TextWriter {
+  return (table, added, rows) => {
+    const names = added.map(({ name }) => JSON.stringify(name));
+    let text = '';
+    for (const row of rows) {
+      const members = table.members(row);
+      text += members === '' ? '{' : `{${members},`;
+      for (const [index, { type, at }] of added.entries()) {
+        const value = at(row);
+        const json = value === null || type === 'string' ? JSON.stringify(value) : numeral(type, value);
+        text += `${index > 0 ? ',' : ''}${names[index]}:${json}`;
+      }
+      text += '}\n';
+      if (text.length > maxCharacters) throw new OutgrownError();
     }
-    text += '}\n';
-  }
-  return text;
-};
+    return text;
+  };
+}
 
 function numeral(type: AddedColumn['type'], value: number | string): string {
   return type === 'integer' ? String(value) : formatNumber(value as number);

@@ -1,0 +1,158 @@
+import { crc32, gzipSync } from 'node:zlib';
+import type { SchemaElement } from 'hyparquet';
+import { ByteWriter } from 'hyparquet-writer';
+import { serializeTCompactProtocol } from 'hyparquet-writer/src/thrift.js';
+import { describe, expect, test } from 'vitest';
+import { readStored } from './parquet-pages.js';
+
+const NUMBER: SchemaElement = { name: 'x', type: 'INT32', repetition_type: 'REQUIRED' };
+const TEXT: SchemaElement = { name: 'x', type: 'BYTE_ARRAY', repetition_type: 'REQUIRED' };
+const [DATA, INDEX, DICTIONARY, DATA_V2] = [0, 1, 2, 3];
+const [PLAIN, RLE_DICTIONARY, DELTA_BYTE_ARRAY] = [0, 8, 7];
+const MANY = 2 ** 31 - 1;
+
+interface Page {
+  type?: number;
+  /** What it says of itself, by the fields of PageHeader (parquet.thrift). */
+  says?: Record<`field_${number}`, unknown>;
+  body?: Uint8Array;
+}
+
+function page({ type = DATA, says = {}, body = new Uint8Array() }: Page): Buffer {
+  const writer = new ByteWriter();
+  const header = { field_1: type, field_2: body.length, field_3: body.length, ...says };
+  const inOrder = Object.entries(header).toSorted(([one], [other]) => one.localeCompare(other));
+  serializeTCompactProtocol(writer, Object.fromEntries(inOrder) as never);
+  return Buffer.concat([writer.getBytes(), body]);
+}
+
+const data = (values: number, encoding = PLAIN) => ({
+  field_5: { field_1: values, field_2: encoding, field_3: 3, field_4: 3 },
+});
+const words = (values: number) => ({ field_7: { field_1: values, field_2: PLAIN } });
+const int32 = (...values: number[]) => Buffer.from(Int32Array.from(values).buffer);
+
+const read = (pages: Buffer[], rows: number, element = NUMBER, codec = 'UNCOMPRESSED') =>
+  Array.from(
+    readStored(Buffer.concat(pages), { codec }, element, { start: 0, end: rows, rows }).values as never[],
+  );
+
+/** A number of Thrift, of so many bytes. */
+const varint = (value: number): number[] =>
+  value < 128 ? [value] : [(value & 127) | 128, ...varint(Math.floor(value / 128))];
+
+describe('pages', () => {
+  test('are read, others than those of data stepped over', () => {
+    const one = page({ says: data(2), body: int32(1, 2) });
+    const index = page({ type: INDEX, body: Buffer.alloc(9) });
+    const checked = page({ says: { ...data(1), field_4: crc32(int32(3)) | 0 }, body: int32(3) });
+    expect(read([one, index, checked], 3)).toEqual([1, 2, 3]);
+  });
+
+  test.each<[string, Page, SchemaElement, RegExp]>([
+    ['that go backwards', { type: INDEX, says: { field_3: -20 } }, NUMBER, /page 1: its header is damaged/],
+    [
+      'that are nowhere',
+      { type: INDEX, says: { field_3: undefined } },
+      NUMBER,
+      /page 1: its header is damaged/,
+    ],
+    ['of fewer rows than none', { says: data(-5), body: int32(1) }, NUMBER, /page 1: its header is damaged/],
+    [
+      'of more rows than there are',
+      { says: data(9), body: int32(1) },
+      NUMBER,
+      /it has more rows than there are/,
+    ],
+    ['beyond the end', { says: { ...data(1), field_3: 99 }, body: int32(1) }, NUMBER, /it is cut off/],
+    [
+      'with a wrong checksum',
+      { says: { ...data(1), field_4: 5 }, body: int32(1) },
+      NUMBER,
+      /its checksum is wrong/,
+    ],
+    [
+      'that unpack to very much',
+      { says: { ...data(1), field_2: MANY }, body: int32(1) },
+      NUMBER,
+      /at most 268435456/,
+    ],
+    [
+      'whose levels are longer than they are',
+      {
+        type: DATA_V2,
+        says: { field_8: { field_1: 1, field_2: 0, field_3: 1, field_4: PLAIN, field_5: -MANY, field_6: 0 } },
+        body: int32(1),
+      },
+      NUMBER,
+      /its header is damaged/,
+    ],
+    [
+      'of a dictionary of millions of texts that are empty',
+      { type: DICTIONARY, says: words(5_000_000), body: Buffer.alloc(20_000_000) },
+      TEXT,
+      /20000000 bytes and 5000000 values; at most 268435456 and 4194304/,
+    ],
+    [
+      'of places in a dictionary that is not there',
+      { says: data(1, RLE_DICTIONARY), body: Buffer.from([1, 2, 0]) },
+      NUMBER,
+      /the dictionary of its values is not there/,
+    ],
+    [
+      'of texts that begin as long ones do',
+      // Deltas in one block of 128, of one value more: 2 GiB of the text before it.
+      {
+        says: data(1, DELTA_BYTE_ARRAY),
+        body: Buffer.from([128, 1, 4, 1, ...varint(2 * MANY), 0, 0, 0, 0, 0]),
+      },
+      TEXT,
+      /bytes of text; at most 268435456/,
+    ],
+    ['of a kind that is not known', { says: data(1, 77), body: int32(1) }, NUMBER, /page 1: /],
+  ])('%s are refused', (_, given, element, says) => {
+    // Behind one that is as it should be, where it is one of data.
+    expect(() => read([page(given)], 1, element)).toThrow(says);
+  });
+
+  test('of a run that is longer than they are are refused', () => {
+    const dictionary = page({ type: DICTIONARY, says: words(1), body: int32(7) });
+    // Bits a place, a run of so many, of the first word.
+    const run = (length: number) =>
+      page({ says: data(2, RLE_DICTIONARY), body: Buffer.from([1, ...varint(2 * length), 0]) });
+    expect(read([dictionary, run(2)], 2)).toEqual([7, 7]);
+    expect(() => read([dictionary, run(2 ** 29)], 2)).toThrow(/page 2: it repeats a value more often/);
+  });
+
+  test('of which there are too few are refused, however many empty ones there are', () => {
+    const nothing = page({ says: data(0) });
+    expect(() =>
+      read(
+        Array.from({ length: 50_000 }, () => nothing),
+        1,
+      ),
+    ).toThrow(/has 0 rows, and its row group 1/);
+  });
+
+  test('of a header that is nothing but objects are refused before there are millions', () => {
+    // A field 9 that nobody has: a list of ten million empty objects.
+    const header = Buffer.concat([
+      Buffer.from([0x15, 0, 0x15, 0, 0x15, 0, 0x69, 0xfc, ...varint(10_000_000)]),
+      Buffer.alloc(10_000_010),
+    ]);
+    expect(() => read([header], 1)).toThrow(/page 1: /);
+  });
+
+  test.each(['GZIP', 'ZSTD', 'SNAPPY', 'LZ4_RAW', 'BROTLI', 'LZO'])('that are no %s are refused', (codec) => {
+    expect(() =>
+      read([page({ says: { ...data(1), field_2: 4 }, body: Buffer.alloc(30, 0xa5) })], 1, NUMBER, codec),
+    ).toThrow(/page 1: /);
+  });
+
+  test('that unpack to more than they say are not unpacked further', () => {
+    const body = gzipSync(Buffer.alloc(50_000_000));
+    expect(() => read([page({ says: { ...data(1), field_2: 4 }, body })], 1, NUMBER, 'GZIP')).toThrow(
+      /page 1: /,
+    );
+  });
+});

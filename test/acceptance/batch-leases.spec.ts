@@ -1,0 +1,199 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { BatchService } from '../support/batch-service.js';
+import { expectEveryRowOnce, output, patients, reached, submitted } from '../support/batches.js';
+import { createUser } from '../support/client.js';
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
+
+/** Enough for some seconds of work. */
+const ROWS = 600_000;
+const FILE = patients(ROWS);
+const IN_TIME = { timeout: 90_000, interval: 20 };
+
+let service: BatchService;
+
+beforeAll(async () => {
+  service = await BatchService.start();
+});
+
+afterAll(() => service?.stop());
+
+/** Resolves in the middle of a run: some rows are safe, and more is to come. */
+async function middleOf(id: string, run = 1): Promise<void> {
+  const checkpoint = join(service.batchDir, id, `run-${run}`, 'output.partial.checkpoint');
+  await expect.poll(() => existsSync(checkpoint), IN_TIME).toBe(true);
+}
+
+async function expectEveryRow(id: string): Promise<void> {
+  await reached(service.api, service.user.token, id, 'succeeded');
+  expectEveryRowOnce((await output(service.api, service.user.token, id)).text, ROWS);
+}
+
+/** Sessions of a role, ended with the test. */
+function sessions(url: string): () => Promise<pg.Client> {
+  const clients: pg.Client[] = [];
+  onTestFinished(async () => {
+    for (const client of clients) await client.end().catch(() => undefined);
+  });
+  return async () => {
+    const client = new pg.Client({ connectionString: url });
+    client.on('error', () => undefined);
+    await client.connect();
+    clients.push(client);
+    return client;
+  };
+}
+
+test('whoever holds every advisory lock that can be guessed or seen: batches go on', async () => {
+  const { api, database } = service;
+  // Analysts may not take them; whoever may is no reason to stop either.
+  const open = sessions(database.url);
+  const user = await createUser(api, database);
+  const holder = await open();
+  const guessed = [
+    `hashtextextended('foretell batches of user ' || ${user.id}, 0)`,
+    `('x' || encode(sha224((current_database() || '.pgboss.pgboss')::bytea), 'hex'))::bit(64)::bigint`,
+  ];
+  for (const key of guessed) await holder.query(`SELECT pg_advisory_lock(${key})`);
+  // What others hold is waited for, and so stands in the way of whoever comes next.
+  const taken = new Set<string>();
+  const takeWhatIsSeen = async () => {
+    const { rows } = await holder.query<{ key: string }>(
+      `SELECT DISTINCT CASE WHEN objsubid = 1 THEN format('%s', (classid::bigint << 32) | objid::bigint)
+               ELSE format('%s, %s', classid::bigint::int, objid::bigint::int) END AS key
+       FROM pg_locks WHERE locktype = 'advisory'
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
+    for (const { key } of rows.filter(({ key }) => !taken.has(key))) {
+      taken.add(key);
+      void (await open()).query(`SELECT pg_advisory_lock(${key})`).catch(() => undefined);
+    }
+  };
+  await takeWhatIsSeen();
+
+  const id = await submitted(api, user.token, patients(5));
+  await holder.query(`SELECT pg_advisory_lock(hashtextextended('foretell batch ' || $1, 0))`, [id]);
+  const worker = await service.startWorker();
+  await reached(api, user.token, id, 'succeeded', 30_000);
+
+  const long = await submitted(api, service.user.token, FILE);
+  await middleOf(long);
+  await takeWhatIsSeen();
+  // It does not stand in the way of the next worker either.
+  await worker.signal('SIGKILL');
+  await service.startWorker();
+  await expectEveryRow(long);
+  expect(await service.rowOf(long)).toMatchObject({ runs: 2 });
+});
+
+test('whoever may only read cannot take the locks there are instead', async () => {
+  const name = `grace_${Math.random().toString(36).slice(2)}`;
+  await service.database.query(`CREATE ROLE ${name} LOGIN PASSWORD 'secret' IN ROLE foretell_analyst`);
+  onTestFinished(async () => void (await service.database.query(`DROP ROLE ${name}`)));
+  const url = new URL(service.database.url);
+  url.username = name;
+  url.password = 'secret';
+  const client = await sessions(url.href)();
+  const id = await submitted(service.api, service.user.token, patients(5));
+  for (const statement of [
+    `SELECT FROM users WHERE id = ${service.user.id} FOR KEY SHARE`,
+    `SELECT FROM batches WHERE id = '${id}' FOR KEY SHARE`,
+    `UPDATE batches SET lease_expires_datetime = now() + interval '1 year' WHERE id = '${id}'`,
+    `DO $$ BEGIN LOCK TABLE batches IN ROW SHARE MODE; END $$`,
+    `SELECT FROM pgboss.job`,
+  ]) {
+    await expect(client.query(statement), statement).rejects.toThrow(/permission denied/);
+  }
+  await service.startWorker();
+  await reached(service.api, service.user.token, id, 'succeeded');
+});
+
+describe('a lease', () => {
+  test('stands while connections break: the worker goes on, in the same run', async () => {
+    const { database } = service;
+    const worker = await service.startWorker();
+    const id = await submitted(service.api, service.user.token, FILE);
+    await middleOf(id);
+    let cut = 0;
+    for (let round = 0; round < 5; round++) {
+      const cuts = await database.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name LIKE 'foretell%'`,
+      );
+      cut += cuts.length;
+      await pause(200);
+    }
+    expect(cut).toBeGreaterThan(2);
+    expect(await service.rowOf(id)).toMatchObject({ state: 'running' });
+    await expectEveryRow(id);
+    expect(await service.rowOf(id)).toMatchObject({
+      runs: 1,
+      lost_workers: 0,
+      lease_expires_datetime: null,
+    });
+    expect(worker.output()).not.toMatch(/unhandled|uncaught/i);
+  });
+
+  test('stands while its row is locked for a moment: no report is left behind in the server', async () => {
+    const { database } = service;
+    const worker = await service.startWorker();
+    const id = await submitted(service.api, service.user.token, patients(5 * ROWS));
+    await middleOf(id);
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    onTestFinished(() => holder.end());
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM batches WHERE id = $1 FOR UPDATE', [id]);
+    let most = 0;
+    for (let look = 0; look < 60; look++) {
+      // Locks, not times: how many of the worker's statements wait for the row.
+      const waiting = await database.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+           AND query LIKE '%SET rows = $3%'`,
+      );
+      most = Math.max(most, waiting.length);
+      await pause(100);
+    }
+    await holder.query('ROLLBACK');
+    expect(most).toBe(1);
+    await reached(service.api, service.user.token, id, 'succeeded');
+    expect(await service.rowOf(id)).toMatchObject({ runs: 1, lost_workers: 0 });
+    expect(worker.output()).not.toMatch(/unhandled|uncaught/i);
+  });
+
+  test('that ran out is another’s: the worker that was paused can finish nothing, and no row is lost', async () => {
+    const paused = await service.startWorker();
+    const id = await submitted(service.api, service.user.token, FILE);
+    await middleOf(id);
+    paused.process.kill('SIGSTOP');
+    const other = await service.startWorker();
+    await expect.poll(async () => (await service.rowOf(id)).runs, IN_TIME).toBe(2);
+    paused.process.kill('SIGCONT');
+    await expect.poll(paused.output, IN_TIME).toContain(`batch ${id}: lost`);
+    await expectEveryRow(id);
+    expect(other.output()).toContain(`batch ${id}: succeeded`);
+    expect(paused.output()).not.toContain(`batch ${id}: succeeded`);
+    expect(await service.rowOf(id)).toMatchObject({ runs: 2, lost_workers: 1 });
+    // It is none the worse for it.
+    await other.signal('SIGKILL');
+    const next = await submitted(service.api, service.user.token, patients(3));
+    await reached(service.api, service.user.token, next, 'succeeded');
+    expect(paused.output()).toContain(`batch ${next}: succeeded`);
+  });
+});
+
+test('a worker that finds nothing to do, however often it looks, adds nothing to what it keeps', async () => {
+  const worker = await service.startWorker();
+  // It looks whenever it is told of something; each look used to leave a listener behind.
+  for (let look = 0; look < 60; look++) {
+    await service.database.query(`SELECT pg_notify('foretell_batches', '')`);
+    await pause(20);
+  }
+  const id = await submitted(service.api, service.user.token, patients(3));
+  await reached(service.api, service.user.token, id, 'succeeded');
+  expect(worker.output()).not.toContain('MaxListenersExceededWarning');
+});
