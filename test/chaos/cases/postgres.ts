@@ -27,7 +27,7 @@ const SETTINGS = {
   max_wal_size: '64MB',
   min_wal_size: '32MB',
 };
-const DISK_MB = 400;
+const DISK_MB = 1000;
 const BOUNDS = { short: { recoveryMs: 20_000, growthMb: 400 }, full: { recoveryMs: 5_000, growthMb: 200 } };
 const QUEUE_ROWS = 300;
 
@@ -178,7 +178,7 @@ async function answerFirst(
   }
   await reached(clients.answered, clients.answered() + 200);
   const { list } = await clients.stop();
-  assert.equal(await service.stop(), 0, 'the service did not end well');
+  assert.equal(await service.stop(), 0, `the service did not end well:\n${service.output().slice(-3000)}`);
   const counted = Number(/(\d+) answers left without a record since/.exec(service.output())?.[1] ?? 0);
   assert.doesNotMatch(service.output(), /is not known/, 'the database was there at the end');
   const { missing, wrong, answered } = await compareWithRecord(postgres, name, list, lastId);
