@@ -37,6 +37,13 @@ async function backend(): Promise<number> {
   return pid;
 }
 
+/** Lets it go on, and waits until it has ended: what it was sent before it stopped it still does. */
+async function letEnd(pid: number): Promise<void> {
+  process.kill(pid, 'SIGCONT');
+  const isThere = `SELECT pid FROM pg_stat_activity WHERE pid = ${pid}`;
+  await expect.poll(() => database.query(isThere)).toEqual([]);
+}
+
 /** Nothing gets past this door until it is opened. */
 async function closeDoor(): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: database.url });
@@ -58,7 +65,7 @@ test('a transaction that PostgreSQL does not answer takes its connection with it
     await dataSource.query(`INSERT INTO things VALUES ('kept')`);
     expect(await backend()).not.toBe(pid);
   } finally {
-    process.kill(pid, 'SIGCONT');
+    await letEnd(pid);
   }
   await dataSource.destroy();
   expect(await names()).toEqual(['kept']);
@@ -89,7 +96,7 @@ test('a statement that was given up by the pool’s borrower leaves no connectio
     );
     expect((await poolOf(dataSource).query(`SELECT 'answer' AS text`)).rows).toEqual([{ text: 'answer' }]);
   } finally {
-    process.kill(pid, 'SIGCONT');
+    await letEnd(pid);
   }
 });
 
