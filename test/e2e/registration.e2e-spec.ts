@@ -121,6 +121,7 @@ describe('registrations from one address', () => {
   });
 });
 
+// 48 hashes at the cost of production take a while where other work shares the cores.
 test('a flood of registrations starves no login', async () => {
   // Hashing costs what it costs in production, and the flood comes from many addresses.
   const environment = { BCRYPT_COST: '12', TRUST_PROXY: '1', REGISTRATIONS_PER_MINUTE: '10000' };
@@ -139,7 +140,7 @@ test('a flood of registrations starves no login', async () => {
     const flooding = Array.from({ length: 60 }, (_, connection) => flood(connection));
     await expect.poll(() => told.length).toBeGreaterThan(200);
     const logins: number[] = [];
-    for (let login = 0; login < 8; login++) {
+    for (let login = 0; login < 24; login++) {
       logins.push(await post(api, '/token', { username: user.username, password: user.password }, {}));
       await sleep(20);
     }
@@ -148,12 +149,12 @@ test('a flood of registrations starves no login', async () => {
     isOver = true;
     await api.kill();
     await Promise.all(flooding);
-    expect(logins).toEqual(Array<number>(8).fill(200));
+    expect(logins).toEqual(Array<number>(24).fill(200));
     expect(registered).toBeGreaterThan(5);
     expect(new Set(told)).toEqual(new Set([201, 503, 0].filter((status) => told.includes(status))));
     expect(told).toContain(503);
   });
-});
+}, 240_000);
 
 /** @returns the status; 0 if the service is gone */
 function post(api: ApiProcess, path: string, body: object, headers: Record<string, string>): Promise<number> {

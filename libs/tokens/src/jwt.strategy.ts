@@ -13,8 +13,6 @@ const NAME = 'jwt';
 /** Passport verifies a token's signature, times, issuer and audience; here its claims are read. */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, NAME) {
-  private readonly authenticator = new passport.Passport();
-
   constructor(@Inject(CONFIG) config: Config, @Inject(SIGNING_KEY) key: KeyObject) {
     super({
       jwtFromRequest: ({ headers }: { headers: { authorization?: string } }) => headers.authorization ?? null,
@@ -24,7 +22,6 @@ export class JwtStrategy extends PassportStrategy(Strategy, NAME) {
       issuer: config.jwtIssuer,
       audience: config.jwtAudience,
     });
-    this.authenticator.use(NAME, this);
   }
 
   /** The signature is right; the payload may still be anything. */
@@ -41,7 +38,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, NAME) {
         if (claims) resolve(claims);
         else reject((error ?? info) as Error);
       };
-      const authenticate = this.authenticator.authenticate(NAME, { session: false }, answer);
+      const authenticate = passport.authenticate(this, { session: false }, answer);
       authenticate({ headers: { authorization: token } }, {}, reject);
     }).catch((error: Error) => {
       // Only the token can make this fail. The decoder may throw any error, such as a SyntaxError for bad JSON.

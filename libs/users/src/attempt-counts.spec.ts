@@ -3,7 +3,10 @@ import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AttemptCounts } from './attempt-counts.js';
 
-afterEach(() => void vi.restoreAllMocks());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 /** After a garbage collection. */
 function heapUsed(): number {
@@ -78,5 +81,16 @@ describe('whatever callers send', () => {
     for (let number = 0; number < 100_000; number++) counts.add(`${number} ${padding}`);
     expect(counts.size).toBe(50_000);
     expect(heapUsed() - before).toBeLessThan(20e6);
+  });
+
+  test('what is over is forgotten, though nobody asks', () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    const clock = atTime();
+    const counts = new AttemptCounts({ limit: 1 });
+    for (let number = 0; number < 100; number++) counts.add(`${number}`);
+    clock.now += 60_001;
+    counts.add('new');
+    vi.advanceTimersByTime(60_000);
+    expect(counts.size).toBe(1);
   });
 });

@@ -14,7 +14,8 @@ interface Settings {
 /**
  * Counts attempts by key (an address, a username) within a minute from the first one, in this process. Its memory is
  * bounded whatever callers send: keys are stored as hashes, so their length does not matter and no typed name stays in
- * memory; and beyond `maxKeys` the key that was not used for the longest time is forgotten.
+ * memory; what is over is forgotten within another minute; and beyond `maxKeys` the key that was not used for the longest
+ * time is forgotten.
  */
 export class AttemptCounts {
   private readonly limit: number;
@@ -23,6 +24,7 @@ export class AttemptCounts {
   constructor({ limit, maxKeys = MAX_KEYS }: Settings) {
     this.limit = limit;
     this.counts = new LRUCache({ max: maxKeys, ttl: WINDOW_MS, ttlResolution: 0 });
+    setInterval(() => this.counts.purgeStale(), WINDOW_MS).unref();
   }
 
   get size(): number {
