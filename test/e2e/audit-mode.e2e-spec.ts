@@ -178,6 +178,30 @@ describe('AUDIT_MODE=async', () => {
     }
   });
 
+  test('ends in time although PostgreSQL says nothing, and logs how many answers may be without a record', async () => {
+    const api = await startApi(settings('async'));
+    const user = await createUser(api, database);
+    expect((await predictAt(api, user)).status).toBe(200);
+    await untilRecorded(user, 1);
+    const backends = await database.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'foretell%'`,
+    );
+    for (const { pid } of backends) process.kill(pid, 'SIGSTOP');
+    try {
+      for (let number = 0; number < 3; number++) {
+        expect((await predictAt(api, user)).text).toBe(ANSWER);
+      }
+      expect(await api.stop()).toBe(0);
+      const counts = [/(\d+) answers left without a record since/, /whether (\d+) more have one is not known/];
+      const [lost, inDoubt] = counts.map((count) => Number(count.exec(api.output())?.[1] ?? 0));
+      expect(inDoubt).toBeGreaterThan(0);
+      expect(lost! + inDoubt!).toBe(3);
+    } finally {
+      for (const { pid } of backends) process.kill(pid, 'SIGCONT');
+      await api.kill();
+    }
+  });
+
   test('answers before the record is written, and writes what it holds before it ends on SIGTERM', async () => {
     const api = await startApi(settings('async'));
     try {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.js';
 import { createDataSource, poolOf, queryPatiently } from './data-source.js';
+import { isUnavailable } from './postgres-errors.js';
 
 const ANSWER_MS = 400;
 
@@ -69,6 +70,24 @@ test('a transaction that PostgreSQL does not answer takes its connection with it
   }
   await dataSource.destroy();
   expect(await names()).toEqual(['kept']);
+});
+
+test.each([
+  ['before its COMMIT', () => Promise.resolve()],
+  ['before another statement', (manager: EntityManager) => manager.query('SELECT 1')],
+])('a transaction whose connection ends %s finds PostgreSQL unavailable', async (_when, then) => {
+  const ended = dataSource.transaction(async (manager) => {
+    await manager.query(`INSERT INTO things VALUES ('lost')`);
+    const [{ pid }] = await manager.query<[{ pid: number }]>('SELECT pg_backend_pid() AS pid');
+    const connection = (await manager.queryRunner!.connect()) as pg.Client;
+    const noticed = new Promise((resolve) => connection.once('end', resolve));
+    await database.query(`SELECT pg_terminate_backend(${pid}, 5000)`);
+    await noticed;
+    await then(manager);
+  });
+  const error: unknown = await ended.catch((failure: unknown) => failure);
+  expect({ error, isUnavailable: isUnavailable(error) }).toMatchObject({ isUnavailable: true });
+  expect(await names()).toEqual([]);
 });
 
 test('a transaction that waits for a lock is given up by the server, and what follows is committed', async () => {

@@ -6,7 +6,8 @@ export interface ConnectionOptions extends pg.ClientConfig {
 }
 
 type Callback = (error?: Error | null, result?: pg.QueryResult) => void;
-interface Statement extends pg.QueryConfig {
+export interface Statement extends pg.QueryConfig {
+  /** In milliseconds, in place of the connection's own limit. */
   query_timeout?: number;
 }
 

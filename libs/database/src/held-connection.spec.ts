@@ -17,7 +17,7 @@ beforeEach(async () => {
   await database.query('TRUNCATE things');
   dataSource = createDataSource({ url: database.url, poolSize: 2, entities: [], queryTimeoutMs: 400 });
   await dataSource.initialize();
-  held = new HeldConnection(dataSource, 300);
+  held = new HeldConnection(dataSource, 300, 200);
 });
 
 afterEach(async () => {
@@ -79,4 +79,16 @@ test('there is nothing to wait for where the server has ended the connection its
   await held.query({ text: 'SELECT 1' }).catch(() => undefined);
   await held.endLost();
   expect((await held.query({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
+});
+
+test('a server that does not answer is not waited for longer than a process that ends has time', async () => {
+  const pids = [await backend(), (await dataSource.query('SELECT pg_backend_pid() AS pid'))[0].pid];
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  try {
+    await expect(held.query({ text: 'SELECT 1' })).rejects.toThrow('did not answer');
+    await expect(held.endLost()).rejects.toThrow('did not answer within 200 ms');
+  } finally {
+    pids.forEach(wake);
+  }
+  await expect.poll(() => held.endLost().then(() => 'ended')).toBe('ended');
 });

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
+import type { Statement } from './connection.js';
 import { poolOf } from './data-source.js';
 import { isUnavailable } from './postgres-errors.js';
 
@@ -12,6 +13,9 @@ interface Backend {
 
 /** The most that are remembered. Only one statement at a time can be in doubt; this is far more. */
 const MAX_LOST = 100;
+
+/** With a statement that is given up after 5 s, what a process that ends has time for. */
+const END_LOST_TIMEOUT_MS = 3_000;
 
 /**
  * One connection of the pool, kept for one kind of statement that follows itself closely. A statement leaves for the
@@ -38,9 +42,10 @@ export class HeldConnection {
   constructor(
     private readonly dataSource: DataSource,
     private readonly statementTimeoutMs: number,
+    private readonly endLostTimeoutMs = END_LOST_TIMEOUT_MS,
   ) {}
 
-  query(statement: pg.QueryConfig): Promise<pg.QueryResult> {
+  query(statement: Statement): Promise<pg.QueryResult> {
     if (this.client) return this.send(this.client, statement);
     this.taking ??= this.take().finally(() => (this.taking = undefined));
     return this.taking.then((client) => this.send(client, statement));
@@ -50,12 +55,13 @@ export class HeldConnection {
   async endLost(): Promise<void> {
     const lost = this.lost;
     if (lost.length === 0) return;
-    const end = `
+    const text = `
       SELECT pg_terminate_backend(lost.pid, 1000)
       FROM pg_stat_activity JOIN unnest($1::integer[], $2::numeric[]) AS lost (pid, started_at)
         ON lost.pid = pg_stat_activity.pid AND started_at = extract(epoch FROM backend_start)`;
     const values = [lost.map(({ pid }) => pid), lost.map(({ startedAt }) => startedAt)];
-    while ((await poolOf(this.dataSource).query(end, values)).rowCount !== 0);
+    const end: Statement = { text, values, query_timeout: this.endLostTimeoutMs };
+    while ((await poolOf(this.dataSource).query(end)).rowCount !== 0);
     this.lost = this.lost.filter((backend) => !lost.includes(backend));
   }
 
@@ -83,7 +89,7 @@ export class HeldConnection {
     return client;
   }
 
-  private async send(client: pg.PoolClient, statement: pg.QueryConfig): Promise<pg.QueryResult> {
+  private async send(client: pg.PoolClient, statement: Statement): Promise<pg.QueryResult> {
     try {
       const result = await client.query(statement);
       if (client.getTransactionStatus() === 'I') return result;

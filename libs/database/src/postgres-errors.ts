@@ -1,3 +1,5 @@
+import { QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
+
 /** SQLSTATE classes: https://www.postgresql.org/docs/18/errcodes-appendix.html */
 // EPIPE has five letters as well; no class of SQLSTATE begins with E.
 function sqlState(error: unknown): string | undefined {
@@ -35,8 +37,12 @@ export function isUnavailable(error: unknown): boolean {
   return UNAVAILABLE_CLASSES.includes(state.slice(0, 2)) || UNAVAILABLE_STATES.includes(state);
 }
 
+/** What TypeORM says inside a transaction whose connection has ended meanwhile. */
+const LOST_IN_A_TRANSACTION = [QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError];
+
 function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (LOST_IN_A_TRANSACTION.some((lost) => error instanceof lost)) return true;
   const code = (error as NodeJS.ErrnoException).code;
   if (code !== undefined) return /^E[A-Z]+$/.test(code);
   return /connection|timeout|pool|not queryable/i.test(error.message);
