@@ -57,7 +57,7 @@ function rounds(scale: ChaosContext['scale'], month: string): Round[] {
     ...tables.map((table) => ({ breakage: locked(table), seconds: LONG })),
     ...[5, 11, 24, 40].map((seconds) => ({ breakage: backendsStopped, seconds })),
     ...[5, 11, 24, 40].map((seconds) => ({ breakage: silent, seconds })),
-    { breakage: backendsTerminated, seconds: 15 },
+    { breakage: backendsTerminated, seconds: 60 },
     { breakage: slow, seconds: 15 },
     ...[5, 24].map((seconds) => ({ breakage: blocked, seconds })),
     ...[5, 24].map((seconds) => ({ breakage: blockedThenCut, seconds })),
