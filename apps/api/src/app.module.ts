@@ -35,6 +35,7 @@ import { limitLargeBodies } from './server/large-bodies.js';
 import { shedLoad } from './server/shedding.js';
 import { traceRequests } from './server/trace-requests.js';
 import { InputValidation } from './guards/input-validation.js';
+import { HomeController } from './routes/home/home.controller.js';
 import { MetricsController } from './routes/metrics/metrics.controller.js';
 import { ServiceMetrics } from './routes/metrics/service-metrics.js';
 import { ModelsController } from './routes/models/models.controller.js';
@@ -83,6 +84,7 @@ interface Measured {
     BatchesController,
     AuditController,
     HealthController,
+    HomeController,
   ],
   providers: [
     Readiness,

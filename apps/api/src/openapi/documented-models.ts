@@ -2,6 +2,7 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Model } from '#libs/inference';
 import type { ServedModels } from '#libs/models';
 import { exampleOf, FEATURES_SCHEMA, featuresSchema } from '../routes/predictions/predictions.dto.js';
+import { describeGroups, groupOf } from './groups.js';
 import { list, refersTo, type Schema } from './schemas.js';
 
 /** The paths that are described once for each model, with what each is then called. */
@@ -11,12 +12,14 @@ const TEMPLATES = [
     described: ({ inProduction }: ServedModels) => inProduction,
     pathOf: ({ name }: Model) => `/models/${name}/predict`,
     operationIdOf: ({ name }: Model) => `predict${identifier(name)}`,
+    summaryOf: ({ name }: Model) => `Predict with ${name}`,
   },
   {
     template: '/models/{name}/versions/{version}/predict',
     described: ({ all }: ServedModels) => all,
     pathOf: ({ name, version }: Model) => `/models/${name}/versions/${version}/predict`,
     operationIdOf: ({ name, version }: Model) => `predict${identifier(name)}Version${identifier(version)}`,
+    summaryOf: ({ name, version }: Model) => `Predict with ${name}, version ${version}`,
   },
 ];
 
@@ -25,6 +28,7 @@ export function describeModels(document: OpenAPIObject, models: ServedModels): O
   const schemas = document.components!.schemas as Record<string, Schema>;
   schemas[FEATURES_SCHEMA] = featuresSchema(models.default?.columns ?? []);
   giveExamples(document, models.default);
+  describeGroups(document, models.all);
   const features = new Map<Model, Schema>();
   const featuresOf = (model: Model): Schema => {
     let found = features.get(model);
@@ -35,7 +39,7 @@ export function describeModels(document: OpenAPIObject, models: ServedModels): O
     return found;
   };
   const operationIds = new Set<string>();
-  for (const { template, described, pathOf, operationIdOf } of TEMPLATES) {
+  for (const { template, described, pathOf, operationIdOf, summaryOf } of TEMPLATES) {
     const { post } = document.paths[template]!;
     delete document.paths[template];
     for (const model of described(models)) {
@@ -50,6 +54,8 @@ export function describeModels(document: OpenAPIObject, models: ServedModels): O
         post: {
           ...post!,
           operationId,
+          summary: summaryOf(model),
+          tags: [groupOf(model)],
           parameters: post!.parameters!.filter((each) => !('in' in each && each.in === 'path')),
           requestBody: {
             required: true,

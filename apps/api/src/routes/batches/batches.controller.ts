@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream';
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BatchesService } from '#libs/batches';
 import { Problem, type Actor } from '#libs/errors';
+import { InGroup } from '../../openapi/groups.js';
 import { Caller } from '../../guards/caller.decorator.js';
 import { mediaTypeOf } from '../../server/fastify.js';
 import { STRING } from '../../openapi/schemas.js';
@@ -20,7 +21,7 @@ import {
 } from './batches.dto.js';
 import { WorkerBeside } from './worker-beside.js';
 
-@ApiTags('batches')
+@InGroup('Batches')
 @Controller('batches')
 export class BatchesController {
   constructor(

@@ -1,14 +1,15 @@
 import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
 import { ServedModels } from '#libs/models';
+import { InGroup } from '../../openapi/groups.js';
 import { Public } from '../../guards/auth.guard.js';
 import { isReady, Readiness, type Check } from './readiness.js';
 import { dictionary, list, named, oneOf, record, STRING } from '../../openapi/schemas.js';
 
 const CHECK = oneOf('ok', 'failed');
-const STATUS = named('Status', record({ status: CHECK }));
+const LIVENESS = named('Liveness', record({ status: CHECK }));
 const HEALTH = named(
   'Health',
   record(
@@ -20,7 +21,7 @@ const HEALTH = named(
   ),
 );
 
-@ApiTags('health')
+@InGroup('Service')
 @Controller()
 @Public()
 export class HealthController {
@@ -45,7 +46,7 @@ export class HealthController {
 
   @Get('livez')
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
-  @ApiResponse({ status: 200, schema: STATUS })
+  @ApiResponse({ status: 200, schema: LIVENESS })
   getLiveness(): object {
     return { status: 'ok' };
   }
@@ -54,8 +55,8 @@ export class HealthController {
   @ApiOperation({
     summary: 'The process can answer predictions and is not stopping; send it none if this fails',
   })
-  @ApiResponse({ status: 200, schema: STATUS })
-  @ApiResponse({ status: 503, description: 'It cannot.', schema: STATUS })
+  @ApiResponse({ status: 200, schema: LIVENESS })
+  @ApiResponse({ status: 503, description: 'It cannot.', schema: LIVENESS })
   async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }

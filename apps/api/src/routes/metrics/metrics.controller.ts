@@ -1,11 +1,12 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiProduces, ApiResponse } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
+import { InGroup } from '../../openapi/groups.js';
 import { Roles } from '../../guards/roles.guard.js';
 import { ServiceMetrics } from './service-metrics.js';
 
 /** Where metrics have no port of their own. */
-@ApiTags('metrics')
+@InGroup('Service')
 @Controller()
 export class MetricsController {
   constructor(@Inject(ServiceMetrics) private readonly metrics: ServiceMetrics) {}

@@ -1,12 +1,13 @@
 import type { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
 import { ModelRegistry, parseAlias, parseModelReference, ServedModels, type Origin } from '#libs/models';
 import { Caller } from '../../guards/caller.decorator.js';
+import { InGroup } from '../../openapi/groups.js';
 import { Roles } from '../../guards/roles.guard.js';
 import {
   ALIAS_SET,
@@ -33,7 +34,7 @@ const ARCHIVE_TYPES = [
   'application/octet-stream',
 ];
 
-@ApiTags('models')
+@InGroup('Models')
 @Controller('models')
 export class ModelsController {
   constructor(

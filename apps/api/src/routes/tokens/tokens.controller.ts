@@ -1,19 +1,20 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import { Problem } from '#libs/errors';
 import { TokensService } from '#libs/tokens';
+import { InGroup } from '../../openapi/groups.js';
 import { Public } from '../../guards/auth.guard.js';
 import { CallerNetwork } from '../../guards/caller-network.js';
 import { MessageDto } from '../users/users.dto.js';
 import { CredentialsDto, TokenDto } from './tokens.dto.js';
 
-@ApiTags('tokens')
 @Controller()
 @Public()
 export class TokensController {
   constructor(@Inject(TokensService) private readonly tokens: TokensService) {}
 
   @Post('token')
+  @InGroup('Start here')
   @HttpCode(200)
   @ApiOperation({ summary: 'Exchange a password for a token' })
   @ApiResponse({ status: 200, type: TokenDto })
@@ -28,6 +29,7 @@ export class TokensController {
   }
 
   @Get('token_status/:token')
+  @InGroup('Accounts')
   @ApiOperation({
     summary: 'Whether a token is valid',
     deprecated: true,

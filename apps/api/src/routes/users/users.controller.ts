@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
 import { UsersService } from '#libs/users';
+import { InGroup } from '../../openapi/groups.js';
 import { Public } from '../../guards/auth.guard.js';
 import { parseFlag, parseUserId } from './path-parameters.js';
 import { Roles } from '../../guards/roles.guard.js';
@@ -8,12 +9,12 @@ import { ID } from '../../openapi/schemas.js';
 import { RegistrationGuard } from './registration.guard.js';
 import { MessageDto, RegisteredDto, RegisterUserDto } from './users.dto.js';
 
-@ApiTags('users')
 @Controller()
 export class UsersController {
   constructor(@Inject(UsersService) private readonly users: UsersService) {}
 
   @Post('register-user')
+  @InGroup('Start here')
   @Public()
   @UseGuards(RegistrationGuard)
   @ApiOperation({ summary: 'Register a user, where REGISTRATION is open' })
@@ -28,6 +29,7 @@ export class UsersController {
   }
 
   @Put('toggle-user-permission/:user_id/:enabled')
+  @InGroup('Accounts')
   @Roles('admin')
   @ApiOperation({ summary: 'Enable or disable a user (admin)' })
   @ApiParam({ name: 'user_id', schema: ID })
@@ -45,6 +47,7 @@ export class UsersController {
   }
 
   @Delete('remove-user/:user_id')
+  @InGroup('Accounts')
   @Roles('admin')
   @ApiOperation({ summary: 'Erase a user and keep their recorded predictions (admin)' })
   @ApiParam({ name: 'user_id', schema: ID })
