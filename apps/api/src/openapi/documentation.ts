@@ -37,7 +37,7 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, BEARER)
       .build(),
     // Methods of controllers are named so that no two of them share a name.
-    { operationIdFactory: (_controller, method) => method },
+    { operationIdFactory: (_controller, method) => method, autoTagControllers: false },
   );
   Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
   for (const [, operation] of operationsOf(document)) {

@@ -1,0 +1,163 @@
+import { existsSync } from 'node:fs';
+import { chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call } from '../support/client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+const hasChromium = existsSync(CHROMIUM);
+if (!hasChromium) console.warn(`The documentation is not looked at in a browser: there is no ${CHROMIUM}.`);
+
+let database: TestDatabase;
+let local: ApiProcess;
+let production: ApiProcess;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  [local, production] = await Promise.all([
+    startApi({ DATABASE_URL: database.url }),
+    startApi({
+      DATABASE_URL: database.url,
+      JWT_SECRET: 'a secret that only this test file knows',
+      APP_ENV: 'production',
+    }),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([local?.stop(), production?.stop()]);
+  await database?.drop();
+});
+
+interface Operation {
+  path: string;
+  summary: string;
+  tags: string[];
+  responses: Record<string, { content?: Record<string, { examples?: Record<string, { value: object }> }> }>;
+}
+
+async function operations(): Promise<Operation[]> {
+  const { body } = await call(local, 'GET', '/docs-json');
+  return Object.entries(body.paths as Record<string, Record<string, Omit<Operation, 'path'>>>).flatMap(
+    ([path, methods]) => Object.values(methods).map((operation) => ({ path, ...operation })),
+  );
+}
+
+describe('GET /', () => {
+  test('says what this is and where its documentation is', async () => {
+    const answer = await call(local, 'GET', '/');
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({
+      name: 'Foretell',
+      description: 'Serves predictions from ONNX models and records every answer.',
+      documentation: '/docs',
+      openapi: '/docs-json',
+    });
+    for (const path of [answer.body.documentation, answer.body.openapi]) {
+      expect((await fetch(local.url + path)).status).toBe(200);
+    }
+  });
+
+  test('sends a browser to the documentation page', async () => {
+    const headers = { accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8' };
+    const answer = await fetch(local.url, { headers, redirect: 'manual' });
+    expect(answer.status).toBe(302);
+    expect(answer.headers.get('location')).toBe('/docs/');
+    const page = await fetch(local.url, { headers });
+    expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+  });
+
+  test('names no documentation where there is none', async () => {
+    const headers = { accept: 'text/html' };
+    const answer = await fetch(production.url, { headers, redirect: 'manual' });
+    expect(answer.status).toBe(200);
+    expect(Object.keys((await answer.json()) as object)).toEqual(['name', 'description']);
+  });
+});
+
+describe('the API document', () => {
+  test('gives every operation a summary of its own and one group, and describes each group', async () => {
+    const all = await operations();
+    const summaries = all.map(({ summary }) => summary);
+    expect(summaries.filter((summary, index) => summaries.indexOf(summary) !== index)).toEqual([]);
+    expect(all.filter(({ tags }) => tags.length !== 1).map(({ path }) => path)).toEqual([]);
+    const { body } = await call(local, 'GET', '/docs-json');
+    const groups = body.tags as { name: string; description: string }[];
+    const used = new Set(all.flatMap(({ tags }) => tags));
+    expect(groups.map(({ name }) => name).toSorted()).toEqual([...used].toSorted());
+    for (const { description } of groups) expect(description).toMatch(/\.$/);
+  });
+
+  test('begins with the three calls that somebody new makes, then one group for each model', async () => {
+    const { body } = await call(local, 'GET', '/docs-json');
+    const groups = (body.tags as { name: string }[]).map(({ name }) => name);
+    expect(groups.slice(0, 4)).toEqual([
+      'Start here',
+      'Model california-housing',
+      'Model heart-failure',
+      'Model iris',
+    ]);
+    const inGroup = async (group: string) =>
+      (await operations()).filter(({ tags }) => tags[0] === group).map(({ path }) => path);
+    expect(await inGroup('Start here')).toEqual(['/register-user', '/token', '/predict']);
+    expect(await inGroup('Model iris')).toEqual(['/models/iris/predict', '/models/iris/versions/1/predict']);
+  });
+});
+
+describe.skipIf(!hasChromium)('the page in a browser', () => {
+  async function withPage(path: string, work: (page: Page) => Promise<void>): Promise<void> {
+    const browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ['--headless=new', '--no-sandbox', '--disable-gpu'],
+    });
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(20_000);
+      const mistakes: string[] = [];
+      page.on('pageerror', (error) => mistakes.push(error.message));
+      page.on('requestfailed', (request) => mistakes.push(`${request.url()} failed`));
+      page.on('console', (message) => message.type() === 'error' && mistakes.push(message.text()));
+      await page.goto(local.url + path);
+      await work(page);
+      expect(mistakes).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  }
+
+  test('is closed and bears our name alone', () =>
+    withPage('/', async (page) => {
+      await page.getByText('Start here').first().waitFor();
+      expect(new URL(page.url()).pathname).toBe('/docs/');
+      expect(await page.locator('.opblock').count()).toBe(0);
+      const text = await page.locator('body').innerText();
+      expect(text).toContain('Foretell');
+      expect(text).not.toMatch(/swagger|smartbear/i);
+      expect(await page.locator('link[rel=icon]').getAttribute('href')).toMatch(/^data:image\/svg/);
+    }));
+
+  test('opens at an operation that its address names', () =>
+    withPage('/docs/#/Start%20here/predict', async (page) => {
+      await page.locator('.opblock.is-open', { has: page.locator('[data-path="/predict"]') }).waitFor();
+    }));
+
+  test('invents no values: what it shows are examples of ours', () =>
+    withPage('/docs/', async (page) => {
+      const groups = page.locator('.opblock-tag');
+      await groups.first().waitFor();
+      for (const group of await groups.all()) await group.click();
+      const closed = page.locator('.opblock:not(.is-open) .opblock-summary-control');
+      while ((await closed.count()) > 0) await closed.first().click();
+      const shown = (
+        await page.locator('.opblock .microlight, .opblock .highlight-code').allInnerTexts()
+      ).join('\n');
+      // What Swagger UI makes of a pattern: consonants at random.
+      expect(
+        shown
+          .match(/urn:foretell:error:[a-z-]*/g)
+          ?.filter((type) => !/:(bad-request|[a-z]+(-[a-z]+)*)$/.test(type)),
+      ).toEqual([]);
+      expect(shown).not.toMatch(/"string"/);
+    }));
+});
