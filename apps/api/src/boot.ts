@@ -2,6 +2,7 @@ import type { Config } from '#libs/config';
 import { openDatabase } from '#libs/database';
 import { ServedModels } from '#libs/models';
 import { Tracing, type Logger, type Snapshot } from '#libs/observability';
+import { migrations } from '#migrations';
 import { createApi, entities } from './app.module.js';
 import type { Closable } from './close-on-signal.js';
 import { Draining } from './http/draining.js';
@@ -34,7 +35,7 @@ export async function boot(
   logger: Logger,
   purpose: 'service' | 'command',
 ): Promise<BootedApi> {
-  const database = await openDatabase(config, { purpose, entities, logger });
+  const database = await openDatabase(config, { purpose, entities, migrations, logger });
   try {
     const tracing =
       config.traces && (await Tracing.open({ ...config.traces, serviceVersion: VERSION }, logger));
