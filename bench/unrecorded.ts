@@ -3,8 +3,8 @@
  * against. It exists here only; the service itself has no such switch.
  */
 import type { ExecutionContext } from '@nestjs/common';
+import { AuthGuard } from '../apps/api/src/guards/auth.guard.js';
 import { Recorder } from '../libs/audit/src/index.js';
-import { AuthGuard } from '../apps/api/src/http/auth.guard.js';
 
 Recorder.prototype.record = () => Promise.resolve();
 AuthGuard.prototype.canActivate = (context: ExecutionContext) => {
