@@ -116,8 +116,8 @@ const { data: health } = await nobody.GET('/health');
 assert.equal(health?.status, 'ok');
 
 assert.deepEqual(
-  [...called].sort(),
-  document.tags.map(({ name }) => name).sort(),
+  [...called].toSorted(),
+  document.tags.map(({ name }) => name).toSorted(),
   'every group of the document is called',
 );
 console.log(`TypeScript: ${called.size} groups called`);
