@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { parsePythonJsonBody } from '../json-body.js';
+import { parsePythonJsonBody } from '../../json-body.js';
 import { parseCsvBody } from './csv-body.js';
 import {
   areIntegers,
@@ -13,9 +13,9 @@ import {
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { abridgeLayout } from './mlflow-abridged.js';
-import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './mlflow-layouts.js';
+} from '../dialect.js';
+import { abridgeLayout } from './abridged-layout.js';
+import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './layouts.js';
 
 /** The limit of a list of rows. One that is a little too long is read, and told that files are for more. */
 const MAX_ELEMENTS = 2 * MAX_ROWS;

@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { parseJsonBody } from '../json-body.js';
+import { parseJsonBody } from '../../json-body.js';
 import {
   isColumnOf,
   isObject,
@@ -11,8 +11,8 @@ import {
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { Allowance } from './excess.js';
+} from '../dialect.js';
+import { Allowance } from '../excess.js';
 
 const MAX_INSTANCES = 1000;
 

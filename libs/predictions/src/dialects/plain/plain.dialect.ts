@@ -8,8 +8,8 @@ import {
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { Allowance } from './excess.js';
+} from '../dialect.js';
+import { Allowance } from '../excess.js';
 
 /**
  * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision

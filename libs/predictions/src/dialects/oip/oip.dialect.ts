@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 import type { Column, Features, InputTensor, Manifest, Model } from '#libs/inference';
-import { parsePythonJsonBody } from '../json-body.js';
+import { parsePythonJsonBody } from '../../json-body.js';
 import {
   columnOf,
   isColumnOf,
@@ -13,11 +13,11 @@ import {
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { Allowance } from './excess.js';
-import { DATATYPE_OF } from './oip-datatypes.js';
-import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
-import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './oip-tensors.js';
+} from '../dialect.js';
+import { Allowance } from '../excess.js';
+import { DATATYPE_OF } from './datatypes.js';
+import { outputsOf, readOutputs, recallOutputs, writeOutput } from './outputs.js';
+import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './tensors.js';
 
 const MAX_ID_LENGTH = 1024;
 
