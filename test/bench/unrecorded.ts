@@ -4,7 +4,7 @@
  */
 import type { ExecutionContext } from '@nestjs/common';
 import { Recorder } from '#libs/audit';
-import { AuthGuard } from '../../apps/api/src/http/auth.guard.js';
+import { AuthGuard } from '../../apps/api/src/guards/auth.guard.js';
 
 Recorder.prototype.record = () => Promise.resolve();
 AuthGuard.prototype.canActivate = (context: ExecutionContext) => {

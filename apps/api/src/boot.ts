@@ -3,11 +3,11 @@ import { openDatabase } from '#libs/database';
 import { ServedModels } from '#libs/models';
 import { Tracing, type Logger, type Snapshot } from '#libs/observability';
 import { createApi, entities } from './app.module.js';
-import type { Closable } from './close-on-signal.js';
-import { Draining } from './http/draining.js';
-import { VERSION } from './http/version.js';
-import { serveMetrics } from './metrics/metrics-server.js';
-import { ServiceMetrics } from './metrics/service-metrics.js';
+import type { Closable } from './processes/stop.js';
+import { Draining } from './server/draining.js';
+import { VERSION } from './version.js';
+import { serveMetrics } from './routes/metrics/metrics-server.js';
+import { ServiceMetrics } from './routes/metrics/service-metrics.js';
 import { isOneOfSeveral } from './processes/messages.js';
 
 /** What serves, and where. */

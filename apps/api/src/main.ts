@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { loadConfig } from '#libs/config';
 import { createLogger } from '#libs/observability';
 import { announce } from './announce.js';
-import { closeOnSignal } from './close-on-signal.js';
+import { closeOnSignal } from './processes/stop.js';
 import { isOneOfSeveral } from './processes/messages.js';
 
 /** One process that serves, or with WEB_CONCURRENCY the primary of several; each imports no more than it needs. */
@@ -10,7 +10,7 @@ try {
   const config = loadConfig();
   const logger = createLogger(config.logLevel);
   if (isOneOfSeveral(config)) {
-    const { runOneOfSeveral } = await import('./processes/one-of-several.js');
+    const { runOneOfSeveral } = await import('./processes/child.js');
     await runOneOfSeveral(config, logger.child({ pid: process.pid }));
   } else {
     const booted =

@@ -2,11 +2,11 @@ import cluster, { type Worker } from 'node:cluster';
 import type { Config } from '#libs/config';
 import { prepareDatabase } from '#libs/database';
 import { textOf, type Logger } from '#libs/observability';
-import { BatchWorkerProcess } from '../batches/batch-worker-process.js';
+import { BatchWorkerProcess } from './batch-worker-process.js';
 import type { Booted } from '../boot.js';
-import { serveMetrics } from '../metrics/metrics-server.js';
-import type { Closable } from '../close-on-signal.js';
-import { RestartPause } from '../restart-pause.js';
+import { serveMetrics } from '../routes/metrics/metrics-server.js';
+import type { Closable } from './stop.js';
+import { RestartPause } from './restart-pause.js';
 import { CollectedMetrics } from './collected-metrics.js';
 import type { FromPrimary, ToPrimary } from './messages.js';
 

@@ -1,0 +1,123 @@
+import type { Readable } from 'node:stream';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BatchesService } from '#libs/batches';
+import { Problem, type Actor } from '#libs/errors';
+import { Caller } from '../../guards/caller.decorator.js';
+import { mediaTypeOf } from '../../server/fastify.js';
+import { STRING } from '../../openapi/schemas.js';
+import {
+  BATCH,
+  BATCH_PAGE,
+  BATCH_TYPES,
+  batchOf,
+  BatchesQueryDto,
+  formatOf,
+  MEDIA_TYPES,
+  SubmitBatchDto,
+} from './batches.dto.js';
+import { WorkerBeside } from './worker-beside.js';
+
+@ApiTags('batches')
+@Controller('batches')
+export class BatchesController {
+  constructor(
+    @Inject(BatchesService) private readonly batches: BatchesService,
+    @Inject(WorkerBeside) private readonly worker: WorkerBeside,
+  ) {}
+
+  @Post()
+  @HttpCode(202)
+  @RouteConfig({ body: 'stream', types: BATCH_TYPES })
+  @ApiOperation({
+    summary: 'Send a file of rows, to be scored with one version of a model',
+    description: 'CSV, TSV, JSON Lines or Parquet, which may be compressed with gzip.',
+  })
+  @ApiConsumes(...BATCH_TYPES.filter((type) => type !== ''))
+  @ApiBody({ schema: { type: 'string', format: 'binary' } })
+  @ApiResponse({
+    status: 202,
+    description: 'It is queued; `Location` says where to look.',
+    schema: BATCH,
+    headers: { Location: { schema: STRING, required: true } },
+  })
+  @ApiResponse({ status: 400, description: 'No file, or its format is not clear.' })
+  @ApiResponse({ status: 404, description: 'No such model or version.' })
+  @ApiResponse({ status: 413, description: 'Larger than MAX_BATCH_BYTES.' })
+  @ApiResponse({ status: 415, description: 'Of another media type.' })
+  @ApiResponse({
+    status: 429,
+    description: 'As many unfinished batches, or bytes kept, as one user may have.',
+  })
+  @ApiResponse({ status: 507, description: 'There is not enough room on the disk.' })
+  async submitBatch(
+    @Query() { model, format }: SubmitBatchDto,
+    @Req() request: FastifyRequest<{ Body?: Readable }>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Caller() actor: Actor,
+  ): Promise<object> {
+    const { body: upload } = request;
+    if (!upload) throw Problem.badRequest('The body must be the file.');
+    const batch = await this.batches.submit({
+      actor,
+      model,
+      format: formatOf(format, mediaTypeOf(request)),
+      upload,
+      declaredBytes: Number(request.headers['content-length'] ?? 0),
+    });
+    this.worker.ensure();
+    reply.header('location', `/batches/${batch.id}`);
+    return batchOf(batch);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'Your batches, newest first; for admins everybody’s' })
+  @ApiResponse({ status: 200, schema: BATCH_PAGE })
+  async listBatches(@Query() { limit, cursor }: BatchesQueryDto, @Caller() actor: Actor): Promise<object> {
+    const { items, nextCursor } = await this.batches.page(actor, limit, cursor);
+    return { items: items.map(batchOf), next_cursor: nextCursor };
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Its state, how many rows are done, and how long the rest will take' })
+  @ApiResponse({ status: 200, schema: BATCH })
+  @ApiResponse({ status: 404, description: 'No such batch of yours.' })
+  async getBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<object> {
+    return batchOf(await this.batches.find(actor, id));
+  }
+
+  @Get(':id/output')
+  @ApiOperation({ summary: 'The scored file, once it is complete' })
+  @ApiResponse({
+    status: 200,
+    description: 'Every column that was sent, and the prediction’s.',
+    content: Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, {}])),
+  })
+  @ApiResponse({ status: 404, description: 'No such batch of yours.' })
+  @ApiResponse({ status: 409, description: 'Not finished yet; or it failed or was cancelled.' })
+  @ApiResponse({ status: 410, description: 'Its time is over.' })
+  async getBatchOutput(
+    @Param('id') id: string,
+    @Caller() actor: Actor,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { batch, file } = await this.batches.openOutput(actor, id);
+    await reply
+      .header('content-type', MEDIA_TYPES[batch.format])
+      .header('content-length', batch.outputBytes!)
+      .header('content-disposition', `attachment; filename="${batch.model}-${batch.id}.${batch.format}"`)
+      .header('etag', `"${batch.outputSha256}"`)
+      .send(file.createReadStream());
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Cancel it; if it is finished, delete its output' })
+  @ApiResponse({ status: 204, description: 'Done.' })
+  @ApiResponse({ status: 404, description: 'No such batch of yours.' })
+  async removeBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<void> {
+    await this.batches.remove(actor, id);
+  }
+}

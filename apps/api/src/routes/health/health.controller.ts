@@ -1,0 +1,79 @@
+import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { CONFIG, type Config } from '#libs/config';
+import { ServedModels } from '#libs/models';
+import { Public } from '../../guards/auth.guard.js';
+import { isReady, Readiness, type Check } from './readiness.js';
+import { dictionary, list, named, oneOf, record, STRING } from '../../openapi/schemas.js';
+
+const CHECK = oneOf('ok', 'failed');
+const STATUS = named('Status', record({ status: CHECK }));
+const HEALTH = named(
+  'Health',
+  record(
+    { status: CHECK, checks: dictionary(CHECK) },
+    {
+      model: record({ name: STRING, version: STRING }),
+      failed_models: list(record({ name: STRING, version: STRING, failure: STRING })),
+    },
+  ),
+);
+
+@ApiTags('health')
+@Controller()
+@Public()
+export class HealthController {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(ServedModels) private readonly models: ServedModels,
+  ) {}
+
+  @Get('health')
+  @ApiOperation({ summary: 'The parts and how each of them is' })
+  @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
+  @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
+  async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    const checks = await this.readiness.check();
+    return {
+      status: this.conclude(isReady(checks), reply),
+      checks,
+      ...(this.config.isProduction ? {} : this.describeModels()),
+    };
+  }
+
+  @Get('livez')
+  @ApiOperation({ summary: 'The process runs; restart it if this fails' })
+  @ApiResponse({ status: 200, schema: STATUS })
+  getLiveness(): object {
+    return { status: 'ok' };
+  }
+
+  @Get('readyz')
+  @ApiOperation({
+    summary: 'The process can answer predictions and is not stopping; send it none if this fails',
+  })
+  @ApiResponse({ status: 200, schema: STATUS })
+  @ApiResponse({ status: 503, description: 'It cannot.', schema: STATUS })
+  async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    return { status: this.conclude(await this.readiness.isReady(), reply) };
+  }
+
+  /** The default model, and the versions that failed their last check: they are not served, so that all is well. */
+  private describeModels(): object {
+    const { default: model, failed } = this.models;
+    return {
+      ...(model && { model: { name: model.name, version: model.version } }),
+      ...(failed.length > 0 && {
+        failed_models: failed.map(({ name, version, failure }) => ({ name, version, failure })),
+      }),
+    };
+  }
+
+  private conclude(isOk: boolean, reply: FastifyReply): Check {
+    if (isOk) return 'ok';
+    reply.code(HttpStatus.SERVICE_UNAVAILABLE);
+    return 'failed';
+  }
+}

@@ -1,0 +1,62 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { poolOf } from '#libs/database';
+import { ServedModels } from '#libs/models';
+import { DataSource } from 'typeorm';
+import { Draining } from '../../server/draining.js';
+
+const DATABASE_TIMEOUT_MS = 1_000;
+/** How long the database's last answer is given to others who ask. */
+const KEPT_MS = 200;
+
+export type Check = 'ok' | 'failed';
+
+/** Whether this process can answer predictions. */
+@Injectable()
+export class Readiness {
+  private latest?: { answeredAt: number; check: Promise<Check> };
+
+  constructor(
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(ServedModels) private readonly models: ServedModels,
+    @Inject(Draining) private readonly draining: Draining,
+  ) {}
+
+  /** Whether it can, and is not about to stop: a proxy that hears otherwise sends it no more. */
+  async isReady(): Promise<boolean> {
+    return !this.draining.isDraining && isReady(await this.check());
+  }
+
+  async check(): Promise<Record<'database' | 'model', Check>> {
+    return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
+  }
+
+  /** One look for all who ask at about the same time: anybody may, and a silent database keeps each look for a second. */
+  private checkDatabase(): Promise<Check> {
+    const now = performance.now();
+    if (!this.latest || now - this.latest.answeredAt > KEPT_MS) {
+      const entry = { answeredAt: Infinity, check: this.askDatabase() };
+      void entry.check.finally(() => (entry.answeredAt = performance.now()));
+      this.latest = entry;
+    }
+    return this.latest.check;
+  }
+
+  private async askDatabase(): Promise<Check> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<Check>((resolve) => {
+      timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
+    });
+    const question = { text: 'SELECT 1', query_timeout: DATABASE_TIMEOUT_MS };
+    const answer = poolOf(this.dataSource)
+      .query(question)
+      .then(
+        () => 'ok' as const,
+        () => 'failed' as const,
+      );
+    return Promise.race([answer, timeout]).finally(() => clearTimeout(timer));
+  }
+}
+
+export function isReady(checks: Record<string, Check>): boolean {
+  return Object.values(checks).every((check) => check === 'ok');
+}

@@ -1,0 +1,23 @@
+import { Controller, Get, Header, Inject } from '@nestjs/common';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Metrics } from '#libs/observability';
+import { Roles } from '../../guards/roles.guard.js';
+import { ServiceMetrics } from './service-metrics.js';
+
+/** Where metrics have no port of their own. */
+@ApiTags('metrics')
+@Controller()
+export class MetricsController {
+  constructor(@Inject(ServiceMetrics) private readonly metrics: ServiceMetrics) {}
+
+  @Get('metrics')
+  @Roles('admin')
+  @Header('content-type', Metrics.contentType)
+  @ApiOperation({ summary: 'What the service measures, for Prometheus (admin)' })
+  @ApiProduces('text/plain')
+  @ApiResponse({ status: 200, description: "Prometheus' text format." })
+  @ApiResponse({ status: 403, description: 'Not an admin.' })
+  getMetrics(): Promise<string> {
+    return this.metrics.text();
+  }
+}

@@ -1,0 +1,241 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Recorder, ShadowRecorder } from '#libs/audit';
+import { BatchFigures } from '#libs/batches';
+import { CONFIG, type Config } from '#libs/config';
+import type { Model } from '#libs/inference';
+import { ServedModels } from '#libs/models';
+import { Metrics, textOf, type Reading, type Snapshot } from '#libs/observability';
+import { CallFigures, type VersionCalls } from '#libs/predictions';
+import { TokensService } from '#libs/tokens';
+import { Readiness } from '../health/readiness.js';
+import { AuthenticationFigures } from '../../guards/auth.guard.js';
+import { RequestDurations } from '../../server/request-durations.js';
+import { VERSION } from '../../version.js';
+import { askPrimaryForMetrics, isOneOfSeveral } from '../../processes/messages.js';
+
+/** What everything that this process measures is called; docs/metrics.md explains it to who reads it. */
+@Injectable()
+export class ServiceMetrics {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(ServedModels) private readonly models: ServedModels,
+    @Inject(BatchFigures) private readonly batches: BatchFigures,
+    @Inject(RequestDurations) requests: RequestDurations,
+    @Inject(AuthenticationFigures) authentication: AuthenticationFigures,
+    @Inject(TokensService) tokens: TokensService,
+    @Inject(Recorder) recorder: Recorder,
+    @Inject(ShadowRecorder) shadows: ShadowRecorder,
+    @Inject(CallFigures) calls: CallFigures,
+  ) {
+    this.addProcess();
+    metrics.histogram(
+      'foretell_http_request_duration_seconds',
+      'From the first byte of a request to the last of its answer, by route (its pattern), method and status.',
+      requests.histograms,
+    );
+    metrics.counter(
+      'foretell_http_unreadable_requests_total',
+      'Requests that were refused before they had a route, by status: not HTTP, or not a valid URL.',
+      requests.unreadable,
+    );
+    metrics.counter(
+      'foretell_http_requests_shed_total',
+      'Requests that were refused at the door with 503, because there were more than can be answered.',
+      requests.shed,
+    );
+    metrics.counter(
+      'foretell_authentication_failures_total',
+      'Requests that were answered with 401 for their token, by reason.',
+      authentication.failures,
+    );
+    metrics.counter(
+      'foretell_login_failures_total',
+      'Requests for a token that got none, by reason.',
+      tokens.loginFailures,
+    );
+    this.addModels();
+    this.addCalls(calls);
+    this.addRecord(recorder, shadows);
+    this.addBatches();
+  }
+
+  /** What this process measures. */
+  snapshot(): Promise<Snapshot> {
+    return this.metrics.snapshot();
+  }
+
+  /** What it measures, and where it is one of several, what each of them does: to be added up. */
+  async snapshots(): Promise<readonly Snapshot[]> {
+    return isOneOfSeveral(this.config) ? askPrimaryForMetrics() : [await this.snapshot()];
+  }
+
+  /** The same as Prometheus reads it. */
+  async text(): Promise<string> {
+    return textOf(await this.snapshots());
+  }
+
+  private addProcess(): void {
+    const { metrics } = this;
+    metrics.read('gauge', 'foretell_info', 'Always 1; the version of Foretell is a label.', 'max', () => [
+      [{ version: VERSION }, 1],
+    ]);
+    metrics.read('gauge', 'foretell_processes', 'Processes that answer requests.', 'sum', () => 1);
+    metrics.read(
+      'gauge',
+      'foretell_ready_processes',
+      'Processes that can answer predictions: their database answers, their default model is loaded, and they do not stop.',
+      'sum',
+      async () => ((await this.readiness.isReady()) ? 1 : 0),
+    );
+  }
+
+  private addModels(): void {
+    const { metrics, models } = this;
+    const { seconds, rows, failures } = models.runs;
+    metrics.read(
+      'gauge',
+      'foretell_model_info',
+      'Always 1; versions that answer, and the aliases that they answer for.',
+      'max',
+      () =>
+        models.answering.map(({ model: { name, version }, alias, isDefault }) => [
+          { model: name, version, alias, default: String(isDefault) },
+          1,
+        ]),
+    );
+    const ofEach = (read: (model: Model) => number): Reading =>
+      models.all.map((model) => [{ model: model.name, version: model.version }, read(model)]);
+    metrics.read('gauge', 'foretell_model_queue_rows', 'Rows that wait for their model.', 'sum', () =>
+      ofEach(({ queued }) => queued),
+    );
+    metrics.read(
+      'gauge',
+      'foretell_model_queue_limit_rows',
+      'Rows that may wait for a model; beyond it requests are answered with 503.',
+      'sum',
+      () => ofEach(({ maxQueued }) => maxQueued),
+    );
+    metrics.histogram(
+      'foretell_inference_duration_seconds',
+      'How long runs of a model took, whatever their rows.',
+      seconds,
+    );
+    metrics.histogram('foretell_inference_batch_rows', 'Rows that shared a run of a model.', rows);
+    metrics.counter('foretell_inference_failures_total', 'Runs of a model that failed.', failures);
+  }
+
+  private addCalls({ versions }: CallFigures): void {
+    const { metrics } = this;
+    const ofEach = (read: (calls: VersionCalls) => Record<string, number>, label?: string): Reading =>
+      [...versions].flatMap(([[model, version], calls]) =>
+        Object.entries(read(calls)).map(
+          ([value, number]) =>
+            [{ model: model!, version: version!, ...(label && { [label]: value }) }, number] as const,
+        ),
+      );
+    metrics.read('counter', 'foretell_model_calls_total', 'Calls, by result.', 'sum', () =>
+      ofEach(({ answered, refused }) => ({ answered: answered.count, refused: refused.count }), 'result'),
+    );
+    metrics.read(
+      'counter',
+      'foretell_model_call_seconds_total',
+      'How long calls took altogether, their record included, by result.',
+      'sum',
+      () =>
+        ofEach(
+          ({ answered, refused }) => ({ answered: answered.ms / 1000, refused: refused.ms / 1000 }),
+          'result',
+        ),
+    );
+    metrics.read(
+      'counter',
+      'foretell_model_phase_seconds_total',
+      'Where the time of answered calls went, by phase; the rest is their record.',
+      'sum',
+      () =>
+        ofEach(
+          ({ phases: { coerceMs, queueMs, inferMs, writeMs } }) => ({
+            coerce: coerceMs / 1000,
+            queue: queueMs / 1000,
+            infer: inferMs / 1000,
+            write: writeMs / 1000,
+          }),
+          'phase',
+        ),
+    );
+    metrics.read('counter', 'foretell_model_answered_rows_total', 'Rows of answered calls.', 'sum', () =>
+      ofEach(({ rows }) => ({ rows })),
+    );
+    metrics.read(
+      'gauge',
+      'foretell_model_last_answer_timestamp_seconds',
+      'When a call was last answered, in seconds since 1970; 0 where none was.',
+      'max',
+      () => ofEach(({ lastAnsweredAt }) => ({ at: lastAnsweredAt / 1000 })),
+    );
+  }
+
+  private addRecord(recorder: Recorder, shadows: ShadowRecorder): void {
+    const { metrics } = this;
+    const { seconds, records, failures, lost } = recorder.figures;
+    metrics.read(
+      'gauge',
+      'foretell_record_queue_records',
+      'Records that wait for a commit.',
+      'sum',
+      () => recorder.queued,
+    );
+    metrics.read(
+      'gauge',
+      'foretell_record_queue_limit_records',
+      'Records that may wait; beyond it predictions are answered with 503, or leave unrecorded in async mode.',
+      'sum',
+      () => this.config.auditQueueRows,
+    );
+    metrics.histogram(
+      'foretell_record_commit_duration_seconds',
+      'How long the statements took that write records.',
+      seconds,
+    );
+    metrics.histogram('foretell_record_commit_records', 'Records that shared a commit.', records);
+    metrics.counter(
+      'foretell_record_commit_failures_total',
+      'Statements that wrote no record: the database was unavailable, or refused what is in one.',
+      failures,
+    );
+    metrics.counter(
+      'foretell_unrecorded_answers_total',
+      'Answers that left and whose record was lost afterwards, which happens in async mode only.',
+      lost,
+    );
+    metrics.counter(
+      'foretell_unrecorded_shadow_answers_total',
+      'Answers of shadows, which nobody was given, whose record was lost.',
+      shadows.lost,
+    );
+  }
+
+  private addBatches(): void {
+    const { metrics } = this;
+    const count = () => this.batches.count();
+    metrics.read('gauge', 'foretell_batches', 'Batches in the database, by state.', 'max', async () =>
+      (await count()).map(({ state, batches }) => [{ state }, batches]),
+    );
+    const sum = async (of: 'rows' | 'errors'): Promise<Reading> => {
+      const counts = await count();
+      return counts.length === 0 ? [] : counts.reduce((total, each) => total + each[of], 0);
+    };
+    metrics.read('counter', 'foretell_batch_rows_total', 'Rows of batches that were looked at.', 'max', () =>
+      sum('rows'),
+    );
+    metrics.read(
+      'counter',
+      'foretell_batch_row_errors_total',
+      'Rows of batches that got an error in place of a prediction.',
+      'max',
+      () => sum('errors'),
+    );
+  }
+}

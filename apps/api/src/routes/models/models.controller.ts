@@ -1,0 +1,165 @@
+import type { Readable } from 'node:stream';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Problem, type Actor } from '#libs/errors';
+import type { Model } from '#libs/inference';
+import { ModelRegistry, parseAlias, parseModelReference, ServedModels, type Origin } from '#libs/models';
+import { Caller } from '../../guards/caller.decorator.js';
+import { Roles } from '../../guards/roles.guard.js';
+import {
+  ALIAS_SET,
+  MODEL,
+  MODELS,
+  REGISTRATION,
+  VERSION,
+  detailsOf,
+  offerOf,
+  promotionOf,
+  registrationOf,
+  servingOf,
+  SetAliasDto,
+  summaryOf,
+  versionOf,
+} from './models.dto.js';
+
+/** What an upload of a model may be declared as; what it is, its first bytes tell. */
+const ARCHIVE_TYPES = [
+  'application/gzip',
+  'application/x-gzip',
+  'application/x-tar',
+  'application/zip',
+  'application/octet-stream',
+];
+
+@ApiTags('models')
+@Controller('models')
+export class ModelsController {
+  constructor(
+    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(ServedModels) private readonly served: ServedModels,
+  ) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'The models: what each takes and answers',
+    description: 'Those in production; for an admin every registered one, with all its versions and aliases.',
+  })
+  @ApiResponse({ status: 200, schema: MODELS })
+  async listModels(@Caller() actor: Actor): Promise<object> {
+    if (actor.role !== 'admin') return { models: this.served.offeredTo(actor.userId).map(offerOf) };
+    const models = await this.registry.list();
+    return {
+      models: models.map((model) => ({
+        ...summaryOf(model),
+        serving: servingOf(this.serving(model.name, actor)),
+      })),
+    };
+  }
+
+  @Get(':name')
+  @ApiOperation({
+    summary: 'What a model takes and answers',
+    description:
+      'For an admin with its versions, aliases, their history, and what each process serves besides.',
+  })
+  @ApiResponse({ status: 200, schema: MODEL })
+  @ApiResponse({ status: 404, description: 'No such model.' })
+  async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<object> {
+    const { name } = parseModelReference(given);
+    const serving = this.serving(name, actor);
+    if (actor.role === 'admin') {
+      return { ...detailsOf(await this.registry.show(name)), serving: servingOf(serving) };
+    }
+    if (serving) return offerOf(serving);
+    throw new Problem('model-not-found', `There is no model ${name} here.`);
+  }
+
+  @Get(':name/versions/:version')
+  @Roles('admin')
+  @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
+  @ApiResponse({ status: 200, schema: VERSION })
+  @ApiResponse({ status: 404, description: 'No such model or version.' })
+  async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<object> {
+    return versionOf(await this.registry.find(parseModelReference(name).name, version));
+  }
+
+  @Post(':name/versions')
+  @Roles('admin')
+  @RouteConfig({ body: 'stream', types: ARCHIVE_TYPES })
+  @ApiOperation({
+    summary: 'Register a version: its artifact as .tar, .tar.gz or .zip (admin)',
+    description: 'It is checked against its golden values before it exists.',
+  })
+  @ApiConsumes(...ARCHIVE_TYPES)
+  @ApiBody({ schema: { type: 'string', format: 'binary' } })
+  @ApiResponse({ status: 201, description: 'Registered.', schema: REGISTRATION })
+  @ApiResponse({
+    status: 200,
+    description: 'It was registered before, with the same content.',
+    schema: REGISTRATION,
+  })
+  @ApiResponse({ status: 409, description: 'It was registered before, with other content.' })
+  @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
+  @ApiResponse({ status: 422, description: 'Not a usable artifact; the detail says why.' })
+  @ApiResponse({ status: 507, description: 'The disk is full.' })
+  async registerModelVersion(
+    @Param('name') name: string,
+    @Req() { body }: FastifyRequest<{ Body?: Readable }>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Caller() actor: Actor,
+  ): Promise<object> {
+    if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
+    const registration = await this.registry.registerUpload(body, originOf(actor), name);
+    reply
+      .code(registration.isNew ? 201 : 200)
+      .header('location', `/models/${name}/versions/${registration.version.version}`);
+    return registrationOf(registration);
+  }
+
+  @Put(':name/aliases/:alias')
+  @Roles('admin')
+  @ApiOperation({
+    summary: 'Let an alias stand for a version: production, shadow, canary, or one of your own (admin)',
+    description:
+      'The version is checked first; the answer comes when every process serves it. A canary of a version that goes ' +
+      'into production ends; any other goes on, and is named as `canary`.',
+  })
+  @ApiResponse({ status: 200, schema: ALIAS_SET })
+  @ApiResponse({ status: 404, description: 'No such model or version.' })
+  @ApiResponse({ status: 422, description: 'The version failed its check; the alias stays what it was.' })
+  async setModelAlias(
+    @Param('name') name: string,
+    @Param('alias') given: string,
+    @Body() { version, percent }: SetAliasDto,
+    @Caller() actor: Actor,
+  ): Promise<object> {
+    const alias = parseAlias(given);
+    const promotion = await this.registry.promote({ name, alias, version, percent }, originOf(actor));
+    return { name, alias, ...promotionOf(promotion) };
+  }
+
+  @Delete(':name/aliases/:alias')
+  @Roles('admin')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Take an alias away, which ends a shadow or a canary (admin)' })
+  @ApiResponse({ status: 204, description: 'Done.' })
+  @ApiResponse({ status: 404, description: 'No such alias.' })
+  async removeModelAlias(
+    @Param('name') name: string,
+    @Param('alias') alias: string,
+    @Caller() actor: Actor,
+  ): Promise<void> {
+    await this.registry.remove(name, parseAlias(alias), originOf(actor));
+  }
+
+  /** What answers the caller where he names no version. */
+  private serving(name: string, { userId }: Actor): Model | undefined {
+    return this.served.offeredTo(userId).find((model) => model.name === name);
+  }
+}
+
+function originOf({ userId }: Actor): Origin {
+  return { userId, from: 'api' };
+}

@@ -1,0 +1,46 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Problem } from '#libs/errors';
+import { TokensService } from '#libs/tokens';
+import { Public } from '../../guards/auth.guard.js';
+import { CallerNetwork } from '../../guards/caller-network.js';
+import { MessageDto } from '../users/users.dto.js';
+import { CredentialsDto, TokenDto } from './tokens.dto.js';
+
+@ApiTags('tokens')
+@Controller()
+@Public()
+export class TokensController {
+  constructor(@Inject(TokensService) private readonly tokens: TokensService) {}
+
+  @Post('token')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Exchange a password for a token' })
+  @ApiResponse({ status: 200, type: TokenDto })
+  @ApiResponse({ status: 401, description: 'Wrong password, unknown user or disabled user.' })
+  @ApiResponse({ status: 429, description: 'Too many failed logins; see `Retry-After`.' })
+  async createToken(
+    @Body() { username, password }: CredentialsDto,
+    @CallerNetwork() network: string,
+  ): Promise<TokenDto> {
+    const { token, expiresInSeconds } = await this.tokens.issueToken(username, password, network);
+    return { token, expires_in: expiresInSeconds, token_type: 'Bearer' };
+  }
+
+  @Get('token_status/:token')
+  @ApiOperation({
+    summary: 'Whether a token is valid',
+    deprecated: true,
+    description:
+      'A token in a URL ends up in the logs of whatever stands between. Call a route that needs one instead.',
+  })
+  @ApiResponse({ status: 200, type: MessageDto })
+  @ApiResponse({ status: 401, description: 'It is not.' })
+  async checkToken(@Param('token') token: string): Promise<MessageDto> {
+    if (await this.tokens.isValid(token)) return { message: 'Token is valid' };
+    throw new Problem(
+      'invalid-token',
+      'The token is malformed, expired or revoked, or its user is disabled or removed.',
+    );
+  }
+}
