@@ -1,7 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Model } from '#libs/inference';
 import type { ServedModels } from '#libs/models';
-import { exampleOf, FEATURES_SCHEMA, featuresSchema } from '../routes/predictions/predictions.dto.js';
+import { exampleOf, FEATURES_SCHEMA, featuresSchema } from './features-schema.js';
 import { list, refersTo, type Schema } from './schemas.js';
 
 /** The paths that are described once for each model, with what each is then called. */

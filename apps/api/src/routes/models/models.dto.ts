@@ -18,7 +18,7 @@ import {
   record,
   STRING,
 } from '../../openapi/schemas.js';
-import { exampleOf } from '../predictions/predictions.dto.js';
+import { exampleOf } from '../../openapi/features-schema.js';
 
 const COLUMN = named(
   'Column',

@@ -4,8 +4,9 @@ import type { Actor } from '#libs/errors';
 import { parseModelReference } from '#libs/models';
 import { namedDialect, plainDialect, PredictionsService } from '#libs/predictions';
 import { Caller } from '../../guards/caller.decorator.js';
+import { FEATURES_SCHEMA } from '../../openapi/features-schema.js';
 import { refersTo } from '../../openapi/schemas.js';
-import { FEATURES_SCHEMA, MODEL_PREDICTIONS, PREDICTION } from './predictions.dto.js';
+import { MODEL_PREDICTIONS, PREDICTION } from './predictions.dto.js';
 import { asked, Predicts, type PredictionRequest } from './predicts.js';
 
 @ApiTags('predictions')

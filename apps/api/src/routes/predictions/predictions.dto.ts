@@ -1,17 +1,4 @@
-import type { Column, ColumnType } from '#libs/inference';
-import {
-  BOOLEAN,
-  dictionary,
-  list,
-  named,
-  NUMBER,
-  oneOf,
-  record,
-  STRING,
-  type Schema,
-} from '../../openapi/schemas.js';
-
-export const FEATURES_SCHEMA = 'Features';
+import { dictionary, list, named, NUMBER, oneOf, record, STRING } from '../../openapi/schemas.js';
 
 export const PREDICTION = named(
   'Prediction',
@@ -56,56 +43,3 @@ export const MODEL_PREDICTIONS = named(
     },
   }),
 );
-
-const TYPES: Record<ColumnType, Schema[]> = {
-  numeric: [NUMBER, STRING, BOOLEAN],
-  boolean: [BOOLEAN, { type: 'integer', enum: [0, 1] }, oneOf('0', '1', 'true', 'false')],
-  categorical: [STRING],
-};
-
-/** The model's input schema as the schema of a request's body, with an example that works. */
-export function featuresSchema(columns: readonly Column[]): Schema {
-  return {
-    type: 'object',
-    required: columns
-      .filter((column) => column.required && column.default === undefined)
-      .map(({ name }) => name),
-    properties: Object.fromEntries(columns.map((column) => [column.name, columnSchema(column)])),
-    additionalProperties: true,
-    example: exampleOf(columns),
-  };
-}
-
-function columnSchema(column: Column): Schema {
-  const { type, nullable, description, categories, minimum, maximum } = column;
-  const [main, ...others] = categories ? listed(categories) : TYPES[type];
-  const alternatives = [{ ...main, minimum, maximum }, ...others, ...(nullable ? [{ type: 'null' }] : [])];
-  return {
-    ...(alternatives.length === 1 ? alternatives[0] : { anyOf: alternatives }),
-    description,
-    default: column.default,
-    example: column.example,
-  };
-}
-
-/** One that is a number may be sent as a number or as its text. */
-function listed(categories: readonly (string | number)[]): Schema[] {
-  const numbers = categories.filter((category) => typeof category === 'number');
-  return [
-    oneOf(...new Set(categories.map(String))),
-    ...(numbers.length > 0 ? [{ type: 'number', enum: [...new Set(numbers)] }] : []),
-  ];
-}
-
-/** A body that works: the columns' own examples, and what may stand for those that are missing. */
-export function exampleOf(columns: readonly Column[]): object {
-  return Object.fromEntries(columns.map((column) => [column.name, exampleValueOf(column)]));
-}
-
-function exampleValueOf(column: Column): unknown {
-  const { type, nullable, categories, minimum = -Infinity, maximum = Infinity } = column;
-  const given = column.example ?? column.default ?? null;
-  if (given !== null || nullable) return given;
-  if (type === 'numeric') return Math.min(Math.max(0, minimum), maximum);
-  return type === 'boolean' ? false : (categories?.[0] ?? 'text');
-}
