@@ -44,7 +44,7 @@ import {
 import { ModelsController } from './routes/models/models.controller.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
 import { OipController } from './routes/predictions/oip.controller.js';
-import { PredictionsController } from './routes/predictions/predictions.controller.js';
+import { predictionControllers } from './routes/predictions/prediction.controllers.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
 import { UsersController } from './routes/users/users.controller.js';
 
@@ -88,7 +88,7 @@ interface Measured {
     UsersController,
     TokensController,
     ModelsController,
-    PredictionsController,
+    ...predictionControllers,
     MlflowController,
     OipController,
     BatchesController,

@@ -9,7 +9,9 @@ import {
 } from '#libs/inference';
 import { parseJsonBody } from '#libs/json';
 import { LookAlikes } from '../look-alikes.js';
+import type { DialectDocument } from './document.js';
 import type { LeftOut } from './excess.js';
+import type { PredictionRoute } from './route.js';
 
 /** The headers of a request, in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -21,6 +23,8 @@ export interface Dialect {
   /** The paths that are its own, no other dialect's. Whatever is refused there is told in its form, also where nothing is. */
   readonly paths: RegExp;
   readonly problems: ProblemForm;
+  readonly routes: readonly PredictionRoute[];
+  readonly document: DialectDocument;
   /** What a body may be declared as, for people. */
   readonly mediaTypes: string;
   /** Whether a body declared so can be read. */
