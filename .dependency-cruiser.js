@@ -6,6 +6,7 @@ const EDGES = {
   // The kit: tools without our domain.
   'libs/config': [],
   'libs/errors': [],
+  'libs/json': ['libs/errors'],
   'libs/micro-batching': [],
   'libs/observability': [],
   'libs/precis': [],
@@ -22,7 +23,8 @@ const EDGES = {
   'libs/audit': ['libs/config', 'libs/database', 'libs/errors', 'libs/micro-batching', 'libs/observability'],
   'libs/predictions': [
     ...['libs/models', 'libs/audit'],
-    ...['libs/database', 'libs/errors', 'libs/inference', 'libs/micro-batching', 'libs/observability'],
+    ...['libs/database', 'libs/errors', 'libs/inference', 'libs/json', 'libs/micro-batching'],
+    'libs/observability',
   ],
   'libs/batches': [
     'libs/models',
@@ -35,9 +37,11 @@ const EDGES = {
 
   // The rooms of the API, from the bottom up.
   'apps/api/src/version.ts': [],
-  'apps/api/src/server': ['libs/config', 'libs/database', 'libs/errors', 'libs/observability'],
+  'apps/api/src/server': ['libs/config', 'libs/database', 'libs/errors', 'libs/json', 'libs/observability'],
   'apps/api/src/guards': ['apps/api/src/server', 'libs/errors', 'libs/observability', 'libs/tokens'],
-  'apps/api/src/openapi': ['libs/config', 'libs/errors', 'libs/inference', 'libs/models', 'libs/predictions'],
+  'apps/api/src/openapi': [
+    ...['libs/config', 'libs/errors', 'libs/inference', 'libs/json', 'libs/models', 'libs/predictions'],
+  ],
   ...route('audit', ['libs/audit', 'libs/users']),
   ...route('batches', ['libs/batches']),
   ...route('health', ['libs/config', 'libs/database', 'libs/models']),

@@ -38,13 +38,15 @@ test('every file that breaks a rule on purpose is refused for it', () => {
     .filter((file) => file.endsWith('.ts'))
     .toSorted();
   const { summary } = findingsOf('depcruise', FIXTURE, '--output-type', 'json') as {
-    summary: { violations: { from: string; rule: { name: string } }[] };
+    summary: { violations: { from: string; rule: { name: string }; cycle?: { name: string }[] }[] };
   };
   const { diagnostics } = findingsOf('oxlint', '--format=json', FIXTURE) as {
     diagnostics: { filename: string; code: string }[];
   };
   const found = [
-    ...summary.violations.map(({ from, rule }) => [from, rule.name]),
+    ...summary.violations.flatMap(({ from, rule, cycle }) =>
+      (cycle ?? [{ name: from }]).map(({ name }) => [name, rule.name]),
+    ),
     ...diagnostics.map(({ filename, code }) => [filename, code]),
   ];
   expect(files).toEqual(Object.keys(EXPECTED));

@@ -13,7 +13,7 @@ import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { ModelAlias, ModelsModule, ModelVersion, ServedModelsModule, ServingProcess } from '#libs/models';
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
-import { PredictionsModule } from '#libs/predictions';
+import { PredictionsModule, problemFormAt } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
 import { Passwords, User, UsersModule } from '#libs/users';
 import type { FastifyInstance } from 'fastify';
@@ -141,7 +141,7 @@ export async function createApi(
 ): Promise<NestFastifyApplication> {
   const draining = new Draining(config);
   const measured = { metrics: await Metrics.create(), requests: new RequestDurations() };
-  const adapter = createFastify(config, logger, draining, measured.requests);
+  const adapter = createFastify(config, logger, draining, measured.requests, problemFormAt);
   if (tracing) traceRequests(adapter.getInstance(), tracing);
   const api = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, dataSource, draining, measured, neighbours),

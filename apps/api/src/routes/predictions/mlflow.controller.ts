@@ -8,7 +8,6 @@ import {
   Param,
   Req,
 } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
@@ -63,7 +62,6 @@ export class MlflowController {
 
   @Get('ping')
   @Public()
-  @RouteConfig({ dialect: mlflowDialect })
   @Header('content-type', 'application/json')
   @ApiOperation({ summary: 'Whether the default model is there to be asked' })
   @ApiResponse({ status: 200, description: 'An empty line.', content: { 'application/json': {} } })
@@ -87,7 +85,7 @@ export class MlflowController {
   @Invocations('invocations', 'Score a table with the default model, or with the one in `model`')
   @ApiQuery({ name: 'model', required: false, example: 'models:/heart-failure/Production' })
   invoke(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), model: modelIn(request) });
+    return this.predictions.predict({ ...asked(mlflowDialect, request, actor), model: modelIn(request) });
   }
 
   @Invocations('models/:name/invocations', 'Score a table with the served version of a model')
@@ -96,7 +94,10 @@ export class MlflowController {
     @Caller() actor: Actor,
     @Param('name') name: string,
   ): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), model: parseModelReference(name) });
+    return this.predictions.predict({
+      ...asked(mlflowDialect, request, actor),
+      model: parseModelReference(name),
+    });
   }
 
   @Invocations('models/:name/versions/:version/invocations', 'Score a table with one version of a model')
@@ -106,7 +107,7 @@ export class MlflowController {
     @Param('name') name: string,
     @Param('version') version: string,
   ): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), model: { name, version } });
+    return this.predictions.predict({ ...asked(mlflowDialect, request, actor), model: { name, version } });
   }
 }
 

@@ -1,5 +1,4 @@
 import { applyDecorators, Controller, Get, HttpStatus, Inject, Param, Req, Res } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
@@ -33,12 +32,7 @@ import { oipStatistics, versionsAsked } from './oip-statistics.js';
 import { asked, Predicts, type PredictionRequest } from './predicts.js';
 
 const Tells = (path: string, summary: string, schema: Schema) =>
-  applyDecorators(
-    Get(path),
-    RouteConfig({ dialect: oipDialect }),
-    ApiOperation({ summary }),
-    ApiResponse({ status: 200, schema }),
-  );
+  applyDecorators(Get(path), ApiOperation({ summary }), ApiResponse({ status: 200, schema }));
 
 const TENSORS = list(record({ name: STRING, datatype: STRING, shape: list(INTEGER) }));
 const SERVER = named('ServerMetadata', record({ name: STRING, version: STRING, extensions: list(STRING) }));
@@ -236,7 +230,10 @@ export class OipController {
     @Caller() actor: Actor,
     @Param('name') name: string,
   ): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), model: parseModelReference(name) });
+    return this.predictions.predict({
+      ...asked(oipDialect, request, actor),
+      model: parseModelReference(name),
+    });
   }
 
   @Infers('models/:name/versions/:version/infer', 'Infer with one version of a model')
@@ -246,7 +243,7 @@ export class OipController {
     @Param('name') name: string,
     @Param('version') version: string,
   ): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), model: { name, version } });
+    return this.predictions.predict({ ...asked(oipDialect, request, actor), model: { name, version } });
   }
 
   private async describe(reference: ModelReference): Promise<object> {

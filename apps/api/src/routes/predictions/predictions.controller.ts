@@ -18,7 +18,7 @@ export class PredictionsController {
   @ApiBody({ schema: refersTo(FEATURES_SCHEMA) })
   @ApiResponse({ status: 200, schema: PREDICTION })
   predict(@Req() request: PredictionRequest, @Caller() actor: Actor): Promise<string> {
-    return this.predictions.predict(asked(request, actor));
+    return this.predictions.predict(asked(plainDialect, request, actor));
   }
 
   @Predicts(namedDialect, 'models/:name/predict', 'Predict with the served version of a model')
@@ -28,7 +28,10 @@ export class PredictionsController {
     @Caller() actor: Actor,
     @Param('name') name: string,
   ): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), model: parseModelReference(name) });
+    return this.predictions.predict({
+      ...asked(namedDialect, request, actor),
+      model: parseModelReference(name),
+    });
   }
 
   @Predicts(namedDialect, 'models/:name/versions/:version/predict', 'Predict with one version of a model')
@@ -39,6 +42,6 @@ export class PredictionsController {
     @Param('name') name: string,
     @Param('version') version: string,
   ): Promise<string> {
-    return this.predictions.predict({ ...asked(request, actor), model: { name, version } });
+    return this.predictions.predict({ ...asked(namedDialect, request, actor), model: { name, version } });
   }
 }

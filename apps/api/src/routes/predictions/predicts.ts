@@ -16,7 +16,7 @@ export const Predicts = (dialect: Dialect, path: string, summary: string) =>
   applyDecorators(
     Post(path),
     HttpCode(200),
-    RouteConfig({ body: 'raw', dialect }),
+    RouteConfig({ body: 'raw', taken: dialect }),
     Header('content-type', 'application/json; charset=utf-8'),
     ApiOperation({
       summary,
@@ -49,11 +49,11 @@ export const Predicts = (dialect: Dialect, path: string, summary: string) =>
   );
 
 /** What a route's caller asks, in the dialect of the route. */
-export function asked(request: PredictionRequest, actor: Actor): PredictionCall {
+export function asked(dialect: Dialect, request: PredictionRequest, actor: Actor): PredictionCall {
   return {
     actor,
     requestId: request.id,
-    dialect: request.routeOptions.config.dialect!,
+    dialect,
     body: request.body ?? Buffer.alloc(0),
     headers: request.headers,
     idempotency: idempotencyOf(request),

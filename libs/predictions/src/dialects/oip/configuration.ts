@@ -1,7 +1,7 @@
 import type { Model } from '#libs/inference';
-import { MAX_ROWS } from './dialect.js';
-import { DATATYPE_OF } from './oip-datatypes.js';
-import { outputsOf } from './oip-outputs.js';
+import { MAX_ROWS } from '../dialect.js';
+import { DATATYPE_OF } from './datatypes.js';
+import { outputsOf } from './outputs.js';
 
 /**
  * What Triton calls a model's configuration: of its many members those that are so here, whatever its perf_analyzer reads

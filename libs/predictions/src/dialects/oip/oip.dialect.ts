@@ -1,6 +1,6 @@
-import { Problem } from '#libs/errors';
+import { Problem, type ProblemForm } from '#libs/errors';
 import type { Column, Features, InputTensor, Manifest, Model } from '#libs/inference';
-import { parsePythonJsonBody } from '../json-body.js';
+import { parsePythonJsonBody, record, STRING } from '#libs/json';
 import {
   columnOf,
   isColumnOf,
@@ -13,16 +13,22 @@ import {
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { Allowance } from './excess.js';
-import { DATATYPE_OF } from './oip-datatypes.js';
-import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
-import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './oip-tensors.js';
+} from '../dialect.js';
+import { Allowance } from '../excess.js';
+import { DATATYPE_OF } from './datatypes.js';
+import { outputsOf, readOutputs, recallOutputs, writeOutput } from './outputs.js';
+import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './tensors.js';
 
 const MAX_ID_LENGTH = 1024;
 
 /** Before the binary data, where a body has some, there are so many bytes of JSON. */
 const JSON_LENGTH = 'inference-header-content-length';
+
+const problems: ProblemForm = {
+  contentType: 'application/json; charset=utf-8',
+  write: ({ message }) => JSON.stringify({ error: message }),
+  schema: { name: 'OpenInferenceError', schema: record({ error: STRING }) },
+};
 
 /**
  * The Open Inference Protocol, version 2: tensors in, in JSON or as binary data after it, and tensors out, in JSON.
@@ -30,8 +36,9 @@ const JSON_LENGTH = 'inference-header-content-length';
  */
 export const oipDialect: Dialect = {
   name: 'oip',
+  paths: /^\/v2(\/|$)/,
+  problems,
   mediaTypes: 'application/json, or as application/octet-stream with Inference-Header-Content-Length',
-  problemType: 'application/json; charset=utf-8',
 
   /** Triton's client declares nothing. */
   accepts(contentType = 'application/json'): boolean {
@@ -82,8 +89,6 @@ export const oipDialect: Dialect = {
       .map((tensor) => around.membersOf(tensor, isOfTensor));
     return around.membersOf({ ...body, inputs: tensors }, (name) => name === 'inputs');
   },
-
-  writeProblem: ({ message }: Problem): string => JSON.stringify({ error: message }),
 
   recall(output: unknown, manifest: Manifest): Gist[] {
     return recallOutputs((output as { outputs: Parameters<typeof recallOutputs>[0] }).outputs, manifest);
