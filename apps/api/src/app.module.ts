@@ -7,7 +7,7 @@ import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { modelEntities, ModelsModule, ServedModelsModule } from '#libs/models';
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
-import { PredictionsModule } from '#libs/predictions';
+import { PredictionsModule, problemFormAt } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
 import { Passwords, userEntities, UsersModule } from '#libs/users';
 import type { FastifyInstance } from 'fastify';
@@ -15,7 +15,7 @@ import type { DataSource } from 'typeorm';
 import { AuditController } from './routes/audit/audit.controller.js';
 import { RecordKeeper } from './routes/audit/record-keeper.js';
 import { BatchesController } from './routes/batches/batches.controller.js';
-import { WorkerBeside } from './routes/batches/worker-beside.js';
+import { WORKER, WorkerBeside, type WorkerHandle } from './routes/batches/worker-beside.js';
 import { HealthController } from './routes/health/health.controller.js';
 import { Readiness } from './routes/health/readiness.js';
 import { AuthenticationFigures, AuthGuard } from './guards/auth.guard.js';
@@ -30,15 +30,26 @@ import { shedLoad } from './server/shedding.js';
 import { traceRequests } from './server/trace-requests.js';
 import { InputValidation } from './guards/input-validation.js';
 import { MetricsController } from './routes/metrics/metrics.controller.js';
-import { ServiceMetrics } from './routes/metrics/service-metrics.js';
+import {
+  COLLECT_SNAPSHOTS,
+  ServiceMetrics,
+  type CollectSnapshots,
+} from './routes/metrics/service-metrics.js';
 import { ModelsController } from './routes/models/models.controller.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
 import { OipController } from './routes/predictions/oip.controller.js';
-import { PredictionsController } from './routes/predictions/predictions.controller.js';
+import { predictionControllers } from './routes/predictions/prediction.controllers.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
 import { UsersController } from './routes/users/users.controller.js';
 
 export const entities = [...userEntities, ...modelEntities, ...auditEntities, ...batchEntities];
+
+/** What a process has of those beside it: the only difference between one that serves alone and one of several. */
+export interface Neighbours {
+  /** Undefined where somebody else sees to workers (BATCH_WORKER=separate). */
+  readonly worker?: WorkerHandle;
+  readonly collectSnapshots: CollectSnapshots;
+}
 
 /** What is measured before there are features. */
 interface Measured {
@@ -61,7 +72,7 @@ interface Measured {
     UsersController,
     TokensController,
     ModelsController,
-    PredictionsController,
+    ...predictionControllers,
     MlflowController,
     OipController,
     BatchesController,
@@ -88,6 +99,7 @@ export class AppModule {
     dataSource: DataSource,
     draining: Draining,
     measured: Measured,
+    neighbours: Neighbours,
   ): DynamicModule {
     return {
       module: AppModule,
@@ -97,6 +109,8 @@ export class AppModule {
         { provide: Draining, useValue: draining },
         { provide: Metrics, useValue: measured.metrics },
         { provide: RequestDurations, useValue: measured.requests },
+        { provide: WORKER, useValue: neighbours.worker },
+        { provide: COLLECT_SNAPSHOTS, useValue: neighbours.collectSnapshots },
       ],
     };
   }
@@ -106,14 +120,15 @@ export async function createApi(
   config: Config,
   dataSource: DataSource,
   logger: Logger,
+  neighbours: Neighbours,
   tracing?: Tracing,
 ): Promise<NestFastifyApplication> {
   const draining = new Draining(config);
   const measured = { metrics: await Metrics.create(), requests: new RequestDurations() };
-  const adapter = createFastify(config, logger, draining, measured.requests);
+  const adapter = createFastify(config, logger, draining, measured.requests, problemFormAt);
   if (tracing) traceRequests(adapter.getInstance(), tracing);
   const api = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot(config, dataSource, draining, measured),
+    AppModule.forRoot(config, dataSource, draining, measured, neighbours),
     adapter,
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );

@@ -1,10 +1,6 @@
-import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
-import { childEnvironment } from '#libs/config';
-
-const API = fileURLToPath(new URL('../../api/src/main.js', import.meta.url));
+import { startProcess } from '#libs/processes';
 
 interface ServeOptions {
   model?: string;
@@ -31,8 +27,10 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(options.port && { PORT: options.port }),
     ...(options.host && { HOST: options.host }),
   };
-  const api = spawn(process.execPath, [API], { stdio: 'inherit', env: childEnvironment(environment) });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => api.kill(signal));
+  const api = startProcess('#api', { environment });
+  // It is in another process group, and hears of Ctrl+C and of a closed terminal from us.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => api.kill('SIGTERM'));
   process.exitCode = await new Promise<number>((resolve) => api.once('exit', (code) => resolve(code ?? 1)));
 }
 

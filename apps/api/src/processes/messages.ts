@@ -1,5 +1,3 @@
-import cluster from 'node:cluster';
-import type { Config } from '#libs/config';
 import type { Snapshot } from '#libs/observability';
 
 /** What an API process tells the primary. Others use the same channel: Node itself, and whoever collects metrics. */
@@ -18,10 +16,6 @@ export type FromPrimary =
   | { type: 'foretell:snapshot-asked'; id: number }
   /** Undefined where it cannot be told. */
   | { type: 'foretell:metrics'; id: number; snapshots?: readonly Snapshot[] };
-
-export function isOneOfSeveral({ webConcurrency }: Pick<Config, 'webConcurrency'>): boolean {
-  return webConcurrency > 1 && cluster.isWorker;
-}
 
 /** Resolves once it is sent, or the primary is gone. */
 export function tellPrimary(message: ToPrimary): Promise<void> {

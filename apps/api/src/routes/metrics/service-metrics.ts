@@ -11,13 +11,19 @@ import { Readiness } from '../health/readiness.js';
 import { AuthenticationFigures } from '../../guards/auth.guard.js';
 import { RequestDurations } from '../../server/request-durations.js';
 import { VERSION } from '../../version.js';
-import { askPrimaryForMetrics, isOneOfSeveral } from '../../processes/messages.js';
+
+/** Injection token. */
+export const COLLECT_SNAPSHOTS = Symbol('CollectSnapshots');
+
+/** What all processes of this service measured, of which this one measured `own`: to be added up. */
+export type CollectSnapshots = (own: () => Promise<Snapshot>) => Promise<readonly Snapshot[]>;
 
 /** What everything that this process measures is called; docs/metrics.md explains it to who reads it. */
 @Injectable()
 export class ServiceMetrics {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
+    @Inject(COLLECT_SNAPSHOTS) private readonly collect: CollectSnapshots,
     @Inject(Metrics) private readonly metrics: Metrics,
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(ServedModels) private readonly models: ServedModels,
@@ -66,12 +72,12 @@ export class ServiceMetrics {
     return this.metrics.snapshot();
   }
 
-  /** What it measures, and where it is one of several, what each of them does: to be added up. */
-  async snapshots(): Promise<readonly Snapshot[]> {
-    return isOneOfSeveral(this.config) ? askPrimaryForMetrics() : [await this.snapshot()];
+  /** What all processes measure: to be added up. */
+  snapshots(): Promise<readonly Snapshot[]> {
+    return this.collect(() => this.snapshot());
   }
 
-  /** The same as Prometheus reads it. */
+  /** The same, as Prometheus reads it. */
   async text(): Promise<string> {
     return textOf(await this.snapshots());
   }

@@ -1,0 +1,157 @@
+/** What no service of this kind can beat: the commit alone, the record's statement alone, the model alone. */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import ort from 'onnxruntime-node';
+import pg from 'pg';
+import { BinaryArrays } from '../libs/database/src/index.js';
+import type { PredictionRecord } from '../libs/audit/src/index.js';
+import { insertOf } from '../libs/audit/src/record-statements.js';
+import { PATIENT } from '../test/support/client.js';
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** One row in, one commit, over a connection of its own. @returns the median in ms */
+export async function bareCommit(databaseUrl: string, commits: number): Promise<number> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query('CREATE TABLE IF NOT EXISTS bare_commit (body jsonb)');
+    const times: number[] = [];
+    for (let index = 0; index < commits; index++) {
+      const started = performance.now();
+      await client.query({ name: 'bare', text: 'INSERT INTO bare_commit VALUES ($1)', values: [PATIENT] });
+      times.push(performance.now() - started);
+    }
+    return median(times);
+  } finally {
+    await client.end();
+  }
+}
+
+/** ONNX Runtime in a loop on a prepared tensor, in one thread. @returns rows a second */
+export async function bareOnnx(rowsPerRun: number, seconds: number): Promise<number> {
+  const session = await ort.InferenceSession.create('model-artifacts/heart-failure/1/model.onnx', {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+  });
+  const cells = Float32Array.from(Array.from({ length: rowsPerRun }, () => Object.values(PATIENT)).flat());
+  const shape = [rowsPerRun, Object.keys(PATIENT).length];
+  const feeds = { features: new ort.Tensor('float32', cells, shape) };
+  let runs = 0;
+  const started = performance.now();
+  while (performance.now() - started < seconds * 1000) {
+    await session.run(feeds, ['probabilities']);
+    runs++;
+  }
+  const elapsed = (performance.now() - started) / 1000;
+  await session.release();
+  return (runs * rowsPerRun) / elapsed;
+}
+
+/**
+ * The record over one connection that does nothing else, as the service's recorder has: the statement of the recorder
+ * itself in a loop of ours, and pgbench, where it is on the PATH, with the same rows from a table beside, so that none
+ * has to be sent and read.
+ */
+export class RecordLimit {
+  readonly hasPgbench = spawnSync('pgbench', ['--version']).status === 0;
+
+  private constructor(
+    private readonly databaseUrl: string,
+    private readonly record: PredictionRecord,
+  ) {}
+
+  /** @throws where nothing has been recorded yet */
+  static async open(databaseUrl: string): Promise<RecordLimit> {
+    const client = new pg.Client({ connectionString: databaseUrl });
+    await client.connect();
+    try {
+      await client.query(`
+        CREATE TABLE IF NOT EXISTS bench_rows AS
+        SELECT user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns,
+               status_code, output, duration_ms
+        FROM (SELECT * FROM requests ORDER BY id DESC LIMIT 1) AS request
+        JOIN responses ON responses.request_id = request.id, generate_series(1, ${MOST_ROWS})`);
+      const { rows } = await client.query('SELECT *, input::text, output::text FROM bench_rows LIMIT 1');
+      const [row] = rows as Record<string, never>[];
+      return new RecordLimit(databaseUrl, {
+        userId: row!.user_id!,
+        requestUuid: row!.request_uuid!,
+        model: row!.model!,
+        modelVersion: row!.model_version!,
+        dialect: row!.dialect!,
+        input: row!.input!,
+        rowCount: row!.row_count!,
+        ignoredColumns: row!.ignored_columns!,
+        statusCode: row!.status_code!,
+        output: row!.output!,
+        durationMs: row!.duration_ms!,
+      });
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** @returns rows a second */
+  async pgbench(rowsPerCommit: number, seconds: number): Promise<number> {
+    const { hostname, port, username, password, pathname } = new URL(this.databaseUrl);
+    const folder = mkdtempSync(join(tmpdir(), 'foretell-pgbench-'));
+    try {
+      const script = join(folder, 'record.sql');
+      writeFileSync(script, pgbenchScript(rowsPerCommit));
+      const duration = String(Math.max(1, Math.round(seconds)));
+      const { stdout } = await promisify(execFile)(
+        'pgbench',
+        ['-n', '-c', '1', '-M', 'prepared', '-T', duration, '-f', script],
+        {
+          env: {
+            PATH: process.env.PATH,
+            PGHOST: hostname,
+            PGPORT: port,
+            PGUSER: decodeURIComponent(username),
+            PGPASSWORD: decodeURIComponent(password),
+            PGDATABASE: pathname.slice(1),
+          },
+        },
+      );
+      return Number(/tps = ([\d.]+)/.exec(stdout)![1]) * rowsPerCommit;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  /** @returns rows a second */
+  async loop(rowsPerCommit: number, seconds: number): Promise<number> {
+    const records = Array.from({ length: rowsPerCommit }, () => this.record);
+    const statement = insertOf(records, new BinaryArrays());
+    const client = new pg.Client({ connectionString: this.databaseUrl });
+    await client.connect();
+    try {
+      let commits = 0;
+      const started = performance.now();
+      for (; performance.now() - started < seconds * 1000; commits++) await client.query(statement);
+      return (commits * rowsPerCommit) / ((performance.now() - started) / 1000);
+    } finally {
+      await client.end();
+    }
+  }
+}
+
+/** The recorder's largest batch. */
+const MOST_ROWS = 500;
+
+const pgbenchScript = (rowsPerCommit: number) => `
+WITH record AS MATERIALIZED (
+  SELECT nextval('requests_id_seq') AS id, * FROM (SELECT * FROM bench_rows LIMIT ${rowsPerCommit}) AS bench_rows
+), request AS (
+  INSERT INTO requests (id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns)
+  SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns FROM record
+), response AS (
+  INSERT INTO responses (request_id, status_code, output, duration_ms)
+  SELECT id, status_code, output, duration_ms FROM record
+)
+SELECT id FROM record ORDER BY id;
+`;

@@ -1,0 +1,139 @@
+/**
+ * `npm run bench`: POST /predict of the heart-failure model, Foretell beside what one would pick instead, in one run.
+ *
+ * The variants take turns, round after round, so that what else the machine does falls on all of them; each figure
+ * is the median of its rounds. A peer that cannot be installed or started is named with the reason, and the rest is
+ * measured. Progress on standard error, the tables on standard output.
+ */
+import { availableParallelism, cpus } from 'node:os';
+import { Command, InvalidArgumentError } from 'commander';
+import { openOwnPostgres, type OwnPostgres } from '../test/support/own-postgres.js';
+import { coldStart } from './cold-start.js';
+import { LimitRounds } from './limit-rounds.js';
+import { load } from './load.js';
+import { comparison, goals, limitsTable } from './report.js';
+import { Measurement, Samples } from './rounds.js';
+import { createBenchUser, startVariant, VARIANTS, type Variant, type VariantName } from './variants.js';
+
+const NAMES = Object.keys(VARIANTS) as VariantName[];
+
+const options = new Command('bench')
+  .description('Foretell, its peers and its limits, side by side in one run.')
+  .option('--only <names...>', `some of ${NAMES.join(', ')}`)
+  .option('--connections <counts...>', 'how many callers at once', (value, all: number[] = []) => [
+    ...all,
+    count(value),
+  ])
+  .option('--rounds <count>', 'how often each is measured', count)
+  .option('--seconds <count>', 'how long each time', count)
+  .option('--quick', 'one short round, to see that everything runs')
+  .option('--no-limits', 'neither ONNX Runtime nor PostgreSQL alone, nor a cold start')
+  .parse()
+  .opts<{
+    only?: string[];
+    connections?: number[];
+    rounds?: number;
+    seconds?: number;
+    quick?: true;
+    limits: boolean;
+  }>();
+const CONNECTIONS = options.connections ?? [1, 16, 64, 256];
+const ROUNDS = options.rounds ?? (options.quick ? 1 : 3);
+const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
+const CHOSEN = (options.only ?? NAMES) as VariantName[];
+const strangers = CHOSEN.filter((name) => !NAMES.includes(name));
+if (strangers.length > 0) {
+  console.error(`There is no ${strangers.join(', ')}. There are: ${NAMES.join(', ')}.`);
+  process.exit(2);
+}
+
+const startedAt = performance.now();
+const progress = (text: string) =>
+  process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
+
+// An interrupted bench ends what it started.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopAll().finally(() => process.exit(1)));
+}
+const stopping: (() => Promise<unknown>)[] = [];
+// The tutorial has a connection for each of its threads.
+const database = await openOwnPostgres({ max_connections: '200' });
+stopping.push(() => database.close());
+try {
+  await bench(database);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  await stopAll();
+}
+
+async function bench({ url: databaseUrl, folder, createDatabase }: OwnPostgres): Promise<void> {
+  const token = await createBenchUser(databaseUrl);
+  const measurement = await Measurement.open(databaseUrl);
+  stopping.push(() => measurement.close());
+  const variants: Variant[] = [];
+  const absent: string[] = [];
+  for (const name of NAMES.filter((each) => CHOSEN.includes(each))) {
+    try {
+      progress(`${VARIANTS[name]}: starting`);
+      const variant = await startVariant(name, { databaseUrl, token, folder, createDatabase, progress });
+      stopping.push(() => variant.stop());
+      variants.push(variant);
+    } catch (error) {
+      absent.push(`${VARIANTS[name]} is not measured: ${reasonOf(error)}`);
+      progress(absent.at(-1)!);
+    }
+  }
+  if (variants.length === 0) throw new Error('nothing to measure');
+  progress('every one of them says 0.5124506; warming up');
+  for (const { target } of variants)
+    await load({ ...target, connections: 16, seconds: options.quick ? 0.5 : 2 });
+
+  const samples = new Samples();
+  const limits = new LimitRounds(databaseUrl, SECONDS, progress);
+  for (let round = 1; round <= ROUNDS; round++) {
+    for (const connections of CONNECTIONS) {
+      for (const variant of variants) {
+        const sample = await measurement.run(variant, connections, SECONDS);
+        samples.add(variant.name, connections, sample);
+        progress(
+          `round ${round}/${ROUNDS}  ${connections} connections  ${VARIANTS[variant.name]}: ` +
+            `${Math.round(sample.perSecond)}/s, p50 ${sample.p50.toFixed(2)} ms`,
+        );
+        if (options.limits && sample.rowsPerCommit) await limits.record(connections, sample.rowsPerCommit);
+      }
+    }
+    if (options.limits) await limits.others();
+  }
+
+  console.log(comparison(samples, CONNECTIONS));
+  if (absent.length > 0) console.log(`\n${absent.map((reason) => `- ${reason}`).join('\n')}`);
+  if (options.limits) console.log(`\n${limitsTable(samples, limits.figures())}`);
+  console.log(`\n${goals(samples, options.limits ? limits.figures().bareCommitMs : undefined)}`);
+  if (options.limits) {
+    const seconds = await coldStart(folder);
+    console.log(`\nCold start on an initialised database, to the first prediction: ${seconds.toFixed(2)} s.`);
+  }
+  console.log(
+    `\n${availableParallelism()} cores (${cpus()[0]?.model.trim()}), Node ${process.version}, median of ${ROUNDS} ` +
+      `interleaved rounds of ${SECONDS} s.`,
+  );
+}
+
+async function stopAll(): Promise<void> {
+  for (const stop of stopping.splice(0).toReversed()) await stop();
+}
+
+function count(value: string): number {
+  const number = Number(value);
+  if (!(number > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
+}
+
+/** What a program said last of an error, out of all that it said. */
+function reasonOf(error: unknown): string {
+  const lines = (error as Error).message.split('\n').filter((line) => line.trim() !== '');
+  const last = lines.slice(1).findLast((line) => /error/i.test(line)) ?? '';
+  return `${lines[0]} ${last}`.trim();
+}

@@ -1,0 +1,49 @@
+import { mkdir } from 'node:fs/promises';
+import { join, resolve as resolvePath } from 'node:path';
+import { measuredRun, type Run } from './measured-run.js';
+import { installPython } from './python-environment.js';
+
+export const MLFLOW_REQUIREMENTS = 'bench/batch/requirements.txt';
+const SAVE_MODELS = 'bench/batch/save_mlflow_models.py';
+
+/** MLflow in an environment of its own, with the committed models saved as its own. */
+export interface Mlflow {
+  /** The folder of its commands. */
+  readonly bin: string;
+  /** What they need in their environment. */
+  readonly environment: Record<string, string>;
+  /** Where a model was saved. */
+  modelFolder(model: string): string;
+  /** `mlflow models predict` of a CSV file, as its command line does it. */
+  predict(model: string, input: string, output: string): Promise<Run>;
+}
+
+export async function installMlflow(folder: string, progress: (text: string) => void): Promise<Mlflow> {
+  const bin = await installPython('mlflow', MLFLOW_REQUIREMENTS, progress);
+  const models = join(folder, 'mlflow-models');
+  await mkdir(models);
+  // It would keep a database of runs where it is started, and tell its makers about them.
+  const environment = {
+    MLFLOW_TRACKING_URI: `file:${join(folder, 'mlruns')}`,
+    MLFLOW_DISABLE_TELEMETRY: 'true',
+  };
+  const options = { cwd: folder, env: environment };
+  await measuredRun(
+    join(bin, 'python'),
+    [resolvePath(SAVE_MODELS), resolvePath('model-artifacts'), models],
+    options,
+  );
+  const modelFolder = (model: string) => join(models, model);
+  const fixed = ['--content-type', 'csv', '--env-manager', 'local'];
+  return {
+    bin,
+    environment,
+    modelFolder,
+    predict: (model, input, output) =>
+      measuredRun(
+        join(bin, 'mlflow'),
+        ['models', 'predict', '-m', modelFolder(model), '-i', input, '-o', output, ...fixed],
+        options,
+      ),
+  };
+}

@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { EmbeddedPostgres, migrateDatabase as bringUpToDate } from '#libs/database';
+import { migrations } from '#migrations';
+
+export interface OwnPostgres {
+  readonly url: string;
+  /** For what else its user needs on disk; removed with the rest. */
+  readonly folder: string;
+  /** Another database on the same server, with nothing in it. */
+  createDatabase(name: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A migrated PostgreSQL of its own, with `fsync` on. @param settings of the server, besides ours */
+export async function openOwnPostgres(settings: Record<string, string> = {}): Promise<OwnPostgres> {
+  const folder = mkdtempSync(join(tmpdir(), 'foretell-postgres-'));
+  const postgres = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command', settings });
+  const { url } = postgres;
+  await migrateDatabase(url);
+  return {
+    url,
+    folder,
+    createDatabase: async (name) => {
+      const client = new pg.Client({ connectionString: postgres.superuserUrl });
+      await client.connect();
+      await client.query(`CREATE DATABASE "${name}" OWNER foretell`).finally(() => client.end());
+      return Object.assign(new URL(url), { pathname: `/${name}` }).href;
+    },
+    close: async () => {
+      await postgres.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function migrateDatabase(url: string): Promise<void> {
+  await bringUpToDate(url, migrations);
+}
