@@ -237,7 +237,7 @@ function alias(value: string): string {
 function percent(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && number >= 0 && number <= 100) return number;
-  throw new InvalidArgumentError('It is no number from 0 to 100.');
+  throw new InvalidArgumentError('It must be a number from 0 to 100.');
 }
 
 function withRegistry<T>(work: (registry: ModelRegistry) => Promise<T>): Promise<T> {

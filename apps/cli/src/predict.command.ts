@@ -78,7 +78,7 @@ async function predict(options: PredictOptions, command: Command): Promise<void>
         : 'Interrupted. Go on with the same command and --resume.',
     );
   } finally {
-    // Whoever writes into it may keep it open for long.
+    // Its writer may keep it open for a long time.
     if (options.input === '-') process.stdin.destroy();
   }
 }
@@ -162,5 +162,5 @@ function interruptOnSignal(): { signal: AbortSignal; readonly exitCode: number }
 
 function threadCount(value: string): number {
   if (/^[1-9]\d{0,2}$/.test(value)) return Number(value);
-  throw new InvalidArgumentError('It is no number from 1 to 999.');
+  throw new InvalidArgumentError('It must be a whole number from 1 to 999.');
 }

@@ -49,5 +49,5 @@ async function referenceOf(model: string): Promise<string> {
 
 function port(value: string): string {
   if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return value;
-  throw new InvalidArgumentError('It is no number from 0 to 65535.');
+  throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
 }

@@ -98,7 +98,7 @@ export class BatchesService {
   }
 
   /**
-   * The output, open for reading; whoever gets it closes it.
+   * The output, open for reading; the caller closes it.
    * @throws Problem `batch-not-found`, `batch-not-finished`, `batch-without-output`, `batch-expired`
    */
   async openOutput(actor: Actor, id: string): Promise<{ batch: Batch; file: FileHandle }> {
@@ -188,7 +188,7 @@ export class BatchesService {
         return manager.findOneByOrFail(Batch, { id: batch.id });
       });
     } catch (error) {
-      // Of any other failure it is not known whether the row is there: a file that has none is swept away later.
+      // After any other failure we do not know whether the row is there: a file without one is swept away later.
       if (error instanceof Problem) await this.files.remove(batch.id);
       throw error;
     }

@@ -2,18 +2,18 @@ import type { Config } from '#libs/config';
 import { LOOK_EVERY_BYTES, type BatchFiles } from './batch-files.js';
 import type { RunningBatch } from './running-batch.js';
 
-/** Its output may not become as large as it would; the message is for whoever sent the file. */
+/** The output would become too large; the message is for the person who sent the file. */
 export class OutputRefused extends Error {}
 
 export const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is more.';
 
 /**
  * How large the output of a batch may become: as MAX_BATCH_UNPACKED_BYTES says, with everything else of its user no
- * larger than MAX_BATCH_BYTES_PER_USER, and so that BATCH_DISK_RESERVE_BYTES are left on the disk for whoever else is on
- * it, which may be the database that keeps the record.
+ * larger than MAX_BATCH_BYTES_PER_USER, and so that BATCH_DISK_RESERVE_BYTES stay free on the disk for its other users,
+ * one of which may be the database that keeps the record.
  */
 export class OutputLimits {
-  /** Of the output, as far as it may be there. */
+  /** The size of the output so far, at most. */
   bytes: number;
   private lookedAt = -Infinity;
 

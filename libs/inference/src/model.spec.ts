@@ -264,7 +264,7 @@ describe('an artifact that cannot be used', () => {
 
   test('the manifest has a field that nobody knows', async () => {
     await change('manifest.json', (manifest) => (manifest.treshold = 0.7));
-    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*treshold/);
+    expect(await refusal()).toMatch(/manifest\.json is invalid: .*treshold/);
   });
 
   test('the manifest lacks fields: all of them are named', async () => {
@@ -272,7 +272,7 @@ describe('an artifact that cannot be used', () => {
       delete manifest.sha256;
       manifest.labels = ['1'];
     });
-    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*sha256: .*labels: /);
+    expect(await refusal()).toMatch(/manifest\.json is invalid: .*sha256: .*labels: /);
   });
 
   test.each([

@@ -103,7 +103,7 @@ export class Session {
     return toPredictions(await this.runRows(input, 0, rows.length), rows.length, this.labels);
   }
 
-  /** Room for so many rows, for whoever has many of them: they go into the tensors without a detour. */
+  /** Room for many rows at once: they go into the tensors without a detour. */
   allocate(rows: number): InputRows {
     return this.inputs.allocate(rows);
   }

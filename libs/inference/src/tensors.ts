@@ -24,7 +24,7 @@ export interface InputRows {
   set(row: number, column: number, value: number | string): void;
   /** Puts a copy of one row in another's place. */
   copy(from: number, to: number): void;
-  /** Of the rows from `start` up to `end`. */
+  /** The tensor of the rows from `start` up to `end`. */
   feeds(start: number, end: number): Record<string, ort.Tensor>;
 }
 

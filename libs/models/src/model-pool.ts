@@ -23,7 +23,7 @@ interface Held {
 }
 
 /**
- * Loaded models, each once for all who hold it. Whoever takes a model gives it back; with the last of them gone it
+ * Loaded models, each once for all who hold it. Every holder gives its model back; with the last of them gone it
  * answers what it still has to answer, and is released.
  */
 export class ModelPool {

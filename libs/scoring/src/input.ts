@@ -8,7 +8,7 @@ import { TextInput } from './text-input.js';
 export type Chunk = ({ bytes: Uint8Array; firstLine: number } | ParquetRows) & {
   /** Where the next one begins. */
   next: Position;
-  /** Of the input, with this chunk; NaN where its size is not known. */
+  /** The share of the input that is done with this chunk; NaN if its size is not known. */
   share: number;
 };
 

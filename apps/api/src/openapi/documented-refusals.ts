@@ -3,7 +3,7 @@ import { list, named, record, STRING } from './schemas.js';
 
 /** What every route answers that is like it, so that no controller has to say it again. */
 const REFUSALS = {
-  400: 'Not as it should be; `errors` or the text says what is wrong.',
+  400: 'Something is missing or invalid; `errors` or the text says what.',
   401: 'No token, or one that is malformed, expired, or of a disabled or removed user.',
   413: 'The body has more bytes than are taken.',
   415: 'The body is declared as something that is not taken, or with a Content-Encoding.',

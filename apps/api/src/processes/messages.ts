@@ -1,13 +1,13 @@
 import type { Snapshot } from '#libs/observability';
 
-/** What an API process tells the primary. Others use the same channel: Node itself, and whoever collects metrics. */
+/** What an API process tells the primary. Node itself and the collection of metrics use the same channel. */
 export type ToPrimary =
   | { type: 'foretell:serving'; url: string; model: string }
   | { type: 'foretell:cannot-start'; message: string }
   | { type: 'foretell:batch-submitted' }
   /** What we measured, when the primary asks. */
   | { type: 'foretell:snapshot'; id: number; snapshot: Snapshot }
-  /** What do all of us measure? Whoever is asked for metrics asks. */
+  /** What do all of us measure? A process that is asked for metrics asks. */
   | { type: 'foretell:metrics-asked'; id: number };
 
 /** What the primary tells its API processes. */

@@ -31,7 +31,7 @@ export interface ParquetColumns {
   categorical: ReadonlySet<number>;
 }
 
-/** Of one column in these rows: texts that are written once and meant often are small only in the file. */
+/** The most that one column of these rows may hold: texts that are stored once and used often are small only in the file. */
 const MAX_COLUMN_BYTES = 256 * 1024 ** 2;
 /** A dictionary that stays as it is lies in each row group that is written, which has so many rows. */
 const MAX_WORDS = 32_768;

@@ -18,7 +18,7 @@ export class UsersController {
   @UseGuards(RegistrationGuard)
   @ApiOperation({ summary: 'Register a user, where REGISTRATION is open' })
   @ApiResponse({ status: 201, type: RegisteredDto })
-  @ApiResponse({ status: 400, description: 'A field is missing or not as it should be.' })
+  @ApiResponse({ status: 400, description: 'Some fields are missing or invalid.' })
   @ApiResponse({ status: 403, description: 'Registration is closed: ask an admin for an account.' })
   @ApiResponse({ status: 409, description: 'The username is taken, whatever its case.' })
   @ApiResponse({ status: 429, description: 'Too many registrations from one address; see `Retry-After`.' })
