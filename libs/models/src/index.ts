@@ -3,7 +3,7 @@
  * (`MODEL_DIR` or a bucket), and loaded by each process that answers (`ServedModels`). Called by `libs/predictions`,
  * `apps/api` and `apps/cli`.
  */
-export { ModelsModule, ServedModelsModule } from './models.module.js';
+export { modelEntities, ModelsModule, ServedModelsModule } from './models.module.js';
 export {
   ModelRegistry,
   type ModelDetails,
@@ -21,6 +21,4 @@ export {
   SHADOW,
   type ModelReference,
 } from './model-reference.js';
-export { ModelVersion } from './model-version.entity.js';
-export { ModelAlias } from './model-alias.entity.js';
-export { ServingProcess } from './serving-process.entity.js';
+export type { ModelVersion } from './model-version.entity.js';
