@@ -586,7 +586,7 @@ describe('refuses', () => {
 
   test('two models: 400', async () => {
     const answer = await score({ instances: [] }, '/invocations?model=iris&model=float64');
-    expectError(answer, 400, 'BAD_REQUEST', /must be there once/);
+    expectError(answer, 400, 'BAD_REQUEST', /must be given once/);
   });
 
   test.each([

@@ -208,7 +208,7 @@ describe('a user, and an analyst,', () => {
     await expect.poll(() => predictFlower(name)).toMatchObject({ status: 404 });
     for (const unknown of [name, 'nobody']) {
       const answer = await call(api, 'GET', `/models/${unknown}`, { token: user.token });
-      expectProblem(answer, 404, 'model-not-found', new RegExp(`^There is no model ${unknown} here\\.$`));
+      expectProblem(answer, 404, 'model-not-found', new RegExp(`^There is no model '${unknown}'\\.$`));
     }
     const { body } = await call(api, 'GET', '/models', { token: user.token });
     expect(body.models.map((model: { name: string }) => model.name)).not.toContain(name);
@@ -313,7 +313,7 @@ describe('looking', () => {
         answer,
         404,
         'model-not-found',
-        /^There is no model nobody here\.$|^No model is called that\. /,
+        /^Model 'nobody' has no production version\.$|^This is not the name of a model\. /,
       );
     }
   });

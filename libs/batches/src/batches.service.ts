@@ -76,7 +76,7 @@ export class BatchesService {
   /** @throws Problem `batch-not-found` */
   async find(actor: Actor, id: string): Promise<Batch> {
     const batch = await this.batches.findOneBy({ id: isUuid(id) ? id : NOBODYS, ...visibleTo(actor) });
-    if (!batch) throw new Problem('batch-not-found', 'There is no such batch here.');
+    if (!batch) throw new Problem('batch-not-found', 'There is no such batch.');
     return batch;
   }
 
@@ -104,7 +104,10 @@ export class BatchesService {
   async openOutput(actor: Actor, id: string): Promise<{ batch: Batch; file: FileHandle }> {
     const batch = await this.find(actor, id);
     if (batch.finishedDatetime === null) {
-      throw new Problem('batch-not-finished', `The batch is ${batch.state}. Its output comes with its end.`);
+      throw new Problem(
+        'batch-not-finished',
+        `The batch is ${batch.state}. Its output is available when it has finished.`,
+      );
     }
     if (batch.state !== 'succeeded') {
       throw new Problem('batch-without-output', `The batch is ${batch.state}, and has no output.`);

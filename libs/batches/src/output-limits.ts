@@ -5,7 +5,7 @@ import type { RunningBatch } from './running-batch.js';
 /** The output would become too large; the message is for the person who sent the file. */
 export class OutputRefused extends Error {}
 
-export const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is more.';
+export const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is.';
 
 /**
  * How large the output of a batch may become: as MAX_BATCH_UNPACKED_BYTES says, with everything else of its user no
@@ -30,14 +30,14 @@ export class OutputLimits {
     const { maxBatchUnpackedBytes, maxBatchBytesPerUser } = this.config;
     if (bytes > maxBatchUnpackedBytes) {
       throw new OutputRefused(
-        `The output would have more than ${maxBatchUnpackedBytes} bytes, the most that MAX_BATCH_UNPACKED_BYTES allows. ` +
+        `The output would have more than the ${maxBatchUnpackedBytes} bytes that MAX_BATCH_UNPACKED_BYTES allows. ` +
           `Send the file in smaller parts.`,
       );
     }
     const { batch, othersBytes } = this.running;
     if (othersBytes + batch.inputBytes + bytes > maxBatchBytesPerUser) {
       throw new OutputRefused(
-        `With this output your files and outputs would have more than ${maxBatchBytesPerUser} bytes, the most that ` +
+        `With this output your files and outputs would have more than the ${maxBatchBytesPerUser} bytes that ` +
           `MAX_BATCH_BYTES_PER_USER allows. Delete those that you have fetched, and send the file again.`,
       );
     }

@@ -187,8 +187,8 @@ describe('whether the labels of a binary classifier are in the right order', () 
   test('is not known where neither the graph nor a golden value names one of them: a warning', async () => {
     await label(['stays', 'leaves']);
     expect(await warnings()).toEqual([
-      'golden.json has no labels, so that it was not checked whether the two labels of the manifest are in the right ' +
-        'order. Give its cases a "label" beside their probabilities.',
+      'golden.json has no labels, so it could not be checked whether the two labels of the manifest are in the right ' +
+        'order. Add a "label" to its cases.',
     ]);
   });
 
@@ -348,7 +348,7 @@ describe('an artifact that cannot be used', () => {
   test('the schema has a column fewer than the graph: what was expected and what was found', async () => {
     await change('input_schema.json', ({ input_schema }) => input_schema.columns.pop());
     expect(await refusal()).toContain(
-      'input_schema.json has 7 columns, so that the graph should have one input [-1,7] or one input [-1,1] for each, ' +
+      'input_schema.json has 7 columns, so the graph should have one input [-1,7] or one input [-1,1] for each, ' +
         'named like it; it has features float32[-1,8]',
     );
   });

@@ -22,8 +22,8 @@ const RUNS_PER_SIZE = 3;
 const ENOUGH_FAILURES = 5;
 
 const NO_GOLDEN_LABELS =
-  'golden.json has no labels, so that it was not checked whether the two labels of the manifest are in the right ' +
-  'order. Give its cases a "label" beside their probabilities.';
+  'golden.json has no labels, so it could not be checked whether the two labels of the manifest are in the right ' +
+  'order. Add a "label" to its cases.';
 
 /**
  * A graph that can be run, in whichever thread it was opened. Opening and running keep that thread busy until they are

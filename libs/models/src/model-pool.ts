@@ -86,7 +86,7 @@ async function registered(model: Model, { name, version, contentSha256 }: Stored
   if (model.contentSha256 === contentSha256) return model;
   await model.release();
   throw new Error(
-    `${name} ${version} has other content than what was registered: expected ${contentSha256}, ` +
+    `${name} ${version} does not have the content that was registered: expected ${contentSha256}, ` +
       `found ${model.contentSha256}`,
   );
 }

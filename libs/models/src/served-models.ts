@@ -18,6 +18,7 @@ import { ModelPool, type HeldModel } from './model-pool.js';
 import {
   CANARY,
   describe,
+  notThere,
   parseModelReference,
   PRODUCTION,
   SHADOW,
@@ -165,7 +166,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
     const canary = reference.alias === PRODUCTION ? this.canaryOf(name, userId) : undefined;
     const model = canary ?? this.standing(name, reference.alias);
     if (model) return model;
-    throw new Problem('model-not-found', `There is no ${describe(reference)} here.`);
+    throw notThere(reference);
   }
 
   /** The candidate that sees what this model is asked; never the same version. */
@@ -245,7 +246,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
     ];
     throw new Error(
       [
-        `There is no usable ${describe(reference)}, which is the default model.`,
+        `The default model, ${describe(reference)}, cannot be used.`,
         ...reasons.flatMap((reason) => reason?.replace(/\.?\s*$/, '.') ?? []),
         'MODEL_DIR is the folder that holds <model>/<version>/, and DEFAULT_MODEL names one of its models.',
       ].join(' '),
@@ -288,7 +289,7 @@ export class ServedModels implements OnModuleInit, BeforeApplicationShutdown, On
       // Loading it again with every request would be work for whoever asks.
       setTimeout(forget, RETRY_AFTER_MS).unref();
       this.logger.error(error.message);
-      throw new Problem('model-not-found', `Version ${version} of the model ${name} cannot be loaded here.`);
+      throw new Problem('model-not-found', `Version ${version} of model '${name}' cannot be loaded here.`);
     });
     return held;
   }

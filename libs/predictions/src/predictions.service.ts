@@ -126,7 +126,7 @@ export class PredictionsService {
     if (kept && kept.fingerprint !== fingerprint) {
       throw new Problem(
         'idempotency-key-reused',
-        'Another question was answered under this Idempotency-Key. Send a new key with a new question.',
+        'A different question was answered under this Idempotency-Key. Send a new key with a new question.',
       );
     }
     return kept?.answer;

@@ -32,12 +32,12 @@ export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
     const hear = (message: FromPrimary) => {
       if (message.type !== 'foretell:metrics' || message.id !== id) return;
       end();
-      if (message.snapshots === undefined) reject(new Error('the primary cannot tell the metrics'));
+      if (message.snapshots === undefined) reject(new Error('the primary cannot report the metrics'));
       else resolve(message.snapshots);
     };
     const limit = setTimeout(() => {
       end();
-      reject(new Error('the primary does not tell the metrics'));
+      reject(new Error('the primary does not report the metrics'));
     }, PRIMARY_LIMIT_MS);
     const end = () => {
       clearTimeout(limit);

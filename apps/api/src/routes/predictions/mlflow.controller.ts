@@ -46,7 +46,7 @@ const Invocations = (path: string, summary: string) =>
     ApiBody({ schema: INPUT }),
     ApiResponse({
       status: 200,
-      description: 'One entry a row.',
+      description: 'One entry per row.',
       schema: PREDICTIONS,
     }),
   );
@@ -65,9 +65,9 @@ export class MlflowController {
   @Public()
   @RouteConfig({ dialect: mlflowDialect })
   @Header('content-type', 'application/json')
-  @ApiOperation({ summary: 'Whether the default model is there to be asked' })
+  @ApiOperation({ summary: 'Whether the default model can be asked' })
   @ApiResponse({ status: 200, description: 'An empty line.', content: { 'application/json': {} } })
-  @ApiResponse({ status: 404, description: 'It is not.' })
+  @ApiResponse({ status: 404, description: 'It cannot be asked.' })
   ping(): string {
     if (this.models.default) return '\n';
     throw new Problem('model-not-found', 'There is no default model at the moment.');
@@ -76,7 +76,7 @@ export class MlflowController {
   @Get('version')
   @Public()
   @Header('content-type', 'text/plain; charset=utf-8')
-  @ApiOperation({ summary: 'The version of this service; in production there is nothing here' })
+  @ApiOperation({ summary: 'The version of this service; not available in production' })
   @ApiResponse({ status: 200, description: 'As text.', content: { 'text/plain': { schema: STRING } } })
   @ApiResponse({ status: 404, description: 'In production.' })
   getServerVersion(): string {
@@ -114,5 +114,5 @@ function modelIn({ query }: PredictionRequest): ModelReference | undefined {
   const { model } = query as { model?: string | string[] };
   if (model === undefined) return undefined;
   if (typeof model === 'string') return parseModelReference(model);
-  throw Problem.badRequest('The query parameter "model" must be there once.');
+  throw Problem.badRequest('The query parameter "model" must be given once.');
 }

@@ -118,7 +118,7 @@ const ANSWER = named(
 const NotReady = (schema: Schema) =>
   ApiResponse({
     status: 503,
-    description: 'It cannot be asked now.',
+    description: 'It cannot be asked at the moment.',
     content: { 'application/json': { schema: { anyOf: [schema, refersTo('OpenInferenceError')] } } },
   });
 const NoModel = () => ApiResponse({ status: 404, description: 'No such model or version.' });
@@ -175,7 +175,11 @@ export class OipController {
     return this.describe({ name, version });
   }
 
-  @Tells('models/:name/config', 'What Triton’s tools want to know of a model’s served version', CONFIGURATION)
+  @Tells(
+    'models/:name/config',
+    'The configuration of the served version of a model, for Triton’s tools',
+    CONFIGURATION,
+  )
   @NoModel()
   async getModelConfiguration(@Param('name') name: string): Promise<object> {
     return oipConfiguration(await this.models.get(parseModelReference(name)));
@@ -190,7 +194,7 @@ export class OipController {
     return oipConfiguration(await this.models.get({ name, version }));
   }
 
-  @Tells('models/:name/stats', 'What a model’s versions were asked since the service started', STATISTICS)
+  @Tells('models/:name/stats', 'Statistics of the versions of a model since the service started', STATISTICS)
   @NoModel()
   async getModelStatistics(@Param('name') name: string): Promise<object> {
     const served: Model = await this.models.get(parseModelReference(name));

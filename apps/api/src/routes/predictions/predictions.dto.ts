@@ -6,12 +6,12 @@ export const PREDICTION = named(
     yhat_prob: {
       ...STRING,
       example: '0.5124506',
-      description: 'Probability of the second label: the shortest decimal of a float32.',
+      description: 'The probability of the second label: the shortest decimal that is the same float32.',
     },
     yhat: {
       ...oneOf('0', '1'),
       example: '1',
-      description: '1 where the probability is over the threshold.',
+      description: '1 if the probability is over the threshold.',
     },
   }),
 );
@@ -29,17 +29,17 @@ export const MODEL_PREDICTIONS = named(
         record(
           {},
           {
-            label: { ...STRING, description: 'Of a classifier: one of its labels.' },
-            confidence: { ...NUMBER, description: 'Of a classifier: the probability of the label.' },
+            label: { ...STRING, description: 'From a classifier: one of its labels.' },
+            confidence: { ...NUMBER, description: 'From a classifier: the probability of the label.' },
             probabilities: {
               ...dictionary(NUMBER),
-              description: 'Of a classifier: a probability each label.',
+              description: 'From a classifier: a probability for each label.',
             },
-            prediction: { ...NUMBER, description: 'Of a regression: its value.' },
+            prediction: { ...NUMBER, description: 'From a regression: its value.' },
           },
         ),
       ),
-      description: 'One an instance, in their order.',
+      description: 'One per instance, in their order.',
     },
   }),
 );

@@ -21,26 +21,30 @@ export const Predicts = (dialect: Dialect, path: string, summary: string) =>
     ApiOperation({
       summary,
       description:
-        'The answer is recorded before it leaves, with what was asked. Of what the model does not take, such as columns ' +
-        'that it does not have, 64 kB a row are recorded; what is beyond is left out, and the recorded input says so: ' +
+        'The answer is recorded before it leaves, with what was asked. Of what the model does not use, such as columns ' +
+        'that it does not have, 64 kB per row are recorded; the rest is left out, and the recorded input says so: ' +
         '`"foretell_truncated": {"left_out": ["note"], "bytes": 1000007}`.',
     }),
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
       description:
-        'Of your choice, new for each question, 1 to 255 printable ASCII characters. Sent again with the same question ' +
+        'A text of your choice, new for each question, 1 to 255 printable ASCII characters. Sent again with the same question ' +
         'within 24 hours, it gets the first answer, with `Idempotency-Replayed: true`, and no second record.',
       schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]+$' },
     }),
     ApiResponse({
       status: 400,
-      description: 'Not to be read, or columns missing or not convertible: all of them are named.',
+      description:
+        'The body cannot be read, or columns are missing or not convertible: all of them are named.',
     }),
     ApiResponse({ status: 404, description: 'There is no such model, or no such version of it.' }),
     ApiResponse({ status: 413, description: 'Larger than MAX_BODY_BYTES.' }),
     ApiResponse({ status: 415, description: `Not declared as ${dialect.mediaTypes}.` }),
-    ApiResponse({ status: 422, description: 'Another question was answered under this `Idempotency-Key`.' }),
+    ApiResponse({
+      status: 422,
+      description: 'A different question was answered under this `Idempotency-Key`.',
+    }),
     ApiResponse({
       status: 503,
       description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
