@@ -8,6 +8,7 @@ import {
   Param,
   Req,
 } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem, type Actor } from '#libs/errors';
@@ -62,6 +63,7 @@ export class MlflowController {
 
   @Get('ping')
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   @Header('content-type', 'application/json')
   @ApiOperation({ summary: 'Whether the default model is there to be asked' })
   @ApiResponse({ status: 200, description: 'An empty line.', content: { 'application/json': {} } })

@@ -1,4 +1,5 @@
 import { applyDecorators, Controller, Get, HttpStatus, Inject, Param, Req, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
@@ -124,6 +125,9 @@ const Infers = (path: string, summary: string) =>
     ApiResponse({ status: 200, schema: ANSWER }),
   );
 
+/** The protocol's document writes this one path both ways. */
+export const OIP_SPELLINGS = new Map([['/v2/', '/v2']]);
+
 /** The Open Inference Protocol, version 2. */
 @ApiTags('open inference protocol')
 @Controller('v2')
@@ -144,12 +148,14 @@ export class OipController {
 
   @Tells('health/live', 'The process runs', LIVE)
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   isServerLive(): object {
     return { live: true };
   }
 
   @Tells('health/ready', 'The process can answer predictions and is not stopping', READY)
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   @NotReady(READY)
   async isServerReady(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const ready = await this.readiness.isReady();
