@@ -8,9 +8,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY apps ./apps
 COPY libs ./libs
 COPY migrations ./migrations
-COPY test/bench ./test/bench
-COPY test/support ./test/support
-RUN npm run build && rm -rf dist/test
+RUN npm run build
 # Nothing that only builds or tests, and no embedded PostgreSQL: in a container the database is a service.
 RUN npm prune --omit=dev --omit=optional
 

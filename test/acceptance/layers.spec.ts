@@ -15,7 +15,17 @@ const built = (file: string) => readFileSync(join(CHECKOUT, file), 'utf8');
 
 /** What a built file imports, by whatever form of import. */
 function importsOf(file: string): string[] {
-  return [...built(file).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map(([, name]) => name!);
+  return [...built(file).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([@#\w./-]+)['"]/g)].map(
+    ([, name]) => name!,
+  );
+}
+
+/** `@nestjs/common` of `@nestjs/common/enums`. */
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
 /** Everything that comes with a library when it is imported, or by what it starts: other libraries by name, and packages. */
@@ -32,14 +42,7 @@ function reachOf(library: string, ...started: string[]): { libraries: string[]; 
         libraries.add(other);
         visit(door(other));
       } else if (name.startsWith('.')) visit(join(dirname(file), name));
-      else if (name === '#migrations') visit('dist/migrations/index.js');
-      else if (!name.startsWith('node:'))
-        packages.add(
-          name
-            .split('/')
-            .slice(0, name.startsWith('@') ? 2 : 1)
-            .join('/'),
-        );
+      else if (!name.startsWith('node:')) packages.add(packageOf(name));
     }
   };
   for (const file of [door(library), ...started]) visit(file);
@@ -102,9 +105,11 @@ describe('what comes with a library', () => {
   });
 
   test.each(LIBRARIES.filter((library) => !FEATURES.includes(library)))(
-    'libs/%s brings no feature',
+    "libs/%s brings no feature, and no feature's tables",
     (library) => {
-      expect(reachOf(library).libraries.filter((name) => FEATURES.includes(name))).toEqual([]);
+      const { libraries, packages } = reachOf(library);
+      expect(libraries.filter((name) => FEATURES.includes(name))).toEqual([]);
+      expect(packages).not.toContain('#migrations');
     },
   );
 });
@@ -118,4 +123,21 @@ test('only libs/config reads the environment', () => {
       .filter((file) => /process\.env(?!\.\w+ = )|node:process|from 'process'/.test(built(file))),
   );
   expect(readers).toEqual([]);
+});
+
+test('what the service imports is still there when what only builds and tests is pruned', () => {
+  const { name, dependencies } = JSON.parse(built('package.json')) as {
+    name: string;
+    dependencies: Record<string, string>;
+  };
+  const imported = ['apps', 'libs', 'migrations']
+    .flatMap((folder) =>
+      readdirSync(join(CHECKOUT, 'dist', folder), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.js'))
+        .flatMap((file) => importsOf(join('dist', folder, file))),
+    )
+    .filter((specifier) => !/^(node:|#|\.)/.test(specifier))
+    .map(packageOf);
+  expect(imported.length).toBeGreaterThan(100);
+  expect([...new Set(imported)].filter((each) => each !== name && !(each in dependencies))).toEqual([]);
 });

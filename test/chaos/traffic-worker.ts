@@ -1,5 +1,5 @@
 /**
- * The thread behind traffic.ts. Bare sockets, as in test/bench/load.ts: the generator shares the cores with what it
+ * The thread behind traffic.ts. Bare sockets, as in bench/load.ts: the generator shares the cores with what it
  * measures.
  */
 import { connect, type Socket } from 'node:net';

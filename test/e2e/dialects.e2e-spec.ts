@@ -116,7 +116,39 @@ describe('a path has one form, whoever refuses', () => {
   });
 });
 
+test('the document has an example that works for every media type that every dialect reads', async () => {
+  const { body: document } = await call(api, 'GET', '/docs-json');
+  const { token } = await createUser(api, database);
+  const found: string[] = [];
+  for (const [path, { post }] of Object.entries<{ post?: Documented }>(document.paths)) {
+    if (!/(predict|invocations|infer)$/.test(path)) continue;
+    for (const [type, { schema, example }] of Object.entries(post!.requestBody!.content)) {
+      const name = schema.$ref?.split('/').at(-1);
+      const body = (example ?? document.components.schemas[name!].example) as object | string;
+      const at = path.replace('{name}', 'heart-failure').replace('{version}', '1');
+      const answer = await call(api, 'POST', at, { body, token, headers: { 'content-type': type } });
+      expect(answer.status, `${path} ${type} ${answer.text}`).toBe(200);
+      expect(schema.type === 'string', type).toBe(type === 'text/csv');
+      found.push(`${path.replace(/^\/models\/[^{/]+\//, '/models/…/')} ${type}`);
+    }
+  }
+  expect([...new Set(found)].toSorted()).toEqual([
+    '/invocations application/json',
+    '/invocations text/csv',
+    '/models/{name}/invocations application/json',
+    '/models/{name}/invocations text/csv',
+    '/models/{name}/versions/{version}/invocations application/json',
+    '/models/{name}/versions/{version}/invocations text/csv',
+    '/models/…/predict application/json',
+    '/models/…/versions/1/predict application/json',
+    '/predict application/json',
+    '/v2/models/{name}/infer application/json',
+    '/v2/models/{name}/versions/{version}/infer application/json',
+  ]);
+});
+
 interface Documented {
+  requestBody?: { content: Record<string, { schema: { $ref?: string; type?: string }; example?: unknown }> };
   responses: Record<string, { content: Record<string, { schema: { $ref: string } }> }>;
 }
 

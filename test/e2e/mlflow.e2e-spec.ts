@@ -81,7 +81,7 @@ describe('without a token', () => {
 
   test('/version is a version; in production there is nothing', async () => {
     const answer = await call(api, 'GET', '/version');
-    expect([answer.status, answer.text]).toEqual([200, '0.1.0']);
+    expect([answer.status, answer.text]).toEqual([200, '0.2.0']);
     const production = await startApi({
       DATABASE_URL: database.url,
       JWT_SECRET: 'a secret of at least thirty-two bytes',

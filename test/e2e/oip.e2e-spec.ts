@@ -15,7 +15,7 @@ const HEART = '/v2/models/heart-failure';
 const HOUSE = '/v2/models/tensor-per-column';
 const SERVER = {
   name: 'foretell',
-  version: '0.1.0',
+  version: '0.2.0',
   extensions: ['classification', 'model_configuration', 'statistics'],
 };
 

@@ -1,21 +1,15 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import {
-  AuditModule,
-  IdempotencyKey,
-  PredictionRequest,
-  PredictionResponse,
-  ShadowResponse,
-} from '#libs/audit';
-import { Batch, BatchesModule } from '#libs/batches';
+import { auditEntities, AuditModule } from '#libs/audit';
+import { batchEntities, BatchesModule } from '#libs/batches';
 import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
-import { ModelAlias, ModelsModule, ModelVersion, ServedModelsModule, ServingProcess } from '#libs/models';
+import { modelEntities, ModelsModule, ServedModelsModule } from '#libs/models';
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
 import { PredictionsModule, problemFormAt } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
-import { Passwords, User, UsersModule, type HashingPurpose } from '#libs/users';
+import { Passwords, userEntities, UsersModule, type HashingPurpose } from '#libs/users';
 import type { FastifyInstance } from 'fastify';
 import type { DataSource } from 'typeorm';
 import { AuditController } from './routes/audit/audit.controller.js';
@@ -42,22 +36,12 @@ import {
 import { ModelsController } from './routes/models/models.controller.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
 import { OIP_SPELLINGS, OipController } from './routes/predictions/oip.controller.js';
+import { predictionControllers } from './routes/predictions/prediction.controllers.js';
 import { replayedAnswers } from './routes/predictions/replayed-answers.js';
-import { PredictionsController } from './routes/predictions/predictions.controller.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
 import { UsersController } from './routes/users/users.controller.js';
 
-export const entities = [
-  User,
-  PredictionRequest,
-  PredictionResponse,
-  ShadowResponse,
-  ModelVersion,
-  ModelAlias,
-  ServingProcess,
-  Batch,
-  IdempotencyKey,
-];
+export const entities = [...userEntities, ...modelEntities, ...auditEntities, ...batchEntities];
 
 /** What a process has of those beside it: the only difference between one that serves alone and one of several. */
 export interface Neighbours {
@@ -87,7 +71,7 @@ interface Measured {
     UsersController,
     TokensController,
     ModelsController,
-    PredictionsController,
+    ...predictionControllers,
     MlflowController,
     OipController,
     BatchesController,

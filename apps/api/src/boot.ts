@@ -2,6 +2,7 @@ import type { Config } from '#libs/config';
 import { openDatabase } from '#libs/database';
 import { ServedModels } from '#libs/models';
 import { Tracing, type Logger, type Snapshot } from '#libs/observability';
+import { migrations } from '#migrations';
 import { createApi, entities, type Neighbours } from './app.module.js';
 import { ServiceMetrics } from './routes/metrics/service-metrics.js';
 import { Draining } from './server/draining.js';
@@ -36,7 +37,7 @@ export async function boot(
   purpose: 'service' | 'command',
   neighbours: Neighbours,
 ): Promise<BootedApi> {
-  const database = await openDatabase(config, { purpose, entities, logger });
+  const database = await openDatabase(config, { purpose, entities, migrations, logger });
   const closables: Closable[] = [database];
   try {
     const tracing =

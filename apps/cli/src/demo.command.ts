@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { loadConfig } from '#libs/config';
 import { openDatabase } from '#libs/database';
+import { migrations } from '#migrations';
 import { UsersService } from '#libs/users';
 import { withFeatures } from './command-context.js';
 import { startApi } from './api-process.js';
@@ -135,7 +136,7 @@ async function fetchToken(call: Call, user: { username: string; password: string
 }
 
 async function printTables(userId: number): Promise<void> {
-  const database = await openDatabase(loadConfig(), { purpose: 'command', entities: [] });
+  const database = await openDatabase(loadConfig(), { purpose: 'command', migrations });
   const { dataSource } = database;
   const runner = dataSource.createQueryRunner();
   const print = async (sql: string) => {
@@ -163,7 +164,7 @@ async function printTables(userId: number): Promise<void> {
 }
 
 async function deleteUser(userId: number): Promise<void> {
-  const database = await openDatabase(loadConfig(), { purpose: 'command', entities: [] });
+  const database = await openDatabase(loadConfig(), { purpose: 'command', migrations });
   try {
     await database.dataSource.query('DELETE FROM users WHERE id = $1', [userId]);
     console.log(`DELETE FROM users WHERE id = ${userId};\n`);

@@ -1,18 +1,19 @@
 import { setPriority } from 'node:os';
 import { Module, type DynamicModule, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Batch, BatchWorker, BatchWorkerModule } from '#libs/batches';
+import { batchEntities, BatchWorker, BatchWorkerModule } from '#libs/batches';
 import { ConfigModule, loadConfig, type Config } from '#libs/config';
 import { DatabaseModule, openDatabase, type OpenDatabase } from '#libs/database';
-import { ModelAlias, ModelVersion, ServingProcess } from '#libs/models';
+import { modelEntities } from '#libs/models';
 import { createLogger, NestLogger, type Logger } from '#libs/observability';
 import { onSignals, STOP_LIMIT_MS, stopOnce } from '#libs/processes';
-import { User } from '#libs/users';
+import { userEntities } from '#libs/users';
+import { migrations } from '#migrations';
 
 /** The API answers first, where we are its child. */
 const PRIORITY_BESIDE = 10;
 
-const entities = [User, Batch, ModelVersion, ModelAlias, ServingProcess];
+const entities = [...userEntities, ...modelEntities, ...batchEntities];
 
 @Module({ imports: [BatchWorkerModule] })
 class WorkerModule {
@@ -34,7 +35,7 @@ function untilStopped(logger: Logger): AbortSignal {
 }
 
 async function run(config: Config, logger: Logger, stop: AbortSignal): Promise<void> {
-  const database = await openDatabase(config, { purpose: 'command', entities, logger });
+  const database = await openDatabase(config, { purpose: 'command', entities, migrations, logger });
   let features: INestApplicationContext | undefined;
   try {
     features = await NestFactory.createApplicationContext(WorkerModule.forRoot(config, database), {

@@ -9,7 +9,8 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or http
 
 const otlpProtocol = z.enum(['http/protobuf', 'http/json']);
 
-const variables = z.object({
+/** What may be set, and what holds where it is not. */
+export const variables = z.object({
   APP_ENV: z.enum(['local', 'staging', 'production']).default('local'),
   HOST: z.string().default('127.0.0.1'),
   PORT: integer(0, 65535).default(8001),

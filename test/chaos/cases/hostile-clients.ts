@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import pg from 'pg';
-import { openBenchDatabase } from '../../bench/bench-database.js';
+import { openOwnPostgres } from '../../support/own-postgres.js';
 import { startApi, type ApiProcess } from '../../support/api-process.js';
 import { call, createUser, PATIENT, type TestUser } from '../../support/client.js';
 import { HOSTILE_REQUESTS, mistakesIn } from '../../support/hostile-requests.js';
@@ -34,7 +34,7 @@ export const hostileClients: ChaosCase = {
   promise: 'whatever is sent and however: bounded time and memory, never a 5xx, every prediction recorded',
   async run(context) {
     const size = SIZES[context.scale];
-    const database = await openBenchDatabase();
+    const database = await openOwnPostgres();
     context.onEnd(() => database.close());
     const pool = new pg.Pool({ connectionString: database.url, max: 2 });
     context.onEnd(() => pool.end());

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { openBenchDatabase } from '../../bench/bench-database.js';
+import { openOwnPostgres } from '../../support/own-postgres.js';
 import { startApi, type ApiProcess } from '../../support/api-process.js';
 import { createUser, PATIENT, type TestUser } from '../../support/client.js';
 import { freePort, haproxyVersion, startHaproxy } from '../../support/haproxy.js';
@@ -28,7 +28,7 @@ export const rollingRestart: ChaosCase = {
   name: 'rolling-restart',
   promise: 'replicas are replaced behind a proxy under load without a failed request',
   async run(context) {
-    const database = await openBenchDatabase();
+    const database = await openOwnPostgres();
     context.onEnd(() => database.close());
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();

@@ -1,6 +1,7 @@
 import type { Config } from '#libs/config';
 import { prepareDatabase } from '#libs/database';
 import { textOf, type Logger } from '#libs/observability';
+import { migrations } from '#migrations';
 import { BatchWorkerProcess } from './batch-worker-process.js';
 import type { Booted, Closable } from '../boot.js';
 import { serveMetrics } from './metrics-server.js';
@@ -12,7 +13,7 @@ import { CollectedMetrics } from './collected-metrics.js';
  * DATA_DIR, the migrations, the listening socket and the worker for batches, and answers no request itself.
  */
 export async function bootPrimary(config: Config, logger: Logger): Promise<Booted> {
-  const database = await prepareDatabase(config, 'service', logger);
+  const database = await prepareDatabase(config, { purpose: 'service', migrations, logger });
   const worker = new BatchWorkerProcess((message) => logger.warn(message));
   const metrics = new CollectedMetrics();
   const processes = new ApiProcesses(logger, metrics, () => worker.ensure());

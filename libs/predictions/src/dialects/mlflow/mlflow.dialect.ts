@@ -1,7 +1,7 @@
 import { Problem, type ProblemForm } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
 import { parsePythonJsonBody, record, STRING } from '#libs/json';
-import { parseCsvBody } from './csv-body.js';
+import { parseModelReference, type ModelReference } from '#libs/models';
 import {
   areIntegers,
   columnOf,
@@ -14,7 +14,10 @@ import {
   type Gist,
   type Question,
 } from '../dialect.js';
+import { modelVersion, servedModel } from '../route.js';
 import { abridgeLayout } from './abridged-layout.js';
+import { parseCsvBody } from './csv-body.js';
+import { mlflowDocument } from './document.js';
 import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './layouts.js';
 
 /** The limit of a list of rows. One that is a little too long is read, and told that files are for more. */
@@ -49,6 +52,28 @@ export const mlflowDialect: Dialect = {
   name: 'mlflow',
   paths: /^\/(ping|invocations|models\/.+\/invocations)\/?$/,
   problems,
+  routes: [
+    {
+      path: 'invocations',
+      operationId: 'invoke',
+      summary: 'Score a table with the default model, or with the one in `model`',
+      queryParameters: [{ name: 'model', example: 'models:/heart-failure/Production' }],
+      modelOf: ({ query }) => modelNamed(query.model),
+    },
+    {
+      path: 'models/:name/invocations',
+      operationId: 'invokeModel',
+      summary: 'Score a table with the served version of a model',
+      modelOf: servedModel,
+    },
+    {
+      path: 'models/:name/versions/:version/invocations',
+      operationId: 'invokeModelVersion',
+      summary: 'Score a table with one version of a model',
+      modelOf: modelVersion,
+    },
+  ],
+  document: mlflowDocument,
   mediaTypes: 'application/json or text/csv, with no parameter but charset=utf-8',
 
   accepts(contentType = ''): boolean {
@@ -86,6 +111,12 @@ export const mlflowDialect: Dialect = {
     });
   },
 };
+
+function modelNamed(model: string | string[] | undefined): ModelReference | undefined {
+  if (model === undefined) return undefined;
+  if (typeof model === 'string') return parseModelReference(model);
+  throw Problem.badRequest('The query parameter "model" must be there once.');
+}
 
 function writeAll(predictions: readonly Prediction[], manifest: Manifest, isProbabilities: boolean): string {
   const hasIntegers = manifest.task !== 'regression' && areIntegers(manifest.labels);

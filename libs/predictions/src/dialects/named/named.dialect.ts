@@ -12,6 +12,8 @@ import {
   type Question,
 } from '../dialect.js';
 import { Allowance } from '../excess.js';
+import { modelVersion, servedModel } from '../route.js';
+import { namedDocument } from './document.js';
 
 const MAX_INSTANCES = 1000;
 
@@ -20,6 +22,21 @@ export const namedDialect: Dialect = {
   name: 'named',
   paths: /^\/models\/[^/]+\/(versions\/[^/]+\/)?predict$/,
   problems: problemJson,
+  routes: [
+    {
+      path: 'models/:name/predict',
+      operationId: 'predict',
+      summary: 'Predict with the served version of a model',
+      modelOf: servedModel,
+    },
+    {
+      path: 'models/:name/versions/:version/predict',
+      operationId: 'predict',
+      summary: 'Predict with one version of a model',
+      modelOf: modelVersion,
+    },
+  ],
+  document: namedDocument,
   ...jsonBody,
 
   parse: (body, _headers, { columns }) => parseJsonBody(body, { values: maxValuesPerRow(columns), rowsIn }),

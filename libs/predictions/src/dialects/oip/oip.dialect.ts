@@ -15,8 +15,9 @@ import {
   type Question,
 } from '../dialect.js';
 import { Allowance } from '../excess.js';
-import { DATATYPE_OF } from './datatypes.js';
-import { outputsOf, readOutputs, recallOutputs, writeOutput } from './outputs.js';
+import { modelVersion, servedModel } from '../route.js';
+import { oipDocument } from './document.js';
+import { readOutputs, recallOutputs, writeOutput } from './outputs.js';
 import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './tensors.js';
 
 const MAX_ID_LENGTH = 1024;
@@ -38,6 +39,21 @@ export const oipDialect: Dialect = {
   name: 'oip',
   paths: /^\/v2(\/|$)/,
   problems,
+  routes: [
+    {
+      path: 'v2/models/:name/infer',
+      operationId: 'infer',
+      summary: 'Infer with the served version of a model',
+      modelOf: servedModel,
+    },
+    {
+      path: 'v2/models/:name/versions/:version/infer',
+      operationId: 'inferWithVersion',
+      summary: 'Infer with one version of a model',
+      modelOf: modelVersion,
+    },
+  ],
+  document: oipDocument,
   mediaTypes: 'application/json, or as application/octet-stream with Inference-Header-Content-Length',
 
   /** Triton's client declares nothing. */
@@ -100,24 +116,6 @@ function readId(id: unknown): string | undefined {
   if (id === undefined || id === null) return undefined;
   if (typeof id === 'string' && id.length <= MAX_ID_LENGTH) return id;
   throw Problem.badRequest(`"id" must be a string of at most ${MAX_ID_LENGTH} characters.`);
-}
-
-/** Those of Triton's extensions that are here, by Triton's names. */
-export const OIP_EXTENSIONS = ['classification', 'model_configuration', 'statistics'];
-
-/** What a model takes and answers, as the protocol says it; −1 is the number of rows. */
-export function oipMetadata({ name, inputs, manifest }: Model, versions: readonly string[]): object {
-  return {
-    name,
-    versions,
-    platform: 'onnx_onnxv1',
-    inputs: inputs.map(({ name, elementType, shape }) => ({
-      name,
-      datatype: DATATYPE_OF[elementType],
-      shape,
-    })),
-    outputs: outputsOf(manifest),
-  };
 }
 
 /** The one tensor of all columns, where the graph takes such a one and the request has it. */

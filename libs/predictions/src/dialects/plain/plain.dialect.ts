@@ -2,6 +2,8 @@ import { Problem, problemJson } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
 import { isColumnOf, jsonBody, refuseValues, type Dialect, type Gist, type Question } from '../dialect.js';
 import { Allowance } from '../excess.js';
+import { defaultModel } from '../route.js';
+import { plainDocument } from './document.js';
 
 /**
  * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision
@@ -11,6 +13,15 @@ export const plainDialect: Dialect = {
   name: 'plain',
   paths: /^\/predict$/,
   problems: problemJson,
+  routes: [
+    {
+      path: 'predict',
+      operationId: 'predict',
+      summary: 'Predict for one feature dictionary with the default model',
+      modelOf: defaultModel,
+    },
+  ],
+  document: plainDocument,
   ...jsonBody,
 
   read(body: unknown): Question {

@@ -8,11 +8,11 @@ import { NestFactory } from '@nestjs/core';
 import { AuthGuard, PassportModule, PassportStrategy } from '@nestjs/passport';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { ExtractJwt, Strategy } from 'passport-jwt';
-import { PredictionRequest, PredictionResponse } from '#libs/audit';
-import { loadConfig } from '#libs/config';
-import { createDataSource } from '#libs/database';
-import { formatFloat32, Model, type ClassPrediction, type Features } from '#libs/inference';
-import { User } from '#libs/users';
+import { PredictionRequest, PredictionResponse } from '../libs/audit/src/index.js';
+import { loadConfig } from '../libs/config/src/index.js';
+import { createDataSource } from '../libs/database/src/index.js';
+import { formatFloat32, Model, type ClassPrediction, type Features } from '../libs/inference/src/index.js';
+import { User } from '../libs/users/src/index.js';
 
 const config = loadConfig();
 const dataSource = createDataSource({

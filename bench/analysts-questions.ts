@@ -1,6 +1,6 @@
 /** What analysts ask of the record, as the service asks it for them, with the plans of a full one. */
-import { RecordedAnswers, PredictionLog } from '#libs/audit';
-import { createDataSource, poolOf } from '#libs/database';
+import { RecordedAnswers, PredictionLog } from '../libs/audit/src/index.js';
+import { createDataSource, poolOf } from '../libs/database/src/index.js';
 import type { DataSource } from 'typeorm';
 
 const PAGE = 100;

@@ -7,7 +7,7 @@
  */
 import { availableParallelism, cpus } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { openBenchDatabase, type BenchDatabase } from './bench-database.js';
+import { openOwnPostgres, type OwnPostgres } from '../test/support/own-postgres.js';
 import { coldStart } from './cold-start.js';
 import { LimitRounds } from './limit-rounds.js';
 import { load } from './load.js';
@@ -57,7 +57,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 const stopping: (() => Promise<unknown>)[] = [];
 // The tutorial has a connection for each of its threads.
-const database = await openBenchDatabase({ max_connections: '200' });
+const database = await openOwnPostgres({ max_connections: '200' });
 stopping.push(() => database.close());
 try {
   await bench(database);
@@ -68,7 +68,7 @@ try {
   await stopAll();
 }
 
-async function bench({ url: databaseUrl, folder, createDatabase }: BenchDatabase): Promise<void> {
+async function bench({ url: databaseUrl, folder, createDatabase }: OwnPostgres): Promise<void> {
   const token = await createBenchUser(databaseUrl);
   const measurement = await Measurement.open(databaseUrl);
   stopping.push(() => measurement.close());

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
+import { EmbeddedPostgres, migrateDatabase as bringUpToDate } from '#libs/database';
+import { migrations } from '#migrations';
 
-export interface BenchDatabase {
+export interface OwnPostgres {
   readonly url: string;
-  /** For whatever else the bench needs on disk; removed with the rest. */
+  /** For what else its user needs on disk; removed with the rest. */
   readonly folder: string;
   /** Another database on the same server, with nothing in it. */
   createDatabase(name: string): Promise<string>;
@@ -14,8 +15,8 @@ export interface BenchDatabase {
 }
 
 /** A migrated PostgreSQL of its own, with `fsync` on. @param settings of the server, besides ours */
-export async function openBenchDatabase(settings: Record<string, string> = {}): Promise<BenchDatabase> {
-  const folder = mkdtempSync(join(tmpdir(), 'foretell-bench-'));
+export async function openOwnPostgres(settings: Record<string, string> = {}): Promise<OwnPostgres> {
+  const folder = mkdtempSync(join(tmpdir(), 'foretell-postgres-'));
   const postgres = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command', settings });
   const { url } = postgres;
   await migrateDatabase(url);
@@ -36,6 +37,5 @@ export async function openBenchDatabase(settings: Record<string, string> = {}): 
 }
 
 export async function migrateDatabase(url: string): Promise<void> {
-  const dataSource = await createDataSource({ url, entities: [] }).initialize();
-  await migrate(dataSource).finally(() => dataSource.destroy());
+  await bringUpToDate(url, migrations);
 }

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import ort from 'onnxruntime-node';
 import pg from 'pg';
-import { BinaryArrays } from '#libs/database';
-import type { PredictionRecord } from '#libs/audit';
-import { insertOf } from '../../libs/audit/src/record-statements.js';
-import { PATIENT } from '../support/client.js';
+import { BinaryArrays } from '../libs/database/src/index.js';
+import type { PredictionRecord } from '../libs/audit/src/index.js';
+import { insertOf } from '../libs/audit/src/record-statements.js';
+import { PATIENT } from '../test/support/client.js';
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 

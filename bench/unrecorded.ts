@@ -3,8 +3,8 @@
  * against. It exists here only; the service itself has no such switch.
  */
 import type { ExecutionContext } from '@nestjs/common';
-import { Recorder } from '#libs/audit';
-import { AuthGuard } from '../../apps/api/src/guards/auth.guard.js';
+import { AuthGuard } from '../apps/api/src/guards/auth.guard.js';
+import { Recorder } from '../libs/audit/src/index.js';
 
 Recorder.prototype.record = () => Promise.resolve();
 AuthGuard.prototype.canActivate = (context: ExecutionContext) => {
@@ -12,4 +12,4 @@ AuthGuard.prototype.canActivate = (context: ExecutionContext) => {
   return true;
 };
 
-await import('../../apps/api/src/main.js');
+await import('../apps/api/src/main.js');

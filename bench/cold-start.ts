@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { startApi } from '../support/api-process.js';
-import { PATIENT } from '../support/client.js';
+import { startApi } from '../test/support/api-process.js';
+import { PATIENT } from '../test/support/client.js';
 import { createToken } from './peers/peers.js';
 
 /** Process start, embedded PostgreSQL start, model load, one prediction: with a data folder that exists already. */

@@ -7,9 +7,9 @@
  */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { startApi, type ApiProcess } from '../support/api-process.js';
-import { call, PATIENT } from '../support/client.js';
-import { openBenchDatabase } from './bench-database.js';
+import { startApi, type ApiProcess } from '../test/support/api-process.js';
+import { call, PATIENT } from '../test/support/client.js';
+import { openOwnPostgres } from '../test/support/own-postgres.js';
 import { load, type Figures } from './load.js';
 
 const QUICK = process.argv.includes('--quick');
@@ -26,7 +26,7 @@ const SLOW = { path: '/models/slow/predict', body: JSON.stringify({ a: 1.5, b: 2
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-const database = await openBenchDatabase();
+const database = await openOwnPostgres();
 const modelDir = join(database.folder, 'models');
 cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
 cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });

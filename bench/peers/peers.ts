@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
-import { PATIENT } from '../../support/client.js';
+import { PATIENT } from '../../test/support/client.js';
 import type { LoadTarget } from '../load.js';
 import { installMlflow, MLFLOW_REQUIREMENTS } from '../mlflow.js';
 import { measuredRun } from '../measured-run.js';
@@ -34,9 +34,9 @@ const CORES = availableParallelism();
 const HOST = '127.0.0.1';
 const MODEL = resolvePath('model-artifacts/heart-failure/1/model.onnx');
 const FEATURES = Object.values(PATIENT);
-const folderOf = (name: PeerName) => resolvePath('test/bench/peers', name);
+const folderOf = (name: PeerName) => resolvePath('bench/peers', name);
 const requirementsOf = (name: PeerName) =>
-  name === 'mlflow' ? MLFLOW_REQUIREMENTS : `test/bench/peers/${name}/requirements.txt`;
+  name === 'mlflow' ? MLFLOW_REQUIREMENTS : `bench/peers/${name}/requirements.txt`;
 
 /** @returns the folder of its commands */
 export function installPeer(name: PeerName, progress: (text: string) => void): Promise<string> {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { startApi } from '../support/api-process.js';
-import { PATIENT } from '../support/client.js';
+import { startApi } from '../test/support/api-process.js';
+import { PATIENT } from '../test/support/client.js';
 import type { LoadTarget } from './load.js';
 import { createToken, PEERS, startPeer, type PeerContext, type PeerName } from './peers/peers.js';
 

@@ -7,10 +7,10 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
-import { startApi } from '../support/api-process.js';
-import { call, PATIENT } from '../support/client.js';
+import { startApi } from '../test/support/api-process.js';
+import { call, PATIENT } from '../test/support/client.js';
 import { explainQuestions, shownMs } from './analysts-questions.js';
-import { migrateDatabase, openBenchDatabase } from './bench-database.js';
+import { migrateDatabase, openOwnPostgres } from '../test/support/own-postgres.js';
 import { fillRecord, fillUsers, tableSizes } from './generated-record.js';
 import { load, type Figures, type LoadTarget } from './load.js';
 import { table } from './report.js';
@@ -58,7 +58,7 @@ try {
 
 async function bench(): Promise<void> {
   // Room for the write-ahead log of what is generated; the same for both databases, since they are of one server.
-  const database = await openBenchDatabase({ max_wal_size: '8GB' });
+  const database = await openOwnPostgres({ max_wal_size: '8GB' });
   stopping.push(() => database.close());
   const fullUrl = await database.createDatabase('full');
   await migrateDatabase(fullUrl);

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
-import { startApi, type ApiProcess } from '../support/api-process.js';
-import { createUser, PATIENT } from '../support/client.js';
-import { openBenchDatabase, type BenchDatabase } from './bench-database.js';
+import { startApi, type ApiProcess } from '../test/support/api-process.js';
+import { createUser, PATIENT } from '../test/support/client.js';
+import { openOwnPostgres, type OwnPostgres } from '../test/support/own-postgres.js';
 import { watchCommits, type CommitWaits } from './commit-waits.js';
 import { load, type Figures } from './load.js';
 import { CORES, measureProcessorTime, type Usage } from './processor-time.js';
@@ -32,7 +32,7 @@ const UNRECORDED = fileURLToPath(new URL('./unrecorded.js', import.meta.url));
 
 type Sample = Figures & CommitWaits & Usage<'service' | 'postgres' | 'generator'>;
 
-const database = await openBenchDatabase();
+const database = await openOwnPostgres();
 const stopping: (() => Promise<unknown>)[] = [];
 try {
   await bench(database);
@@ -41,7 +41,7 @@ try {
   await database.close();
 }
 
-async function bench({ url: DATABASE_URL, folder }: BenchDatabase): Promise<void> {
+async function bench({ url: DATABASE_URL, folder }: OwnPostgres): Promise<void> {
   const start = async (record: (typeof RECORDS)[number], processes: number): Promise<ApiProcess> => {
     const environment = { DATABASE_URL, JWT_SECRET, WEB_CONCURRENCY: String(processes) };
     const api = await startApi(environment, record === 'recorded' ? {} : { script: UNRECORDED });

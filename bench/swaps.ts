@@ -7,9 +7,9 @@
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startApi, type ApiProcess } from '../support/api-process.js';
-import { call, createUser, PATIENT } from '../support/client.js';
-import { openBenchDatabase } from './bench-database.js';
+import { startApi, type ApiProcess } from '../test/support/api-process.js';
+import { call, createUser, PATIENT } from '../test/support/client.js';
+import { openOwnPostgres } from '../test/support/own-postgres.js';
 import { load, type Figures } from './load.js';
 
 const QUICK = process.argv.includes('--quick');
@@ -21,7 +21,7 @@ const SAMPLE_EVERY = 10;
 const progress = (text: string) => process.stderr.write(`${text}\n`);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const database = await openBenchDatabase();
+const database = await openOwnPostgres();
 const stopping: (() => Promise<unknown>)[] = [];
 try {
   await bench();

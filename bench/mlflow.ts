@@ -3,8 +3,8 @@ import { join, resolve as resolvePath } from 'node:path';
 import { measuredRun, type Run } from './measured-run.js';
 import { installPython } from './python-environment.js';
 
-export const MLFLOW_REQUIREMENTS = 'test/bench/batch/requirements.txt';
-const SAVE_MODELS = 'test/bench/batch/save_mlflow_models.py';
+export const MLFLOW_REQUIREMENTS = 'bench/batch/requirements.txt';
+const SAVE_MODELS = 'bench/batch/save_mlflow_models.py';
 
 /** MLflow in an environment of its own, with the committed models saved as its own. */
 export interface Mlflow {
