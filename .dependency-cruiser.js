@@ -50,7 +50,7 @@ const EDGES = {
     ...['libs/audit', 'libs/batches', 'libs/config', 'libs/inference', 'libs/models', 'libs/observability'],
     ...['libs/predictions', 'libs/tokens'],
   ]),
-  ...route('models', ['libs/inference', 'libs/models']),
+  ...route('models', ['libs/inference', 'libs/models', 'libs/predictions']),
   ...route('predictions', [
     'apps/api/src/routes/health',
     'apps/api/src/routes/metrics',
