@@ -45,14 +45,14 @@ export class IdempotentAnswers {
     if (kept && kept.fingerprint !== fingerprint) {
       throw new Problem(
         'idempotency-key-reused',
-        'Another question was answered under this Idempotency-Key. Send a new key with a new question.',
+        'A different question was answered under this Idempotency-Key. Send a new key with a new question.',
       );
     }
     return kept?.answer;
   }
 }
 
-/** Everything the answer depends on that the caller chose. */
+/** A hash of everything that the caller chose and the answer depends on. */
 function fingerprintOf({ dialect, model, headers, body }: PredictionCall): string {
   const asked = JSON.stringify([dialect.name, model ?? null, headers['content-type'] ?? null]);
   return createHash('sha256').update(asked).update(body).digest('hex');

@@ -10,11 +10,11 @@ import { gistOf, type Gist } from './dialects/gist.js';
 /** What two versions said of the same inputs. */
 export interface Differences {
   requests: number;
-  /** In the requests that both answered, one per instance. */
+  /** The rows of the requests that both answered. */
   rows: number;
   /** The share of rows with the same label; undefined for a regression. */
   agreement: number | undefined;
-  /** Between probabilities of the second label, confidences, or values; undefined if no answer contains them. */
+  /** The difference in the second label's probability, the confidence, or the value; undefined if no answer has it. */
   meanDifference: number | undefined;
   largestDifference: number | undefined;
   /** Requests that one of the two refused. */

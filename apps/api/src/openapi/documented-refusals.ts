@@ -8,7 +8,7 @@ const REFUSALS = {
   400: 'Something is missing or invalid; `errors` or the text says what.',
   401: 'No token, or one that is malformed, expired, or of a disabled or removed user.',
   413: 'The body is too large.',
-  415: 'The Content-Type is not supported, or there is a Content-Encoding.',
+  415: 'The media type is not supported, or there is a Content-Encoding.',
   503: 'The database does not answer, or the service is overloaded; see `Retry-After`.',
 } as const;
 

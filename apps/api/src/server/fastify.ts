@@ -31,7 +31,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** How the route gets its body; parsed JSON unless it says otherwise. */
     body?: 'raw' | 'stream';
-    /** Of a streamed body: the media types that it may be declared as; '' is none. */
+    /** The media types that a streamed body may be declared as; '' means none was declared. */
     types?: readonly string[];
     /** Of a raw body: what it may be declared as; `mediaTypes` says it for people. */
     taken?: { accepts(contentType: string | undefined): boolean; readonly mediaTypes: string };
@@ -52,7 +52,7 @@ export function createFastify(
   const adapter = new FastifyAdapter({
     trustProxy: trusting(config.trustedProxies),
     bodyLimit: config.maxBodyBytes,
-    /** Of the headers; bodies have limits of their own (arrival.ts). */
+    /** The headers' limit; bodies have limits of their own (arrival.ts). */
     http: {
       headersTimeout: 30_000,
       connectionsCheckingInterval: 5_000,

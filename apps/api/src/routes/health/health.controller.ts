@@ -31,7 +31,7 @@ export class HealthController {
   ) {}
 
   @Get('health')
-  @ApiOperation({ summary: 'The parts and how each of them is' })
+  @ApiOperation({ summary: 'The state of the service and of each of its parts' })
   @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
   @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
   async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
@@ -52,10 +52,10 @@ export class HealthController {
 
   @Get('readyz')
   @ApiOperation({
-    summary: 'The process can answer predictions and is not stopping; send it none if this fails',
+    summary: 'The process can answer predictions and is not stopping; send it no requests if this fails',
   })
   @ApiResponse({ status: 200, schema: STATUS })
-  @ApiResponse({ status: 503, description: 'It cannot.', schema: STATUS })
+  @ApiResponse({ status: 503, description: 'It cannot answer predictions, or is stopping.', schema: STATUS })
   async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }

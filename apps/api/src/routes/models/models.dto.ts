@@ -133,7 +133,7 @@ export class SetAliasDto {
   @ApiPropertyOptional({
     ...PERCENT,
     example: 10,
-    description: 'For the alias canary: of the users, in percent.',
+    description: 'For the alias canary: the percentage of users.',
   })
   @ValidateIf((_, percent) => percent !== undefined)
   @Max(100)
