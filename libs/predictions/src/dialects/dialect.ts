@@ -14,6 +14,8 @@ export interface Dialect {
   readonly name: string;
   /** The paths that are its own, no other dialect's. Whatever is refused there is told in its form, also where nothing is. */
   readonly paths: RegExp;
+  /** Other spellings of paths, each with the path that is meant. */
+  readonly spellings?: Readonly<Record<string, string>>;
   readonly problems: ProblemForm;
   readonly routes: readonly PredictionRoute[];
   readonly document: DialectDocument;

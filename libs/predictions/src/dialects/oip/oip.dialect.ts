@@ -31,6 +31,8 @@ const problems: ProblemForm = {
 export const oipDialect: Dialect = {
   name: 'oip',
   paths: /^\/v2(\/|$)/,
+  // The protocol's document writes this path both ways.
+  spellings: { '/v2/': '/v2' },
   problems,
   routes: [
     {
