@@ -7,7 +7,7 @@ import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { modelEntities, ModelsModule, ServedModelsModule } from '#libs/models';
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
-import { PredictionsModule } from '#libs/predictions';
+import { PredictionsModule, problemFormAt } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
 import { Passwords, userEntities, UsersModule } from '#libs/users';
 import type { FastifyInstance } from 'fastify';
@@ -38,7 +38,7 @@ import {
 import { ModelsController } from './routes/models/models.controller.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
 import { OipController } from './routes/predictions/oip.controller.js';
-import { PredictionsController } from './routes/predictions/predictions.controller.js';
+import { predictionControllers } from './routes/predictions/prediction.controllers.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
 import { UsersController } from './routes/users/users.controller.js';
 
@@ -72,7 +72,7 @@ interface Measured {
     UsersController,
     TokensController,
     ModelsController,
-    PredictionsController,
+    ...predictionControllers,
     MlflowController,
     OipController,
     BatchesController,
@@ -125,7 +125,7 @@ export async function createApi(
 ): Promise<NestFastifyApplication> {
   const draining = new Draining(config);
   const measured = { metrics: await Metrics.create(), requests: new RequestDurations() };
-  const adapter = createFastify(config, logger, draining, measured.requests);
+  const adapter = createFastify(config, logger, draining, measured.requests, problemFormAt);
   if (tracing) traceRequests(adapter.getInstance(), tracing);
   const api = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, dataSource, draining, measured, neighbours),

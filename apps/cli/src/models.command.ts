@@ -7,7 +7,10 @@ import {
   parseAlias,
   parseModelReference,
   PRODUCTION,
+  PromoteVersion,
+  RegisterVersion,
   SHADOW,
+  VerifyVersion,
   type ModelDetails,
   type Promotion,
   type SettledCanary,
@@ -25,8 +28,8 @@ export function modelsCommand(): Command {
     .description('check an artifact folder, store its files and register its version')
     .argument('<folder>')
     .action(async (folder: string) => {
-      const { version, isNew, warnings, promotion } = await withRegistry((registry) =>
-        registry.register(resolve(folder), origin()),
+      const { version, isNew, warnings, promotion } = await withFeatures((features) =>
+        features.get(RegisterVersion).register(resolve(folder), origin()),
       );
       const { name } = version;
       console.log(
@@ -42,7 +45,7 @@ export function modelsCommand(): Command {
     .command('list')
     .description('list the models')
     .action(async () => {
-      const all = await withRegistry((registry) => registry.list());
+      const all = await withFeatures((features) => features.get(ModelRegistry).list());
       if (all.length === 0) {
         console.log('No model is registered. The service registers everything in MODEL_DIR when it starts.');
         return;
@@ -68,7 +71,9 @@ export function modelsCommand(): Command {
     .description('show the versions of a model, its aliases, their history, and what each process serves')
     .argument(...MODEL)
     .action(async (model: string) => {
-      print(await withRegistry((registry) => registry.show(parseModelReference(model).name)));
+      print(
+        await withFeatures((features) => features.get(ModelRegistry).show(parseModelReference(model).name)),
+      );
     });
 
   models
@@ -88,7 +93,9 @@ export function modelsCommand(): Command {
     .option('--alias <alias>', 'which alias', alias, PRODUCTION)
     .action(async (model: string, options: { alias: string }) => {
       const { name } = parseModelReference(model);
-      const promotion = await withRegistry((registry) => registry.rollback(name, options.alias, origin()));
+      const promotion = await withFeatures((features) =>
+        features.get(PromoteVersion).rollback(name, options.alias, origin()),
+      );
       tell(name, options.alias, promotion);
     });
 
@@ -124,28 +131,25 @@ export function modelsCommand(): Command {
 }
 
 async function promote(model: string, version: string | undefined, alias: string, percent?: number) {
-  const { name, promotion } = await withRegistry(async (registry) => {
+  await withFeatures(async (features) => {
     const reference = parseModelReference(model);
-    const meant = await registry.resolve(
-      version === undefined ? reference : { name: reference.name, version },
-    );
-    const { name } = meant;
-    return {
-      name,
-      promotion: await registry.promote({ name, version: meant.version, alias, percent }, origin()),
-    };
+    const meant = await features
+      .get(ModelRegistry)
+      .resolve(version === undefined ? reference : { name: reference.name, version });
+    const wanted = { name: meant.name, version: meant.version, alias, percent };
+    tell(wanted.name, alias, await features.get(PromoteVersion).promote(wanted, origin()));
   });
-  tell(name, alias, promotion);
 }
 
 async function takeAway(model: string, alias: string): Promise<void> {
   const { name } = parseModelReference(model);
-  await withRegistry((registry) => registry.remove(name, alias, origin()));
+  await withFeatures((features) => features.get(PromoteVersion).remove(name, alias, origin()));
   console.log(`${name}@${alias} is removed.`);
 }
 
 async function verify(model: string | undefined, version: string | undefined): Promise<void> {
-  await withRegistry(async (registry) => {
+  await withFeatures(async (features) => {
+    const registry = features.get(ModelRegistry);
     const reference = model === undefined ? undefined : parseModelReference(model);
     const wanted = version ?? (reference && 'version' in reference ? reference.version : undefined);
     const models = reference ? [await registry.show(reference.name)] : await registry.list();
@@ -153,7 +157,7 @@ async function verify(model: string | undefined, version: string | undefined): P
     const chosen = wanted === undefined ? versions : [await registry.find(reference!.name, wanted)];
     for (const { name, version } of chosen) {
       try {
-        await registry.verify(name, version);
+        await features.get(VerifyVersion).verify(name, version);
         console.log(`${name} ${version} is ready.`);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -238,8 +242,4 @@ function percent(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && number >= 0 && number <= 100) return number;
   throw new InvalidArgumentError('It must be a number from 0 to 100.');
-}
-
-function withRegistry<T>(work: (registry: ModelRegistry) => Promise<T>): Promise<T> {
-  return withFeatures((features) => work(features.get(ModelRegistry)));
 }

@@ -128,16 +128,15 @@ function readOrder(options: PredictOptions, refuse: Refuse): Omit<ScoringOrder, 
 /** A folder is one as it stands; a URI needs the registry, and with it the database. */
 async function folderOf(model: string): Promise<string> {
   if (!model.startsWith('models:/')) return model;
-  const [{ withFeatures }, { ModelRegistry, parseModelReference }] = await Promise.all([
+  const [{ withFeatures }, { ModelRegistry, parseModelReference, RegisterVersion }] = await Promise.all([
     import('./command-context.js'),
     import('#libs/models'),
   ]);
   return withFeatures(async (features) => {
-    const registry = features.get(ModelRegistry);
     // As the service does when it starts: no service may have started yet.
-    const { failures, warnings } = await registry.registerFound();
+    const { failures, warnings } = await features.get(RegisterVersion).registerFound();
     for (const told of [...failures, ...warnings]) console.error(told);
-    await registry.promoteFirst({ from: 'MODEL_DIR' });
+    const registry = features.get(ModelRegistry);
     return registry.folderOf(await registry.resolve(parseModelReference(model)));
   });
 }

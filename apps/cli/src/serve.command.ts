@@ -37,12 +37,12 @@ async function serve(options: ServeOptions): Promise<void> {
 /** A folder is registered first: what answers callers is a version that the record can name. */
 async function referenceOf(model: string): Promise<string> {
   if (model.startsWith('models:/')) return model;
-  const [{ origin, withFeatures }, { ModelRegistry }] = await Promise.all([
+  const [{ origin, withFeatures }, { RegisterVersion }] = await Promise.all([
     import('./command-context.js'),
     import('#libs/models'),
   ]);
   const { version } = await withFeatures((features) =>
-    features.get(ModelRegistry).register(resolve(model), origin()),
+    features.get(RegisterVersion).register(resolve(model), origin()),
   );
   return `models:/${version.name}/${version.version}`;
 }

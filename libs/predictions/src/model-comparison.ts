@@ -3,7 +3,7 @@ import { RecordedAnswers, type AnswerFigures } from '#libs/audit';
 import { Problem } from '#libs/errors';
 import type { Features, Manifest, Model } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
-import { dialects } from './dialects/index.js';
+import { dialectNamed } from './dialects/index.js';
 import { gistOf, type Dialect, type Gist } from './dialects/dialect.js';
 
 /** What two versions said of the same inputs. */
@@ -55,7 +55,7 @@ export class ModelComparison {
     }
     for (const [version, candidate] of [[a, b] as const, [b, a] as const]) {
       for await (const answer of this.answers.shadowed({ model, version, since }, candidate)) {
-        const dialect = dialects.get(answer.dialect);
+        const dialect = dialectNamed(answer.dialect);
         if (!dialect) continue;
         tally.add(
           answer.statusCode === 200 ? dialect.recall(answer.output, manifests[version]!) : undefined,
@@ -88,7 +88,7 @@ export class ModelComparison {
     const times: number[] = [];
     try {
       for await (const answer of this.answers.answered(of)) {
-        const dialect = dialects.get(answer.dialect);
+        const dialect = dialectNamed(answer.dialect);
         if (answer.statusCode !== 200 || !dialect) continue;
         const started = performance.now();
         const coerced = read(dialect, answer.input, loaded)?.map(loaded.coerce);

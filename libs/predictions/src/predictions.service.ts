@@ -316,6 +316,6 @@ function refuseBadValues(coerced: readonly Coerced[], question: Question): void 
 }
 
 function refusal(problem: Problem, dialect: Dialect, requestId: string): Outcome {
-  const output = dialect.writeProblem(problem, requestId);
+  const output = dialect.problems.write(problem, requestId);
   return { rowCount: null, ignoredColumns: [], statusCode: problem.status, output, problem };
 }

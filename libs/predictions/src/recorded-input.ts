@@ -1,7 +1,7 @@
 import type { Model } from '#libs/inference';
+import { writeJson } from '#libs/json';
 import { isObject, type Dialect } from './dialects/dialect.js';
 import { Allowance, LeftOut, MAX_EXCESS_BYTES, sizeOf } from './dialects/excess.js';
-import { writeJson } from './json-body.js';
 
 export { MAX_EXCESS_BYTES };
 

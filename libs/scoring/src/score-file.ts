@@ -6,12 +6,14 @@ import { addedColumns } from './answers.js';
 import { alreadyThere } from './formats/jsonl-table.js';
 import type { ParquetColumns } from './formats/parquet-table.js';
 import { frame } from './framing.js';
-import { openInput, type Chunk } from './input.js';
+import type { FileFormat } from './file-format.js';
+import type { Chunk, Input } from './input.js';
 import { listed } from './messages.js';
 import { InputError, ScoringInterrupted, type ScoringOrder, type ScoringResult } from './order.js';
 import { Run } from './run.js';
 import { ScoringThreads, type ScoredChunk } from './scoring-threads.js';
 import type { AddedColumn } from './table.js';
+import { TextInput } from './text-input.js';
 
 /** Large enough that handing it to a thread costs little, small enough that a few of them do not count. */
 const CHUNK_BYTES = 128 * 1024;
@@ -45,10 +47,7 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   signal?.throwIfAborted();
   const artifact = await readArtifact(order.model);
   const outputFormats = [order.output.format, order.errorsOutput?.format ?? order.output.format];
-  const input = await openInput(order.input.path, order.input.format, {
-    areColumnsNeeded: outputFormats.some((format) => format !== 'jsonl'),
-    signal,
-  });
+  const input = await openInput(order, outputFormats);
   signal?.throwIfAborted();
   const place: AddedColumn = { name: order.input.format === 'parquet' ? 'row' : 'line', type: 'integer' };
   const reserved = [
@@ -96,6 +95,21 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
     signal?.removeEventListener('abort', interrupt);
     await threads.end();
   }
+}
+
+/** @throws InputError */
+async function openInput(
+  { input, signal }: ScoringOrder,
+  outputFormats: readonly FileFormat[],
+): Promise<Input> {
+  const { path, format } = input;
+  if (format !== 'parquet') {
+    const areColumnsNeeded = outputFormats.some((each) => each !== 'jsonl');
+    return TextInput.open(path, format, { areColumnsNeeded, signal });
+  }
+  // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
+  const { ParquetInput } = await import('./parquet-input.js');
+  return ParquetInput.open(path);
 }
 
 /** What others say of them is no business of a thread. */

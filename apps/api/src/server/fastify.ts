@@ -2,16 +2,9 @@ import { maxHeaderSize } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config, TrustedProxies } from '#libs/config';
-import { Problem } from '#libs/errors';
+import { Problem, type ProblemForm } from '#libs/errors';
+import { weighJson } from '#libs/json';
 import type { Logger } from '#libs/observability';
-import {
-  mlflowDialect,
-  oipDialect,
-  problemJson,
-  weighJson,
-  type Dialect,
-  type ProblemForm,
-} from '#libs/predictions';
 import { AllowedMethods } from './allowed-methods.js';
 import { arriving, limitArrival } from './arrival.js';
 import type { Draining } from './draining.js';
@@ -26,6 +19,8 @@ import { toProblem } from './to-problem.js';
 declare module 'fastify' {
   interface FastifyInstance {
     allowedMethods: AllowedMethods;
+    /** How refusals are written at a URL, whether or not anything is there. */
+    problemFormAt(url: string): ProblemForm;
   }
 
   interface FastifyRequest {
@@ -38,8 +33,8 @@ declare module 'fastify' {
     body?: 'raw' | 'stream';
     /** The media types that a streamed body may be declared as; '' means none was declared. */
     types?: readonly string[];
-    /** What the route speaks: what its body may be declared as, and how whatever goes wrong is told. */
-    dialect?: Dialect;
+    /** Of a raw body: what it may be declared as; `mediaTypes` says it for people. */
+    taken?: { accepts(contentType: string | undefined): boolean; readonly mediaTypes: string };
   }
 }
 
@@ -52,6 +47,7 @@ export function createFastify(
   logger: Logger,
   draining: Draining,
   requests: RequestDurations,
+  problemFormAt: FastifyInstance['problemFormAt'],
 ): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: trusting(config.trustedProxies),
@@ -83,6 +79,7 @@ export function createFastify(
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.decorateRequest('isReplay', false);
+  fastify.decorate('problemFormAt', problemFormAt);
   fastify.decorate('allowedMethods', new AllowedMethods(fastify));
   parseBodies(fastify);
   // A client that says it sends no more still waits for its answer; Node would hang up.
@@ -135,28 +132,20 @@ function trusting(proxies: TrustedProxies) {
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
-  const form = formOf(reply.request);
+  const form = reply.server.problemFormAt(reply.request.raw.url!);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   reply
     .code(problem.status)
     // Set here as well: a malformed URL is refused before any hook runs.
     .header('x-request-id', requestId)
     .headers(problem.headers)
-    .header('content-type', form.problemType)
-    .send(form.writeProblem(problem, requestId));
-}
-
-/** A request that is refused before it is routed, or that leads nowhere, has no configuration. */
-function formOf({ routeOptions, raw: { url = '' } }: FastifyRequest): ProblemForm {
-  const dialect = routeOptions?.config?.dialect;
-  if (dialect) return dialect;
-  if (/^\/v2(?:[/?]|$)/.test(url)) return oipDialect;
-  return /^\/(?:ping|[^?]*\binvocations)\/?(?:\?|$)/.test(url) ? mlflowDialect : problemJson;
+    .header('content-type', form.contentType)
+    .send(form.write(problem, requestId));
 }
 
 /**
- * JSON, but for routes that say otherwise. With `@RouteConfig({ body: 'raw', dialect })` a route gets the bytes of what
- * its dialect accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
+ * JSON, but for routes that say otherwise. With `@RouteConfig({ body: 'raw', taken })` a route gets the bytes of what
+ * it accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
  * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
  * and for as long as they keep coming: the route sees to their limit.
  *
@@ -166,12 +155,11 @@ function formOf({ routeOptions, raw: { url = '' } }: FastifyRequest): ProblemFor
 function parseBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
   const isAccepted = ({ routeOptions, headers }: FastifyRequest) =>
-    routeOptions.config.dialect?.accepts(headers['content-type']) ?? false;
+    routeOptions.config.taken?.accepts(headers['content-type']) ?? false;
   fastify.removeAllContentTypeParsers();
   const refuse = (request: FastifyRequest, done: (error: Problem | null) => void) => {
-    const { types, dialect } = request.routeOptions.config;
-    const right =
-      types?.filter((type) => type !== '').join(', ') ?? dialect?.mediaTypes ?? 'application/json';
+    const { types, taken } = request.routeOptions.config;
+    const right = types?.filter((type) => type !== '').join(', ') ?? taken?.mediaTypes ?? 'application/json';
     const problem = new Problem('unsupported-media-type', `Send the body as ${right}.`);
     // That there is nothing at this path is said by who answers next.
     done(request.is404 ? null : problem);

@@ -1,9 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { FastifyInstance } from 'fastify';
-import { Problem } from '#libs/errors';
+import { Problem, type ProblemForm } from '#libs/errors';
 import type { Counter } from '#libs/observability';
-import { mlflowDialect, oipDialect } from '#libs/predictions';
 import type { HashingPurpose, Passwords } from '#libs/users';
 import { SECURITY_HEADERS } from './security-headers.js';
 
@@ -69,7 +68,7 @@ export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: C
     const notYet = waiting.findIndex(({ dueAt }) => dueAt > now);
     const due = notYet === -1 ? waiting : waiting.slice(0, notYet);
     waiting = notYet === -1 ? [] : waiting.slice(notYet);
-    for (const { response, url } of due) refuse(response, url);
+    for (const { response, url } of due) refuse(response, fastify.problemFormAt(url));
   }, REFUSE_EVERY_MS).unref();
 
   let before = performance.eventLoopUtilization();
@@ -88,7 +87,7 @@ export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: C
     const hashing = HASHES.get(url);
     if (hashing && passwords.isBusy(hashing)) {
       shed.add();
-      refuse(response, url);
+      refuse(response, fastify.problemFormAt(url));
     } else if (inProgress >= MAX_IN_PROGRESS && isSaturated && !ALWAYS_ANSWERED.test(url)) {
       shed.add();
       waiting.push({ response, url, dueAt: performance.now() + REFUSED_AFTER_MS });
@@ -98,9 +97,9 @@ export function shedLoad(fastify: FastifyInstance, passwords: Passwords, shed: C
   });
 }
 
-function refuse(response: ServerResponse, url: string): void {
+function refuse(response: ServerResponse, form: ProblemForm): void {
   if (response.destroyed) return;
-  const { headers, body } = refusalFor(url);
+  const { headers, body } = refusalIn(form);
   response.sendDate = false;
   // One write: head and body are of one encoding.
   response.writeHead(503, headers).end(body, 'latin1');
@@ -113,23 +112,20 @@ interface Refusal {
 
 const PROBLEM = Problem.overloaded('More is asked at the moment than can be answered. Please try again.');
 
-/** Made once, in the form of each dialect; without a request's id, for which its headers would have to be read. */
-const { request_id: _, ...withoutId } = PROBLEM.toBody('');
-const PLAIN = refusal('application/problem+json; charset=utf-8', JSON.stringify(withoutId));
-const MLFLOW = refusal(mlflowDialect.problemType, mlflowDialect.writeProblem(PROBLEM, ''));
-const OIP = refusal(oipDialect.problemType, oipDialect.writeProblem(PROBLEM, ''));
+/** Made once for each form; without a request's id, for which its headers would have to be read. */
+const refusals = new Map<ProblemForm, Refusal>();
 
-function refusalFor(url: string): Refusal {
-  if (url.startsWith('/v2')) return OIP;
-  return url.includes('/invocations') ? MLFLOW : PLAIN;
-}
-
-function refusal(contentType: string, body: string): Refusal {
+function refusalIn(form: ProblemForm): Refusal {
+  const made = refusals.get(form);
+  if (made) return made;
+  const body = form.write(PROBLEM);
   const headers = {
     ...SECURITY_HEADERS,
-    'content-type': contentType,
+    'content-type': form.contentType,
     'content-length': String(body.length),
     ...PROBLEM.headers,
   };
-  return { headers: Object.entries(headers).flat(), body };
+  const refusal = { headers: Object.entries(headers).flat(), body };
+  refusals.set(form, refusal);
+  return refusal;
 }

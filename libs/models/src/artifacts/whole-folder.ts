@@ -23,7 +23,7 @@ export async function checkContent(
 }
 
 export function otherContent(place: string, { contentSha256 }: StoredArtifact, found: string): ArtifactError {
-  const detail = `it has other content than what was registered: expected ${contentSha256}, found ${found}`;
+  const detail = `its content is not what was registered: expected ${contentSha256}, found ${found}`;
   return new ArtifactError(place, `${detail}. ${ADVICE}`);
 }
 

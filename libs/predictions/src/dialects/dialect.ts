@@ -1,4 +1,4 @@
-import { Problem, type FieldError } from '#libs/errors';
+import { Problem, type FieldError, type ProblemForm } from '#libs/errors';
 import {
   formatNumber,
   type Column,
@@ -7,24 +7,24 @@ import {
   type Model,
   type Prediction,
 } from '#libs/inference';
-import { parseJsonBody } from '../json-body.js';
+import { parseJsonBody } from '#libs/json';
 import { LookAlikes } from '../look-alikes.js';
+import type { DialectDocument } from './document.js';
 import type { LeftOut } from './excess.js';
+import type { PredictionRoute } from './route.js';
 
 /** The headers of a request, in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** How refusals are written. */
-export interface ProblemForm {
-  readonly problemType: string;
-  /** As the text that is sent and recorded. */
-  writeProblem(problem: Problem, requestId: string): string;
-}
-
-/** A wire format: how a body asks and how an answer is written. It knows no HTTP server; routes choose the one they speak. */
-export interface Dialect extends ProblemForm {
+/** A wire format: where and how a body asks, and how an answer or a refusal is written. It knows no HTTP server. */
+export interface Dialect {
   /** As recorded. */
   readonly name: string;
+  /** The paths that are its own, no other dialect's. Whatever is refused there is told in its form, also where nothing is. */
+  readonly paths: RegExp;
+  readonly problems: ProblemForm;
+  readonly routes: readonly PredictionRoute[];
+  readonly document: DialectDocument;
   /** What a body may be declared as, for people. */
   readonly mediaTypes: string;
   /** Whether a body declared so can be read. */
@@ -67,12 +67,6 @@ export interface Gist {
   /** Undefined where the answer did not tell. */
   number?: number;
 }
-
-/** RFC 9457. */
-export const problemJson: ProblemForm = {
-  problemType: 'application/problem+json; charset=utf-8',
-  writeProblem: (problem, requestId) => JSON.stringify(problem.toBody(requestId)),
-};
 
 /**
  * For dialects that are asked in JSON and in nothing else. What declares nothing is read as JSON, as the tutorial's scripts

@@ -5,7 +5,15 @@ import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestj
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
-import { ModelRegistry, parseAlias, parseModelReference, ServedModels, type Origin } from '#libs/models';
+import {
+  ModelRegistry,
+  parseAlias,
+  parseModelReference,
+  PromoteVersion,
+  RegisterVersion,
+  ServedModels,
+  type Origin,
+} from '#libs/models';
 import { Caller } from '../../guards/caller.decorator.js';
 import { Roles } from '../../guards/roles.guard.js';
 import {
@@ -38,6 +46,8 @@ const ARCHIVE_TYPES = [
 export class ModelsController {
   constructor(
     @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(RegisterVersion) private readonly registration: RegisterVersion,
+    @Inject(PromoteVersion) private readonly promotion: PromoteVersion,
     @Inject(ServedModels) private readonly served: ServedModels,
   ) {}
 
@@ -112,7 +122,7 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
-    const registration = await this.registry.registerUpload(body, originOf(actor), name);
+    const registration = await this.registration.registerUpload(body, originOf(actor), name);
     reply
       .code(registration.isNew ? 201 : 200)
       .header('location', `/models/${name}/versions/${registration.version.version}`);
@@ -137,7 +147,7 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     const alias = parseAlias(given);
-    const promotion = await this.registry.promote({ name, alias, version, percent }, originOf(actor));
+    const promotion = await this.promotion.promote({ name, alias, version, percent }, originOf(actor));
     return { name, alias, ...promotionOf(promotion) };
   }
 
@@ -152,7 +162,7 @@ export class ModelsController {
     @Param('alias') alias: string,
     @Caller() actor: Actor,
   ): Promise<void> {
-    await this.registry.remove(name, parseAlias(alias), originOf(actor));
+    await this.promotion.remove(name, parseAlias(alias), originOf(actor));
   }
 
   /** What answers the caller where he names no version. */

@@ -1,26 +1,43 @@
-import { Problem } from '#libs/errors';
+import { Problem, problemJson } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { parseJsonBody } from '../json-body.js';
+import { parseJsonBody } from '#libs/json';
 import {
   isColumnOf,
   isObject,
   jsonBody,
   maxValuesPerRow,
-  problemJson,
   refuseValues,
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { Allowance } from './excess.js';
+} from '../dialect.js';
+import { Allowance } from '../excess.js';
+import { modelVersion, servedModel } from '../route.js';
+import { namedDocument } from './document.js';
 
 const MAX_INSTANCES = 1000;
 
 /** One feature object or `{"instances":[…]}` in; the model, and a prediction an instance with its numbers, out. */
 export const namedDialect: Dialect = {
   name: 'named',
+  paths: /^\/models\/[^/]+\/(versions\/[^/]+\/)?predict$/,
+  problems: problemJson,
+  routes: [
+    {
+      path: 'models/:name/predict',
+      operationId: 'predict',
+      summary: 'Predict with the served version of a model',
+      modelOf: servedModel,
+    },
+    {
+      path: 'models/:name/versions/:version/predict',
+      operationId: 'predict',
+      summary: 'Predict with one version of a model',
+      modelOf: modelVersion,
+    },
+  ],
+  document: namedDocument,
   ...jsonBody,
-  ...problemJson,
 
   parse: (body, _headers, { columns }) => parseJsonBody(body, { values: maxValuesPerRow(columns), rowsIn }),
 

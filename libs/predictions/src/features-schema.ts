@@ -1,16 +1,14 @@
-import type { Column, ColumnType } from '#libs/inference';
-import { BOOLEAN, NUMBER, oneOf, STRING, type Schema } from './schemas.js';
+import type { Column, ColumnType, Features } from '#libs/inference';
+import { BOOLEAN, NUMBER, oneOf, STRING, type JsonSchema } from '#libs/json';
 
-export const FEATURES_SCHEMA = 'Features';
-
-const TYPES: Record<ColumnType, Schema[]> = {
+const TYPES: Record<ColumnType, JsonSchema[]> = {
   numeric: [NUMBER, STRING, BOOLEAN],
   boolean: [BOOLEAN, { type: 'integer', enum: [0, 1] }, oneOf('0', '1', 'true', 'false')],
   categorical: [STRING],
 };
 
 /** The model's input schema as the schema of a request's body, with an example that works. */
-export function featuresSchema(columns: readonly Column[]): Schema {
+export function featuresSchema(columns: readonly Column[]): JsonSchema {
   return {
     type: 'object',
     required: columns
@@ -22,7 +20,7 @@ export function featuresSchema(columns: readonly Column[]): Schema {
   };
 }
 
-function columnSchema(column: Column): Schema {
+function columnSchema(column: Column): JsonSchema {
   const { type, nullable, description, categories, minimum, maximum } = column;
   const [main, ...others] = categories ? listed(categories) : TYPES[type];
   const alternatives = [{ ...main, minimum, maximum }, ...others, ...(nullable ? [{ type: 'null' }] : [])];
@@ -35,7 +33,7 @@ function columnSchema(column: Column): Schema {
 }
 
 /** One that is a number may be sent as a number or as its text. */
-function listed(categories: readonly (string | number)[]): Schema[] {
+function listed(categories: readonly (string | number)[]): JsonSchema[] {
   const numbers = categories.filter((category) => typeof category === 'number');
   return [
     oneOf(...new Set(categories.map(String))),
@@ -44,7 +42,7 @@ function listed(categories: readonly (string | number)[]): Schema[] {
 }
 
 /** A body that works: the columns' own examples, and what may stand for those that are missing. */
-export function exampleOf(columns: readonly Column[]): object {
+export function exampleOf(columns: readonly Column[]): Features {
   return Object.fromEntries(columns.map((column) => [column.name, exampleValueOf(column)]));
 }
 

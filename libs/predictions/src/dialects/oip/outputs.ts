@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Manifest, type Prediction } from '#libs/inference';
-import { areIntegers, gistOfProbabilities, isObject, type Gist } from './dialect.js';
+import { areIntegers, gistOfProbabilities, isObject, type Gist } from '../dialect.js';
 
 interface Output {
   readonly name: 'label' | 'probabilities' | 'prediction';

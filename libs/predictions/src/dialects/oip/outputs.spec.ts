@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Manifest, Prediction } from '#libs/inference';
-import { gistOf } from './dialect.js';
-import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
+import { gistOf } from '../dialect.js';
+import { outputsOf, readOutputs, recallOutputs, writeOutput } from './outputs.js';
 
 const manifest = (task: string, labels: string[]) =>
   ({ name: 'm', version: '1', sha256: '', task, labels, threshold: 0.3 }) as unknown as Manifest;

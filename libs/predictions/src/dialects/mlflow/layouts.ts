@@ -7,7 +7,7 @@ import {
   refuseTooManyRows,
   repeatedIn,
   tellLookAlikes,
-} from './dialect.js';
+} from '../dialect.js';
 
 /**
  * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it

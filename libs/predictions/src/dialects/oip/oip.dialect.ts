@@ -1,6 +1,6 @@
-import { Problem } from '#libs/errors';
+import { Problem, type ProblemForm } from '#libs/errors';
 import type { Column, Features, InputTensor, Manifest, Model } from '#libs/inference';
-import { parsePythonJsonBody } from '../json-body.js';
+import { parsePythonJsonBody, record, STRING } from '#libs/json';
 import {
   columnOf,
   isColumnOf,
@@ -13,16 +13,23 @@ import {
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { Allowance } from './excess.js';
-import { DATATYPE_OF } from './oip-datatypes.js';
-import { outputsOf, readOutputs, recallOutputs, writeOutput } from './oip-outputs.js';
-import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './oip-tensors.js';
+} from '../dialect.js';
+import { Allowance } from '../excess.js';
+import { modelVersion, servedModel } from '../route.js';
+import { oipDocument } from './document.js';
+import { readOutputs, recallOutputs, writeOutput } from './outputs.js';
+import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './tensors.js';
 
 const MAX_ID_LENGTH = 1024;
 
 /** Before the binary data, where a body has some, there are so many bytes of JSON. */
 const JSON_LENGTH = 'inference-header-content-length';
+
+const problems: ProblemForm = {
+  contentType: 'application/json; charset=utf-8',
+  write: ({ message }) => JSON.stringify({ error: message }),
+  schema: { name: 'OpenInferenceError', schema: record({ error: STRING }) },
+};
 
 /**
  * The Open Inference Protocol, version 2: tensors in, in JSON or as binary data after it, and tensors out, in JSON.
@@ -30,8 +37,24 @@ const JSON_LENGTH = 'inference-header-content-length';
  */
 export const oipDialect: Dialect = {
   name: 'oip',
+  paths: /^\/v2(\/|$)/,
+  problems,
+  routes: [
+    {
+      path: 'v2/models/:name/infer',
+      operationId: 'infer',
+      summary: 'Infer with the served version of a model',
+      modelOf: servedModel,
+    },
+    {
+      path: 'v2/models/:name/versions/:version/infer',
+      operationId: 'inferWithVersion',
+      summary: 'Infer with one version of a model',
+      modelOf: modelVersion,
+    },
+  ],
+  document: oipDocument,
   mediaTypes: 'application/json, or as application/octet-stream with Inference-Header-Content-Length',
-  problemType: 'application/json; charset=utf-8',
 
   /** Triton's client declares nothing. */
   accepts(contentType = 'application/json'): boolean {
@@ -83,8 +106,6 @@ export const oipDialect: Dialect = {
     return around.membersOf({ ...body, inputs: tensors }, (name) => name === 'inputs');
   },
 
-  writeProblem: ({ message }: Problem): string => JSON.stringify({ error: message }),
-
   recall(output: unknown, manifest: Manifest): Gist[] {
     return recallOutputs((output as { outputs: Parameters<typeof recallOutputs>[0] }).outputs, manifest);
   },
@@ -95,24 +116,6 @@ function readId(id: unknown): string | undefined {
   if (id === undefined || id === null) return undefined;
   if (typeof id === 'string' && id.length <= MAX_ID_LENGTH) return id;
   throw Problem.badRequest(`"id" must be a string of at most ${MAX_ID_LENGTH} characters.`);
-}
-
-/** Those of Triton's extensions that are here, by Triton's names. */
-export const OIP_EXTENSIONS = ['classification', 'model_configuration', 'statistics'];
-
-/** What a model takes and answers, as the protocol says it; −1 is the number of rows. */
-export function oipMetadata({ name, inputs, manifest }: Model, versions: readonly string[]): object {
-  return {
-    name,
-    versions,
-    platform: 'onnx_onnxv1',
-    inputs: inputs.map(({ name, elementType, shape }) => ({
-      name,
-      datatype: DATATYPE_OF[elementType],
-      shape,
-    })),
-    outputs: outputsOf(manifest),
-  };
 }
 
 /** The one tensor of all columns, where the graph takes such a one and the request has it. */

@@ -1,7 +1,7 @@
-import { Problem } from '#libs/errors';
+import { Problem, type ProblemForm } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { parsePythonJsonBody } from '../json-body.js';
-import { parseCsvBody } from './csv-body.js';
+import { parsePythonJsonBody, record, STRING } from '#libs/json';
+import { parseModelReference, type ModelReference } from '#libs/models';
 import {
   areIntegers,
   columnOf,
@@ -13,9 +13,12 @@ import {
   type Dialect,
   type Gist,
   type Question,
-} from './dialect.js';
-import { abridgeLayout } from './mlflow-abridged.js';
-import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './mlflow-layouts.js';
+} from '../dialect.js';
+import { modelVersion, servedModel } from '../route.js';
+import { abridgeLayout } from './abridged-layout.js';
+import { parseCsvBody } from './csv-body.js';
+import { mlflowDocument } from './document.js';
+import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './layouts.js';
 
 /** The limit of a list of rows. One that is a little too long is read, and told that files are for more. */
 const MAX_ELEMENTS = 2 * MAX_ROWS;
@@ -30,6 +33,16 @@ const ERROR_CODES: Record<number, string> = {
   504: 'DEADLINE_EXCEEDED',
 };
 
+const problems: ProblemForm = {
+  contentType: 'application/json; charset=utf-8',
+  write: ({ status, message, members }) =>
+    JSON.stringify({ error_code: members.error_code ?? ERROR_CODES[status] ?? 'BAD_REQUEST', message }),
+  schema: {
+    name: 'MlflowError',
+    schema: record({ error_code: { type: 'string', pattern: '^[A-Z_]+$' }, message: STRING }),
+  },
+};
+
 /**
  * MLflow's scoring protocol: a table in one of its JSON layouts or as CSV in, one entry a row out, the label of a
  * classifier or the value of a regression; with `"params":{"predict_method":"predict_proba"}` the class probabilities.
@@ -37,8 +50,31 @@ const ERROR_CODES: Record<number, string> = {
  */
 export const mlflowDialect: Dialect = {
   name: 'mlflow',
+  paths: /^\/(ping|invocations|models\/.+\/invocations)\/?$/,
+  problems,
+  routes: [
+    {
+      path: 'invocations',
+      operationId: 'invoke',
+      summary: 'Score a table with the default model, or with the one in `model`',
+      queryParameters: [{ name: 'model', example: 'models:/heart-failure/Production' }],
+      modelOf: ({ query }) => modelNamed(query.model),
+    },
+    {
+      path: 'models/:name/invocations',
+      operationId: 'invokeModel',
+      summary: 'Score a table with the served version of a model',
+      modelOf: servedModel,
+    },
+    {
+      path: 'models/:name/versions/:version/invocations',
+      operationId: 'invokeModelVersion',
+      summary: 'Score a table with one version of a model',
+      modelOf: modelVersion,
+    },
+  ],
+  document: mlflowDocument,
   mediaTypes: 'application/json or text/csv, with no parameter but charset=utf-8',
-  problemType: 'application/json; charset=utf-8',
 
   accepts(contentType = ''): boolean {
     const [type, ...parameters] = contentType.toLowerCase().split(';');
@@ -67,13 +103,6 @@ export const mlflowDialect: Dialect = {
 
   abridge: (input, { columns }, leftOut) => abridgeLayout(input as Features, columns, leftOut),
 
-  writeProblem({ status, message, members }: Problem): string {
-    return JSON.stringify({
-      error_code: members.error_code ?? ERROR_CODES[status] ?? 'BAD_REQUEST',
-      message,
-    });
-  },
-
   recall(output: unknown, manifest: Manifest): Gist[] {
     const { predictions } = output as { predictions: (number | string | number[])[] };
     return predictions.map((each) => {
@@ -82,6 +111,12 @@ export const mlflowDialect: Dialect = {
     });
   },
 };
+
+function modelNamed(model: string | string[] | undefined): ModelReference | undefined {
+  if (model === undefined) return undefined;
+  if (typeof model === 'string') return parseModelReference(model);
+  throw Problem.badRequest('The query parameter "model" must be given once.');
+}
 
 function writeAll(predictions: readonly Prediction[], manifest: Manifest, isProbabilities: boolean): string {
   const hasIntegers = manifest.task !== 'regression' && areIntegers(manifest.labels);

@@ -1,7 +1,7 @@
 import type { Column } from '#libs/inference';
-import { isColumnOf, isObject } from './dialect.js';
-import { Allowance, type LeftOut } from './excess.js';
-import { layoutIn, nameLike } from './mlflow-layouts.js';
+import { isColumnOf, isObject } from '../dialect.js';
+import { Allowance, type LeftOut } from '../excess.js';
+import { layoutIn, nameLike } from './layouts.js';
 
 type Members = Record<string, unknown>;
 

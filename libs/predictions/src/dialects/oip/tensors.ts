@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
-import { isObject, MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from './dialect.js';
-import { DATATYPES, type Datatype, type Element } from './oip-datatypes.js';
+import { isObject, MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from '../dialect.js';
+import { DATATYPES, type Datatype, type Element } from './datatypes.js';
 
 /** One of a request's inputs, as JSON has it. */
 export interface Tensor {

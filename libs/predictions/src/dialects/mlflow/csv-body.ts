@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import Papa from 'papaparse';
 import { Problem } from '#libs/errors';
 import { MISSING_VALUES, type Column } from '#libs/inference';
-import { MAX_ROWS, quoted, refuseTooManyColumns, refuseTooManyRows, repeatedIn } from './dialect.js';
-import { nameLike } from './mlflow-layouts.js';
+import { MAX_ROWS, quoted, refuseTooManyColumns, refuseTooManyRows, repeatedIn } from '../dialect.js';
+import { nameLike } from './layouts.js';
 
 /** A table as pandas splits it. */
 export interface Table {

@@ -1,15 +1,9 @@
-import { Problem } from '#libs/errors';
+import { Problem, problemJson } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import {
-  isColumnOf,
-  jsonBody,
-  problemJson,
-  refuseValues,
-  type Dialect,
-  type Gist,
-  type Question,
-} from './dialect.js';
-import { Allowance } from './excess.js';
+import { isColumnOf, jsonBody, refuseValues, type Dialect, type Gist, type Question } from '../dialect.js';
+import { Allowance } from '../excess.js';
+import { defaultModel } from '../route.js';
+import { plainDocument } from './document.js';
 
 /**
  * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision
@@ -17,8 +11,18 @@ import { Allowance } from './excess.js';
  */
 export const plainDialect: Dialect = {
   name: 'plain',
+  paths: /^\/predict$/,
+  problems: problemJson,
+  routes: [
+    {
+      path: 'predict',
+      operationId: 'predict',
+      summary: 'Predict for one feature dictionary with the default model',
+      modelOf: defaultModel,
+    },
+  ],
+  document: plainDocument,
   ...jsonBody,
-  ...problemJson,
 
   read(body: unknown): Question {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
