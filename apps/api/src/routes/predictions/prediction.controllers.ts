@@ -1,4 +1,4 @@
-import { applyDecorators, Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import { applyDecorators, Controller, Header, HttpCode, Inject, Post, Req, type Type } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -21,7 +21,7 @@ type PredictionRequest = FastifyRequest<{
 }> & { user: Actor };
 
 /** One for every route of every dialect: they differ in what the dialect says, and in nothing else. */
-export const predictionControllers = dialects.flatMap((dialect) =>
+export const predictionControllers: Type[] = dialects.flatMap((dialect) =>
   dialect.routes.map((route) => controllerOf(dialect, route)),
 );
 
