@@ -23,7 +23,7 @@ export class VersionCalls {
   rows = 0;
   /** In answered calls. */
   readonly phases: Phases = { coerceMs: 0, queueMs: 0, inferMs: 0, writeMs: 0 };
-  /** Milliseconds since 1970; 0 where nothing was answered. */
+  /** Milliseconds since 1970; 0 if nothing was answered. */
   lastAnsweredAt = 0;
 
   answer(ms: number, rows: number, phases: Phases): void {

@@ -33,7 +33,7 @@ export class LookAlikes {
     return this.names.get(plain) ?? this.nearest(plain);
   }
 
-  /** `Unknown column 'Tenure'; did you mean 'tenure'?`, undefined where none looks like it. */
+  /** `Unknown column 'Tenure'; did you mean 'tenure'?`, undefined if none looks like it. */
   tell(absent: string): string | undefined {
     const meant = this.of(absent);
     return meant === undefined ? undefined : `unknown column '${meant}'; did you mean '${absent}'?`;

@@ -110,7 +110,7 @@ export class ModelComparison {
   }
 }
 
-/** Undefined where the model cannot take such a question, as one without names and with another number of columns. */
+/** Undefined if the model cannot take such a question, as one without names and with another number of columns. */
 function read(dialect: Dialect, input: unknown, model: Model): readonly Features[] | undefined {
   try {
     return dialect.read(input, model).instances;
@@ -134,7 +134,7 @@ class Tally {
   private largest = 0;
   private refusedByOne = 0;
 
-  /** What each of the two said of one request; undefined where it refused it. */
+  /** What each of the two said of one request; undefined if it refused it. */
   add(a: readonly Gist[] | undefined, b: readonly Gist[] | undefined): void {
     this.requests++;
     if (!a !== !b) this.refusedByOne++;

@@ -63,7 +63,7 @@ interface Parsed {
 
 /** What a call came to, answered or refused. */
 interface Outcome {
-  /** Null where the question could not be read. */
+  /** Null if the question could not be read. */
   rowCount: number | null;
   ignoredColumns: readonly string[];
   statusCode: number;
@@ -118,7 +118,7 @@ export class PredictionsService {
     }
   }
 
-  /** @throws Problem `idempotency-key-reused` where the key was another question's */
+  /** @throws Problem `idempotency-key-reused` if the key was another question's */
   private async findKept(userId: number, { key, fingerprint }: Idempotency): Promise<string | undefined> {
     const kept = await this.keptAnswers.find(userId, key).catch((error: unknown) => {
       throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;

@@ -41,7 +41,7 @@ test('without MODEL_STORE artifacts are kept in MODEL_DIR', () => {
   expect(createArtifactStore(loadConfig({ MODEL_DIR: modelDir }))).toEqual(store);
 });
 
-test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without what is no part of it', async () => {
+test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without what is not a part of it', async () => {
   const source = join(folder, 'source');
   await cp(IRIS, source, { recursive: true });
   await writeFile(join(source, 'notes.txt'), 'not part of the artifact');

@@ -38,7 +38,7 @@ export interface Dialect {
    * made of, so that it reads the same again, and of the rest what there is room for.
    */
   abridge(input: unknown, model: Model, leftOut: LeftOut): unknown;
-  /** A recorded answer → what it came to, one an instance. */
+  /** A recorded answer → what it came to, one per instance. */
   recall(output: unknown, manifest: Manifest): Gist[];
 }
 
@@ -64,7 +64,7 @@ export interface BadValue extends FieldError {
  */
 export interface Gist {
   label?: string;
-  /** Undefined where the answer did not tell. */
+  /** Undefined if the answer did not tell. */
   number?: number;
 }
 
@@ -113,7 +113,7 @@ export function refuseValues(errors: readonly BadValue[], locate: (instance: num
   );
 }
 
-/** ` Unknown column 'Tenure'; did you mean 'tenure'?`, as the last sentences of a refusal; '' where there is none. */
+/** ` Unknown column 'Tenure'; did you mean 'tenure'?`, as the last sentences of a refusal; '' if there is none. */
 export function tellLookAlikes(lookAlikes: Iterable<string | undefined>): string {
   const told = [...lookAlikes].filter((each) => each !== undefined).slice(0, MAX_LOOK_ALIKES);
   return told.map((each) => ` ${each[0]!.toUpperCase()}${each.slice(1)}`).join('');

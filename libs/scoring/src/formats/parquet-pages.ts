@@ -36,7 +36,7 @@ const MAX_HEADER_BYTES = 1024 ** 2;
 const MOST_FILLING = 512;
 
 export interface Stored {
-  /** By row; null or undefined where there is none. */
+  /** By row; null or undefined if there is none. */
   values: ArrayLike<unknown>;
   /** The words of its dictionary, in their order, where all of the values are such. */
   words?: ArrayLike<unknown>;
@@ -113,7 +113,7 @@ function valuesIn({
   return (v1 ?? v2 ?? words)?.num_values ?? 0;
 }
 
-/** The page that begins there. @throws Error where what it says of itself cannot be so */
+/** The page that begins there. @throws Error if what it says of itself cannot be so */
 function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint8Array; next: number } {
   const length = Math.min(MAX_HEADER_BYTES, bytes.length - at);
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset + at, length), offset: 0 };
@@ -131,7 +131,7 @@ function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint
   return { header, body, next: start + packed };
 }
 
-/** A page's values, and what they are decoded with. @throws Error where it is damaged, or is more than can be read */
+/** A page's values, and what they are decoded with. @throws Error if it is damaged, or is more than can be read */
 function decoded(
   header: PageHeader,
   body: Uint8Array,
@@ -165,7 +165,7 @@ function checkPage(header: PageHeader, body: Uint8Array, values: number, { type 
   }
 }
 
-/** The part of the page that is packed, as it is decoded. @throws Error where that would become much larger than it is */
+/** The part of the page that is packed, as it is decoded. @throws Error if that would become much larger than it is */
 function unpacked(
   header: PageHeader,
   page: Uint8Array,

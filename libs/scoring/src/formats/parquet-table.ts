@@ -82,7 +82,7 @@ export class ParquetFile {
     });
   }
 
-  /** What a value of a column means; null where it is missing. @throws InputError naming the column and the row */
+  /** What a value of a column means; null if it is missing. @throws InputError naming the column and the row */
   meant(place: number, stored: unknown, row: number): ReturnType<Meaning> | null {
     if (stored === null || stored === undefined) return null;
     const meaning = this.meanings[place];

@@ -45,7 +45,7 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
   return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
 }
 
-/** @throws Problem `bad-request` where there is none, or another */
+/** @throws Problem `bad-request` if there is none, or another */
 export function layoutIn(body: Features): (typeof LAYOUTS)[number] {
   const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
   if (layout && !another) return layout;

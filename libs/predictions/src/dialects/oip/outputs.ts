@@ -110,7 +110,7 @@ export function recallOutputs(outputs: readonly WrittenOutput[], manifest: Manif
   });
 }
 
-/** Undefined where a classification did not tell those of all classes. */
+/** Undefined if a classification did not tell those of all classes. */
 function probabilitiesIn(
   { shape, data }: WrittenOutput,
   row: number,
