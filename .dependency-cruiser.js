@@ -10,7 +10,7 @@ const EDGES = {
   'libs/micro-batching': [],
   'libs/observability': [],
   'libs/precis': [],
-  'libs/database': ['libs/config', 'libs/observability', 'migrations'],
+  'libs/database': ['libs/config', 'libs/observability'],
   'libs/inference': ['libs/errors', 'libs/micro-batching'],
   'libs/processes': ['libs/config', 'libs/observability'],
   'libs/scoring': ['libs/inference'],
@@ -32,8 +32,8 @@ const EDGES = {
   ],
 
   // Processes. An app never imports an app.
-  'apps/cli': ['libs/'],
-  'apps/worker': ['libs/'],
+  'apps/cli': ['libs/', 'migrations'],
+  'apps/worker': ['libs/', 'migrations'],
 
   // The rooms of the API, from the bottom up.
   'apps/api/src/version.ts': [],
@@ -50,7 +50,7 @@ const EDGES = {
     ...['libs/audit', 'libs/batches', 'libs/config', 'libs/inference', 'libs/models', 'libs/observability'],
     ...['libs/predictions', 'libs/tokens'],
   ]),
-  ...route('models', ['libs/inference', 'libs/models']),
+  ...route('models', ['libs/inference', 'libs/models', 'libs/predictions']),
   ...route('predictions', [
     'apps/api/src/routes/health',
     'apps/api/src/routes/metrics',
@@ -65,10 +65,12 @@ const EDGES = {
   'apps/api/src/boot.ts': [
     ...['apps/api/src/app.module.ts', 'apps/api/src/routes/metrics', 'apps/api/src/server/draining.ts'],
     ...['apps/api/src/version.ts', 'libs/config', 'libs/database', 'libs/models', 'libs/observability'],
+    'migrations',
   ],
   'apps/api/src/processes': [
     ...['apps/api/src/boot.ts', 'apps/api/src/routes/batches/worker-beside.ts'],
     ...['libs/config', 'libs/database', 'libs/errors', 'libs/observability', 'libs/processes'],
+    'migrations',
   ],
   'apps/api/src/main.ts': [
     ...['apps/api/src/processes', 'apps/api/src/boot.ts'],

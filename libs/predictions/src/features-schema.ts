@@ -1,4 +1,4 @@
-import type { Column, ColumnType, Features } from '#libs/inference';
+import { requiredNames, type Column, type ColumnType, type Features } from '#libs/inference';
 import { BOOLEAN, NUMBER, oneOf, STRING, type JsonSchema } from '#libs/json';
 
 const TYPES: Record<ColumnType, JsonSchema[]> = {
@@ -11,9 +11,7 @@ const TYPES: Record<ColumnType, JsonSchema[]> = {
 export function featuresSchema(columns: readonly Column[]): JsonSchema {
   return {
     type: 'object',
-    required: columns
-      .filter((column) => column.required && column.default === undefined)
-      .map(({ name }) => name),
+    required: requiredNames(columns),
     properties: Object.fromEntries(columns.map((column) => [column.name, columnSchema(column)])),
     additionalProperties: true,
     example: exampleOf(columns),

@@ -11,7 +11,10 @@ import { parseJsonBody } from '#libs/json';
 import { LookAlikes } from '../look-alikes.js';
 import type { DialectDocument } from './document.js';
 import type { LeftOut } from './excess.js';
+import { shortened } from './members.js';
 import type { PredictionRoute } from './route.js';
+
+export { isObject, shortened } from './members.js';
 
 /** The headers of a request, in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -94,7 +97,6 @@ export function maxValuesPerRow(columns: readonly Column[]): number {
 export const MAX_BAD_VALUES = 10_000;
 const MAX_ERRORS = 100;
 const MAX_LOOK_ALIKES = 10;
-const MAX_NAME_LENGTH = 100;
 
 /**
  * Every bad column of every instance, as far as that is any help.
@@ -148,10 +150,6 @@ export function isColumnOf(columns: readonly Column[]): (name: string) => boolea
   return (name) => known.has(name);
 }
 
-export function isObject(value: unknown): value is Features {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** A name that is there twice. */
 export function repeatedIn(names: readonly string[]): string | undefined {
   const seen = new Set<string>();
@@ -161,10 +159,6 @@ export function repeatedIn(names: readonly string[]): string | undefined {
 /** As much of a caller's own name as helps to find it. */
 export function quoted(name: string): string {
   return JSON.stringify(shortened(name));
-}
-
-export function shortened(name: string): string {
-  return name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
 }
 
 /** Whether labels are written as JSON numbers where a format has room for it: "0" and "1" are, "setosa" and "007" not. */

@@ -1,4 +1,4 @@
-import { isObject, shortened } from './dialect.js';
+import { isObject, shortened } from './members.js';
 
 /**
  * So much is recorded of what no answer is made of, for each row: columns that the model does not have, parameters, ids of

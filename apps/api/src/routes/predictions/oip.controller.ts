@@ -1,4 +1,5 @@
 import { applyDecorators, Controller, Get, HttpStatus, Inject, Param, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Problem } from '#libs/errors';
@@ -42,6 +43,9 @@ const NotReady = (schema: Schema) =>
   });
 const NoModel = () => ApiResponse({ status: 404, description: 'No such model or version.' });
 
+/** The protocol's document writes this one path both ways. */
+export const OIP_SPELLINGS = new Map([['/v2/', '/v2']]);
+
 /** What the Open Inference Protocol, version 2, has besides predictions. */
 @ApiTags('open inference protocol')
 @Controller('v2')
@@ -61,12 +65,14 @@ export class OipController {
 
   @Tells('health/live', 'The process runs', LIVE)
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   isServerLive(): ServerLive {
     return { live: true };
   }
 
   @Tells('health/ready', 'The process can answer predictions and is not stopping', READY)
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   @NotReady(READY)
   async isServerReady(@Res({ passthrough: true }) reply: FastifyReply): Promise<ServerReady> {
     const ready = await this.readiness.isReady();

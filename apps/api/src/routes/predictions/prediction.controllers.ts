@@ -25,7 +25,7 @@ export const predictionControllers: Type[] = dialects.flatMap((dialect) =>
   dialect.routes.map((route) => controllerOf(dialect, route)),
 );
 
-function controllerOf(dialect: Dialect, route: PredictionRoute) {
+function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
   @ApiTags(dialect.document.tag)
   @Controller()
   class PredictionController {

@@ -1,5 +1,5 @@
 import { Problem } from '#libs/errors';
-import type { Column, Features } from '#libs/inference';
+import { requiredNames, type Column, type Features } from '#libs/inference';
 import {
   isObject,
   lookAlikesOf,
@@ -212,9 +212,7 @@ export function nameLike(given: readonly string[], columns: readonly Column[]): 
 
 /** Of a table without rows: where there are any, their coercion finds what is absent. */
 function refuseAbsent(names: readonly string[], columns: readonly Column[]): void {
-  const absent = columns
-    .filter(({ name, required, default: value }) => required && value === undefined && !names.includes(name))
-    .map(({ name }) => name);
+  const absent = requiredNames(columns).filter((name) => !names.includes(name));
   if (absent.length === 0) return;
   const lookAlikes = lookAlikesOf(names, columns);
   throw missingInputs(

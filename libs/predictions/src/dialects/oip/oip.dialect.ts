@@ -1,5 +1,12 @@
 import { Problem, type ProblemForm } from '#libs/errors';
-import type { Column, Features, InputTensor, Manifest, Model } from '#libs/inference';
+import {
+  requiredNames,
+  type Column,
+  type Features,
+  type InputTensor,
+  type Manifest,
+  type Model,
+} from '#libs/inference';
 import { parsePythonJsonBody, record, STRING } from '#libs/json';
 import {
   columnOf,
@@ -143,17 +150,14 @@ function rowsOf({ shape, elements }: Tensor, columns: readonly Column[]): Featur
 }
 
 function rowsOfColumns(tensors: readonly Tensor[], { columns, inputs }: Model): Features[] {
-  const absent = columns.filter(
-    ({ name, required, default: value }) =>
-      required && value === undefined && !tensors.some((tensor) => tensor.name === name),
-  );
+  const absent = requiredNames(columns).filter((name) => !tensors.some((tensor) => tensor.name === name));
   if (absent.length > 0) {
-    const names = absent.map(({ name }) => JSON.stringify(name)).join(', ');
+    const names = absent.map((name) => JSON.stringify(name)).join(', ');
     const lookAlikes = lookAlikesOf(
       tensors.map(({ name }) => name),
       columns,
     );
-    const meant = tellLookAlikes(absent.map(({ name }) => lookAlikes.tell(name)));
+    const meant = tellLookAlikes(absent.map((name) => lookAlikes.tell(name)));
     throw Problem.badRequest(
       `The inputs lack ${names}. The model takes ${describeInputs(inputs, columns)}.${meant}`,
     );
