@@ -18,7 +18,7 @@ export interface Figures {
 export interface LoadTarget {
   url: string;
   path: string;
-  /** Of several, each connection has the next one, over again from the first. */
+  /** If there are several, each connection gets the next one, starting over after the last. */
   token?: string | readonly string[];
   /** Sent with POST; without one it is a GET. */
   body?: string;

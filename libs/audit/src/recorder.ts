@@ -62,7 +62,7 @@ export class Recorder implements OnApplicationShutdown {
   private logging?: NodeJS.Timeout;
   private isEnding = false;
   private isAway = false;
-  /** Of the latest request's row that we wrote; every later one is above it. */
+  /** The id of the latest request row that we wrote; every later one is above it. */
   private latestId = '0';
 
   constructor(

@@ -40,7 +40,7 @@ export interface Progress {
   errors: number;
   shareDone: number;
   rowsPerSecond: number;
-  /** Of the output. */
+  /** The size of the output. */
   writtenBytes: number;
 }
 

@@ -51,7 +51,7 @@ interface Slot {
 @Injectable()
 export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly defaultReference: ModelReference;
-  /** Of a default model that is named by its version. */
+  /** A default model that is named by its version. */
   pinned?: HeldModel;
   private readonly logger = new Logger('ServedModels');
   private readonly process = { id: randomUUID(), host: hostname(), pid: process.pid };

@@ -21,7 +21,7 @@ export interface Promotion {
 /** A canary beside a new version in production. */
 export interface SettledCanary {
   version: string;
-  /** Of the users. */
+  /** The percentage of users. */
   percent: number;
   /** If not, it goes on answering its users. */
   hasEnded: boolean;

@@ -11,7 +11,7 @@ declare module 'fastify' {
     body?: 'raw' | 'stream';
     /** The media types that a streamed body may be declared as; '' means none was declared. */
     types?: readonly string[];
-    /** Of a raw body: what it may be declared as; `mediaTypes` says it for people. */
+    /** What a raw body may be declared as; `mediaTypes` says it for people. */
     taken?: { accepts(contentType: string | undefined): boolean; readonly mediaTypes: string };
   }
 }

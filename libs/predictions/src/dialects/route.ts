@@ -20,10 +20,10 @@ export interface Addressed {
 
 export const defaultModel: PredictionRoute['modelOf'] = () => undefined;
 
-/** Of `…/:name/…`. */
+/** The name in `…/:name/…`. */
 export const servedModel: PredictionRoute['modelOf'] = ({ params }) => parseModelReference(params.name!);
 
-/** Of `…/:name/versions/:version/…`. */
+/** The version in `…/:name/versions/:version/…`. */
 export const modelVersion: PredictionRoute['modelOf'] = ({ params }) => ({
   name: params.name!,
   version: params.version!,

@@ -29,7 +29,7 @@ const MAX_PAGE_BYTES = 256 * 1024 ** 2;
 const MAX_PAGE_VALUES = 2 ** 24;
 /** Texts are an object each, which is a hundred bytes and more, however short they are. */
 const MAX_PAGE_TEXTS = 2 ** 22;
-/** Of what stands before a page, which has statistics; of nothing but objects in some files that nobody needs. */
+/** The most that the header of a page may have: in some files it holds statistics of large objects that nobody needs. */
 const MAX_HEADER_BYTES = 1024 ** 2;
 
 /** Values that fill a packed run up: others write 63 groups of eight at a time. */

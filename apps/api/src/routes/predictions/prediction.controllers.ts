@@ -13,7 +13,7 @@ import {
 } from '#libs/predictions';
 import { ANYTHING, referenceTo } from '../../openapi/schemas.js';
 
-/** Of a caller who is known, with its body as it came. */
+/** The request of a known caller, with its body as it came. */
 type PredictionRequest = FastifyRequest<{
   Body?: Buffer;
   Params: Addressed['params'];

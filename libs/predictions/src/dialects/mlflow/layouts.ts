@@ -210,7 +210,7 @@ export function nameLike(given: readonly string[], columns: readonly Column[]): 
   return columns.map(({ name }) => name);
 }
 
-/** Of a table without rows: where there are any, their coercion finds what is absent. */
+/** For a table without rows: if there are any, their coercion finds what is absent. */
 function refuseAbsent(names: readonly string[], columns: readonly Column[]): void {
   const absent = requiredNames(columns).filter((name) => !names.includes(name));
   if (absent.length === 0) return;

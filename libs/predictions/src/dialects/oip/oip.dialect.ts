@@ -185,7 +185,7 @@ function describeInputs(inputs: readonly InputTensor[], columns: readonly Column
   return `one tensor ${JSON.stringify(input!.name)} [n, ${columns.length}], or ${each}`;
 }
 
-/** Of each column the first value that is bad. */
+/** The first bad value of each column. */
 function refuse(errors: readonly BadValue[], columns: readonly Column[], all: Tensor | undefined): Problem {
   const firsts = new Map<string, BadValue>();
   for (const error of errors) if (!firsts.has(columnOf(error))) firsts.set(columnOf(error), error);
