@@ -127,7 +127,7 @@ test('a large graph is hashed and copied without being read as a whole', async (
 test('a source that is not what it was checked as is not kept', async () => {
   const { source } = await otherIris();
   await expect(put(store, source, iris)).rejects.toThrow(
-    `The model artifact in ${source} cannot be used: it has`,
+    `The model artifact in ${source} cannot be used: its content is not`,
   );
   await rm(join(source, 'golden.json'));
   await expect(put(store, source, iris)).rejects.toThrow(
