@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/api-process.js';
-import { call } from '../support/client.js';
+import { ERRORS, type ErrorCode } from '#libs/errors';
+import { call, createUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -105,6 +106,47 @@ describe('the API document', () => {
   });
 });
 
+describe('the examples of the API document', () => {
+  test('of errors have the types of real errors', async () => {
+    const all = await operations();
+    const errors = all.flatMap(({ responses, path }) =>
+      Object.entries(responses)
+        .filter(([status, { content }]) => Number(status) >= 400 && content?.['application/problem+json'])
+        .map(([status, { content }]) => ({ status, path, ...content!['application/problem+json'] })),
+    );
+    expect(errors.length).toBeGreaterThan(100);
+    for (const { status, path, examples = {} } of errors) {
+      expect(Object.keys(examples).length, `${path} ${status}`).toBeGreaterThan(0);
+      for (const [code, { value }] of Object.entries(examples)) {
+        const { title } = ERRORS[code as ErrorCode];
+        expect(value).toMatchObject({ type: `urn:foretell:error:${code}`, title, status: Number(status) });
+      }
+    }
+  });
+
+  test('of predictions are what the models really answer, and in no figure', async () => {
+    const { token } = await createUser(local, database);
+    const before = await call(local, 'GET', '/v2/models/iris/stats', { token });
+    const { body: document } = await call(local, 'GET', '/docs-json');
+    expect((await call(local, 'GET', '/v2/models/iris/stats', { token })).body).toEqual(before.body);
+    const posts = (await operations()).filter(
+      ({ path, responses }) => /predict$|invocations$|infer$/.test(path) && responses['200'],
+    );
+    expect(posts.length).toBe(12);
+    for (const { path } of posts) {
+      const { requestBody, responses } = document.paths[path].post;
+      const asked = requestBody.content['application/json'];
+      const body = asked.example ?? document.components.schemas.Features.example;
+      const real = path.replace('{name}', 'heart-failure').replace('{version}', '1');
+      const answer = await call(local, 'POST', real, { token, body });
+      expect(answer.status, path).toBe(200);
+      const { example } = responses['200'].content['application/json'];
+      const sameId = example.request_id === undefined ? {} : { request_id: example.request_id };
+      expect({ ...answer.body, ...sameId }, path).toEqual(example);
+    }
+  });
+});
+
 describe.skipIf(!hasChromium)('the page in a browser', () => {
   async function withPage(path: string, work: (page: Page) => Promise<void>): Promise<void> {
     const browser = await chromium.launch({
@@ -139,25 +181,15 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
 
   test('opens at an operation that its address names', () =>
     withPage('/docs/#/Start%20here/predict', async (page) => {
-      await page.locator('.opblock.is-open', { has: page.locator('[data-path="/predict"]') }).waitFor();
+      await page.locator('.opblock.is-open').waitFor();
+      expect(await page.locator('.opblock.is-open .opblock-summary-path').innerText()).toContain('/predict');
     }));
 
-  test('invents no values: what it shows are examples of ours', () =>
-    withPage('/docs/', async (page) => {
-      const groups = page.locator('.opblock-tag');
-      await groups.first().waitFor();
-      for (const group of await groups.all()) await group.click();
-      const closed = page.locator('.opblock:not(.is-open) .opblock-summary-control');
-      while ((await closed.count()) > 0) await closed.first().click();
-      const shown = (
-        await page.locator('.opblock .microlight, .opblock .highlight-code').allInnerTexts()
-      ).join('\n');
-      // What Swagger UI makes of a pattern: consonants at random.
-      expect(
-        shown
-          .match(/urn:foretell:error:[a-z-]*/g)
-          ?.filter((type) => !/:(bad-request|[a-z]+(-[a-z]+)*)$/.test(type)),
-      ).toEqual([]);
-      expect(shown).not.toMatch(/"string"/);
+  test('shows errors with their real types', () =>
+    withPage('/docs/#/Start%20here/createToken', async (page) => {
+      const operation = page.locator('.opblock', { has: page.locator('[data-path="/token"]') });
+      await operation.locator('.responses-table').waitFor();
+      const shown = await operation.locator('.response', { hasText: '401' }).first().innerText();
+      expect(shown).toContain('urn:foretell:error:invalid-credentials');
     }));
 });

@@ -31,7 +31,7 @@ export class Samples {
     return new Set(this.samples.map(({ name }) => name));
   }
 
-  /** The sum of those that have these labels, and maybe others; undefined where there is none. */
+  /** The sum of those that have these labels, and maybe others; undefined if there is none. */
   get(name: string, labels: Record<string, string> = {}): number | undefined {
     const found = this.samples.filter(
       (sample) =>
@@ -41,7 +41,7 @@ export class Samples {
     return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
   }
 
-  /** Of one label, wherever it is used. */
+  /** The values of one label, wherever it is used. */
   valuesOf(label: string): string[] {
     return [...new Set(this.samples.flatMap(({ labels }) => labels[label] ?? []))].toSorted();
   }

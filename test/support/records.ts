@@ -13,7 +13,7 @@ export interface Recorded {
   row_count: number | null;
   created_datetime: Date;
   updated_datetime: Date;
-  /** Null where the request has no response row. */
+  /** Null if the request has no response row. */
   status_code: number | null;
   output: unknown;
   duration_ms: number | null;
@@ -28,7 +28,7 @@ export function recordsOfUser(database: TestDatabase, userId: number): Promise<R
   return database.query<Recorded>(`${SELECT} WHERE user_id = $1 ORDER BY requests.id`, [userId]);
 }
 
-/** Everything recorded under one `X-Request-Id`, whoever sent it. */
+/** Everything recorded under one `X-Request-Id`, from any caller. */
 export function recordsOfRequest(database: TestDatabase, requestId: string): Promise<Recorded[]> {
   return database.query<Recorded>(`${SELECT} WHERE request_uuid = $1 ORDER BY requests.id`, [requestId]);
 }

@@ -28,7 +28,7 @@ const USER_COLUMNS = [
   'removed_datetime',
 ];
 
-/** A session that is forgotten, or a question that never ends, is not in the way of others for ever. */
+/** A session that is forgotten, or a question that never ends, is not in the way of others forever. */
 const SETTINGS = {
   statement_timeout: '30min',
   lock_timeout: '10s',
@@ -43,7 +43,7 @@ export class Analysts {
 
   /**
    * Grants what can be granted by the role that we are.
-   * @returns the statements that are still to be run, by a role that may do more; none where all is well
+   * @returns the statements that are still to be run, by a role that may do more; none if all is well
    */
   async prepare(): Promise<string[]> {
     if (!(await this.hasRole()))
@@ -123,7 +123,7 @@ export class Analysts {
 
   private async requireRole(): Promise<void> {
     if (await this.hasRole()) return;
-    throw Problem.badRequest(`There is no role ${ROLE} yet. "foretell migrate" says how to make it.`);
+    throw Problem.badRequest(`There is no role ${ROLE} yet. "foretell migrate" says how to create it.`);
   }
 }
 
@@ -131,7 +131,7 @@ export class Analysts {
 function checkName(name: string): void {
   if (/^[a-z_][a-z0-9_]{0,62}$/.test(name) && !name.startsWith('pg_') && !name.startsWith('foretell')) return;
   throw Problem.badRequest(
-    'The name of an analyst is a name of PostgreSQL: lower-case letters, digits and underscores, at most 63, and not ' +
+    'The name of an analyst is a PostgreSQL name: at most 63 lower-case letters, digits and underscores, and not ' +
       'one that begins with pg_ or foretell.',
   );
 }

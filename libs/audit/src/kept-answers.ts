@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 /** What a caller calls one question, to be answered and recorded once however often it is sent. */
 export interface Idempotency {
   key: string;
-  /** Of the question. */
+  /** A hash of the question. */
   fingerprint: string;
 }
 
@@ -16,7 +16,7 @@ export interface KeptAnswer {
 }
 
 const TIMEOUT_MS = 5_000;
-/** How long a retry may come at the least. */
+/** How long a retry may come at least. */
 const KEPT_HOURS = 24;
 const DROPPED_AT_ONCE = 5_000;
 

@@ -162,17 +162,17 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     modelMemoryBytes: value.MODEL_MEMORY_BYTES,
     auditMode: value.AUDIT_MODE,
     auditQueueRows: value.AUDIT_QUEUE_ROWS,
-    /** Undefined: the record is kept for ever. */
+    /** Undefined: the record is kept forever. */
     recordRetentionDays: value.RECORD_RETENTION_DAYS,
     batchDir: resolve(value.BATCH_DIR ?? join(value.DATA_DIR, 'batches')),
-    /** Whether the API starts a worker beside itself, or somebody else sees to workers. */
+    /** Whether the API starts a worker beside itself, or workers are run separately. */
     batchWorker: value.BATCH_WORKER,
     maxBatchBytes: value.MAX_BATCH_BYTES,
     /** What a file may unpack to, and what its output may have. */
     maxBatchUnpackedBytes,
     /** What all files and outputs of one user may have together, for as long as they are kept. */
     maxBatchBytesPerUser: value.MAX_BATCH_BYTES_PER_USER ?? 2 * maxBatchUnpackedBytes,
-    /** What files and outputs leave free on their disk, for whoever else is on it. */
+    /** What files and outputs leave free on their disk for its other users. */
     batchDiskReserveBytes: value.BATCH_DISK_RESERVE_BYTES,
     maxBatchesPerUser: value.MAX_BATCHES_PER_USER,
     batchTtlHours: value.BATCH_TTL_HOURS,

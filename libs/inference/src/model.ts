@@ -46,7 +46,7 @@ export class TooManyRows extends Error {}
 
 /**
  * A run that takes longer than the time limit is of no use to anybody any more, and may never end. That is the end of
- * its process, and the model has to be loaded anew; where the limit is short, a run may well take longer.
+ * its process, and the model has to be loaded again; where the limit is short, a run may well take longer.
  */
 const MIN_RUN_LIMIT_MS = 10_000;
 const RUN_LIMIT_IN_BATCHES = 4;
@@ -156,7 +156,7 @@ export class Model {
     return make(session);
   }
 
-  /** Whether it will never answer again, because its process has ended; it has to be loaded anew. */
+  /** Whether it will never answer again, because its process has ended; it has to be loaded again. */
   get hasEnded(): boolean {
     return this.session.hasEnded;
   }
@@ -184,6 +184,15 @@ export class Model {
       const timer = setTimeout(() => reject(this.late()), this.timeLimitMs);
       answers.then(resolve, reject).finally(() => clearTimeout(timer));
     });
+  }
+
+  /**
+   * Its answer to one row for the API document. Nobody asked, so it is in no figure; and nobody is to wait for it, so only
+   * a model on the event loop answers.
+   */
+  async answerExample(row: Row): Promise<Prediction | undefined> {
+    if (this.released || this.session instanceof ModelProcess) return undefined;
+    return (await this.session.run([row]))[0];
   }
 
   /** Waits for what was asked; afterwards nothing of the model is left. */
@@ -251,7 +260,7 @@ export class Model {
 
 /**
  * On the event loop from the first, at the start of a service above all: a process costs 0.1 s of the processor.
- * Undefined where it is not as quick as it was. @throws Error where it does not reproduce its golden values
+ * Undefined if it is not as quick as it was. @throws Error if it does not reproduce its golden values
  */
 async function loadKnown(folder: string) {
   const { graph, golden, ...artifact } = await readArtifact(folder);

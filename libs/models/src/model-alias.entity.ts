@@ -22,11 +22,11 @@ export class ModelAlias {
   @Column('text')
   alias!: string;
 
-  /** Null where the alias was taken away. */
+  /** Null if the alias was taken away. */
   @Column('text', { nullable: true })
   version!: string | null;
 
-  /** Of the users, for a canary. */
+  /** The percentage of users, for a canary. */
   @Column('real', { nullable: true })
   percent!: number | null;
 

@@ -24,11 +24,11 @@ export class ModelVersion {
   @PrimaryColumn('text', { primaryKeyConstraintName: 'model_versions_pkey' })
   version!: string;
 
-  /** Of `model.onnx`, as in the manifest. */
+  /** The hash of `model.onnx`, as in the manifest. */
   @Column('text')
   sha256!: string;
 
-  /** Of all the files that make the version the one it is. */
+  /** The hash of all the files that make up the version. */
   @Column('text', { name: 'content_sha256' })
   contentSha256!: string;
 
@@ -47,7 +47,7 @@ export class ModelVersion {
   @Column('text', { name: 'checked_by', nullable: true })
   checkedBy!: string | null;
 
-  /** The table by its name: the registry knows no other feature. Null where no user of ours did it. */
+  /** The table by its name: the registry knows no other feature. Null if no user of ours did it. */
   @ForeignKey('users', { name: 'model_versions_registered_by_fkey' })
   @Column('integer', { name: 'registered_by', nullable: true })
   registeredBy!: number | null;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MISSING_VALUES, type Column } from '#libs/inference';
-import { parseCsvBody } from './dialects/csv-body.js';
-import { readLayout } from './dialects/mlflow-layouts.js';
-import { parseJsonBody, parsePythonJsonBody, writeJson } from './json-body.js';
+import { parseJsonBody, parsePythonJsonBody, writeJson } from '#libs/json';
+import { parseCsvBody } from './dialects/mlflow/csv-body.js';
+import { readLayout } from './dialects/mlflow/layouts.js';
 
 /** Without -0, which JSON reads and does not write. */
 const json = fc
@@ -49,7 +49,7 @@ describe('JSON', () => {
     );
   });
 
-  test('a client in Python writes NaN where nothing is known and Infinity, and in texts these stay', () => {
+  test('a client in Python writes NaN if nothing is known and Infinity, and in texts these stay', () => {
     const words = ['NaN', 'a NaN', '\\NaN', '"NaN"', '\\"', 'NaN\\', 'Infinity', '-Infinity', '"Infinity'];
     const texts = fc.oneof(json, fc.constantFrom(...words, Infinity, -Infinity));
     fc.assert(

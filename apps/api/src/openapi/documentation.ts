@@ -6,7 +6,7 @@ import swaggerUi from 'swagger-ui-express';
 import type { Config } from '#libs/config';
 import { ServedModels } from '#libs/models';
 import { describeModels } from './documented-models.js';
-import { describeRefusals, operationsOf } from './documented-refusals.js';
+import { describeRefusals, operationsOf } from './refusals.js';
 import { pageOptions } from './page.js';
 import { NAMED_SCHEMAS } from './schemas.js';
 import { VERSION } from '../version.js';
@@ -39,18 +39,18 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
     // Methods of controllers are named so that no two of them share a name.
     { operationIdFactory: (_controller, method) => method, autoTagControllers: false },
   );
-  Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
   for (const [, operation] of operationsOf(document)) {
     // The mark that `@Public()` left: no token is needed.
     operation.security = operation.security ? [] : [{ [BEARER]: [] }];
   }
   describeRefusals(document);
+  Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
   const models = api.get(ServedModels);
   // Models come and go while we serve: what they take is put in when somebody looks.
   const current = () => describeModels(structuredClone(document), models);
 
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  fastify.get(`${config.docsPath}-json`, (_request, reply) => reply.send(current()));
+  fastify.get(`${config.docsPath}-json`, async (_request, reply) => reply.send(await current()));
   await fastify.register(async (page) => {
     await page.register(fastifyExpress);
     page.express.disable('x-powered-by');

@@ -1,20 +1,20 @@
 import type { Snapshot } from '#libs/observability';
 
-/** What an API process tells the primary. Others use the same channel: Node itself, and whoever collects metrics. */
+/** What an API process tells the primary. Node itself and the collection of metrics use the same channel. */
 export type ToPrimary =
   | { type: 'foretell:serving'; url: string; model: string }
   | { type: 'foretell:cannot-start'; message: string }
   | { type: 'foretell:batch-submitted' }
   /** What we measured, when the primary asks. */
   | { type: 'foretell:snapshot'; id: number; snapshot: Snapshot }
-  /** What do all of us measure? Whoever is asked for metrics asks. */
+  /** What do all of us measure? A process that is asked for metrics asks. */
   | { type: 'foretell:metrics-asked'; id: number };
 
 /** What the primary tells its API processes. */
 export type FromPrimary =
   | { type: 'foretell:stop' }
   | { type: 'foretell:snapshot-asked'; id: number }
-  /** Undefined where it cannot be told. */
+  /** Undefined if it cannot be told. */
   | { type: 'foretell:metrics'; id: number; snapshots?: readonly Snapshot[] };
 
 /** Resolves once it is sent, or the primary is gone. */
@@ -25,19 +25,19 @@ export function tellPrimary(message: ToPrimary): Promise<void> {
 const PRIMARY_LIMIT_MS = 5_000;
 let asked = 0;
 
-/** What all API processes measure. @throws Error where the primary does not tell */
+/** What all API processes measure. @throws Error if the primary does not tell */
 export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
   const id = asked++;
   return new Promise((resolve, reject) => {
     const hear = (message: FromPrimary) => {
       if (message.type !== 'foretell:metrics' || message.id !== id) return;
       end();
-      if (message.snapshots === undefined) reject(new Error('the primary cannot tell the metrics'));
+      if (message.snapshots === undefined) reject(new Error('the primary cannot report the metrics'));
       else resolve(message.snapshots);
     };
     const limit = setTimeout(() => {
       end();
-      reject(new Error('the primary does not tell the metrics'));
+      reject(new Error('the primary does not report the metrics'));
     }, PRIMARY_LIMIT_MS);
     const end = () => {
       clearTimeout(limit);

@@ -11,7 +11,7 @@ import { ARTIFACT_FILES } from '#libs/inference';
 /** Six files, their folders, and as much again for what macOS adds; a million entries are nobody's artifact. */
 const MAX_ENTRIES = 64;
 
-/** Of a tar, beside the contents of its entries: headers, which may hold names of any length, and padding. */
+/** What a tar may have besides the contents of its entries: headers, which may hold names of any length, and padding. */
 const MAX_TAR_OVERHEAD_BYTES = 1024 ** 2;
 
 const TAR_BLOCK_BYTES = 512;
@@ -34,7 +34,7 @@ interface Entry {
  * The caller makes `folder`, which is empty, and removes it as a whole: after a refusal there may be files in it. An
  * upload that is too large is left unread rather than destroyed, because the answer takes the same connection.
  *
- * @throws Problem `bad-request` where the archive cannot be read, `artifact-not-usable` where it holds something else
+ * @throws Problem `bad-request` if the archive cannot be read, `artifact-not-usable` where it holds something else
  * than an artifact, `body-too-large`; and the upload's own error where it breaks off.
  */
 export async function unpackArchive(
@@ -93,7 +93,7 @@ async function unpack(path: string, folder: string, maxBytes: number): Promise<v
       await writeFile(join(folder, file), unpacked(content), { flag: 'wx', mode: 0o644 });
     }
   } catch (cause) {
-    // Of the system's errors (no space, no permission) the archive is not to blame.
+    // The archive is not to blame for the system's errors (no space, no permission).
     if (cause instanceof Problem || (cause as NodeJS.ErrnoException).syscall) throw cause;
     const detail = `The archive cannot be read ${place} (${(cause as Error).message}).`;
     throw new Problem('bad-request', detail, { cause });
@@ -169,8 +169,8 @@ async function* tarEntries(archive: FileHandle, unzip: Transform): AsyncGenerato
   feeding.catch(() => undefined);
   for await (const entry of extract) {
     const { name, type, size } = entry.header;
-    // tar-stream makes null of some sizes, and would wait for ever for the end of such an entry.
-    if (!Number.isSafeInteger(size)) throw new Error('the size is no number');
+    // tar-stream makes null of some sizes, and would wait forever for the end of such an entry.
+    if (!Number.isSafeInteger(size)) throw new Error('the size is not a number');
     const isFolder = type === 'directory';
     yield {
       name,

@@ -13,7 +13,7 @@ export interface StoredArtifact {
 export interface PreparedArtifact {
   /**
    * Gives them the name and version.
-   * @throws Problem `model-version-exists` where other content is kept under it
+   * @throws Problem `model-version-exists` if other content is kept under it
    */
   keep(): Promise<void>;
   discard(): Promise<void>;
@@ -26,7 +26,7 @@ export const ARTIFACT_STORE = Symbol('ArtifactStore');
 export interface ArtifactStore {
   /**
    * Stores the files of a checked artifact. Doing it again with the same content changes nothing.
-   * @throws Problem `model-version-exists` where other content is kept under this name and version, `storage-full`
+   * @throws Problem `model-version-exists` if other content is kept under this name and version, `storage-full`
    */
   prepare(folder: string, artifact: StoredArtifact): Promise<PreparedArtifact>;
   /**
@@ -44,6 +44,6 @@ export interface ArtifactStore {
 export const ALREADY_KEPT: PreparedArtifact = { keep: async () => undefined, discard: async () => undefined };
 
 export function versionExists({ name, version }: StoredArtifact, cause?: Error): Problem {
-  const detail = `Version ${version} of the model ${name} exists already, with other content.`;
+  const detail = `Version ${version} of the model ${name} already exists with different content.`;
   return new Problem('model-version-exists', detail, { cause });
 }

@@ -17,7 +17,7 @@ export interface ColumnChunk {
 export interface Selection {
   start: number;
   end: number;
-  /** Of the row group. */
+  /** In the row group. */
   rows: number;
 }
 
@@ -29,14 +29,14 @@ const MAX_PAGE_BYTES = 256 * 1024 ** 2;
 const MAX_PAGE_VALUES = 2 ** 24;
 /** Texts are an object each, which is a hundred bytes and more, however short they are. */
 const MAX_PAGE_TEXTS = 2 ** 22;
-/** Of what stands before a page, which has statistics; of nothing but objects in some files that nobody needs. */
+/** The most that the header of a page may have: in some files it holds statistics of large objects that nobody needs. */
 const MAX_HEADER_BYTES = 1024 ** 2;
 
 /** Values that fill a packed run up: others write 63 groups of eight at a time. */
 const MOST_FILLING = 512;
 
 export interface Stored {
-  /** By row; null or undefined where there is none. */
+  /** By row; null or undefined if there is none. */
   values: ArrayLike<unknown>;
   /** The words of its dictionary, in their order, where all of the values are such. */
   words?: ArrayLike<unknown>;
@@ -48,7 +48,7 @@ export interface Stored {
  * hyparquet decodes the pages. What it would not notice is looked at before: a checksum that is wrong, and what would
  * become much larger than it is. Only the pages that have some of these rows are unpacked.
  *
- * @throws Error saying what is wrong, for whoever knows which column it is
+ * @throws Error saying what is wrong, for a caller that knows which column it is
  */
 export function readStored(
   bytes: Uint8Array,
@@ -113,7 +113,7 @@ function valuesIn({
   return (v1 ?? v2 ?? words)?.num_values ?? 0;
 }
 
-/** The page that begins there. @throws Error where what it says of itself cannot be so */
+/** The page that begins there. @throws Error if what it says of itself cannot be so */
 function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint8Array; next: number } {
   const length = Math.min(MAX_HEADER_BYTES, bytes.length - at);
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset + at, length), offset: 0 };
@@ -131,7 +131,7 @@ function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint
   return { header, body, next: start + packed };
 }
 
-/** A page's values, and what they are decoded with. @throws Error where it is damaged, or is more than can be read */
+/** A page's values, and what they are decoded with. @throws Error if it is damaged, or is more than can be read */
 function decoded(
   header: PageHeader,
   body: Uint8Array,
@@ -151,7 +151,7 @@ function decoded(
 
 function checkPage(header: PageHeader, body: Uint8Array, values: number, { type }: SchemaElement): void {
   const { crc, uncompressed_page_size: bytes } = header;
-  // Of the page as it lies there, in both versions.
+  // The checksum of the page as it is stored, in both versions.
   if (crc !== undefined && crc32(body) !== crc >>> 0) {
     throw new Error('its checksum is wrong: the file was damaged after it was written');
   }
@@ -165,7 +165,7 @@ function checkPage(header: PageHeader, body: Uint8Array, values: number, { type 
   }
 }
 
-/** The part of the page that is packed, as it is decoded. @throws Error where that would become much larger than it is */
+/** The part of the page that is packed, as it is decoded. @throws Error if that would become much larger than it is */
 function unpacked(
   header: PageHeader,
   page: Uint8Array,
@@ -275,5 +275,5 @@ function decoderOf(
   };
 }
 
-/** Of the old 96-bit times: their nanoseconds, whole. Nothing else has a parser here. */
+/** The old 96-bit times, as nanoseconds. Nothing else has a parser here. */
 const RAW = { timestampFromNanoseconds: (nanos: bigint) => nanos } as unknown as ColumnDecoder['parsers'];

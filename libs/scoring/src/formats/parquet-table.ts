@@ -1,5 +1,5 @@
 import { openSync, readSync } from 'node:fs';
-import type { SchemaElement } from 'hyparquet';
+import type { KeyValue, SchemaElement } from 'hyparquet';
 import { formatFloat32 } from '#libs/inference';
 import { quoted } from '../messages.js';
 import { InputError } from '../order.js';
@@ -31,7 +31,12 @@ export interface ParquetColumns {
   categorical: ReadonlySet<number>;
 }
 
-/** Of one column in these rows: texts that are written once and meant often are small only in the file. */
+/** What of a file's list of contents is taken over by the output. */
+export interface ParquetContents extends ParquetColumns {
+  keyValues: readonly KeyValue[];
+}
+
+/** The most that one column of these rows may hold: texts that are stored once and used often are small only in the file. */
 const MAX_COLUMN_BYTES = 256 * 1024 ** 2;
 /** A dictionary that stays as it is lies in each row group that is written, which has so many rows. */
 const MAX_WORDS = 32_768;
@@ -77,7 +82,7 @@ export class ParquetFile {
     });
   }
 
-  /** What a value of a column means; null where it is missing. @throws InputError naming the column and the row */
+  /** What a value of a column means; null if it is missing. @throws InputError naming the column and the row */
   meant(place: number, stored: unknown, row: number): ReturnType<Meaning> | null {
     if (stored === null || stored === undefined) return null;
     const meaning = this.meanings[place];

@@ -1,4 +1,5 @@
 import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
@@ -32,7 +33,8 @@ export class HealthController {
   ) {}
 
   @Get('health')
-  @ApiOperation({ summary: 'The parts and how each of them is' })
+  @RouteConfig({ isAlwaysAnswered: true })
+  @ApiOperation({ summary: 'The state of the service and of each of its parts' })
   @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
   @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
   async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
@@ -45,6 +47,7 @@ export class HealthController {
   }
 
   @Get('livez')
+  @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
   @ApiResponse({ status: 200, schema: LIVENESS })
   getLiveness(): object {
@@ -52,11 +55,16 @@ export class HealthController {
   }
 
   @Get('readyz')
+  @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({
-    summary: 'The process can answer predictions and is not stopping; send it none if this fails',
+    summary: 'The process can answer predictions and is not stopping; send it no requests if this fails',
   })
   @ApiResponse({ status: 200, schema: LIVENESS })
-  @ApiResponse({ status: 503, description: 'It cannot.', schema: LIVENESS })
+  @ApiResponse({
+    status: 503,
+    description: 'It cannot answer predictions, or is stopping.',
+    schema: LIVENESS,
+  })
   async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }

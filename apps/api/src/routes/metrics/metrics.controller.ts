@@ -1,7 +1,9 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiProduces, ApiResponse } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
 import { InGroup } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { Roles } from '../../guards/roles.guard.js';
 import { ServiceMetrics } from './service-metrics.js';
 
@@ -13,11 +15,12 @@ export class MetricsController {
 
   @Get('metrics')
   @Roles('admin')
+  @RouteConfig({ isAlwaysAnswered: true })
   @Header('content-type', Metrics.contentType)
   @ApiOperation({ summary: 'What the service measures, for Prometheus (admin)' })
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: "Prometheus' text format." })
-  @ApiResponse({ status: 403, description: 'Not an admin.' })
+  @Refuses({ forbidden: 'The caller is not an admin.' })
   getMetrics(): Promise<string> {
     return this.metrics.text();
   }

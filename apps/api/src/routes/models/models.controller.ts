@@ -5,9 +5,18 @@ import { ApiBody, ApiConsumes, ApiOperation, ApiResponse } from '@nestjs/swagger
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
-import { ModelRegistry, parseAlias, parseModelReference, ServedModels, type Origin } from '#libs/models';
+import {
+  ModelRegistry,
+  parseAlias,
+  parseModelReference,
+  PromoteVersion,
+  RegisterVersion,
+  ServedModels,
+  type Origin,
+} from '#libs/models';
 import { Caller } from '../../guards/caller.decorator.js';
 import { InGroup } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { Roles } from '../../guards/roles.guard.js';
 import {
   ALIAS_SET,
@@ -39,13 +48,16 @@ const ARCHIVE_TYPES = [
 export class ModelsController {
   constructor(
     @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(RegisterVersion) private readonly registration: RegisterVersion,
+    @Inject(PromoteVersion) private readonly promotion: PromoteVersion,
     @Inject(ServedModels) private readonly served: ServedModels,
   ) {}
 
   @Get()
   @ApiOperation({
-    summary: 'The models: what each takes and answers',
-    description: 'Those in production; for an admin every registered one, with all its versions and aliases.',
+    summary: 'List the models, with what each takes and answers',
+    description:
+      'Models in production; for an admin every registered model, with all its versions and aliases.',
   })
   @ApiResponse({ status: 200, schema: MODELS })
   async listModels(@Caller() actor: Actor): Promise<object> {
@@ -63,10 +75,10 @@ export class ModelsController {
   @ApiOperation({
     summary: 'What a model takes and answers',
     description:
-      'For an admin with its versions, aliases, their history, and what each process serves besides.',
+      'An admin also sees its versions, its aliases and their history, and what each process serves.',
   })
   @ApiResponse({ status: 200, schema: MODEL })
-  @ApiResponse({ status: 404, description: 'No such model.' })
+  @Refuses({ 'model-not-found': 'No such model.' })
   async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<object> {
     const { name } = parseModelReference(given);
     const serving = this.serving(name, actor);
@@ -74,14 +86,14 @@ export class ModelsController {
       return { ...detailsOf(await this.registry.show(name)), serving: servingOf(serving) };
     }
     if (serving) return offerOf(serving);
-    throw new Problem('model-not-found', `There is no model ${name} here.`);
+    throw new Problem('model-not-found', `There is no model '${name}'.`);
   }
 
   @Get(':name/versions/:version')
   @Roles('admin')
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
   @ApiResponse({ status: 200, schema: VERSION })
-  @ApiResponse({ status: 404, description: 'No such model or version.' })
+  @Refuses({ 'model-not-found': 'No such model or version.' })
   async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<object> {
     return versionOf(await this.registry.find(parseModelReference(name).name, version));
   }
@@ -98,13 +110,15 @@ export class ModelsController {
   @ApiResponse({ status: 201, description: 'Registered.', schema: REGISTRATION })
   @ApiResponse({
     status: 200,
-    description: 'It was registered before, with the same content.',
+    description: 'It was already registered with the same content.',
     schema: REGISTRATION,
   })
-  @ApiResponse({ status: 409, description: 'It was registered before, with other content.' })
-  @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
-  @ApiResponse({ status: 422, description: 'Not a usable artifact; the detail says why.' })
-  @ApiResponse({ status: 507, description: 'The disk is full.' })
+  @Refuses({
+    'model-version-exists': 'It was already registered with different content.',
+    'body-too-large': 'Larger than MAX_ARTIFACT_BYTES.',
+    'artifact-not-usable': 'The artifact cannot be used; `detail` says why.',
+    'storage-full': 'The disk is full.',
+  })
   async registerModelVersion(
     @Param('name') name: string,
     @Req() { body }: FastifyRequest<{ Body?: Readable }>,
@@ -112,7 +126,7 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
-    const registration = await this.registry.registerUpload(body, originOf(actor), name);
+    const registration = await this.registration.registerUpload(body, originOf(actor), name);
     reply
       .code(registration.isNew ? 201 : 200)
       .header('location', `/models/${name}/versions/${registration.version.version}`);
@@ -122,14 +136,16 @@ export class ModelsController {
   @Put(':name/aliases/:alias')
   @Roles('admin')
   @ApiOperation({
-    summary: 'Let an alias stand for a version: production, shadow, canary, or one of your own (admin)',
+    summary: 'Point an alias at a version: production, shadow, canary, or one of your own (admin)',
     description:
-      'The version is checked first; the answer comes when every process serves it. A canary of a version that goes ' +
-      'into production ends; any other goes on, and is named as `canary`.',
+      'The version is checked first; the answer comes when every process serves it. A canary of the version that goes ' +
+      'into production ends; any other continues, and is reported in `canary`.',
   })
   @ApiResponse({ status: 200, schema: ALIAS_SET })
-  @ApiResponse({ status: 404, description: 'No such model or version.' })
-  @ApiResponse({ status: 422, description: 'The version failed its check; the alias stays what it was.' })
+  @Refuses({
+    'model-not-found': 'No such model or version.',
+    'artifact-not-usable': 'The version failed its check; the alias has not changed.',
+  })
   async setModelAlias(
     @Param('name') name: string,
     @Param('alias') given: string,
@@ -137,22 +153,22 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     const alias = parseAlias(given);
-    const promotion = await this.registry.promote({ name, alias, version, percent }, originOf(actor));
+    const promotion = await this.promotion.promote({ name, alias, version, percent }, originOf(actor));
     return { name, alias, ...promotionOf(promotion) };
   }
 
   @Delete(':name/aliases/:alias')
   @Roles('admin')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Take an alias away, which ends a shadow or a canary (admin)' })
+  @ApiOperation({ summary: 'Remove an alias, which ends a shadow or a canary (admin)' })
   @ApiResponse({ status: 204, description: 'Done.' })
-  @ApiResponse({ status: 404, description: 'No such alias.' })
+  @Refuses({ 'model-not-found': 'No such alias.' })
   async removeModelAlias(
     @Param('name') name: string,
     @Param('alias') alias: string,
     @Caller() actor: Actor,
   ): Promise<void> {
-    await this.registry.remove(name, parseAlias(alias), originOf(actor));
+    await this.promotion.remove(name, parseAlias(alias), originOf(actor));
   }
 
   /** What answers the caller where he names no version. */

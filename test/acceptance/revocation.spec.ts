@@ -1,0 +1,244 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import jwt from 'jsonwebtoken';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/api-process.js';
+import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { logIn } from '../support/prediction-client.js';
+import { claimsOf } from '../support/tokens.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const COMMAND_LINE = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
+const JWT_SECRET = 'a secret that both processes know';
+/** The promise: tokens have ended in every process within this time. */
+const EVERYWHERE_WITHIN_MS = 1_000;
+
+let database: TestDatabase;
+let a: ApiProcess;
+let b: ApiProcess;
+let admin: TestUser;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  [a, b] = await Promise.all([
+    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
+    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
+  ]);
+  admin = await createUser(a, database, 'admin');
+});
+
+afterAll(async () => {
+  await Promise.all([a?.stop(), b?.stop()]);
+  await database?.drop();
+});
+
+const predictAt = async (api: ApiProcess, token: string) =>
+  (await call(api, 'POST', '/predict', { body: PATIENT, token })).status;
+const statusAt = async (api: ApiProcess, token: string) =>
+  (await call(api, 'GET', `/token_status/${token}`)).status;
+
+/** The status of a prediction and of /token_status, in each process. */
+const answersTo = async (token: string) => [
+  await predictAt(a, token),
+  await predictAt(b, token),
+  await statusAt(a, token),
+  await statusAt(b, token),
+];
+const GOOD = [200, 200, 200, 200];
+const ENDED = [401, 401, 401, 401];
+
+async function foretell(args: string[], input = ''): Promise<string> {
+  const command = promisify(execFile)(process.execPath, [COMMAND_LINE, ...args], {
+    env: { PATH: process.env.PATH, DATABASE_URL: database.url, BCRYPT_COST: '4' },
+  });
+  command.child.stdin!.end(input);
+  return (await command).stdout;
+}
+
+const toggle = (user: TestUser, flag: 0 | 1) =>
+  call(a, 'PUT', `/toggle-user-permission/${user.id}/${flag}`, { token: admin.token });
+
+describe('what ends the tokens that were issued before, in every process within a second', () => {
+  test.each<[string, (user: TestUser) => Promise<unknown>]>([
+    [
+      'a new password',
+      ({ username }) => foretell(['users', 'set-password', '--username', username], 'another password\n'),
+    ],
+    ['users revoke', ({ username }) => foretell(['users', 'revoke', '--username', username])],
+    ['users revoke with the name alone', ({ username }) => foretell(['users', 'revoke', username])],
+    [
+      'disabling and enabling over HTTP',
+      async (user) => {
+        expect((await toggle(user, 0)).status).toBe(200);
+        expect((await toggle(user, 1)).status).toBe(200);
+      },
+    ],
+    [
+      'disabling and enabling on the command line',
+      async ({ username }) => {
+        await foretell(['users', 'disable', '--username', username]);
+        await foretell(['users', 'enable', '--username', username]);
+      },
+    ],
+    [
+      'disabling and enabling by plain SQL',
+      async ({ id }) => {
+        await database.query('UPDATE users SET enabled = false WHERE id = $1', [id]);
+        await database.query('UPDATE users SET enabled = true WHERE id = $1', [id]);
+      },
+    ],
+    [
+      'a new hash by plain SQL',
+      ({ id }) => database.query(`UPDATE users SET password = password || '.' WHERE id = $1`, [id]),
+    ],
+  ])('%s', async (_, end) => {
+    const [user, other] = [await createUser(a, database), await createUser(b, database)];
+    // Both processes have both accounts in memory.
+    expect([...(await answersTo(user.token)), ...(await answersTo(other.token))]).toEqual([...GOOD, ...GOOD]);
+    await end(user);
+    await sleep(EVERYWHERE_WITHIN_MS);
+    expect(await answersTo(user.token)).toEqual(ENDED);
+    expect(await answersTo(other.token)).toEqual(GOOD);
+  });
+
+  test('and who logs in again is served at once by a process that has not heard of it yet', async () => {
+    const user = await createUser(a, database);
+    expect(await answersTo(user.token)).toEqual(GOOD);
+    for (let time = 0; time < 5; time++) {
+      await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [user.id]);
+      const token = await logIn(a, user);
+      expect(await predictAt(b, token)).toBe(200);
+      expect(await predictAt(a, token)).toBe(200);
+    }
+    await sleep(EVERYWHERE_WITHIN_MS);
+    expect(await answersTo(user.token)).toEqual(ENDED);
+  });
+});
+
+test('a role that changed ends nothing: it is asked anew with every call', async () => {
+  const user = await createUser(a, database);
+  await foretell(['users', 'set-role', '--username', user.username, '--role', 'analyst']);
+  await sleep(EVERYWHERE_WITHIN_MS);
+  expect(await answersTo(user.token)).toEqual(GOOD);
+});
+
+test('a token that was being issued while the password changed is one of the old password', async () => {
+  const user = await createUser(a, database);
+  const logins = Array.from({ length: 20 }, () =>
+    call(a, 'POST', '/token', { body: { username: user.username, password: user.password } }),
+  );
+  await foretell(['users', 'set-password', '--username', user.username], 'another password\n');
+  await sleep(EVERYWHERE_WITHIN_MS);
+  const issued = (await Promise.all(logins)).filter(({ status }) => status === 200);
+  const statuses = issued.map(({ body }) => predictAt(a, body.token as string));
+  expect(await Promise.all(statuses)).toEqual(issued.map(() => 401));
+});
+
+test('a database that was created anew accepts no token of the one before, even for the same user id', async () => {
+  const [before, after] = [await createTestDatabase(), await createTestDatabase()];
+  const [first, second] = await Promise.all([
+    startApi({ DATABASE_URL: before.url, JWT_SECRET }),
+    startApi({ DATABASE_URL: after.url, JWT_SECRET }),
+  ]);
+  try {
+    const old = await createUser(first, before);
+    const root = await createUser(second, after, 'admin');
+    expect(old.id).toBe(root.id);
+    expect(await predictAt(first, old.token)).toBe(200);
+    const answer = await call(second, 'GET', '/audit/predictions', { token: old.token });
+    expect(answer.status).toBe(401);
+    expect((await call(second, 'GET', '/audit/predictions', { token: root.token })).status).toBe(200);
+  } finally {
+    await Promise.all([first.stop(), second.stop()]);
+    await Promise.all([before.drop(), after.drop()]);
+  }
+});
+
+describe('a token with a good signature', () => {
+  const times = { iat: Math.floor(Date.now() / 1000), exp: Math.floor(Date.now() / 1000) + 3600 };
+
+  const claims = async (user: TestUser) => ({
+    iss: 'foretell',
+    aud: 'foretell',
+    ...times,
+    ...(await claimsOf(database, user.id)),
+  });
+  /** As text, because jsonwebtoken refuses to sign some of these as objects. */
+  const sign = (payload: unknown) =>
+    jwt.sign(JSON.stringify(payload), JWT_SECRET, { header: { alg: 'HS256', typ: 'JWT' } });
+
+  test('and every claim is taken: what the refusals below rest on', async () => {
+    const user = await createUser(a, database);
+    expect(await answersTo(sign(await claims(user)))).toEqual(GOOD);
+  });
+
+  type Claims = Awaited<ReturnType<typeof claims>>;
+  const without = (claims: Claims, ...names: (keyof Claims)[]) =>
+    Object.fromEntries(Object.entries(claims).filter(([name]) => !names.includes(name as keyof Claims)));
+
+  test.each<[string, (claims: Claims) => unknown]>([
+    ['of the release before: no account, no epoch', (claims) => without(claims, 'account', 'epoch')],
+    ['without exp', (claims) => without(claims, 'exp')],
+    ['whose exp is text', (claims) => ({ ...claims, exp: String(claims.exp) })],
+    ['without sub', (claims) => without(claims, 'sub')],
+    ['whose sub is a number', (claims) => ({ ...claims, sub: Number(claims.sub) })],
+    ['whose sub is 2147483648', (claims) => ({ ...claims, sub: '2147483648' })],
+    ['whose sub is 9999999999', (claims) => ({ ...claims, sub: '9999999999' })],
+    ['whose sub is padded', (claims) => ({ ...claims, sub: `0${claims.sub}` })],
+    ['without account', (claims) => without(claims, 'account')],
+    ['of another account', (claims) => ({ ...claims, account: randomUUID() })],
+    ['without epoch', (claims) => without(claims, 'epoch')],
+    ['of an earlier epoch', (claims) => ({ ...claims, epoch: claims.epoch - 1 })],
+    ['of a later epoch', (claims) => ({ ...claims, epoch: claims.epoch + 1 })],
+    ['whose epoch is text', (claims) => ({ ...claims, epoch: String(claims.epoch) })],
+    ['whose payload is null', () => null],
+    ['whose payload is a number', () => 7],
+    ['whose payload is text', () => 'x'],
+    ['whose payload is a list', () => []],
+  ])('%s is none', async (_, change) => {
+    const user = await createUser(a, database);
+    expect(await answersTo(sign(change(await claims(user))))).toEqual(ENDED);
+  });
+
+  test.each(['eA', 'e30', 'bnVsbA', 'W10', 'IA'])(
+    'is told from one whose payload is %s and whose signature is none',
+    async (payload) => {
+      const { token } = await createUser(a, database);
+      const [header] = token.split('.');
+      for (const signature of ['AAAA', '', '.']) {
+        for (const api of [a, b]) {
+          const text = `${header}.${payload}.${signature}`;
+          const answer = await call(api, 'GET', `/token_status/${text}`);
+          expect([answer.status, answer.body.message]).toEqual([401, 'Invalid token']);
+          expect(await predictAt(api, text)).toBe(401);
+        }
+      }
+    },
+  );
+
+  test('names the account by what nobody can guess, and its epoch', async () => {
+    const user = await createUser(a, database);
+    expect(jwt.decode(user.token)).toMatchObject({
+      sub: String(user.id),
+      account: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+      epoch: 1,
+    });
+  });
+});
+
+test('users revoke says what it did, and of whom there is none', async () => {
+  const { username } = await createUser(a, database);
+  expect(await foretell(['users', 'revoke', '--username', username.toUpperCase()])).toBe(
+    `${username.toUpperCase()} was logged out everywhere.\n`,
+  );
+  await expect(foretell(['users', 'revoke', 'nobody'])).rejects.toMatchObject({
+    code: 1,
+    stderr: 'There is no user nobody.\n',
+  });
+  for (const args of [['revoke'], ['revoke', username, '--username', username]]) {
+    await expect(foretell(['users', ...args])).rejects.toMatchObject({ code: 2 });
+  }
+});
