@@ -203,7 +203,7 @@ def test_infers_with_asyncio(url, headers, features, patients):
 @pytest.mark.parametrize(
     ("change", "status", "message"),
     [
-        ({"model_name": "nobody"}, "404", "There is no model nobody"),
+        ({"model_name": "nobody"}, "404", "Model 'nobody' has no production version"),
         ({"model_version": "9"}, "404", "version 9"),
         ({"outputs": [http.InferRequestedOutput("odds")]}, "400", '"outputs" must be'),
         ({"inputs": [tensor("age", numpy.array([[25.0]]))]}, "400", "The inputs lack"),

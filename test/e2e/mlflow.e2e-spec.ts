@@ -315,7 +315,7 @@ describe('CSV', () => {
     expectError(await score('N/A'), 400, 'INVALID_PARAMETER_VALUE', /colour must not be null/);
   });
 
-  test('text in JSON stays text: "NaN" is no number', async () => {
+  test('text in JSON stays text: "NaN" is not a number', async () => {
     const answer = await score({ dataframe_split: { columns: COLUMNS, data: [['NaN', ...ROW.slice(1)]] } });
     expectError(answer, 400, 'INVALID_PARAMETER_VALUE', /^Inputs \['age'\] have values/);
   });
@@ -419,7 +419,7 @@ describe('refuses', () => {
       'BAD_REQUEST',
       /list of names/,
     ],
-    ['a record that is none', { dataframe_records: [PATIENT, 5] }, 'BAD_REQUEST', /row 1 is no record/],
+    ['a record that is a number', { dataframe_records: [PATIENT, 5] }, 'BAD_REQUEST', /row 1 is no record/],
     [
       'a row that is too short',
       { instances: [ROW, [1, 2]] },
@@ -427,7 +427,7 @@ describe('refuses', () => {
       /row 1 has 2, and there are 8 columns/,
     ],
     [
-      'a row that is none',
+      'a row that is not a list',
       { dataframe_split: { columns: COLUMNS, data: [5] } },
       'BAD_REQUEST',
       /row 0 is no list/,
@@ -586,7 +586,7 @@ describe('refuses', () => {
 
   test('two models: 400', async () => {
     const answer = await score({ instances: [] }, '/invocations?model=iris&model=float64');
-    expectError(answer, 400, 'BAD_REQUEST', /must be there once/);
+    expectError(answer, 400, 'BAD_REQUEST', /must be given once/);
   });
 
   test.each([

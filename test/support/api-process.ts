@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { resolve as resolvePath } from 'node:path';
 
 /** The built service; tests and benchmarks run from the project's root. */
@@ -25,14 +26,14 @@ const TEST_ENVIRONMENT = {
   REGISTRATIONS_PER_MINUTE: '10000',
 };
 
-/** Starts the built service with exactly this environment (besides PATH) and resolves once it listens. */
+/** Starts the built service with exactly this environment (besides PATH and TMPDIR) and resolves once it listens. */
 export async function startApi(
   environment: Record<string, string>,
   options: SpawnOptions & { script?: string } = {},
 ): Promise<ApiProcess> {
   const child = spawn(process.execPath, [options.script ?? API], {
     ...options,
-    env: { PATH: process.env.PATH, ...TEST_ENVIRONMENT, ...environment },
+    env: { PATH: process.env.PATH, TMPDIR: tmpdir(), ...TEST_ENVIRONMENT, ...environment },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let output = '';

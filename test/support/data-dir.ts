@@ -1,11 +1,12 @@
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { EmbeddedPostgres } from '#libs/database';
+import { endProcessesIn, isPostgres, processesIn } from './run-folder.js';
 
 const run = promisify(execFile);
 
@@ -110,7 +111,7 @@ export class DataDir {
   ): RunningProcess {
     const child = spawn(program, args, {
       cwd: CHECKOUT,
-      env: { ...ENVIRONMENT, DATA_DIR: this.path, ...environment },
+      env: { ...ENVIRONMENT, TMPDIR: tmpdir(), DATA_DIR: this.path, ...environment },
       stdio,
       ...options,
     });
@@ -158,58 +159,18 @@ export class DataDir {
 
   /** Every process that works in this folder or was told of it, PostgreSQL's as well: `<pid> <command line>`. */
   async processes(): Promise<string[]> {
-    if (process.platform === 'linux') return processesOnLinux(this.parent);
-    const { stdout } = await run('ps', ['-A', '-o', 'pid=,command=']);
-    return stdout.split('\n').filter((line) => line.includes(this.parent));
+    return processesIn(this.parent);
   }
 
   /** What of that is PostgreSQL. */
   async postgresProcesses(): Promise<string[]> {
-    return (await this.processes()).filter((line) => /^\d+ \S*postgres\b/.test(line));
+    return (await this.processes()).filter(isPostgres);
   }
 
   /** Ends, hard, whatever a failed test left running, and removes the folder. */
   async dispose(): Promise<void> {
     for (const child of this.children) child.kill('SIGKILL');
-    for (let round = 0; round < 50; round++) {
-      const left = await this.processes();
-      if (left.length === 0) break;
-      for (const line of left) kill(Number.parseInt(line, 10));
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await endProcessesIn(this.parent);
     rmSync(this.parent, { recursive: true, force: true });
-  }
-}
-
-/** Named by its arguments, its working folder (PostgreSQL), or its environment (Foretell itself). */
-function processesOnLinux(folder: string): string[] {
-  const found: string[] = [];
-  for (const pid of readdirSync('/proc').filter(
-    (name) => /^\d+$/.test(name) && Number(name) !== process.pid,
-  )) {
-    const command = readable(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim());
-    // A zombie has no command line any more: it has ended.
-    if (!command) continue;
-    const cwd = readable(() => readlinkSync(`/proc/${pid}/cwd`));
-    const environment = readable(() => readFileSync(`/proc/${pid}/environ`, 'utf8'));
-    if ([command, cwd, environment].some((trace) => trace?.includes(folder))) found.push(`${pid} ${command}`);
-  }
-  return found;
-}
-
-/** Undefined for a process that has ended meanwhile or belongs to somebody else. */
-function readable(read: () => string): string | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
   }
 }

@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { createDataSource, EmbeddedPostgres, migrateDatabase, restrictPublic } from '#libs/database';
 import { migrations } from '#migrations';
+import { openRunFolder } from './run-folder.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -19,9 +18,9 @@ export const TEMPLATE = 'foretell_template';
 
 /** One real PostgreSQL for the whole run; migrated once into a template that each test file's database is copied from. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'foretell-test-'));
+  const run = openRunFolder();
   const cluster = await EmbeddedPostgres.open({
-    dataDir,
+    dataDir: join(run.path, 'cluster'),
     purpose: 'command',
     settings: { fsync: 'off', max_connections: '300' },
   });
@@ -39,7 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('ownerUrl', cluster.url);
   return async () => {
     await cluster.close();
-    rmSync(dataDir, { recursive: true, force: true });
+    await run.close();
   };
 }
 

@@ -31,7 +31,7 @@ const PATIENTS = [
 /** Everything Foretell is for, once, over HTTP, on the configured or embedded database; then everything is stopped. */
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('show the whole walk: register, fetch a token, predict, find the record')
+    .description('show everything once: register, get a token, predict, find the record')
     .action(run);
 }
 

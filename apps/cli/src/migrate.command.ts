@@ -21,7 +21,7 @@ export function migrateCommand(): Command {
 function tellMissing(statements: readonly string[]): void {
   if (statements.length === 0) return;
   console.error(
-    'Analysts may do more or less than they should, and this role may not change that. Run as a superuser, in this database:',
+    'The privileges of analysts are not right, and this role may not change them. Run as a superuser, in this database:',
   );
   for (const statement of statements) console.error(`  ${statement};`);
 }

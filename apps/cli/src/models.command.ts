@@ -25,7 +25,7 @@ export function modelsCommand(): Command {
 
   models
     .command('register')
-    .description('check an artifact folder, keep its files and register its version')
+    .description('check an artifact folder, store its files and register its version')
     .argument('<folder>')
     .action(async (folder: string) => {
       const { version, isNew, warnings, promotion } = await withFeatures((features) =>
@@ -35,7 +35,7 @@ export function modelsCommand(): Command {
       console.log(
         isNew
           ? `Registered ${name} ${version.version} (sha256 ${version.sha256}).`
-          : `${name} ${version.version} was registered already, with the same content.`,
+          : `${name} ${version.version} was already registered with the same content.`,
       );
       for (const warning of warnings) console.error(`Warning: ${warning}`);
       if (promotion) tell(name, PRODUCTION, promotion);
@@ -47,7 +47,7 @@ export function modelsCommand(): Command {
     .action(async () => {
       const all = await withFeatures((features) => features.get(ModelRegistry).list());
       if (all.length === 0) {
-        console.log('No model is registered. The service registers what lies in MODEL_DIR when it starts.');
+        console.log('No model is registered. The service registers everything in MODEL_DIR when it starts.');
         return;
       }
       console.table(
@@ -78,7 +78,7 @@ export function modelsCommand(): Command {
 
   models
     .command('promote')
-    .description('let an alias stand for a version, which is checked first, in every process')
+    .description('point an alias at a version, which is checked first, in every process')
     .argument(...MODEL)
     .argument('[version]')
     .option('--alias <alias>', 'which alias', alias, PRODUCTION)
@@ -88,7 +88,7 @@ export function modelsCommand(): Command {
 
   models
     .command('rollback')
-    .description('let an alias stand for what it stood for before')
+    .description('point an alias back at its previous version')
     .argument(...MODEL)
     .option('--alias <alias>', 'which alias', alias, PRODUCTION)
     .action(async (model: string, options: { alias: string }) => {
@@ -101,14 +101,14 @@ export function modelsCommand(): Command {
 
   models
     .command('verify')
-    .description('load versions and hold them against their golden values; all of them where none is named')
+    .description('check versions against their golden values; all of them unless one is named')
     .argument('[model]', MODEL[1])
     .argument('[version]')
     .action(verify);
 
   models
     .command('shadow')
-    .description('let a version see what production is asked; only the record sees its answers')
+    .description('let a version see what production is asked; its answers go into the record only')
     .argument(...MODEL)
     .argument('[version]')
     .option('--off', 'end it')
@@ -118,10 +118,10 @@ export function modelsCommand(): Command {
 
   models
     .command('canary')
-    .description('let a version answer some of the users, always the same')
+    .description('let a version answer a percentage of the users, always the same ones')
     .argument(...MODEL)
     .argument('[version]')
-    .option('--percent <percent>', 'of the users', percent, 10)
+    .option('--percent <percent>', 'percentage of the users', percent, 10)
     .option('--off', 'end it')
     .action((model: string, version: string | undefined, options: { percent: number; off?: boolean }) =>
       options.off ? takeAway(model, CANARY) : promote(model, version, CANARY, options.percent),
@@ -144,7 +144,7 @@ async function promote(model: string, version: string | undefined, alias: string
 async function takeAway(model: string, alias: string): Promise<void> {
   const { name } = parseModelReference(model);
   await withFeatures((features) => features.get(PromoteVersion).remove(name, alias, origin()));
-  console.log(`${name}@${alias} stands for nothing now.`);
+  console.log(`${name}@${alias} is removed.`);
 }
 
 async function verify(model: string | undefined, version: string | undefined): Promise<void> {
@@ -174,7 +174,7 @@ function tell(name: string, alias: string, promotion: Promotion): void {
   const processes = followed === 1 ? '1 process serves it' : `${followed} processes serve it`;
   console.log(`${name}@${alias} is version ${version}${before}; ${processes}.`);
   if (behind.length > 0)
-    console.error(`Not yet there: ${behind.join(', ')}. See "foretell models show ${name}".`);
+    console.error(`Not serving it yet: ${behind.join(', ')}. See "foretell models show ${name}".`);
   if (canary) tellCanary(name, canary);
 }
 
@@ -182,7 +182,7 @@ function tellCanary(name: string, { version, percent, hasEnded }: SettledCanary)
   if (hasEnded) console.log(`${name}@canary, which was version ${version}, has ended.`);
   else
     console.error(
-      `The canary goes on: version ${version} answers ${percent} % of the users. ` +
+      `The canary continues: version ${version} answers ${percent} % of the users. ` +
         `End it with "foretell models canary ${name} --off".`,
     );
 }
@@ -241,5 +241,5 @@ function alias(value: string): string {
 function percent(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && number >= 0 && number <= 100) return number;
-  throw new InvalidArgumentError('It is no number from 0 to 100.');
+  throw new InvalidArgumentError('It must be a number from 0 to 100.');
 }

@@ -14,10 +14,10 @@ export function serveCommand(): Command {
     .description('start the API, like npm start')
     .option(
       '-m, --model <model>',
-      'the one behind /predict: the folder of an artifact, or models:/name/3, models:/name@alias',
+      'the model behind /predict: the folder of an artifact, or models:/name/3, models:/name@alias',
     )
-    .option('-p, --port <port>', 'where it listens; PORT unless said', port)
-    .option('--host <host>', 'HOST unless said')
+    .option('-p, --port <port>', 'the port to listen on; by default PORT', port)
+    .option('--host <host>', 'the address to listen on; by default HOST')
     .action(serve);
 }
 
@@ -49,5 +49,5 @@ async function referenceOf(model: string): Promise<string> {
 
 function port(value: string): string {
   if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return value;
-  throw new InvalidArgumentError('It is no number from 0 to 65535.');
+  throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
 }

@@ -6,10 +6,10 @@ import type { BatchState } from './batch.entity.js';
 const STATES: readonly BatchState[] = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
 /** Asked three times with every look, and by every process. */
 const KEPT_MS = 5_000;
-/** Whoever looks wants to know how the rest is, too. */
+/** Metrics must not wait for the database: the rest of them matters, too. */
 const TIMEOUT_MS = 1_000;
 
-/** Of all batches in one state. */
+/** The counts of all batches in one state. */
 export interface BatchCount {
   state: BatchState;
   batches: number;

@@ -300,7 +300,7 @@ describe('TRUST_PROXY', () => {
 
   test('may not be true, because anybody could then claim any address', () => {
     expect(problemsOf({ TRUST_PROXY: 'true' })).toEqual([
-      expect.stringMatching(/^TRUST_PROXY: must be .*; true would believe whatever a caller claims/),
+      expect.stringMatching(/^TRUST_PROXY: must be .*; true would believe any address that a caller claims/),
     ]);
   });
 });

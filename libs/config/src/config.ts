@@ -172,7 +172,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     maxBatchUnpackedBytes,
     /** What all files and outputs of one user may have together, for as long as they are kept. */
     maxBatchBytesPerUser: value.MAX_BATCH_BYTES_PER_USER ?? 2 * maxBatchUnpackedBytes,
-    /** What files and outputs leave free on their disk, for whoever else is on it. */
+    /** What files and outputs leave free on their disk for its other users. */
     batchDiskReserveBytes: value.BATCH_DISK_RESERVE_BYTES,
     maxBatchesPerUser: value.MAX_BATCHES_PER_USER,
     batchTtlHours: value.BATCH_TTL_HOURS,

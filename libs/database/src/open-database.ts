@@ -7,7 +7,7 @@ import { migrateDatabase } from './migrate.js';
 
 /** A page of the log over many rows takes long; nothing that a caller waits for should. */
 const QUERY_TIMEOUT_MS = 10_000;
-/** Of the embedded server: PostgreSQL's own default, and what a process needs besides its pool. */
+/** The embedded server's connections: PostgreSQL's own default, and what a process needs besides its pool. */
 const CONNECTIONS = { least: 100, besidePool: 4, forCommands: 20 };
 
 export interface PreparedDatabase {

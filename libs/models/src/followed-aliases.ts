@@ -150,7 +150,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     ];
     throw new Error(
       [
-        `There is no usable ${describe(reference)}, which is the default model.`,
+        `The default model, ${describe(reference)}, cannot be used.`,
         ...reasons.flatMap((reason) => reason?.replace(/\.?\s*$/, '.') ?? []),
         'MODEL_DIR is the folder that holds <model>/<version>/, and DEFAULT_MODEL names one of its models.',
       ].join(' '),

@@ -22,7 +22,7 @@ interface Held {
 }
 
 /**
- * Loaded models, each once for all who hold it. Whoever takes a model gives it back; with the last of them gone it
+ * Loaded models, each once for all who hold it. Every holder gives its model back; with the last of them gone it
  * answers what it still has to answer, and is released.
  */
 export class ModelPool {
@@ -96,7 +96,7 @@ async function registered(model: Model, { name, version, contentSha256 }: Stored
   if (model.contentSha256 === contentSha256) return model;
   await model.release();
   throw new Error(
-    `${name} ${version} has other content than what was registered: expected ${contentSha256}, ` +
+    `${name} ${version} does not have the content that was registered: expected ${contentSha256}, ` +
       `found ${model.contentSha256}`,
   );
 }

@@ -5,7 +5,7 @@ import { DataSource, type Repository } from 'typeorm';
 import { AliasHistory, isCurrent } from './alias-history.js';
 import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
 import type { ModelAlias } from './model-alias.entity.js';
-import type { ModelReference } from './model-reference.js';
+import { notThere, type ModelReference } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
 import type { ServingProcess } from './serving-process.entity.js';
 import { ServingProcesses } from './serving-processes.js';
@@ -81,8 +81,7 @@ export class ModelRegistry {
     if ('version' in reference) return this.find(name, reference.version);
     const { aliases } = await this.show(name);
     const { version } = aliases.find(({ alias }) => alias === reference.alias) ?? {};
-    if (!version)
-      throw new Problem('model-not-found', `The model ${name} has no version as ${reference.alias}.`);
+    if (!version) throw notThere(reference);
     return this.find(name, version);
   }
 
@@ -108,8 +107,8 @@ function isStorable(text: string): boolean {
 }
 
 function notFound(name: string, version?: string): Problem {
-  const which = version === undefined ? `model ${name}` : `version ${version} of the model ${name}`;
-  return new Problem('model-not-found', `There is no ${which} here.`);
+  if (version !== undefined) return notThere({ name, version });
+  return new Problem('model-not-found', `There is no model '${name}'.`);
 }
 
 function byAlias(a: ModelAlias, b: ModelAlias): number {

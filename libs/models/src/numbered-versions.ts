@@ -51,7 +51,7 @@ export class NumberedVersions implements OnApplicationShutdown {
       // Loading it again with every request would be work for anyone who asks.
       setTimeout(() => this.forget(key, held), RETRY_AFTER_MS).unref();
       this.logger.error(error.message);
-      throw new Problem('model-not-found', `Version ${version} of the model ${name} cannot be loaded here.`);
+      throw new Problem('model-not-found', `Version ${version} of model '${name}' cannot be loaded here.`);
     });
     this.kept.set(key, held);
     return held;

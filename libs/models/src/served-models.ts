@@ -1,11 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Problem } from '#libs/errors';
 import type { Model } from '#libs/inference';
 import type { Assignment } from './alias-history.js';
 import { isInCanary } from './canary.js';
 import { FollowedAliases, keyOf, type Failed } from './followed-aliases.js';
 import { ModelPool } from './model-pool.js';
-import { CANARY, describe, PRODUCTION, SHADOW } from './model-reference.js';
+import { CANARY, notThere, PRODUCTION, SHADOW } from './model-reference.js';
 import { NumberedVersions } from './numbered-versions.js';
 import type { RunFigures } from './run-figures.js';
 
@@ -49,7 +48,7 @@ export class ServedModels {
     const canary = reference.alias === PRODUCTION ? this.canaryOf(name, userId) : undefined;
     const model = canary ?? this.standing(name, reference.alias);
     if (model) return model;
-    throw new Problem('model-not-found', `There is no ${describe(reference)} here.`);
+    throw notThere(reference);
   }
 
   /** The candidate that sees what this model is asked; never the same version. */

@@ -10,7 +10,7 @@ export interface TracingOptions {
   serviceVersion: string;
 }
 
-/** Whoever collects may be away when we end. */
+/** The collector may be away when we end. */
 const CLOSE_LIMIT_MS = 2_000;
 
 /** A piece of work of one request, from its making to its end. Never has a token, a name or an input as attribute. */

@@ -9,11 +9,11 @@ import { gistOf, type Dialect, type Gist } from './dialects/dialect.js';
 /** What two versions said of the same inputs. */
 export interface Differences {
   requests: number;
-  /** Of the requests that both answered, one an instance. */
+  /** The rows of the requests that both answered. */
   rows: number;
-  /** The share of rows with the same label; undefined of a regression. */
+  /** The share of rows with the same label; undefined for a regression. */
   agreement: number | undefined;
-  /** Of the probability of the second label, the confidence, or the value; undefined where no answers tell it. */
+  /** The difference in the second label's probability, the confidence, or the value; undefined if no answer has it. */
   meanDifference: number | undefined;
   largestDifference: number | undefined;
   /** Requests that one of the two refused. */

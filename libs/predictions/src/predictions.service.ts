@@ -51,7 +51,7 @@ export interface PredictionCall {
     /** Hears that the answer is the one that was given before. */
     onReplay(): void;
   };
-  /** Of the request, where it is traced. */
+  /** The request's span, if it is traced. */
   trace?: Span;
 }
 
@@ -94,7 +94,7 @@ export class PredictionsService {
   }
 
   /**
-   * The first answer under a key is kept with its record, and given to whoever sends the same question under it again.
+   * The first answer under a key is kept with its record, and given again to anyone who repeats the question under it.
    * A refusal is not kept: what was wrong may be well now. Two that come at once are both computed; the record takes one.
    */
   private async predictOnce(
@@ -126,7 +126,7 @@ export class PredictionsService {
     if (kept && kept.fingerprint !== fingerprint) {
       throw new Problem(
         'idempotency-key-reused',
-        'Another question was answered under this Idempotency-Key. Send a new key with a new question.',
+        'A different question was answered under this Idempotency-Key. Send a new key with a new question.',
       );
     }
     return kept?.answer;
@@ -272,7 +272,7 @@ export class PredictionsService {
   }
 }
 
-/** Of everything that the answer depends on and the caller chose. */
+/** A hash of everything that the caller chose and the answer depends on. */
 function fingerprintOf({ dialect, model, headers, body }: PredictionCall): string {
   const asked = JSON.stringify([dialect.name, model ?? null, headers['content-type'] ?? null]);
   return createHash('sha256').update(asked).update(body).digest('hex');

@@ -5,7 +5,7 @@ import type { Position } from './record-chunks.js';
 export type Chunk = ({ bytes: Uint8Array; firstLine: number } | ParquetRows) & {
   /** Where the next one begins. */
   next: Position;
-  /** Of the input, with this chunk; NaN where its size is not known. */
+  /** The share of the input that is done with this chunk; NaN if its size is not known. */
   share: number;
 };
 

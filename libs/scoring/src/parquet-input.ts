@@ -37,7 +37,7 @@ export class ParquetInput implements Input {
   static async open(path: string | undefined): Promise<ParquetInput> {
     if (path === undefined) {
       throw new InputError(
-        'Parquet cannot be read from standard input: its list of contents is at its end. Name the file.',
+        'Parquet cannot be read from standard input, because its list of contents is at its end. Name the file.',
       );
     }
     const size = await sizeOf(path);

@@ -19,7 +19,7 @@ const BEGINNING_BYTES = 128 * 1024;
 
 /** What was read to see the header. */
 interface Beginning {
-  /** Of the file; the rest comes from the source. */
+  /** The first bytes of the file; the rest comes from the source. */
   bytes: Buffer;
   /** The size of the byte order mark. */
   mark: number;

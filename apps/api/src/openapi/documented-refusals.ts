@@ -5,11 +5,11 @@ import { referenceTo, STRING } from './schemas.js';
 
 /** What every route answers that is like it, so that no controller has to say it again. */
 const REFUSALS = {
-  400: 'Not as it should be; `errors` or the text says what is wrong.',
+  400: 'Something is missing or invalid; `errors` or the text says what.',
   401: 'No token, or one that is malformed, expired, or of a disabled or removed user.',
-  413: 'The body has more bytes than are taken.',
-  415: 'The body is declared as something that is not taken, or with a Content-Encoding.',
-  503: 'The database does not answer, or more is asked than can be done; see `Retry-After`.',
+  413: 'The body is too large.',
+  415: 'The media type is not supported, or there is a Content-Encoding.',
+  503: 'The database does not answer, or the service is overloaded; see `Retry-After`.',
 } as const;
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;

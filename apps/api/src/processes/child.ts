@@ -48,6 +48,6 @@ async function tellSnapshot(booted: Promise<BootedApi>, id: number, logger: Logg
     const snapshot = await (await booted).snapshot();
     await tellPrimary({ type: 'foretell:snapshot', id, snapshot });
   } catch (err) {
-    logger.error({ err }, 'the metrics cannot be told');
+    logger.error({ err }, 'the metrics cannot be collected');
   }
 }

@@ -28,14 +28,14 @@ export async function serveMetrics(
     };
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (!isRead || request.url?.split('?')[0] !== '/metrics') {
-      refuse(new Problem('not-found', 'There is nothing here but GET /metrics.'));
+      refuse(new Problem('not-found', 'Only GET /metrics is served here.'));
       return;
     }
     text().then(
       (body) => send(200, Metrics.contentType, body),
       (err: unknown) => {
-        logger.error({ err }, 'the metrics cannot be told');
-        refuse(new Problem('internal-error', 'The metrics cannot be told. Why is in our log.'));
+        logger.error({ err }, 'the metrics cannot be collected');
+        refuse(new Problem('internal-error', 'The metrics cannot be collected. The log says why.'));
       },
     );
   });

@@ -9,7 +9,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** How the route gets its body; parsed JSON unless it says otherwise. */
     body?: 'raw' | 'stream';
-    /** Of a streamed body: the media types that it may be declared as; '' is none. */
+    /** The media types that a streamed body may be declared as; '' means none was declared. */
     types?: readonly string[];
     /** Of a raw body: what it may be declared as; `mediaTypes` says it for people. */
     taken?: { accepts(contentType: string | undefined): boolean; readonly mediaTypes: string };

@@ -31,5 +31,5 @@ function flawOfFraming({ headers, rawHeaders, httpVersion }: IncomingMessage): s
   if (hosts === 0 && httpVersion !== '1.0') return 'The request has no Host header.';
   const coding = headers['transfer-encoding'];
   if (coding === undefined || coding.toLowerCase() === 'chunked') return undefined;
-  return 'The only Transfer-Encoding that is taken is chunked.';
+  return 'The only Transfer-Encoding supported is chunked.';
 }

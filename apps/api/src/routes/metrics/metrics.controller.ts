@@ -18,7 +18,7 @@ export class MetricsController {
   @ApiOperation({ summary: 'What the service measures, for Prometheus (admin)' })
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: "Prometheus' text format." })
-  @ApiResponse({ status: 403, description: 'Not an admin.' })
+  @ApiResponse({ status: 403, description: 'The caller is not an admin.' })
   getMetrics(): Promise<string> {
     return this.metrics.text();
   }

@@ -30,6 +30,11 @@ import {
   SetAliasDto,
   summaryOf,
   versionOf,
+  type AliasDto,
+  type ModelDto,
+  type ModelListDto,
+  type RegistrationDto,
+  type VersionDto,
 } from './models.dto.js';
 
 /** What an upload of a model may be declared as; what it is, its first bytes tell. */
@@ -53,11 +58,12 @@ export class ModelsController {
 
   @Get()
   @ApiOperation({
-    summary: 'The models: what each takes and answers',
-    description: 'Those in production; for an admin every registered one, with all its versions and aliases.',
+    summary: 'List the models, with what each takes and answers',
+    description:
+      'Models in production; for an admin every registered model, with all its versions and aliases.',
   })
   @ApiResponse({ status: 200, schema: MODELS })
-  async listModels(@Caller() actor: Actor): Promise<object> {
+  async listModels(@Caller() actor: Actor): Promise<ModelListDto> {
     if (actor.role !== 'admin') return { models: this.served.offeredTo(actor.userId).map(offerOf) };
     const models = await this.registry.list();
     return {
@@ -72,18 +78,18 @@ export class ModelsController {
   @ApiOperation({
     summary: 'What a model takes and answers',
     description:
-      'For an admin with its versions, aliases, their history, and what each process serves besides.',
+      'An admin also sees its versions, its aliases and their history, and what each process serves.',
   })
   @ApiResponse({ status: 200, schema: MODEL })
   @ApiResponse({ status: 404, description: 'No such model.' })
-  async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<object> {
+  async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<ModelDto> {
     const { name } = parseModelReference(given);
     const serving = this.serving(name, actor);
     if (actor.role === 'admin') {
       return { ...detailsOf(await this.registry.show(name)), serving: servingOf(serving) };
     }
     if (serving) return offerOf(serving);
-    throw new Problem('model-not-found', `There is no model ${name} here.`);
+    throw new Problem('model-not-found', `There is no model '${name}'.`);
   }
 
   @Get(':name/versions/:version')
@@ -91,7 +97,7 @@ export class ModelsController {
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
   @ApiResponse({ status: 200, schema: VERSION })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
-  async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<object> {
+  async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<VersionDto> {
     return versionOf(await this.registry.find(parseModelReference(name).name, version));
   }
 
@@ -107,19 +113,19 @@ export class ModelsController {
   @ApiResponse({ status: 201, description: 'Registered.', schema: REGISTRATION })
   @ApiResponse({
     status: 200,
-    description: 'It was registered before, with the same content.',
+    description: 'It was already registered with the same content.',
     schema: REGISTRATION,
   })
-  @ApiResponse({ status: 409, description: 'It was registered before, with other content.' })
+  @ApiResponse({ status: 409, description: 'It was already registered with different content.' })
   @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
-  @ApiResponse({ status: 422, description: 'Not a usable artifact; the detail says why.' })
+  @ApiResponse({ status: 422, description: 'The artifact cannot be used; `detail` says why.' })
   @ApiResponse({ status: 507, description: 'The disk is full.' })
   async registerModelVersion(
     @Param('name') name: string,
     @Req() { body }: FastifyRequest<{ Body?: Readable }>,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Caller() actor: Actor,
-  ): Promise<object> {
+  ): Promise<RegistrationDto> {
     if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
     const registration = await this.registration.registerUpload(body, originOf(actor), name);
     reply
@@ -131,20 +137,20 @@ export class ModelsController {
   @Put(':name/aliases/:alias')
   @Roles('admin')
   @ApiOperation({
-    summary: 'Let an alias stand for a version: production, shadow, canary, or one of your own (admin)',
+    summary: 'Point an alias at a version: production, shadow, canary, or one of your own (admin)',
     description:
-      'The version is checked first; the answer comes when every process serves it. A canary of a version that goes ' +
-      'into production ends; any other goes on, and is named as `canary`.',
+      'The version is checked first; the answer comes when every process serves it. A canary of the version that goes ' +
+      'into production ends; any other continues, and is reported in `canary`.',
   })
   @ApiResponse({ status: 200, schema: ALIAS_SET })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
-  @ApiResponse({ status: 422, description: 'The version failed its check; the alias stays what it was.' })
+  @ApiResponse({ status: 422, description: 'The version failed its check; the alias has not changed.' })
   async setModelAlias(
     @Param('name') name: string,
     @Param('alias') given: string,
     @Body() { version, percent }: SetAliasDto,
     @Caller() actor: Actor,
-  ): Promise<object> {
+  ): Promise<AliasDto> {
     const alias = parseAlias(given);
     const promotion = await this.promotion.promote({ name, alias, version, percent }, originOf(actor));
     return { name, alias, ...promotionOf(promotion) };
@@ -153,7 +159,7 @@ export class ModelsController {
   @Delete(':name/aliases/:alias')
   @Roles('admin')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Take an alias away, which ends a shadow or a canary (admin)' })
+  @ApiOperation({ summary: 'Remove an alias, which ends a shadow or a canary (admin)' })
   @ApiResponse({ status: 204, description: 'Done.' })
   @ApiResponse({ status: 404, description: 'No such alias.' })
   async removeModelAlias(

@@ -133,7 +133,7 @@ export class SetAliasDto {
   @ApiPropertyOptional({
     ...PERCENT,
     example: 10,
-    description: 'For the alias canary: of the users, in percent.',
+    description: 'For the alias canary: the percentage of users.',
   })
   @ValidateIf((_, percent) => percent !== undefined)
   @Max(100)
@@ -234,4 +234,14 @@ export function promotionOf({ version, previous, followed, behind, canary }: Pro
     processes: { serving: followed, behind },
     ...(canary && { canary: { version: canary.version, percent: canary.percent, ended: canary.hasEnded } }),
   };
+}
+
+/** In JSON, as the schemas above describe them. */
+export type VersionDto = ReturnType<typeof versionOf>;
+export type RegistrationDto = ReturnType<typeof registrationOf>;
+export type AliasDto = { name: string; alias: string } & ReturnType<typeof promotionOf>;
+export type ModelDto =
+  ReturnType<typeof offerOf> | (ReturnType<typeof detailsOf> & { serving: ReturnType<typeof servingOf> });
+export interface ModelListDto {
+  models: (ReturnType<typeof summaryOf> & { serving: ReturnType<typeof servingOf> })[];
 }

@@ -21,9 +21,9 @@ export class MlflowController {
   @Public()
   @RouteConfig({ isAlwaysAnswered: true })
   @Header('content-type', 'application/json')
-  @ApiOperation({ summary: 'Whether the default model is there to be asked' })
+  @ApiOperation({ summary: 'Whether the default model can be asked' })
   @ApiResponse({ status: 200, description: 'An empty line.', content: { 'application/json': {} } })
-  @ApiResponse({ status: 404, description: 'It is not.' })
+  @ApiResponse({ status: 404, description: 'It cannot be asked.' })
   ping(): string {
     if (this.models.default) return '\n';
     throw new Problem('model-not-found', 'There is no default model at the moment.');
@@ -32,7 +32,7 @@ export class MlflowController {
   @Get('version')
   @Public()
   @Header('content-type', 'text/plain; charset=utf-8')
-  @ApiOperation({ summary: 'The version of this service; in production there is nothing here' })
+  @ApiOperation({ summary: 'The version of this service; not available in production' })
   @ApiResponse({ status: 200, description: 'As text.', content: { 'text/plain': { schema: STRING } } })
   @ApiResponse({ status: 404, description: 'In production.' })
   getServerVersion(): string {

@@ -38,7 +38,7 @@ const Tells = (path: string, summary: string, schema: Schema) =>
 const NotReady = (schema: Schema) =>
   ApiResponse({
     status: 503,
-    description: 'It cannot be asked now.',
+    description: 'It cannot be asked at the moment.',
     content: { 'application/json': { schema: { anyOf: [schema, refersTo('OpenInferenceError')] } } },
   });
 const NoModel = () => ApiResponse({ status: 404, description: 'No such model or version.' });
@@ -95,7 +95,11 @@ export class OipController {
     return this.describe({ name, version });
   }
 
-  @Tells('models/:name/config', 'What Triton’s tools want to know of a model’s served version', CONFIGURATION)
+  @Tells(
+    'models/:name/config',
+    'The configuration of the served version of a model, for Triton’s tools',
+    CONFIGURATION,
+  )
   @NoModel()
   async getModelConfiguration(@Param('name') name: string): Promise<OipConfiguration> {
     return oipConfiguration(await this.models.get(parseModelReference(name)));
@@ -110,7 +114,7 @@ export class OipController {
     return oipConfiguration(await this.models.get({ name, version }));
   }
 
-  @Tells('models/:name/stats', 'What a model’s versions were asked since the service started', STATISTICS)
+  @Tells('models/:name/stats', 'Statistics of the versions of a model since the service started', STATISTICS)
   @NoModel()
   async getModelStatistics(@Param('name') name: string): Promise<OipStatistics> {
     const served: Model = await this.models.get(parseModelReference(name));

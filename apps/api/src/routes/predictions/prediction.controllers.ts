@@ -1,4 +1,4 @@
-import { applyDecorators, Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import { applyDecorators, Controller, Header, HttpCode, Inject, Post, Req, type Type } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -25,7 +25,7 @@ export const predictionControllers = dialects.flatMap((dialect) =>
   dialect.routes.map((route) => controllerOf(dialect, route)),
 );
 
-function controllerOf(dialect: Dialect, route: PredictionRoute) {
+function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
   @ApiTags(dialect.document.tag)
   @Controller()
   class PredictionController {

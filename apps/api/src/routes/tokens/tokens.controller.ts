@@ -35,10 +35,10 @@ export class TokensController {
     summary: 'Whether a token is valid',
     deprecated: true,
     description:
-      'A token in a URL ends up in the logs of whatever stands between. Call a route that needs one instead.',
+      'A token in a URL ends up in the logs of every proxy on the way. Call a route that needs a token instead.',
   })
   @ApiResponse({ status: 200, type: MessageDto })
-  @ApiResponse({ status: 401, description: 'It is not.' })
+  @ApiResponse({ status: 401, description: 'The token is not valid.' })
   async checkToken(@Param('token') token: string): Promise<MessageDto> {
     if (await this.tokens.isValid(token)) return { message: 'Token is valid' };
     throw new Problem(

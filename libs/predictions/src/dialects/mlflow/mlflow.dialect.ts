@@ -115,7 +115,7 @@ export const mlflowDialect: Dialect = {
 function modelNamed(model: string | string[] | undefined): ModelReference | undefined {
   if (model === undefined) return undefined;
   if (typeof model === 'string') return parseModelReference(model);
-  throw Problem.badRequest('The query parameter "model" must be there once.');
+  throw Problem.badRequest('The query parameter "model" must be given once.');
 }
 
 function writeAll(predictions: readonly Prediction[], manifest: Manifest, isProbabilities: boolean): string {

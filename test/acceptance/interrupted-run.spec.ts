@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { CHECKOUT } from '../support/data-dir.js';
+import { endProcessesIn, processesIn } from '../support/run-folder.js';
+
+const CONFIG = 'test/support/hanging-run/vitest.config.ts';
+
+test.each<[string, (pid: number) => void]>([
+  ['Ctrl+C', (pid) => process.kill(-pid, 'SIGINT')],
+  ['SIGTERM', (pid) => process.kill(pid, 'SIGTERM')],
+  ['SIGKILL', (pid) => process.kill(pid, 'SIGKILL')],
+])('tests that are ended by %s leave no process and no folder', async (_, end) => {
+  const place = mkdtempSync(join(tmpdir(), 'foretell-interrupted-'));
+  onTestFinished(async () => {
+    await endProcessesIn(place);
+    rmSync(place, { recursive: true, force: true });
+  });
+  const temporary = join(place, 'tmp');
+  mkdirSync(temporary, { mode: 0o777 });
+  const hanging = join(place, 'hanging');
+
+  const vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--config', CONFIG], {
+    cwd: CHECKOUT,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, TMPDIR: temporary, HANGING_FILE: hanging },
+  });
+  let output = '';
+  for (const stream of [vitest.stdout, vitest.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const ended = once(vitest, 'exit');
+  await expect.poll(() => existsSync(hanging) || vitest.exitCode !== null, { timeout: 60_000 }).toBe(true);
+  expect(vitest.exitCode, output).toBe(null);
+  expect(readFileSync(hanging, 'utf8')).toContain(temporary);
+  // vitest and its worker, the service, the keeper, PostgreSQL and its own processes.
+  expect(processesIn(temporary).length).toBeGreaterThan(8);
+
+  end(vitest.pid!);
+  await ended;
+  await expect.poll(() => processesIn(temporary), { timeout: 30_000 }).toEqual([]);
+  // Vitest leaves an empty folder of its own.
+  const ours = () => readdirSync(temporary).filter((name) => name.startsWith('foretell-'));
+  await expect.poll(ours, { timeout: 5_000 }).toEqual([]);
+});
