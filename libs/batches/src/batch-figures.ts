@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
+import pTimeout from 'p-timeout';
 import { DataSource } from 'typeorm';
 import type { BatchState } from './batch.entity.js';
 
@@ -25,21 +26,14 @@ export class BatchFigures {
 
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
 
-  /** All states; none where the database does not say. */
+  /** All states; none if the database does not say. */
   count(): Promise<readonly BatchCount[]> {
     if (!this.counted || performance.now() - this.counted.at > KEPT_MS) {
-      this.counted = { at: performance.now(), counts: this.countInTime() };
+      const none = () => [];
+      const counts = pTimeout(this.read().catch(none), { milliseconds: TIMEOUT_MS, fallback: none });
+      this.counted = { at: performance.now(), counts };
     }
     return this.counted.counts;
-  }
-
-  private async countInTime(): Promise<readonly BatchCount[]> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<readonly BatchCount[]>((resolve) => {
-      timer = setTimeout(() => resolve([]), TIMEOUT_MS);
-    });
-    const counts = this.read().catch(() => []);
-    return Promise.race([counts, timeout]).finally(() => clearTimeout(timer));
   }
 
   private async read(): Promise<readonly BatchCount[]> {

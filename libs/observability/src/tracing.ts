@@ -1,4 +1,5 @@
 import type { Attributes, Context, Span as OtelSpan, Tracer, TracerProvider } from '@opentelemetry/api';
+import pTimeout from 'p-timeout';
 import type { Logger } from './logger.js';
 
 type Api = typeof import('@opentelemetry/api');
@@ -95,12 +96,8 @@ export class Tracing {
 
   /** Sends what was not sent yet, as far as that can be done in time. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_LIMIT_MS);
-    });
     const done = this.provider.shutdown().catch(() => undefined);
-    await Promise.race([done, limit]).finally(() => clearTimeout(timer));
+    await pTimeout(done, { milliseconds: CLOSE_LIMIT_MS, message: false });
   }
 }
 

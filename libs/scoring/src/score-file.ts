@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { readArtifact, type Artifact } from '#libs/inference';
+import { readArtifact, requiredNames, type Artifact } from '#libs/inference';
 import { addedColumns } from './answers.js';
 import { alreadyThere } from './formats/jsonl-table.js';
 import type { ParquetColumns } from './formats/parquet-table.js';
@@ -147,9 +147,7 @@ function checkColumns(
   if (taken.length > 0) throw new InputError(alreadyThere(taken));
   // Each line of JSON has columns of its own: what it lacks is its own error.
   if (input.format === 'jsonl') return;
-  const missing = artifact.columns
-    .filter(({ name, required, default: value }) => required && value === undefined && !columns.has(name))
-    .map(({ name }) => name);
+  const missing = requiredNames(artifact.columns).filter((name) => !columns.has(name));
   if (missing.length === 0) return;
   const { name, version } = artifact.manifest;
   throw new InputError(

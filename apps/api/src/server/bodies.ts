@@ -11,7 +11,7 @@ declare module 'fastify' {
     body?: 'raw' | 'stream';
     /** The media types that a streamed body may be declared as; '' means none was declared. */
     types?: readonly string[];
-    /** Of a raw body: what it may be declared as; `mediaTypes` says it for people. */
+    /** What a raw body may be declared as; `mediaTypes` says it for people. */
     taken?: { accepts(contentType: string | undefined): boolean; readonly mediaTypes: string };
   }
 }
@@ -77,7 +77,7 @@ export const bodies = plugin(
   { name: 'bodies' },
 );
 
-/** Compressed, for example. Of a file that is streamed, its first bytes tell. */
+/** Compressed, for example. For a streamed file, its first bytes tell. */
 function isEncoded({ headers: { 'content-encoding': encoding = 'identity' } }: FastifyRequest): boolean {
   return encoding.toLowerCase() !== 'identity';
 }
@@ -88,7 +88,7 @@ function encoded(): Problem {
   });
 }
 
-/** Without its parameters; '' where there is none. */
+/** Without its parameters; '' if there is none. */
 export function mediaTypeOf({ headers }: Pick<FastifyRequest, 'headers'>): string {
   return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }

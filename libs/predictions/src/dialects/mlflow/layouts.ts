@@ -1,13 +1,8 @@
 import { Problem } from '#libs/errors';
-import type { Column, Features } from '#libs/inference';
-import {
-  isObject,
-  lookAlikesOf,
-  refuseTooManyColumns,
-  refuseTooManyRows,
-  repeatedIn,
-  tellLookAlikes,
-} from '../dialect.js';
+import { requiredNames, type Column, type Features } from '#libs/inference';
+import { isObject } from '#libs/json';
+import { lookAlikesOf, repeatedIn, tellLookAlikes } from '../column-names.js';
+import { refuseTooManyColumns, refuseTooManyRows } from '../row-limits.js';
 
 /**
  * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it
@@ -45,14 +40,14 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
   return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
 }
 
-/** @throws Problem `bad-request` where there is none, or another */
+/** @throws Problem `bad-request` if there is none, or more than one */
 export function layoutIn(body: Features): (typeof LAYOUTS)[number] {
   const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
   if (layout && !another) return layout;
   throw Problem.badRequest(`${REQUIRED}; it has ${another ? 'several' : 'none'}.`);
 }
 
-/** How many rows a body has, before it is known whether it is one that can be read. */
+/** How many rows a body has, before it is known to be readable. */
 export function rowsIn(body: unknown): number {
   if (!isObject(body)) return 1;
   return Math.max(
@@ -167,7 +162,7 @@ function fromTable(
   });
 }
 
-/** Where a column of zeros and ones has gaps, pandas writes it as floats. */
+/** If a column of zeros and ones has gaps, pandas writes it as floats. */
 function toFlag(cell: unknown): unknown {
   return cell === '0.0' || cell === '1.0' ? Number(cell) : cell;
 }
@@ -175,7 +170,8 @@ function toFlag(cell: unknown): unknown {
 function fromRecords(layout: string, records: readonly unknown[], columns: readonly Column[]): Features[] {
   refuseTooManyRows(records.length);
   const wrong = records.findIndex((record) => !isObject(record));
-  if (wrong >= 0) throw notDataframe(layout, `row ${wrong} is no record, one value a column by name`);
+  if (wrong >= 0)
+    throw notDataframe(layout, `row ${wrong} is not a record with one value per column, by name`);
   const features = records as Features[];
   const given = Object.keys(features[0] ?? {});
   const names = nameLike(given, columns);
@@ -209,11 +205,9 @@ export function nameLike(given: readonly string[], columns: readonly Column[]): 
   return columns.map(({ name }) => name);
 }
 
-/** Of a table without rows: where there are any, their coercion finds what is absent. */
+/** For a table without rows; if there are rows, coercing them finds what is absent. */
 function refuseAbsent(names: readonly string[], columns: readonly Column[]): void {
-  const absent = columns
-    .filter(({ name, required, default: value }) => required && value === undefined && !names.includes(name))
-    .map(({ name }) => name);
+  const absent = requiredNames(columns).filter((name) => !names.includes(name));
   if (absent.length === 0) return;
   const lookAlikes = lookAlikesOf(names, columns);
   throw missingInputs(

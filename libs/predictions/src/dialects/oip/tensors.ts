@@ -1,5 +1,7 @@
 import { Problem } from '#libs/errors';
-import { isObject, MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from '../dialect.js';
+import { isObject } from '#libs/json';
+import { quoted, repeatedIn } from '../column-names.js';
+import { MAX_ROWS, refuseTooManyRows } from '../row-limits.js';
 import { DATATYPES, type Datatype, type Element } from './datatypes.js';
 
 /** One of a request's inputs, as JSON has it. */
@@ -111,7 +113,7 @@ function readElements(data: unknown, shape: readonly number[], described: string
   throw Problem.badRequest(`${described}: "data" does not have the shape [${shape.join(', ')}].`);
 }
 
-/** Undefined where it is nested in another way. */
+/** Undefined if it is nested in another way. */
 function flatten(data: unknown, [size, ...inner]: readonly number[]): unknown[] | undefined {
   if (!Array.isArray(data) || data.length !== size) return undefined;
   if (inner.length === 0) return data.some(Array.isArray) ? undefined : data;
