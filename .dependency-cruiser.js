@@ -5,21 +5,25 @@
 const EDGES = {
   // The kit: tools without our domain.
   'libs/config': [],
+  'libs/durable-files': [],
   'libs/errors': [],
   'libs/json': ['libs/errors'],
   'libs/micro-batching': [],
   'libs/observability': [],
   'libs/precis': [],
-  'libs/database': ['libs/config', 'libs/observability', 'migrations'],
+  'libs/database': ['libs/config', 'libs/observability'],
   'libs/inference': ['libs/errors', 'libs/micro-batching'],
   'libs/processes': ['libs/config', 'libs/observability'],
-  'libs/scoring': ['libs/inference'],
+  'libs/scoring': ['libs/durable-files', 'libs/inference'],
   migrations: ['libs/precis'],
 
   // Features: what Foretell knows and does.
   'libs/users': ['libs/config', 'libs/database', 'libs/errors', 'libs/precis'],
   'libs/tokens': ['libs/users', 'libs/config', 'libs/errors', 'libs/observability'],
-  'libs/models': ['libs/config', 'libs/database', 'libs/errors', 'libs/inference', 'libs/observability'],
+  'libs/models': [
+    ...['libs/config', 'libs/database', 'libs/durable-files', 'libs/errors', 'libs/inference'],
+    'libs/observability',
+  ],
   'libs/audit': ['libs/config', 'libs/database', 'libs/errors', 'libs/micro-batching', 'libs/observability'],
   'libs/predictions': [
     ...['libs/models', 'libs/audit'],
@@ -28,12 +32,19 @@ const EDGES = {
   ],
   'libs/batches': [
     'libs/models',
-    ...['libs/config', 'libs/database', 'libs/errors', 'libs/inference', 'libs/scoring'],
+    ...[
+      'libs/config',
+      'libs/database',
+      'libs/durable-files',
+      'libs/errors',
+      'libs/inference',
+      'libs/scoring',
+    ],
   ],
 
   // Processes. An app never imports an app.
-  'apps/cli': ['libs/'],
-  'apps/worker': ['libs/'],
+  'apps/cli': ['libs/', 'migrations'],
+  'apps/worker': ['libs/', 'migrations'],
 
   // The rooms of the API, from the bottom up.
   'apps/api/src/version.ts': [],
@@ -65,10 +76,11 @@ const EDGES = {
   'apps/api/src/boot.ts': [
     ...['apps/api/src/app.module.ts', 'apps/api/src/routes/metrics', 'apps/api/src/server/draining.ts'],
     ...['apps/api/src/version.ts', 'libs/config', 'libs/database', 'libs/models', 'libs/observability'],
+    'migrations',
   ],
   'apps/api/src/processes': [
     ...['apps/api/src/boot.ts', 'apps/api/src/routes/batches/worker-beside.ts'],
-    ...['libs/config', 'libs/database', 'libs/errors', 'libs/observability', 'libs/processes'],
+    ...['libs/config', 'libs/database', 'libs/errors', 'libs/observability', 'libs/processes', 'migrations'],
   ],
   'apps/api/src/main.ts': [
     ...['apps/api/src/processes', 'apps/api/src/boot.ts'],
