@@ -61,7 +61,7 @@ const EDGES = {
     ...['libs/audit', 'libs/batches', 'libs/config', 'libs/inference', 'libs/models', 'libs/observability'],
     ...['libs/predictions', 'libs/tokens'],
   ]),
-  ...route('models', ['libs/inference', 'libs/models']),
+  ...route('models', ['libs/inference', 'libs/models', 'libs/predictions']),
   ...route('predictions', [
     'apps/api/src/routes/health',
     'apps/api/src/routes/metrics',
@@ -80,7 +80,8 @@ const EDGES = {
   ],
   'apps/api/src/processes': [
     ...['apps/api/src/boot.ts', 'apps/api/src/routes/batches/worker-beside.ts'],
-    ...['libs/config', 'libs/database', 'libs/errors', 'libs/observability', 'libs/processes', 'migrations'],
+    ...['libs/config', 'libs/database', 'libs/errors', 'libs/observability', 'libs/processes'],
+    'migrations',
   ],
   'apps/api/src/main.ts': [
     ...['apps/api/src/processes', 'apps/api/src/boot.ts'],

@@ -7,9 +7,9 @@ import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { modelEntities, ModelsModule, ServedModelsModule } from '#libs/models';
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
-import { PredictionsModule, problemFormAt } from '#libs/predictions';
+import { otherSpellings, PredictionsModule, problemFormAt } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
-import { Passwords, userEntities, UsersModule } from '#libs/users';
+import { Passwords, userEntities, UsersModule, type HashingPurpose } from '#libs/users';
 import type { FastifyInstance } from 'fastify';
 import type { DataSource } from 'typeorm';
 import { AuditController } from './routes/audit/audit.controller.js';
@@ -21,13 +21,11 @@ import { Readiness } from './routes/health/readiness.js';
 import { AuthenticationFigures, AuthGuard } from './guards/auth.guard.js';
 import { serveDocumentation } from './openapi/documentation.js';
 import { Draining } from './server/draining.js';
-import { createFastify } from './server/fastify.js';
+import { createAdapter, registerPlugins } from './server/server.js';
 import { ProblemFilter } from './guards/problem.filter.js';
 import { RequestDurations } from './server/request-durations.js';
 import { RolesGuard } from './guards/roles.guard.js';
-import { limitLargeBodies } from './server/large-bodies.js';
-import { shedLoad } from './server/shedding.js';
-import { traceRequests } from './server/trace-requests.js';
+import { Door } from './server/door.js';
 import { InputValidation } from './guards/input-validation.js';
 import { MetricsController } from './routes/metrics/metrics.controller.js';
 import {
@@ -39,6 +37,7 @@ import { ModelsController } from './routes/models/models.controller.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
 import { OipController } from './routes/predictions/oip.controller.js';
 import { predictionControllers } from './routes/predictions/prediction.controllers.js';
+import { replayedAnswers } from './routes/predictions/replayed-answers.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
 import { UsersController } from './routes/users/users.controller.js';
 
@@ -125,16 +124,27 @@ export async function createApi(
 ): Promise<NestFastifyApplication> {
   const draining = new Draining(config);
   const measured = { metrics: await Metrics.create(), requests: new RequestDurations() };
-  const adapter = createFastify(config, logger, draining, measured.requests, problemFormAt);
-  if (tracing) traceRequests(adapter.getInstance(), tracing);
+  const { requests } = measured;
+  const door = new Door(requests.shed);
   const api = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, dataSource, draining, measured, neighbours),
-    adapter,
+    createAdapter(config, { door, requests }, otherSpellings),
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  shedLoad(fastify, api.get(Passwords), measured.requests.shed);
-  limitLargeBodies(fastify, api.get(AuthGuard));
+  const guard = api.get(AuthGuard);
+  const passwords = api.get(Passwords);
+  await registerPlugins(fastify, {
+    logger,
+    draining,
+    requests,
+    door,
+    tracing,
+    problemFormAt,
+    identify: (request) => guard.identify(request),
+    isFull: (queue) => passwords.isBusy(queue as HashingPurpose),
+  });
+  await fastify.register(replayedAnswers);
   api.useSecurityHeaders({
     // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
     contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },

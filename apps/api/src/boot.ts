@@ -38,10 +38,13 @@ export async function boot(
   neighbours: Neighbours,
 ): Promise<BootedApi> {
   const database = await openDatabase(config, { purpose, entities, migrations, logger });
+  const closables: Closable[] = [database];
   try {
     const tracing =
       config.traces && (await Tracing.open({ ...config.traces, serviceVersion: VERSION }, logger));
+    if (tracing) closables.unshift(tracing);
     const api = await createApi(config, database.dataSource, logger, neighbours, tracing);
+    closables.unshift(api);
     await api.listen(config.port, config.host).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') throw error;
       throw new Error(
@@ -54,11 +57,11 @@ export async function boot(
       url: await api.getUrl(),
       model: `${name} ${version}`,
       database: database.description,
-      closables: [api.get(Draining), api, tracing, database].filter((closable) => closable !== undefined),
+      closables: [api.get(Draining), ...closables],
       snapshot: () => api.get(ServiceMetrics).snapshot(),
     };
   } catch (error) {
-    await database.close();
+    for (const closable of closables) await closable.close();
     throw error;
   }
 }

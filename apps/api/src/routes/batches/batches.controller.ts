@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BatchesService } from '#libs/batches';
 import { Problem, type Actor } from '#libs/errors';
 import { Caller } from '../../guards/caller.decorator.js';
-import { mediaTypeOf } from '../../server/fastify.js';
+import { mediaTypeOf } from '../../server/bodies.js';
 import { STRING } from '../../openapi/schemas.js';
 import {
   BATCH,

@@ -1,4 +1,5 @@
 import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
@@ -31,6 +32,7 @@ export class HealthController {
   ) {}
 
   @Get('health')
+  @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({ summary: 'The state of the service and of each of its parts' })
   @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
   @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
@@ -44,6 +46,7 @@ export class HealthController {
   }
 
   @Get('livez')
+  @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
   @ApiResponse({ status: 200, schema: STATUS })
   getLiveness(): object {
@@ -51,6 +54,7 @@ export class HealthController {
   }
 
   @Get('readyz')
+  @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({
     summary: 'The process can answer predictions and is not stopping; send it no requests if this fails',
   })

@@ -1,4 +1,5 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
 import { Roles } from '../../guards/roles.guard.js';
@@ -12,6 +13,7 @@ export class MetricsController {
 
   @Get('metrics')
   @Roles('admin')
+  @RouteConfig({ isAlwaysAnswered: true })
   @Header('content-type', Metrics.contentType)
   @ApiOperation({ summary: 'What the service measures, for Prometheus (admin)' })
   @ApiProduces('text/plain')

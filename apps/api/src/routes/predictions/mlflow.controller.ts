@@ -1,4 +1,5 @@
 import { Controller, Get, Header, Inject, NotFoundException } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CONFIG, type Config } from '#libs/config';
 import { Problem } from '#libs/errors';
@@ -18,6 +19,7 @@ export class MlflowController {
 
   @Get('ping')
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   @Header('content-type', 'application/json')
   @ApiOperation({ summary: 'Whether the default model can be asked' })
   @ApiResponse({ status: 200, description: 'An empty line.', content: { 'application/json': {} } })

@@ -1,4 +1,5 @@
 import { applyDecorators, Controller, Get, HttpStatus, Inject, Param, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Problem } from '#libs/errors';
@@ -61,12 +62,14 @@ export class OipController {
 
   @Tells('health/live', 'The process runs', LIVE)
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   isServerLive(): ServerLive {
     return { live: true };
   }
 
   @Tells('health/ready', 'The process can answer predictions and is not stopping', READY)
   @Public()
+  @RouteConfig({ isAlwaysAnswered: true })
   @NotReady(READY)
   async isServerReady(@Res({ passthrough: true }) reply: FastifyReply): Promise<ServerReady> {
     const ready = await this.readiness.isReady();

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { UsersService } from '#libs/users';
+import { UsersService, type HashingPurpose } from '#libs/users';
 import { Public } from '../../guards/auth.guard.js';
 import { parseFlag, parseUserId } from './path-parameters.js';
 import { Roles } from '../../guards/roles.guard.js';
@@ -15,6 +16,7 @@ export class UsersController {
 
   @Post('register-user')
   @Public()
+  @RouteConfig({ queue: 'registration' satisfies HashingPurpose })
   @UseGuards(RegistrationGuard)
   @ApiOperation({ summary: 'Register a user, if REGISTRATION is open' })
   @ApiResponse({ status: 201, type: RegisteredDto })

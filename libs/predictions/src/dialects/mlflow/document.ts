@@ -7,8 +7,8 @@ const INPUT = {
   type: 'object',
   description:
     'Exactly one of `dataframe_split`, `dataframe_records`, `instances`, `inputs` and `data`, and optionally ' +
-    '`params`. `data`, rows in the order of the model, is not MLflow’s but ours, and so are `columns` beside it: ' +
-    'the split that pandas writes.',
+    '`params`. Foretell adds `data`, rows with their columns in the order of the model, and `columns` beside it, as ' +
+    'pandas splits a table.',
   properties: {
     dataframe_split: { type: 'object' },
     dataframe_records: list({ type: 'object' }),
@@ -31,7 +31,7 @@ export const mlflowDocument: DialectDocument = {
   tag: 'mlflow',
   isForEachModel: false,
   answer: { name: 'MlflowPredictions', schema: record({ predictions: list(ANYTHING) }) },
-  answerDescription: 'One entry a row.',
+  answerDescription: 'One entry per row.',
   bodies(_features, columns) {
     const row = exampleOf(columns);
     return {

@@ -18,17 +18,17 @@ export const namedDocument: DialectDocument = {
           record(
             {},
             {
-              label: { ...STRING, description: 'Of a classifier: one of its labels.' },
-              confidence: { ...NUMBER, description: 'Of a classifier: the probability of the label.' },
+              label: { ...STRING, description: 'For a classifier: one of its labels.' },
+              confidence: { ...NUMBER, description: 'For a classifier: the probability of the label.' },
               probabilities: {
                 ...dictionary(NUMBER),
-                description: 'Of a classifier: a probability each label.',
+                description: 'For a classifier: the probability of each label.',
               },
-              prediction: { ...NUMBER, description: 'Of a regression: its value.' },
+              prediction: { ...NUMBER, description: 'For a regression: its value.' },
             },
           ),
         ),
-        description: 'One an instance, in their order.',
+        description: 'One per instance, in the same order.',
       },
     }),
   },
