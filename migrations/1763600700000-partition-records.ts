@@ -57,7 +57,7 @@ export class PartitionRecords1763600700000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX requests_created_datetime_idx ON requests USING brin (created_datetime)`,
     );
-    // Few, and looked for: whoever asks for a status other than 200 need not read all the others.
+    // There are few of them and they are searched for: a query for a status other than 200 need not read all the others.
     await runner.query(
       `CREATE INDEX responses_refused_idx ON responses (status_code, request_id) WHERE status_code <> 200`,
     );
@@ -160,7 +160,7 @@ async function createFunctions(runner: QueryRunner): Promise<void> {
       parent text;
       isNew boolean;
     BEGIN
-      -- One at a time, whoever asks.
+      -- One at a time, for all callers.
       PERFORM pg_advisory_xact_lock(7310005);
       FOR month IN
         SELECT generate_series(date_trunc('month', first AT TIME ZONE 'UTC'), last AT TIME ZONE 'UTC', '1 month')
@@ -182,7 +182,7 @@ async function createFunctions(runner: QueryRunner): Promise<void> {
         END IF;
       END LOOP;
     END $$`);
-  // What somebody reads for long is dropped another time: whoever writes would wait behind us.
+  // A partition that is being read for long is dropped another time: writers would wait behind us.
   await runner.query(`
     CREATE FUNCTION drop_record_partitions(before timestamptz) RETURNS SETOF text
     LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$

@@ -49,7 +49,7 @@ async function replaceFunctions(runner: QueryRunner, lock: string): Promise<void
         END IF;
       END LOOP;
     END $$`);
-  // What somebody reads for long is dropped another time: whoever writes would wait behind us.
+  // A partition that is being read for long is dropped another time: writers would wait behind us.
   await runner.query(`
     CREATE OR REPLACE FUNCTION drop_record_partitions(before timestamptz) RETURNS SETOF text
     LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$

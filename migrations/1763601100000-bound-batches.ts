@@ -9,7 +9,7 @@ export class BoundBatches1763601100000 implements MigrationInterface {
       ALTER TABLE batches
         ADD COLUMN lease_expires_datetime timestamptz,
         ADD COLUMN written_bytes bigint NOT NULL DEFAULT 0`);
-    // Whoever works on one now knows of no lease, and can neither end it nor take another: see the constraint.
+    // A worker that is working on one now knows of no lease, and can neither end it nor take another: see the constraint.
     await runner.query(`UPDATE batches SET lease_expires_datetime = now() WHERE state = 'running'`);
     await runner.query(`
       ALTER TABLE batches ADD CONSTRAINT batches_lease_check

@@ -51,7 +51,7 @@ describe('foretell analysts', () => {
     expect((await analysts(dataDir, ['list'])).stdout).toBe('grace\n');
 
     expect((await analysts(dataDir, ['revoke', '--username', 'grace'])).stdout).toBe(
-      'grace may read no more.\n',
+      'grace may no longer read.\n',
     );
     await expect(read()).rejects.toMatchObject({ code: '42501' });
     expect((await analysts(dataDir, ['list'])).stdout).toBe('Nobody yet.\n');

@@ -11,7 +11,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 const MIB = 1024 ** 2;
 
-const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is more.';
+const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is.';
 
 function mountSmallDisk(folder: string, mib: number): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', folder], { stdio: 'pipe' });

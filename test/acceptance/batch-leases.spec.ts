@@ -48,9 +48,9 @@ function sessions(url: string): () => Promise<pg.Client> {
   };
 }
 
-test('whoever holds every advisory lock that can be guessed or seen: batches go on', async () => {
+test('batches go on even if somebody holds every advisory lock that can be guessed or seen', async () => {
   const { api, database } = service;
-  // Analysts may not take them; whoever may is no reason to stop either.
+  // Analysts may not take them, and a role that may does not stop batches either.
   const open = sessions(database.url);
   const user = await createUser(api, database);
   const holder = await open();
@@ -59,7 +59,7 @@ test('whoever holds every advisory lock that can be guessed or seen: batches go 
     `('x' || encode(sha224((current_database() || '.pgboss.pgboss')::bytea), 'hex'))::bit(64)::bigint`,
   ];
   for (const key of guessed) await holder.query(`SELECT pg_advisory_lock(${key})`);
-  // What others hold is waited for, and so stands in the way of whoever comes next.
+  // What others hold is waited for, and so stands in the way of the next one.
   const taken = new Set<string>();
   const takeWhatIsSeen = async () => {
     const { rows } = await holder.query<{ key: string }>(
@@ -90,7 +90,7 @@ test('whoever holds every advisory lock that can be guessed or seen: batches go 
   expect(await service.rowOf(long)).toMatchObject({ runs: 2 });
 });
 
-test('whoever may only read cannot take the locks there are instead', async () => {
+test('a role that may only read cannot take the locks that exist instead', async () => {
   const name = `grace_${Math.random().toString(36).slice(2)}`;
   await service.database.query(`CREATE ROLE ${name} LOGIN PASSWORD 'secret' IN ROLE foretell_analyst`);
   onTestFinished(async () => void (await service.database.query(`DROP ROLE ${name}`)));

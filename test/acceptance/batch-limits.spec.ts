@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => service?.stop());
 
-/** Of all files below a folder. */
+/** The size of all files below a folder. */
 function bytesIn(folder: string): number {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

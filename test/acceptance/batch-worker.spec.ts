@@ -37,7 +37,7 @@ let database: TestDatabase;
 let dataDir: DataDir;
 let api: Service;
 let user: TestUser;
-/** Of `FILE`, when nobody disturbs the worker. */
+/** The output for `FILE` when nobody disturbs the worker. */
 let undisturbed: string;
 
 beforeAll(async () => {

@@ -217,9 +217,9 @@ describe('wrong arguments end with 2, say what would be right, and open no datab
     ['an unknown subcommand', ['users', 'delete'], 'unknown command'],
     ['an unknown role', [...CREATE, '--role', 'root'], 'user, analyst, admin'],
     ['a password as an option', [...CREATE, '--password', 'hunter2'], 'unknown option'],
-    ['a name that is none', [...CREATE, '--username', 'ada lovelace'], 'must not contain U+0020'],
+    ['an invalid name', [...CREATE, '--username', 'ada lovelace'], 'must not contain U+0020'],
     ['a name that is too long', [...CREATE, '--username', 'a'.repeat(65)], 'at most 64 characters'],
-    ['an address that is none', [...CREATE, '--email', 'ada'], 'must be an email address'],
+    ['an invalid address', [...CREATE, '--email', 'ada'], 'must be an email address'],
   ])('%s', async (_, args, reason) => {
     expect((await refused(args)).stderr).toContain(reason);
   });

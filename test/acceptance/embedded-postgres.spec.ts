@@ -6,6 +6,7 @@ import bcrypt from 'bcrypt';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
+import { migrations } from '#migrations';
 import { accountFor, runPostgres } from '../../libs/database/src/postgres-binaries.js';
 import { initialise, start } from '../../libs/database/src/postgres-cluster.js';
 import { readOrCreateSecret } from '#libs/config';
@@ -119,7 +120,7 @@ async function makeFormerFolder(dataDir: DataDir): Promise<void> {
   await client.connect();
   await client.query('CREATE DATABASE foretell');
   await client.end();
-  const dataSource = await createDataSource({ url: url('foretell'), entities: [] }).initialize();
+  const dataSource = await createDataSource({ url: url('foretell'), migrations }).initialize();
   await migrate(dataSource);
   await dataSource.query('INSERT INTO users (username, password, email) VALUES ($1, $2, $3)', [
     'ada',

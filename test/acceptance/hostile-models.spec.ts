@@ -179,7 +179,7 @@ describe('a candidate', () => {
       'input_schema.json',
       () =>
         `{"input_schema":{"columns":[${Array.from({ length: 1e5 }, (_, i) => `{"name":"c${i}","type":"numeric"}`).join(',')}]}}`,
-      /input_schema\.json is not as it should be: input_schema\.columns: Too big/,
+      /input_schema\.json is invalid: input_schema\.columns: Too big/,
     ],
     [
       'a manifest of 200 MB',
@@ -191,7 +191,7 @@ describe('a candidate', () => {
       'a manifest that is wrong fifty thousand times',
       'manifest.json',
       () => `{"task":"regression",${Array.from({ length: 5e4 }, (_, i) => `"u${i}":1`).join(',')}}`,
-      /^The artifact cannot be used: manifest\.json is not as it should be: .*…$/,
+      /^The artifact cannot be used: manifest\.json is invalid: .*…$/,
     ],
   ])('with %s: 422 in at most 2 kB, while everybody is answered', async (_, file, content, reason) => {
     const name = newName();
@@ -219,7 +219,7 @@ describe('a candidate', () => {
       const name = newName();
       const { status, body } = await upload(name, await make({ ...changes, name }, HEART_FAILURE));
       expect([status, body.type]).toEqual([422, 'urn:foretell:error:artifact-not-usable']);
-      expect(body.detail).toContain(`manifest.json is not as it should be: ${reason}`);
+      expect(body.detail).toContain(`manifest.json is invalid: ${reason}`);
       await expectNothingLeft(name);
       expect((await upload(name, await make({ name }, HEART_FAILURE))).status).toBe(201);
     },

@@ -42,7 +42,6 @@ function reachOf(library: string, ...started: string[]): { libraries: string[]; 
         libraries.add(other);
         visit(door(other));
       } else if (name.startsWith('.')) visit(join(dirname(file), name));
-      else if (name === '#migrations') visit('dist/migrations/index.js');
       else if (!name.startsWith('node:')) packages.add(packageOf(name));
     }
   };
@@ -106,9 +105,11 @@ describe('what comes with a library', () => {
   });
 
   test.each(LIBRARIES.filter((library) => !FEATURES.includes(library)))(
-    'libs/%s brings no feature',
+    "libs/%s brings no feature, and no feature's tables",
     (library) => {
-      expect(reachOf(library).libraries.filter((name) => FEATURES.includes(name))).toEqual([]);
+      const { libraries, packages } = reachOf(library);
+      expect(libraries.filter((name) => FEATURES.includes(name))).toEqual([]);
+      expect(packages).not.toContain('#migrations');
     },
   );
 });

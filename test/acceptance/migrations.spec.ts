@@ -26,7 +26,7 @@ async function withDataSource<T>(dataSource: DataSource, work: (open: DataSource
   }
 }
 
-const allMigrations = () => createDataSource({ url: database.url, entities: [] });
+const allMigrations = () => createDataSource({ url: database.url, migrations });
 const firstMigrations = (count: number) =>
   new DataSource({ type: 'postgres', url: database.url, migrations: migrations.slice(0, count) });
 

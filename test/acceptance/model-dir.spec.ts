@@ -50,7 +50,9 @@ test('a default model that was changed in place: no start, and what to do', asyn
     await makeArtifact(folder, changes, 'model-artifacts/heart-failure/1');
     const { code, stderr } = await start().ended;
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^Foretell cannot start\. .*heart-failure as production, which is the default/);
+    expect(stderr).toMatch(
+      /^Foretell cannot start\. .*The default model, heart-failure@production, cannot be used/,
+    );
     expect(stderr).toContain(folder);
     expect(stderr).toMatch(found);
     expect(stderr).toMatch(/A version never changes: .* new content a version of its own\. /);

@@ -88,7 +88,7 @@ async function versionOf(path: string): Promise<string> {
 const versionRows = (name: string) =>
   database.query('SELECT version FROM model_versions WHERE name = $1 ORDER BY version', [name]);
 
-/** A problem document that a caller may see, whoever it is. */
+/** A problem document that any caller may see. */
 function expectProblem(answer: Answer, status: number, code: string, detail: RegExp): void {
   expect(answer.status, answer.text).toBe(status);
   expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -99,7 +99,7 @@ function expectProblem(answer: Answer, status: number, code: string, detail: Reg
   }
 }
 
-/** Of a refused upload nothing is left anywhere, and the service answers as before. */
+/** A refused upload leaves nothing anywhere, and the service answers as before. */
 async function expectNothingLeft(name: string): Promise<void> {
   expect(await versionRows(name)).toEqual([]);
   await expectUntouched();
@@ -202,7 +202,7 @@ describe('a user, and an analyst,', () => {
     await expect.poll(() => predictFlower(name)).toMatchObject({ status: 404 });
     for (const unknown of [name, 'nobody']) {
       const answer = await call(api, 'GET', `/models/${unknown}`, { token: user.token });
-      expectProblem(answer, 404, 'model-not-found', new RegExp(`^There is no model ${unknown} here\\.$`));
+      expectProblem(answer, 404, 'model-not-found', new RegExp(`^There is no model '${unknown}'\\.$`));
     }
     const { body } = await call(api, 'GET', '/models', { token: user.token });
     expect(body.models.map((model: { name: string }) => model.name)).not.toContain(name);
@@ -307,7 +307,7 @@ describe('looking', () => {
         answer,
         404,
         'model-not-found',
-        /^There is no model nobody here\.$|^No model is called that\. /,
+        /^Model 'nobody' has no production version\.$|^This is not the name of a model\. /,
       );
     }
   });

@@ -16,7 +16,7 @@ describe('with no service running', () => {
   test('a model is registered, promoted, rolled back and inspected; nothing is left running', async () => {
     const place = await ModelWorkplace.create();
     expect(await models(place, 'list')).toBe(
-      'No model is registered. The service registers what lies in MODEL_DIR when it starts.\n',
+      'No model is registered. The service registers everything in MODEL_DIR when it starts.\n',
     );
     expect(await models(place, 'register', await place.make({ version: '1' }))).toMatch(
       new RegExp(
@@ -99,7 +99,7 @@ describe('while a service runs', () => {
     test('the same content again changes nothing and says so; other content is refused', async () => {
       const name = await registered(1);
       const again = await models(place, 'register', await place.make({ name }));
-      expect(again).toBe(`${name} 1 was registered already, with the same content.\n`);
+      expect(again).toBe(`${name} 1 was already registered with the same content.\n`);
       const other = await refused(place, 'register', await place.make({ name, description: 'other' }));
       expect(other).toMatch(
         new RegExp(
@@ -129,9 +129,7 @@ describe('while a service runs', () => {
       const artifact = await place.make({ name: newName(), manifest }, 'model-artifacts/heart-failure/1');
       const { code, stdout, stderr } = await place.run('register', artifact);
       expect([code, stdout]).toEqual([0, expect.stringMatching(/^Registered /)]);
-      expect(stderr).toMatch(
-        /^Warning: golden\.json has no labels, so that .* Give its cases a "label" .*\n$/,
-      );
+      expect(stderr).toMatch(/^Warning: golden\.json has no labels, so .* Add a "label" .*\n$/);
     });
 
     test('a folder that is not there: 1 and a line that names it', async () => {
@@ -143,7 +141,7 @@ describe('while a service runs', () => {
   });
 
   test('show of an unknown model: 1', async () => {
-    expect(await refused(place, 'show', 'nobody')).toBe('Model not found: There is no model nobody here.\n');
+    expect(await refused(place, 'show', 'nobody')).toBe("Model not found: There is no model 'nobody'.\n");
   });
 
   test('promote by number, by URI and by alias, to production or another alias; the service follows', async () => {
@@ -194,7 +192,7 @@ describe('while a service runs', () => {
       stderr: expect.stringMatching(/^Bad request: A canary needs a percentage of the users/),
     });
     for (const alias of ['shadow', 'canary']) {
-      expect(await models(place, alias, name, '--off')).toBe(`${name}@${alias} stands for nothing now.\n`);
+      expect(await models(place, alias, name, '--off')).toBe(`${name}@${alias} is removed.\n`);
     }
     expect(await refused(place, 'canary', name, '--off')).toMatch(/^Model not found: .*no alias canary\.\n$/);
     await expectSoon(name, '1');
@@ -218,7 +216,7 @@ describe('while a service runs', () => {
 
     await models(place, 'canary', name, '3', '--percent', '100');
     const goesOn =
-      `The canary goes on: version 3 answers 100 % of the users. ` +
+      `The canary continues: version 3 answers 100 % of the users. ` +
       `End it with "foretell models canary ${name} --off".\n`;
     expect(await place.run('promote', name, '2')).toMatchObject({
       code: 0,
@@ -255,7 +253,7 @@ describe('wrong arguments end with 2, say what would be right, and open no datab
     ['an unknown command', ['delete', 'iris'], 'unknown command'],
     ['no folder', ['register'], "missing required argument 'folder'"],
     ['percent 150', ['canary', 'iris', '2', '--percent', '150'], 'no number from 0 to 100'],
-    ['an alias that is none', ['promote', 'iris', '2', '--alias', '2'], 'An alias is a letter followed by'],
+    ['an invalid alias', ['promote', 'iris', '2', '--alias', '2'], 'An alias is a letter followed by'],
     ['too many', ['show', 'iris', '2'], 'too many arguments'],
     ['an unknown option', ['shadow', 'iris', '--percent', '5'], 'unknown option'],
   ])('%s', async (_, args, reason) => {

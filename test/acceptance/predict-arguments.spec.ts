@@ -58,12 +58,12 @@ describe('wrong arguments: exit code 2, nothing is written', () => {
     [
       'no format to be known',
       ['-i', 'in.txt', '-o', 'out.csv'],
-      /in\.txt does not say what format it has\. .*--format csv, tsv, jsonl, parquet/,
+      /in\.txt does not tell its format\. .*--format csv, tsv, jsonl, parquet/,
     ],
-    ['standard input without a format', ['-o', 'out.csv'], /standard input does not say what format it has/],
+    ['standard input without a format', ['-o', 'out.csv'], /standard input does not tell its format/],
     ['an unknown format', ['--format', 'xlsx'], /Allowed choices are csv, tsv, jsonl, parquet/],
-    ['a name such as every object has', ['-i', 'in.constructor'], /does not say what format it has/],
-    ['one file twice', ['-i', 'in.csv', '-o', './in.csv'], /have to be different files/],
+    ['a name such as every object has', ['-i', 'in.constructor'], /does not tell its format/],
+    ['one file twice', ['-i', 'in.csv', '-o', './in.csv'], /must be different files/],
     [
       'one file for rows and errors',
       ['-i', 'in.csv', '-o', 'out.csv', '--errors', 'out.csv'],
@@ -72,7 +72,7 @@ describe('wrong arguments: exit code 2, nothing is written', () => {
     [
       'errors on standard output',
       ['-i', 'in.csv', '-o', 'out.csv', '--errors', '-'],
-      /need a file of their own/,
+      /rows with an error need a file/,
     ],
     ['--resume from standard input', ['--format', 'csv', '-o', 'out.csv', '--resume'], /can be resumed/],
     ['--resume into standard output', ['-i', 'in.csv', '--resume'], /can be resumed/],

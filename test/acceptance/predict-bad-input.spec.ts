@@ -183,7 +183,7 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     expect(await refused(place, place.fromTo(name, output ?? 'out.csv', '--quiet', ...others))).toMatch(says);
   });
 
-  test('standard input that ends the run, though whoever writes into it does not end', async () => {
+  test('standard input ends the run even if its writer does not end', async () => {
     const place = ScoringPlace.create();
     for (const text of [
       `a,b\n${'1,2\n'.repeat(200_000)}`,
@@ -271,7 +271,7 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     expect(await run('-i', input)).toMatchObject({ code: 1, stderr: `${input} may not be read.\n` });
   });
 
-  test('a model that is none, or does not answer as it was trained to', async () => {
+  test('a folder that is not a model, or a model that does not answer as it was trained to', async () => {
     const place = ScoringPlace.create();
     place.write('in.csv', 'sepal_length,sepal_width,petal_length,petal_width\n1,2,3,4\n');
     const model = place.path('model');

@@ -334,7 +334,7 @@ describe('rows with an error', () => {
     const bad: Record<number, [string, RegExp]> = {
       0: ['abc,1', /^the model cannot answer it: /],
       1: [',1', /^x must not be null$/],
-      700: ['2,-1', /^the model answered it with what is no number$/],
+      700: ['2,-1', /^the answer of the model is not a number$/],
       1500: ['2,many', /^y must be /],
       2999: ['def,1', /^the model cannot answer it: /],
     };

@@ -25,7 +25,7 @@ const ROWS = patients(200).map((row) => row.split(','));
 
 type Row = Record<string, unknown>;
 
-/** The same rows, as whoever has such files would have them. */
+/** The same rows, as people with such files would have them. */
 const INPUTS: Record<(typeof FORMATS)[number], () => string | Uint8Array> = {
   csv: () => [COLUMNS, ...ROWS].map((row) => `${row.join(',')}\n`).join(''),
   tsv: () => [COLUMNS, ...ROWS].map((row) => `${row.join('\t')}\r\n`).join(''),

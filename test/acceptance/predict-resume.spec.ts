@@ -171,7 +171,7 @@ describe('a run that is interrupted', () => {
     expect(await endInTheMiddle(place, args, signal)).toMatchObject({
       code: exitCode,
       stdout: '',
-      stderr: 'Interrupted. Go on with the same command and --resume.\n',
+      stderr: 'Interrupted. Continue with the same command and --resume.\n',
     });
     expect(place.files()).toEqual(['in.csv', 'out.csv.partial', 'out.csv.partial.checkpoint']);
 

@@ -180,7 +180,7 @@ describe('what is small only as long as it is packed', () => {
     expect(await refusal(place, 'csv')).toMatch(/^Line 1 is longer than 16 MiB/);
   });
 
-  test('whoever is asked before it grows may refuse, and nothing of it is left', async () => {
+  test('output that is refused before it grows leaves nothing behind', async () => {
     const place = ScoringPlace.create();
     place.write('in.csv', `${PATIENT_COLUMNS}\n${`${PATIENT_ROW}\n`.repeat(200_000)}`);
     let asked = 0;

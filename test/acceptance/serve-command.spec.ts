@@ -8,6 +8,7 @@ import { ModelWorkplace } from '../support/model-workplace.js';
 async function serve(place: ModelWorkplace, ...args: string[]) {
   const service = place.dataDir.spawn(process.execPath, [COMMAND_LINE, 'serve', ...args], {
     environment: { ...place.environment, HOST: 'localhost' },
+    detached: true,
   });
   const url = await expect
     .poll(() => /API +(http:\S+)/.exec(service.output())?.[1], { timeout: 60_000 })
@@ -42,6 +43,16 @@ test('a URI names a registered version', async () => {
   const health = await call({ url }, 'GET', '/health');
   expect(health.body).toMatchObject({ model: { name: 'heart-failure', version: '1' } });
 });
+
+test.each(['SIGINT', 'SIGHUP'] as const)(
+  'a terminal that sends %s to the whole process group ends the service in its order',
+  async (signal) => {
+    const place = await ModelWorkplace.create();
+    const { service } = await serve(place, '-p', '0');
+    process.kill(-service.process.pid!, signal);
+    expect(await service.ended).toMatchObject({ code: 0 });
+  },
+);
 
 test.each([
   ['-p', '65536'],

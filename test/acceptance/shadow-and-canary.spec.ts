@@ -230,7 +230,7 @@ test('compare reports from the record, and --replay asks again', { timeout: 90_0
   await foretell('promote', 'heart-failure', '1');
   for (const body of [PATIENT, female, { ...PATIENT, age: 'young' }]) await ask('/predict', body);
   const none = await foretell('compare', 'heart-failure', '1', '2');
-  expect(none.stdout).toContain('No request was answered by one and seen by the other');
+  expect(none.stdout).toContain('No request was answered by one version and seen by the other');
 
   const replayed = await foretell('compare', 'heart-failure', '1', '2', '--replay', '--quiet');
   expect(replayed).toMatchObject({ code: 0, stderr: '' });
@@ -249,12 +249,12 @@ test('compare reports from the record, and --replay asks again', { timeout: 90_0
   expect(compared.stdout).toMatch(/'1' +│ 'served' │ 6 +│ 2/);
   expect(compared.stdout).toMatch(/'2' +│ 'shadow' │ 3 +│ 1/);
   const later = await foretell('compare', 'heart-failure', '1', '2', '--since', '2999-01-01');
-  expect(later.stdout).toContain('No request was answered by one and seen by the other');
+  expect(later.stdout).toContain('No request was answered by one version and seen by the other');
   expect(later.stdout).toMatch(/'1' +│ 'served' │ 0 /);
 
   expect(await foretell('compare', 'heart-failure', '1', '9')).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('There is no version 9 of the model heart-failure here.'),
+    stderr: expect.stringContaining("Model 'heart-failure' has no version 9."),
   });
   expect((await foretell('compare', 'heart-failure', '1', '2', '--since', 'yesterday')).code).toBe(2);
 });

@@ -102,7 +102,7 @@ export const outOfDisk: Breakage = {
     const giveBack = postgres.fillDisk();
     return async () => {
       giveBack();
-      // It gives up where it cannot write its log; whoever runs it starts it again.
+      // It gives up if it cannot write its log; its operator starts it again.
       if (!postgres.isRunning) await postgres.startAgain();
       await well(postgres);
     };

@@ -39,7 +39,7 @@ export function openUser(service: { url: string }, postgres: PostgresServer): Pr
   return createUser(service, postgres);
 }
 
-/** Of all that is in memory of the process, in MB. */
+/** Everything that the process has in memory, in MB. */
 export function residentMb({ process: { pid } }: ApiProcess): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);

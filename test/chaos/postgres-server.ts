@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
+import { EmbeddedPostgres, migrateDatabase } from '#libs/database';
+import { migrations } from '#migrations';
 import { accountFor, runPostgres, type Account } from '../../libs/database/src/postgres-binaries.js';
 import { start } from '../../libs/database/src/postgres-cluster.js';
 
@@ -48,8 +49,7 @@ export class PostgresServer {
     }
     const made = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command' });
     const { url, superuserUrl } = made;
-    const dataSource = await createDataSource({ url, entities: [] }).initialize();
-    await migrate(dataSource).finally(() => dataSource.destroy());
+    await migrateDatabase(url, migrations);
     // From here on nobody sees to it but us: what is broken stays broken until we mend it.
     await made.close();
     const clusterDir = join(folder, 'postgres');

@@ -103,7 +103,7 @@ export async function traffic(options: TrafficOptions, seconds: number): Promise
   return running.stop();
 }
 
-/** Of the latencies from when they were meant, or were sent, in milliseconds; NaN where there are none. */
+/** A percentile of the latencies from when they were due, or were sent, in milliseconds; NaN if there are none. */
 export function latencyAt(
   share: number,
   list: readonly Exchange[],

@@ -36,7 +36,7 @@ def predictions_of(answer):
 
 def test_waits_and_asks_for_the_version(client):
     client.wait_server_ready(timeout=5)
-    assert client.get_version() == "0.1.0"
+    assert client.get_version() == "0.2.0"
 
 
 def test_scores_a_data_frame(client, frame):

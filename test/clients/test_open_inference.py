@@ -49,5 +49,5 @@ def test_is_told_what_is_wrong(client):
     with pytest.raises(BadRequestError) as refusal:
         client.model_infer(MODEL, request=request("nothing", PATIENTS[0]))
     assert all(f'"{name}"' in refusal.value.body["error"] for name in COLUMNS)
-    with pytest.raises(ApiError, match="There is no model nobody"):
+    with pytest.raises(ApiError, match="Model .nobody. has no production version"):
         client.model_infer("nobody", request=request("nothing", PATIENTS[0]))

@@ -55,7 +55,7 @@ def assert_right(result, rows=slice(None)):
 def test_asks_how_the_server_and_the_model_are(client):
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.get_server_metadata() == {"name": "foretell", "version": "0.1.0", "extensions": EXTENSIONS}
+    assert client.get_server_metadata() == {"name": "foretell", "version": "0.2.0", "extensions": EXTENSIONS}
     assert client.is_model_ready(MODEL)
     assert client.is_model_ready(MODEL, "1")
     assert not client.is_model_ready("nobody")
@@ -203,7 +203,7 @@ def test_infers_with_asyncio(url, headers, features, patients):
 @pytest.mark.parametrize(
     ("change", "status", "message"),
     [
-        ({"model_name": "nobody"}, "404", "There is no model nobody"),
+        ({"model_name": "nobody"}, "404", "Model 'nobody' has no production version"),
         ({"model_version": "9"}, "404", "version 9"),
         ({"outputs": [http.InferRequestedOutput("odds")]}, "400", '"outputs" must be'),
         ({"inputs": [tensor("age", numpy.array([[25.0]]))]}, "400", "The inputs lack"),

@@ -1,6 +1,6 @@
 import { createDataSource } from '#libs/database';
-import { ModelAlias, ModelVersion } from '#libs/models';
-import { User } from '#libs/users';
+import { modelEntities } from '#libs/models';
+import { userEntities } from '#libs/users';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
@@ -17,7 +17,7 @@ let history: AliasHistory;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  dataSource = createDataSource({ url: database.url, entities: [User, ModelVersion, ModelAlias] });
+  dataSource = createDataSource({ url: database.url, entities: [...userEntities, ...modelEntities] });
   await dataSource.initialize();
   history = new AliasHistory(dataSource);
   await database.query(`

@@ -188,7 +188,7 @@ describe('pages', () => {
       await predict(user, { ...PATIENT, age: 'refused' });
     } while (cursor !== null && pages.length < 20);
     expect(pages).toEqual([ids.slice(0, 3), ids.slice(3, 6), ids.slice(6)]);
-    // What arrived meanwhile is on the first page of whoever begins anew.
+    // What arrived meanwhile is on the first page of a new reader.
     expect(await idsOf({ user: user.id })).toHaveLength(8 + 2 * 3);
   });
 

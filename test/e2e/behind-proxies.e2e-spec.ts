@@ -195,7 +195,7 @@ describe.each<[string, string, [string, From, From][], [string, From, From][]]>(
 });
 
 test.each<[string, RegExp]>([
-  ['true', /TRUST_PROXY: .*true would believe whatever a caller claims/],
+  ['true', /TRUST_PROXY: .*true would believe any address that a caller claims/],
   ['0', /TRUST_PROXY: must be/],
   ['yes', /TRUST_PROXY: must be/],
   ['10.0.0.0/33', /TRUST_PROXY: must be/],

@@ -120,11 +120,7 @@ describe('answers that never come as far as a route have the headers that all ha
   test.each([
     ['what is no HTTP', 'NONSENSE\r\n\r\n', 400],
     ['headers that are too large', `GET /livez HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
-    [
-      'a URL that is none',
-      'GET /token_status/%E0%A4%A HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
-      400,
-    ],
+    ['an invalid URL', 'GET /token_status/%E0%A4%A HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 400],
     ['a path that is not there', 'GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 404],
     ['a route', 'GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 200],
   ])('%s', async (_, bytes, status) => {

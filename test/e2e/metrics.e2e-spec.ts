@@ -127,7 +127,7 @@ describe('with METRICS_PORT', () => {
     expect(text).toContain('route="/token_status/:token"');
   });
 
-  test('what is no HTTP, or a URL that is none, is counted without a route', async () => {
+  test('what is not HTTP, and an invalid URL, are counted without a route', async () => {
     const refused = await growth('foretell_http_unreadable_requests_total', { status: '400' }, async () => {
       expect((await call(api, 'GET', '/%zz')).status).toBe(400);
       const { port, hostname } = new URL(api.url);

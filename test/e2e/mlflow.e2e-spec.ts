@@ -75,7 +75,7 @@ describe('without a token', () => {
 
   test('/version is a version; in production there is nothing', async () => {
     const answer = await call(api, 'GET', '/version');
-    expect([answer.status, answer.text]).toEqual([200, '0.1.0']);
+    expect([answer.status, answer.text]).toEqual([200, '0.2.0']);
     const production = await startApi({
       DATABASE_URL: database.url,
       JWT_SECRET: 'a secret of at least thirty-two bytes',
@@ -309,7 +309,7 @@ describe('CSV', () => {
     expectError(await score('N/A'), 400, 'INVALID_PARAMETER_VALUE', /colour must not be null/);
   });
 
-  test('text in JSON stays text: "NaN" is no number', async () => {
+  test('text in JSON stays text: "NaN" is not a number', async () => {
     const answer = await score({ dataframe_split: { columns: COLUMNS, data: [['NaN', ...ROW.slice(1)]] } });
     expectError(answer, 400, 'INVALID_PARAMETER_VALUE', /^Inputs \['age'\] have values/);
   });
@@ -413,7 +413,7 @@ describe('refuses', () => {
       'BAD_REQUEST',
       /list of names/,
     ],
-    ['a record that is none', { dataframe_records: [PATIENT, 5] }, 'BAD_REQUEST', /row 1 is no record/],
+    ['a record that is a number', { dataframe_records: [PATIENT, 5] }, 'BAD_REQUEST', /row 1 is no record/],
     [
       'a row that is too short',
       { instances: [ROW, [1, 2]] },
@@ -421,7 +421,7 @@ describe('refuses', () => {
       /row 1 has 2, and there are 8 columns/,
     ],
     [
-      'a row that is none',
+      'a row that is not a list',
       { dataframe_split: { columns: COLUMNS, data: [5] } },
       'BAD_REQUEST',
       /row 0 is no list/,
@@ -580,7 +580,7 @@ describe('refuses', () => {
 
   test('two models: 400', async () => {
     const answer = await score({ instances: [] }, '/invocations?model=iris&model=float64');
-    expectError(answer, 400, 'BAD_REQUEST', /must be there once/);
+    expectError(answer, 400, 'BAD_REQUEST', /must be given once/);
   });
 
   test.each([

@@ -15,7 +15,7 @@ const HEART = '/v2/models/heart-failure';
 const HOUSE = '/v2/models/tensor-per-column';
 const SERVER = {
   name: 'foretell',
-  version: '0.1.0',
+  version: '0.2.0',
   extensions: ['classification', 'model_configuration', 'statistics'],
 };
 
@@ -476,7 +476,7 @@ describe('binary data', () => {
     ['half an element', () => ({ bytes: new Uint8Array(31) }), {}, /elements of 4 bytes/],
     ['more bytes said than sent', () => ({ size: 33 }), {}, /"binary_data_size" is not what follows/],
     ['fewer bytes said than sent', () => ({ size: 28 }), {}, /4 bytes follow the JSON/],
-    ['a size that is none', () => ({ size: -4 }), {}, /"binary_data_size" is not/],
+    ['an invalid size', () => ({ size: -4 }), {}, /"binary_data_size" is not/],
     [
       'texts that are none',
       () => ({ datatype: 'BYTES', bytes: bytesTensor(Buffer.from([0xff])) }),
@@ -491,7 +491,7 @@ describe('binary data', () => {
     ],
     ['an unknown datatype', () => ({ datatype: 'FP8' }), {}, /"datatype" must be one of BOOL, UINT8/],
     [
-      'a length of the JSON that is none',
+      'an invalid length of the JSON',
       () => ({}),
       { 'inference-header-content-length': 'x' },
       /Inference-Header-Content-Length/,
@@ -525,7 +525,7 @@ describe('refuses', () => {
       () => ({ inputs: [] }),
       /^The inputs lack "age", .* one tensor ".+" \[n, 8\], or a tensor/,
     ],
-    ['an id that is none', () => ({ id: 5, ...whole(ROW) }), /"id" must be a string/],
+    ['an invalid id', () => ({ id: 5, ...whole(ROW) }), /"id" must be a string/],
     [
       'an id that is no id any more',
       () => ({ id: 'x'.repeat(1025), ...whole(ROW) }),
@@ -576,7 +576,7 @@ describe('refuses', () => {
     ['no name', () => first({ name: undefined }), /must have a "name"/],
     ['no datatype', () => first({ datatype: undefined }), /^Tensor ".+": "datatype" must be one of/],
     ['no shape', () => first({ shape: undefined }), /^Tensor ".+": "shape" must be/],
-    ['a shape that is none', () => first({ shape: [1, -8] }), /^Tensor ".+": "shape" must be/],
+    ['an invalid shape', () => first({ shape: [1, -8] }), /^Tensor ".+": "shape" must be/],
     [
       'a shape of too many sizes',
       () => first({ shape: new Array(9).fill(1) }),

@@ -81,7 +81,7 @@ function* objectsIn(value: unknown, at = '#'): Generator<[string, Record<string,
 
 const nameOf = ({ method, path }: Described) => `${method} ${path}`;
 
-/** Of what is there, wherever that does no harm. */
+/** The id of something that exists, wherever that does no harm. */
 async function request(
   { method, path }: Described,
   headers: Record<string, string> = {},

@@ -480,7 +480,7 @@ describe('wants a token', () => {
     ['names no subject', (user) => sign(user, { sub: undefined })],
     ['names a user that never was', (user) => sign(user, { sub: '2147483647' })],
     ['names a user that no database can hold', (user) => sign(user, { sub: '99999999999' })],
-    ['names a subject that is no number', (user) => sign(user, { sub: 'admin' })],
+    ['names a subject that is not a number', (user) => sign(user, { sub: 'admin' })],
     ['speaks for a disabled user', async (user) => disabled(user)],
     ['speaks for a removed user', async (user) => removed(user)],
   ])('that is good: 401 with invalid_token where it %s', async (_, tokenFor) => {
@@ -578,7 +578,7 @@ describe('knows each request by an id', () => {
 
 describe('with other settings', () => {
   let models: string;
-  /** Of its own: in a database that knows the model, this version would be one with other content. */
+  /** A database of its own: where the model is known, this version would be one with other content. */
   let database: TestDatabase;
   let other: ApiProcess;
 

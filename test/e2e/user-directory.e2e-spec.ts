@@ -2,7 +2,7 @@ import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ChangeListener, createDataSource } from '#libs/database';
-import { User, UserDirectory } from '#libs/users';
+import { userEntities, UserDirectory } from '#libs/users';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 let database: TestDatabase;
@@ -15,7 +15,7 @@ beforeAll(async () => {
   await database.query(
     `INSERT INTO users (username, password, email) SELECT 'user-' || n, 'a hash', 'a@example.org' FROM generate_series(1, 1001) AS n`,
   );
-  dataSource = await createDataSource({ url: database.url, poolSize: 4, entities: [User] }).initialize();
+  dataSource = await createDataSource({ url: database.url, poolSize: 4, entities: userEntities }).initialize();
   changes = new ChangeListener(dataSource);
   directory = new UserDirectory(dataSource, changes);
   await changes.onApplicationBootstrap();

@@ -320,7 +320,7 @@ describe('remove-user', () => {
     const namesake = await register({ ...newUser(), username: user.username, password: user.password });
     expect(namesake.status).toBe(201);
     expect(namesake.body.user_id).not.toBe(user.id);
-    // The old token speaks for the old user, not for whoever has the name now.
+    // The old token speaks for the old user, not for the one who has the name now.
     expectProblem(await predict(user.token), 401, 'Unauthorized');
     expect(await recordsOfUser(database, namesake.body.user_id)).toEqual([]);
   });

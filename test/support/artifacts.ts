@@ -8,7 +8,7 @@ export interface Changes {
   version?: string;
   /** Makes another content that answers the same. */
   description?: string;
-  /** Of the manifest; undefined takes a member away. */
+  /** Changes to the manifest; undefined takes a member away. */
   manifest?: Record<string, unknown>;
   /** The manifest's sha256 follows, where it does not say another. */
   graph?: (graph: Buffer) => Buffer;

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { createDataSource, EmbeddedPostgres, migrate, restrictPublic } from '#libs/database';
+import { createDataSource, EmbeddedPostgres, migrateDatabase, restrictPublic } from '#libs/database';
+import { migrations } from '#migrations';
 import { openRunFolder } from './run-folder.js';
 
 declare module 'vitest' {
@@ -23,7 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     purpose: 'command',
     settings: { fsync: 'off', max_connections: '300' },
   });
-  const admin = await createDataSource({ url: cluster.superuserUrl, entities: [] }).initialize();
+  const admin = await createDataSource({ url: cluster.superuserUrl }).initialize();
   await admin.query(`CREATE DATABASE ${TEMPLATE} OWNER foretell`);
   await admin.destroy();
 
@@ -31,10 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await superuser.connect();
   await restrictPublic(superuser, 'foretell').finally(() => superuser.end());
 
-  const template = createDataSource({ url: databaseUrl(cluster.url, TEMPLATE), entities: [] });
-  await template.initialize();
-  await migrate(template);
-  await template.destroy();
+  await migrateDatabase(databaseUrl(cluster.url, TEMPLATE), migrations);
 
   project.provide('superuserUrl', cluster.superuserUrl);
   project.provide('ownerUrl', cluster.url);

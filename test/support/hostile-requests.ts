@@ -13,7 +13,7 @@ export interface HostileRequest {
   bytes(sender: Sender): string | Buffer;
   /** The statuses of all answers, in order; then the connection is closed. */
   answers: number[];
-  /** Of those, what is recorded under the request's id. */
+  /** How many of those are recorded under the request's id. */
   records: number[];
   isHead?: boolean;
 }
@@ -255,7 +255,7 @@ one(
   { path: '/token', body: '{}', headers: ['content-encoding: x, y'] },
   415,
 );
-asked('an encoding that is none', PREDICT, 200, { headers: ['content-encoding: identity'] });
+asked('the encoding identity', PREDICT, 200, { headers: ['content-encoding: identity'] });
 asked('no media type', PREDICT, 200, { type: null });
 asked('no media type, in chunks', PREDICT, 200, { type: null, chunk: 7 });
 asked('no media type for a named model', PREDICT, 200, { type: null, path: NAMED });
@@ -267,8 +267,8 @@ one(
   { body: gzipSync(PREDICT), type: null, headers: ['content-encoding: gzip'] },
   415,
 );
-one('no media type at a path that is none', { path: '/nowhere', body: PREDICT, type: null }, 404);
-one('a media type that is none', { body: PREDICT, type: ';;,/' }, 415);
+one('no media type at an unknown path', { path: '/nowhere', body: PREDICT, type: null }, 404);
+one('an invalid media type', { body: PREDICT, type: ';;,/' }, 415);
 one('a form', { body: 'age=25', type: 'application/x-www-form-urlencoded' }, 415);
 one('more than is taken', { body: Buffer.alloc(MIB + 1, ' ') }, 413);
 one('more than is taken, in chunks', { body: Buffer.alloc(2 * MIB, ' '), chunk: 65_536 }, 413);
@@ -313,7 +313,7 @@ refused('a coding before chunked', `${head('transfer-encoding: gzip, chunked')}0
 refused('Transfer-Encoding that ends otherwise', `${head('transfer-encoding: chunked, identity')}0\r\n\r\n`);
 refused('Transfer-Encoding with a vertical tab', `${head('transfer-encoding: \x0bchunked')}0\r\n\r\n`);
 refused('a space before the colon', `${head('transfer-encoding : chunked')}0\r\n\r\n`);
-refused('a chunk size that is none', `${head('transfer-encoding: chunked')}zz\r\n{}\r\n0\r\n\r\n`);
+refused('an invalid chunk size', `${head('transfer-encoding: chunked')}zz\r\n{}\r\n0\r\n\r\n`);
 refused('a chunk size beyond all numbers', `${head('transfer-encoding: chunked')}fffffffffffffffff\r\n{}`);
 refused('a chunk longer than it says', `${head('transfer-encoding: chunked')}1\r\n{}}}}\r\n0\r\n\r\n`);
 refused(
@@ -330,7 +330,7 @@ refused('no Host', 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n');
 refused('20 kB of one header', head(`x-more: ${'x'.repeat(20_000)}`), 431);
 refused('5 000 headers', head(...Array.from({ length: 5_000 }, (_, index) => `x-${index}: x`)), 431);
 refused('a URL of 20 kB', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nhost: foretell\r\n\r\n`, 431);
-refused('a method that is none', 'FROB /predict HTTP/1.1\r\nhost: foretell\r\n\r\n');
+refused('an unknown method', 'FROB /predict HTTP/1.1\r\nhost: foretell\r\n\r\n');
 refused('a method in lower case', 'get /livez HTTP/1.1\r\nhost: foretell\r\n\r\n');
 refused('a URL without a slash', 'GET livez HTTP/1.1\r\nhost: foretell\r\n\r\n');
 refused('control characters in a URL', 'GET /li\x01vez HTTP/1.1\r\nhost: foretell\r\n\r\n');

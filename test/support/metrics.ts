@@ -41,7 +41,7 @@ export class Samples {
     return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
   }
 
-  /** Of one label, wherever it is used. */
+  /** The values of one label, wherever it is used. */
   valuesOf(label: string): string[] {
     return [...new Set(this.samples.flatMap(({ labels }) => labels[label] ?? []))].toSorted();
   }

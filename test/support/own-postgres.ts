@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
+import { EmbeddedPostgres, migrateDatabase as bringUpToDate } from '#libs/database';
+import { migrations } from '#migrations';
 
 export interface OwnPostgres {
   readonly url: string;
@@ -36,6 +37,5 @@ export async function openOwnPostgres(settings: Record<string, string> = {}): Pr
 }
 
 export async function migrateDatabase(url: string): Promise<void> {
-  const dataSource = await createDataSource({ url, entities: [] }).initialize();
-  await migrate(dataSource).finally(() => dataSource.destroy());
+  await bringUpToDate(url, migrations);
 }

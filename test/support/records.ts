@@ -28,7 +28,7 @@ export function recordsOfUser(database: TestDatabase, userId: number): Promise<R
   return database.query<Recorded>(`${SELECT} WHERE user_id = $1 ORDER BY requests.id`, [userId]);
 }
 
-/** Everything recorded under one `X-Request-Id`, whoever sent it. */
+/** Everything recorded under one `X-Request-Id`, from any caller. */
 export function recordsOfRequest(database: TestDatabase, requestId: string): Promise<Recorded[]> {
   return database.query<Recorded>(`${SELECT} WHERE request_uuid = $1 ORDER BY requests.id`, [requestId]);
 }

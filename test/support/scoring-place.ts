@@ -10,7 +10,7 @@ import { createDataDir } from './test-data-dir.js';
 
 export const HEART_FAILURE = 'model-artifacts/heart-failure/1';
 export const CALIFORNIA_HOUSING = 'model-artifacts/california-housing/1';
-/** Answers x as a number plus log y; fails for an x that is none, and answers NaN for a negative y. */
+/** Answers x as a number plus log y; fails for an x that is not a number, and answers NaN for a negative y. */
 export const FRAGILE = 'test/support/foreign-models/fragile';
 
 export const PATIENT_COLUMNS =

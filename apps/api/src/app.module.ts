@@ -1,60 +1,54 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import {
-  AuditModule,
-  IdempotencyKey,
-  PredictionRequest,
-  PredictionResponse,
-  ShadowResponse,
-} from '#libs/audit';
-import { Batch, BatchesModule } from '#libs/batches';
+import { auditEntities, AuditModule } from '#libs/audit';
+import { batchEntities, BatchesModule } from '#libs/batches';
 import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
-import { ModelAlias, ModelsModule, ModelVersion, ServedModelsModule, ServingProcess } from '#libs/models';
+import { modelEntities, ModelsModule, ServedModelsModule } from '#libs/models';
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
-import { PredictionsModule } from '#libs/predictions';
+import { otherSpellings, PredictionsModule, problemFormAt } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
-import { Passwords, User, UsersModule } from '#libs/users';
+import { Passwords, userEntities, UsersModule, type HashingPurpose } from '#libs/users';
 import type { FastifyInstance } from 'fastify';
 import type { DataSource } from 'typeorm';
 import { AuditController } from './routes/audit/audit.controller.js';
 import { RecordKeeper } from './routes/audit/record-keeper.js';
 import { BatchesController } from './routes/batches/batches.controller.js';
-import { WorkerBeside } from './routes/batches/worker-beside.js';
+import { WORKER, WorkerBeside, type WorkerHandle } from './routes/batches/worker-beside.js';
 import { HealthController } from './routes/health/health.controller.js';
 import { Readiness } from './routes/health/readiness.js';
 import { AuthenticationFigures, AuthGuard } from './guards/auth.guard.js';
 import { serveDocumentation } from './openapi/documentation.js';
 import { Draining } from './server/draining.js';
-import { createFastify } from './server/fastify.js';
+import { createAdapter, registerPlugins } from './server/server.js';
 import { ProblemFilter } from './guards/problem.filter.js';
 import { RequestDurations } from './server/request-durations.js';
 import { RolesGuard } from './guards/roles.guard.js';
-import { limitLargeBodies } from './server/large-bodies.js';
-import { shedLoad } from './server/shedding.js';
-import { traceRequests } from './server/trace-requests.js';
+import { Door } from './server/door.js';
 import { InputValidation } from './guards/input-validation.js';
 import { MetricsController } from './routes/metrics/metrics.controller.js';
-import { ServiceMetrics } from './routes/metrics/service-metrics.js';
+import {
+  COLLECT_SNAPSHOTS,
+  ServiceMetrics,
+  type CollectSnapshots,
+} from './routes/metrics/service-metrics.js';
 import { ModelsController } from './routes/models/models.controller.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
 import { OipController } from './routes/predictions/oip.controller.js';
-import { PredictionsController } from './routes/predictions/predictions.controller.js';
+import { predictionControllers } from './routes/predictions/prediction.controllers.js';
+import { replayedAnswers } from './routes/predictions/replayed-answers.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
 import { UsersController } from './routes/users/users.controller.js';
 
-export const entities = [
-  User,
-  PredictionRequest,
-  PredictionResponse,
-  ShadowResponse,
-  ModelVersion,
-  ModelAlias,
-  ServingProcess,
-  Batch,
-  IdempotencyKey,
-];
+export const entities = [...userEntities, ...modelEntities, ...auditEntities, ...batchEntities];
+
+/** What a process has of those beside it: the only difference between one that serves alone and one of several. */
+export interface Neighbours {
+  /** Undefined where somebody else sees to workers (BATCH_WORKER=separate). */
+  readonly worker?: WorkerHandle;
+  readonly collectSnapshots: CollectSnapshots;
+}
 
 /** What is measured before there are features. */
 interface Measured {
@@ -77,7 +71,7 @@ interface Measured {
     UsersController,
     TokensController,
     ModelsController,
-    PredictionsController,
+    ...predictionControllers,
     MlflowController,
     OipController,
     BatchesController,
@@ -104,6 +98,7 @@ export class AppModule {
     dataSource: DataSource,
     draining: Draining,
     measured: Measured,
+    neighbours: Neighbours,
   ): DynamicModule {
     return {
       module: AppModule,
@@ -113,6 +108,8 @@ export class AppModule {
         { provide: Draining, useValue: draining },
         { provide: Metrics, useValue: measured.metrics },
         { provide: RequestDurations, useValue: measured.requests },
+        { provide: WORKER, useValue: neighbours.worker },
+        { provide: COLLECT_SNAPSHOTS, useValue: neighbours.collectSnapshots },
       ],
     };
   }
@@ -122,20 +119,32 @@ export async function createApi(
   config: Config,
   dataSource: DataSource,
   logger: Logger,
+  neighbours: Neighbours,
   tracing?: Tracing,
 ): Promise<NestFastifyApplication> {
   const draining = new Draining(config);
   const measured = { metrics: await Metrics.create(), requests: new RequestDurations() };
-  const adapter = createFastify(config, logger, draining, measured.requests);
-  if (tracing) traceRequests(adapter.getInstance(), tracing);
+  const { requests } = measured;
+  const door = new Door(requests.shed);
   const api = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot(config, dataSource, draining, measured),
-    adapter,
+    AppModule.forRoot(config, dataSource, draining, measured, neighbours),
+    createAdapter(config, { door, requests }, otherSpellings),
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  shedLoad(fastify, api.get(Passwords), measured.requests.shed);
-  limitLargeBodies(fastify, api.get(AuthGuard));
+  const guard = api.get(AuthGuard);
+  const passwords = api.get(Passwords);
+  await registerPlugins(fastify, {
+    logger,
+    draining,
+    requests,
+    door,
+    tracing,
+    problemFormAt,
+    identify: (request) => guard.identify(request),
+    isFull: (queue) => passwords.isBusy(queue as HashingPurpose),
+  });
+  await fastify.register(replayedAnswers);
   api.useSecurityHeaders({
     // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
     contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },

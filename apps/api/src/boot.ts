@@ -2,13 +2,15 @@ import type { Config } from '#libs/config';
 import { openDatabase } from '#libs/database';
 import { ServedModels } from '#libs/models';
 import { Tracing, type Logger, type Snapshot } from '#libs/observability';
-import { createApi, entities } from './app.module.js';
-import type { Closable } from './processes/stop.js';
+import { migrations } from '#migrations';
+import { createApi, entities, type Neighbours } from './app.module.js';
+import { ServiceMetrics } from './routes/metrics/service-metrics.js';
 import { Draining } from './server/draining.js';
 import { VERSION } from './version.js';
-import { serveMetrics } from './routes/metrics/metrics-server.js';
-import { ServiceMetrics } from './routes/metrics/service-metrics.js';
-import { isOneOfSeveral } from './processes/messages.js';
+
+export interface Closable {
+  close(): Promise<unknown>;
+}
 
 /** What serves, and where. */
 export interface Booted {
@@ -33,12 +35,16 @@ export async function boot(
   config: Config,
   logger: Logger,
   purpose: 'service' | 'command',
+  neighbours: Neighbours,
 ): Promise<BootedApi> {
-  const database = await openDatabase(config, { purpose, entities, logger });
+  const database = await openDatabase(config, { purpose, entities, migrations, logger });
+  const closables: Closable[] = [database];
   try {
     const tracing =
       config.traces && (await Tracing.open({ ...config.traces, serviceVersion: VERSION }, logger));
-    const api = await createApi(config, database.dataSource, logger, tracing);
+    if (tracing) closables.unshift(tracing);
+    const api = await createApi(config, database.dataSource, logger, neighbours, tracing);
+    closables.unshift(api);
     await api.listen(config.port, config.host).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') throw error;
       throw new Error(
@@ -46,24 +52,16 @@ export async function boot(
           `Stop it, or set PORT to a free one, for example PORT=${config.port + 1}.`,
       );
     });
-    const metrics = api.get(ServiceMetrics);
-    // Of several processes, the primary serves what they all measure.
-    const metricsServer = isOneOfSeveral(config)
-      ? undefined
-      : await serveMetrics(config, () => metrics.text(), logger);
     const { name, version } = api.get(ServedModels).default!;
     return {
       url: await api.getUrl(),
-      metricsUrl: metricsServer?.url,
       model: `${name} ${version}`,
       database: database.description,
-      closables: [api.get(Draining), api, metricsServer, tracing, database].filter(
-        (closable) => closable !== undefined,
-      ),
-      snapshot: () => metrics.snapshot(),
+      closables: [api.get(Draining), ...closables],
+      snapshot: () => api.get(ServiceMetrics).snapshot(),
     };
   } catch (error) {
-    await database.close();
+    for (const closable of closables) await closable.close();
     throw error;
   }
 }

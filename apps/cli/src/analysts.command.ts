@@ -4,12 +4,12 @@ import { askPassword } from './ask-password.js';
 import { withFeatures } from './command-context.js';
 
 export function analystsCommand(): Command {
-  const analysts = new Command('analysts').description('let people read the record in SQL');
+  const analysts = new Command('analysts').description('let people read the record with SQL');
 
   analysts
     .command('create')
     .description(
-      'make a login of PostgreSQL that may read; the password is asked or read from standard input',
+      'create a PostgreSQL login that may read; asks for the password, or reads it from standard input',
     )
     .requiredOption('--username <name>')
     .action(async ({ username }: { username: string }) => {
@@ -20,7 +20,7 @@ export function analystsCommand(): Command {
 
   analysts
     .command('grant')
-    .description('let a login that is there read')
+    .description('let an existing login read')
     .requiredOption('--username <name>')
     .action(async ({ username }: { username: string }) => {
       await withAnalysts((service) => service.grant(username));
@@ -29,11 +29,11 @@ export function analystsCommand(): Command {
 
   analysts
     .command('revoke')
-    .description('end that; the login stays')
+    .description('stop a login from reading; the login itself stays')
     .requiredOption('--username <name>')
     .action(async ({ username }: { username: string }) => {
       await withAnalysts((service) => service.revoke(username));
-      console.log(`${username} may read no more.`);
+      console.log(`${username} may no longer read.`);
     });
 
   analysts

@@ -1,8 +1,4 @@
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { childEnvironment } from '#libs/config';
-
-const API = fileURLToPath(new URL('../../api/src/main.js', import.meta.url));
+import { startProcess } from '#libs/processes';
 
 export interface ApiProcess {
   readonly url: string;
@@ -11,12 +7,7 @@ export interface ApiProcess {
 
 /** Starts the service as a process of its own and resolves once it listens. Its own last words go to stderr. */
 export async function startApi(environment: Record<string, string>): Promise<ApiProcess> {
-  const child = spawn(process.execPath, [API], {
-    env: childEnvironment(environment),
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    // A group of its own: Ctrl+C reaches us alone, and we stop the service when we are done with it.
-    detached: true,
-  });
+  const child = startProcess('#api', { environment, isQuiet: true });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const stop = async () => {
     child.kill('SIGTERM');

@@ -4,11 +4,12 @@ import { NestFactory } from '@nestjs/core';
 import { ConfigModule, loadConfig, type Config } from '#libs/config';
 import { DatabaseModule, openDatabase } from '#libs/database';
 import { ComparisonModule } from '#libs/predictions';
-import { ModelAlias, ModelsModule, ModelVersion, ServingProcess } from '#libs/models';
-import { User, UsersModule } from '#libs/users';
+import { modelEntities, ModelsModule } from '#libs/models';
+import { userEntities, UsersModule } from '#libs/users';
+import { migrations } from '#migrations';
 import type { DataSource } from 'typeorm';
 
-const entities = [User, ModelVersion, ModelAlias, ServingProcess];
+const entities = [...userEntities, ...modelEntities];
 
 @Module({ imports: [UsersModule, ModelsModule, ComparisonModule] })
 class CommandModule {
@@ -23,7 +24,7 @@ class CommandModule {
 /** Runs `work` with the features a command needs, on the database that the service uses, and closes everything. */
 export async function withFeatures<T>(work: (features: INestApplicationContext) => Promise<T>): Promise<T> {
   const config = loadConfig();
-  const database = await openDatabase(config, { purpose: 'command', entities });
+  const database = await openDatabase(config, { purpose: 'command', entities, migrations });
   try {
     const features = await NestFactory.createApplicationContext(
       CommandModule.forRoot(config, database.dataSource),

@@ -12,7 +12,7 @@ interface CompareOptions {
 
 export function compareCommand(): Command {
   return new Command('compare')
-    .description('set two versions side by side, by what is recorded of them')
+    .description('compare two versions by what is recorded about them')
     .argument('<model>', 'its name')
     .argument('<a>', 'a version')
     .argument('<b>', 'another')
@@ -22,7 +22,7 @@ export function compareCommand(): Command {
         .default(since('7d'), '7d'),
     )
     .option('--replay', 'ask b what a was asked, and compare with what a answered')
-    .option('--quiet', 'show no progress')
+    .option('--quiet', 'do not show progress')
     .action(compare);
 }
 
@@ -31,7 +31,7 @@ async function compare(model: string, a: string, b: string, options: CompareOpti
   const progress = showProgress('Replayed', options.quiet);
   await withFeatures(async (features) => {
     const comparison = features.get(ModelComparison);
-    console.log(`What stands in the record of ${name} since ${options.since.toISOString()}`);
+    console.log(`Recorded about ${name} since ${options.since.toISOString()}`);
     print(name, a, b, await comparison.compare(name, a, b, options.since));
     if (!options.replay) return;
     const replay = await comparison
@@ -58,9 +58,9 @@ function print(name: string, a: string, b: string, { served, shadowed, differenc
     ),
   );
   if (differences.requests === 0) {
-    console.log(`No request was answered by one and seen by the other as its shadow.`);
+    console.log(`No request was answered by one version and seen by the other as its shadow.`);
     console.log(
-      `Begin with "foretell models shadow ${name} ${b}", or ask what was recorded again with --replay.`,
+      `Begin with "foretell models shadow ${name} ${b}", or ask the recorded requests again with --replay.`,
     );
     return;
   }
@@ -99,5 +99,5 @@ function since(text: string): Date {
     ? new Date(Date.now() - Number(number) * UNITS[unit]! * 1000)
     : new Date(/^\d{4}-\d{2}-\d{2}/.test(text) ? text : NaN);
   if (!Number.isNaN(date.getTime())) return date;
-  throw new InvalidArgumentError('It is neither a time such as 30m, 12h, 7d, 4w nor an ISO 8601 date.');
+  throw new InvalidArgumentError('It must be a time such as 30m, 12h, 7d, 4w, or an ISO 8601 date.');
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { loadConfig } from '#libs/config';
 import { openDatabase } from '#libs/database';
+import { migrations } from '#migrations';
 import { UsersService } from '#libs/users';
 import { withFeatures } from './command-context.js';
 import { startApi } from './api-process.js';
@@ -30,7 +31,7 @@ const PATIENTS = [
 /** Everything Foretell is for, once, over HTTP, on the configured or embedded database; then everything is stopped. */
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('show the whole walk: register, fetch a token, predict, find the record')
+    .description('show everything once: register, get a token, predict, find the record')
     .action(run);
 }
 
@@ -135,7 +136,7 @@ async function fetchToken(call: Call, user: { username: string; password: string
 }
 
 async function printTables(userId: number): Promise<void> {
-  const database = await openDatabase(loadConfig(), { purpose: 'command', entities: [] });
+  const database = await openDatabase(loadConfig(), { purpose: 'command', migrations });
   const { dataSource } = database;
   const runner = dataSource.createQueryRunner();
   const print = async (sql: string) => {
@@ -163,7 +164,7 @@ async function printTables(userId: number): Promise<void> {
 }
 
 async function deleteUser(userId: number): Promise<void> {
-  const database = await openDatabase(loadConfig(), { purpose: 'command', entities: [] });
+  const database = await openDatabase(loadConfig(), { purpose: 'command', migrations });
   try {
     await database.dataSource.query('DELETE FROM users WHERE id = $1', [userId]);
     console.log(`DELETE FROM users WHERE id = ${userId};\n`);

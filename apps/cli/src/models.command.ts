@@ -7,7 +7,10 @@ import {
   parseAlias,
   parseModelReference,
   PRODUCTION,
+  PromoteVersion,
+  RegisterVersion,
   SHADOW,
+  VerifyVersion,
   type ModelDetails,
   type Promotion,
   type SettledCanary,
@@ -22,17 +25,17 @@ export function modelsCommand(): Command {
 
   models
     .command('register')
-    .description('check an artifact folder, keep its files and register its version')
+    .description('check an artifact folder, store its files and register its version')
     .argument('<folder>')
     .action(async (folder: string) => {
-      const { version, isNew, warnings, promotion } = await withRegistry((registry) =>
-        registry.register(resolve(folder), origin()),
+      const { version, isNew, warnings, promotion } = await withFeatures((features) =>
+        features.get(RegisterVersion).register(resolve(folder), origin()),
       );
       const { name } = version;
       console.log(
         isNew
           ? `Registered ${name} ${version.version} (sha256 ${version.sha256}).`
-          : `${name} ${version.version} was registered already, with the same content.`,
+          : `${name} ${version.version} was already registered with the same content.`,
       );
       for (const warning of warnings) console.error(`Warning: ${warning}`);
       if (promotion) tell(name, PRODUCTION, promotion);
@@ -42,9 +45,9 @@ export function modelsCommand(): Command {
     .command('list')
     .description('list the models')
     .action(async () => {
-      const all = await withRegistry((registry) => registry.list());
+      const all = await withFeatures((features) => features.get(ModelRegistry).list());
       if (all.length === 0) {
-        console.log('No model is registered. The service registers what lies in MODEL_DIR when it starts.');
+        console.log('No model is registered. The service registers everything in MODEL_DIR when it starts.');
         return;
       }
       console.table(
@@ -68,12 +71,14 @@ export function modelsCommand(): Command {
     .description('show the versions of a model, its aliases, their history, and what each process serves')
     .argument(...MODEL)
     .action(async (model: string) => {
-      print(await withRegistry((registry) => registry.show(parseModelReference(model).name)));
+      print(
+        await withFeatures((features) => features.get(ModelRegistry).show(parseModelReference(model).name)),
+      );
     });
 
   models
     .command('promote')
-    .description('let an alias stand for a version, which is checked first, in every process')
+    .description('point an alias at a version, which is checked first, in every process')
     .argument(...MODEL)
     .argument('[version]')
     .option('--alias <alias>', 'which alias', alias, PRODUCTION)
@@ -83,25 +88,27 @@ export function modelsCommand(): Command {
 
   models
     .command('rollback')
-    .description('let an alias stand for what it stood for before')
+    .description('point an alias back at its previous version')
     .argument(...MODEL)
     .option('--alias <alias>', 'which alias', alias, PRODUCTION)
     .action(async (model: string, options: { alias: string }) => {
       const { name } = parseModelReference(model);
-      const promotion = await withRegistry((registry) => registry.rollback(name, options.alias, origin()));
+      const promotion = await withFeatures((features) =>
+        features.get(PromoteVersion).rollback(name, options.alias, origin()),
+      );
       tell(name, options.alias, promotion);
     });
 
   models
     .command('verify')
-    .description('load versions and hold them against their golden values; all of them where none is named')
+    .description('check versions against their golden values; all of them unless one is named')
     .argument('[model]', MODEL[1])
     .argument('[version]')
     .action(verify);
 
   models
     .command('shadow')
-    .description('let a version see what production is asked; only the record sees its answers')
+    .description('let a version see what production is asked; its answers go into the record only')
     .argument(...MODEL)
     .argument('[version]')
     .option('--off', 'end it')
@@ -111,10 +118,10 @@ export function modelsCommand(): Command {
 
   models
     .command('canary')
-    .description('let a version answer some of the users, always the same')
+    .description('let a version answer a percentage of the users, always the same ones')
     .argument(...MODEL)
     .argument('[version]')
-    .option('--percent <percent>', 'of the users', percent, 10)
+    .option('--percent <percent>', 'percentage of the users', percent, 10)
     .option('--off', 'end it')
     .action((model: string, version: string | undefined, options: { percent: number; off?: boolean }) =>
       options.off ? takeAway(model, CANARY) : promote(model, version, CANARY, options.percent),
@@ -124,28 +131,25 @@ export function modelsCommand(): Command {
 }
 
 async function promote(model: string, version: string | undefined, alias: string, percent?: number) {
-  const { name, promotion } = await withRegistry(async (registry) => {
+  await withFeatures(async (features) => {
     const reference = parseModelReference(model);
-    const meant = await registry.resolve(
-      version === undefined ? reference : { name: reference.name, version },
-    );
-    const { name } = meant;
-    return {
-      name,
-      promotion: await registry.promote({ name, version: meant.version, alias, percent }, origin()),
-    };
+    const meant = await features
+      .get(ModelRegistry)
+      .resolve(version === undefined ? reference : { name: reference.name, version });
+    const wanted = { name: meant.name, version: meant.version, alias, percent };
+    tell(wanted.name, alias, await features.get(PromoteVersion).promote(wanted, origin()));
   });
-  tell(name, alias, promotion);
 }
 
 async function takeAway(model: string, alias: string): Promise<void> {
   const { name } = parseModelReference(model);
-  await withRegistry((registry) => registry.remove(name, alias, origin()));
-  console.log(`${name}@${alias} stands for nothing now.`);
+  await withFeatures((features) => features.get(PromoteVersion).remove(name, alias, origin()));
+  console.log(`${name}@${alias} is removed.`);
 }
 
 async function verify(model: string | undefined, version: string | undefined): Promise<void> {
-  await withRegistry(async (registry) => {
+  await withFeatures(async (features) => {
+    const registry = features.get(ModelRegistry);
     const reference = model === undefined ? undefined : parseModelReference(model);
     const wanted = version ?? (reference && 'version' in reference ? reference.version : undefined);
     const models = reference ? [await registry.show(reference.name)] : await registry.list();
@@ -153,7 +157,7 @@ async function verify(model: string | undefined, version: string | undefined): P
     const chosen = wanted === undefined ? versions : [await registry.find(reference!.name, wanted)];
     for (const { name, version } of chosen) {
       try {
-        await registry.verify(name, version);
+        await features.get(VerifyVersion).verify(name, version);
         console.log(`${name} ${version} is ready.`);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -170,7 +174,7 @@ function tell(name: string, alias: string, promotion: Promotion): void {
   const processes = followed === 1 ? '1 process serves it' : `${followed} processes serve it`;
   console.log(`${name}@${alias} is version ${version}${before}; ${processes}.`);
   if (behind.length > 0)
-    console.error(`Not yet there: ${behind.join(', ')}. See "foretell models show ${name}".`);
+    console.error(`Not serving it yet: ${behind.join(', ')}. See "foretell models show ${name}".`);
   if (canary) tellCanary(name, canary);
 }
 
@@ -178,7 +182,7 @@ function tellCanary(name: string, { version, percent, hasEnded }: SettledCanary)
   if (hasEnded) console.log(`${name}@canary, which was version ${version}, has ended.`);
   else
     console.error(
-      `The canary goes on: version ${version} answers ${percent} % of the users. ` +
+      `The canary continues: version ${version} answers ${percent} % of the users. ` +
         `End it with "foretell models canary ${name} --off".`,
     );
 }
@@ -237,9 +241,5 @@ function alias(value: string): string {
 function percent(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && number >= 0 && number <= 100) return number;
-  throw new InvalidArgumentError('It is no number from 0 to 100.');
-}
-
-function withRegistry<T>(work: (registry: ModelRegistry) => Promise<T>): Promise<T> {
-  return withFeatures((features) => work(features.get(ModelRegistry)));
+  throw new InvalidArgumentError('It must be a number from 0 to 100.');
 }

@@ -29,21 +29,22 @@ interface PredictOptions {
 export function predictCommand(): Command {
   const format = (flags: string, of: string) => new Option(`${flags} <format>`, of).choices(FILE_FORMATS);
   return new Command('predict')
-    .description(
-      'score the rows of a file: each keeps its columns and gets its prediction, or what is wrong with it',
-    )
+    .description('score the rows of a file: each keeps its columns and gets its prediction or its error')
     .requiredOption('-m, --model <model>', 'the folder of an artifact, or models:/name/3, models:/name@alias')
     .option('-i, --input <file>', 'CSV, TSV, JSON Lines or Parquet, also .gz; - is standard input', '-')
-    .option('-o, --output <file>', 'gets its name once it is whole; - is standard output', '-')
-    .addOption(format('--format', "the input's format, where its name does not say"))
+    .option('-o, --output <file>', 'gets its final name when it is complete; - is standard output', '-')
+    .addOption(format('--format', "the input's format, if its name does not say"))
     .addOption(
-      format('--output-format', "the output's, where its name does not say; as the input unless said"),
+      format(
+        '--output-format',
+        "the output's format, if its name does not say; by default that of the input",
+      ),
     )
-    .option('--errors <file>', 'rows with an error go there instead of into the output')
-    .option('--strict', 'the first row with an error ends the run')
-    .option('--resume', 'go on with a run that was killed or interrupted')
-    .option('--threads <number>', 'threads that score; all cores unless said', threadCount)
-    .option('--quiet', 'show no progress')
+    .option('--errors <file>', 'write rows with an error to this file instead of the output')
+    .option('--strict', 'stop at the first row with an error')
+    .option('--resume', 'continue a run that was killed or interrupted')
+    .option('--threads <number>', 'threads that score; by default one per core', threadCount)
+    .option('--quiet', 'do not show progress')
     .addHelpText(
       'after',
       '\nEnds with 0 if every row was scored, 3 if some rows have an error, 1 if the run failed.',
@@ -75,10 +76,10 @@ async function predict(options: PredictOptions, command: Command): Promise<void>
     console.error(
       [options.input, options.output].includes('-')
         ? 'Interrupted.'
-        : 'Interrupted. Go on with the same command and --resume.',
+        : 'Interrupted. Continue with the same command and --resume.',
     );
   } finally {
-    // Whoever writes into it may keep it open for long.
+    // Its writer may keep it open for a long time.
     if (options.input === '-') process.stdin.destroy();
   }
 }
@@ -95,8 +96,8 @@ function readOrder(options: PredictOptions, refuse: Refuse): Omit<ScoringOrder, 
   const inputFormat = options.format ?? named.input.format;
   if (inputFormat === undefined) {
     refuse(
-      `${input === '-' ? 'standard input' : `the name ${input}`} does not say what format it has. ` +
-        `Say it: --format ${FILE_FORMATS.join(', ')}`,
+      `${input === '-' ? 'standard input' : `the name ${input}`} does not tell its format. ` +
+        `Name it: --format ${FILE_FORMATS.join(', ')}`,
     );
   }
   const outputFormat = options.outputFormat ?? named.output.format ?? inputFormat;
@@ -105,14 +106,13 @@ function readOrder(options: PredictOptions, refuse: Refuse): Omit<ScoringOrder, 
     (outputFormat === 'parquet' && named.output.gzip) ||
     (errorsFormat === 'parquet' && named.errors.gzip)
   ) {
-    refuse('Parquet is compressed already: leave the .gz away');
+    refuse('Parquet is already compressed: drop the .gz');
   }
-  if (resume && (input === '-' || output === '-'))
-    refuse('only a run from a file into a file can be resumed');
-  if (errors === '-') refuse('rows with an error need a file of their own: --errors <file>');
+  if (resume && (input === '-' || output === '-')) refuse('only a run from a file to a file can be resumed');
+  if (errors === '-') refuse('rows with an error need a file: --errors <file>');
   const files = [input, output, errors].filter((file) => file !== undefined && file !== '-') as string[];
   if (new Set(files.map((file) => resolve(file))).size < files.length) {
-    refuse('input, output and errors have to be different files');
+    refuse('input, output and errors must be different files');
   }
   return {
     input: { path: input === '-' ? undefined : input, format: inputFormat },
@@ -128,16 +128,15 @@ function readOrder(options: PredictOptions, refuse: Refuse): Omit<ScoringOrder, 
 /** A folder is one as it stands; a URI needs the registry, and with it the database. */
 async function folderOf(model: string): Promise<string> {
   if (!model.startsWith('models:/')) return model;
-  const [{ withFeatures }, { ModelRegistry, parseModelReference }] = await Promise.all([
+  const [{ withFeatures }, { ModelRegistry, parseModelReference, RegisterVersion }] = await Promise.all([
     import('./command-context.js'),
     import('#libs/models'),
   ]);
   return withFeatures(async (features) => {
-    const registry = features.get(ModelRegistry);
     // As the service does when it starts: no service may have started yet.
-    const { failures, warnings } = await registry.registerFound();
+    const { failures, warnings } = await features.get(RegisterVersion).registerFound();
     for (const told of [...failures, ...warnings]) console.error(told);
-    await registry.promoteFirst({ from: 'MODEL_DIR' });
+    const registry = features.get(ModelRegistry);
     return registry.folderOf(await registry.resolve(parseModelReference(model)));
   });
 }
@@ -162,5 +161,5 @@ function interruptOnSignal(): { signal: AbortSignal; readonly exitCode: number }
 
 function threadCount(value: string): number {
   if (/^[1-9]\d{0,2}$/.test(value)) return Number(value);
-  throw new InvalidArgumentError('It is no number from 1 to 999.');
+  throw new InvalidArgumentError('It must be a whole number from 1 to 999.');
 }

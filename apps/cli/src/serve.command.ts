@@ -1,10 +1,6 @@
-import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
-import { childEnvironment } from '#libs/config';
-
-const API = fileURLToPath(new URL('../../api/src/main.js', import.meta.url));
+import { startProcess } from '#libs/processes';
 
 interface ServeOptions {
   model?: string;
@@ -18,10 +14,10 @@ export function serveCommand(): Command {
     .description('start the API, like npm start')
     .option(
       '-m, --model <model>',
-      'the one behind /predict: the folder of an artifact, or models:/name/3, models:/name@alias',
+      'the model behind /predict: the folder of an artifact, or models:/name/3, models:/name@alias',
     )
-    .option('-p, --port <port>', 'where it listens; PORT unless said', port)
-    .option('--host <host>', 'HOST unless said')
+    .option('-p, --port <port>', 'the port to listen on; by default PORT', port)
+    .option('--host <host>', 'the address to listen on; by default HOST')
     .action(serve);
 }
 
@@ -31,25 +27,27 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(options.port && { PORT: options.port }),
     ...(options.host && { HOST: options.host }),
   };
-  const api = spawn(process.execPath, [API], { stdio: 'inherit', env: childEnvironment(environment) });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => api.kill(signal));
+  const api = startProcess('#api', { environment });
+  // It is in another process group, and hears of Ctrl+C and of a closed terminal from us.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => api.kill('SIGTERM'));
   process.exitCode = await new Promise<number>((resolve) => api.once('exit', (code) => resolve(code ?? 1)));
 }
 
 /** A folder is registered first: what answers callers is a version that the record can name. */
 async function referenceOf(model: string): Promise<string> {
   if (model.startsWith('models:/')) return model;
-  const [{ origin, withFeatures }, { ModelRegistry }] = await Promise.all([
+  const [{ origin, withFeatures }, { RegisterVersion }] = await Promise.all([
     import('./command-context.js'),
     import('#libs/models'),
   ]);
   const { version } = await withFeatures((features) =>
-    features.get(ModelRegistry).register(resolve(model), origin()),
+    features.get(RegisterVersion).register(resolve(model), origin()),
   );
   return `models:/${version.name}/${version.version}`;
 }
 
 function port(value: string): string {
   if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return value;
-  throw new InvalidArgumentError('It is no number from 0 to 65535.');
+  throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
 }

@@ -16,9 +16,9 @@ export function usersCommand(): Command {
 
   users
     .command('create')
-    .description('create a user; the password is asked on the terminal or read from standard input')
-    .requiredOption('--username <name>', 'unique whatever its case', checkedBy(findUsernameProblem))
-    .requiredOption('--email <address>', 'where to reach them', checkedBy(findEmailProblem))
+    .description('create a user; asks for the password on the terminal, or reads it from standard input')
+    .requiredOption('--username <name>', 'unique regardless of case', checkedBy(findUsernameProblem))
+    .requiredOption('--email <address>', 'an email address', checkedBy(findEmailProblem))
     .addOption(roleOption().default('user'))
     .action(async ({ username, email, role }: { username: string; email: string; role: Role }) => {
       const password = await askPassword();
@@ -54,7 +54,7 @@ export function usersCommand(): Command {
   changing(
     users,
     'set-password',
-    'change a password; it is asked on the terminal or read from standard input',
+    'change a password; asks for it on the terminal, or reads it from standard input',
     async ({ username }) => {
       const password = await askPassword();
       await change(username, 'given a new password', (service, user) =>
@@ -64,7 +64,7 @@ export function usersCommand(): Command {
   );
   users
     .command('revoke')
-    .description('end all tokens of a user that were issued until now')
+    .description('end all tokens of a user that were issued so far')
     .argument('[name]')
     .option('--username <name>', 'the same')
     .action(async (name: string | undefined, { username }: { username?: string }, revoke: Command) => {

@@ -1,19 +1,19 @@
 import { setPriority } from 'node:os';
 import { Module, type DynamicModule, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Batch, BatchWorker, BatchWorkerModule } from '#libs/batches';
+import { batchEntities, BatchWorker, BatchWorkerModule } from '#libs/batches';
 import { ConfigModule, loadConfig, type Config } from '#libs/config';
 import { DatabaseModule, openDatabase, type OpenDatabase } from '#libs/database';
-import { ModelAlias, ModelVersion, ServingProcess } from '#libs/models';
+import { modelEntities } from '#libs/models';
 import { createLogger, NestLogger, type Logger } from '#libs/observability';
-import { User } from '#libs/users';
+import { onSignals, STOP_LIMIT_MS, stopOnce } from '#libs/processes';
+import { userEntities } from '#libs/users';
+import { migrations } from '#migrations';
 
-/** An orchestrator kills what has not ended 10 s after SIGTERM. */
-const LIMIT_MS = 9_500;
 /** The API answers first, where we are its child. */
 const PRIORITY_BESIDE = 10;
 
-const entities = [User, Batch, ModelVersion, ModelAlias, ServingProcess];
+const entities = [...userEntities, ...modelEntities, ...batchEntities];
 
 @Module({ imports: [BatchWorkerModule] })
 class WorkerModule {
@@ -28,24 +28,14 @@ class WorkerModule {
 /** Aborted when we are to end: by a signal, or because the API that started us is gone. A second signal ends at once. */
 function untilStopped(logger: Logger): AbortSignal {
   const stopping = new AbortController();
-  const stop = (reason: string) => {
-    if (stopping.signal.aborted) return;
-    logger.info({ reason }, 'worker stopping');
-    setTimeout(() => {
-      logger.error('the batch could not be given back in time');
-      process.exit(1);
-    }, LIMIT_MS).unref();
-    stopping.abort();
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => (stopping.signal.aborted ? process.exit(1) : stop(signal)));
-  }
-  if (process.channel) process.on('disconnect', () => stop('the API is gone'));
+  const stop = stopOnce(logger, STOP_LIMIT_MS, () => stopping.abort());
+  onSignals(stop);
+  if (process.channel) process.on('disconnect', () => stop({ reason: 'the API is gone' }));
   return stopping.signal;
 }
 
 async function run(config: Config, logger: Logger, stop: AbortSignal): Promise<void> {
-  const database = await openDatabase(config, { purpose: 'command', entities, logger });
+  const database = await openDatabase(config, { purpose: 'command', entities, migrations, logger });
   let features: INestApplicationContext | undefined;
   try {
     features = await NestFactory.createApplicationContext(WorkerModule.forRoot(config, database), {
@@ -64,7 +54,7 @@ async function run(config: Config, logger: Logger, stop: AbortSignal): Promise<v
 try {
   if (process.channel) setPriority(PRIORITY_BESIDE);
   const config = loadConfig();
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger(config.logLevel).child({ program: 'worker' });
   await run(config, logger, untilStopped(logger));
   logger.info('worker stopped');
   process.exit(0);

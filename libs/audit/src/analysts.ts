@@ -123,7 +123,7 @@ export class Analysts {
 
   private async requireRole(): Promise<void> {
     if (await this.hasRole()) return;
-    throw Problem.badRequest(`There is no role ${ROLE} yet. "foretell migrate" says how to make it.`);
+    throw Problem.badRequest(`There is no role ${ROLE} yet. "foretell migrate" says how to create it.`);
   }
 }
 
@@ -131,7 +131,7 @@ export class Analysts {
 function checkName(name: string): void {
   if (/^[a-z_][a-z0-9_]{0,62}$/.test(name) && !name.startsWith('pg_') && !name.startsWith('foretell')) return;
   throw Problem.badRequest(
-    'The name of an analyst is a name of PostgreSQL: lower-case letters, digits and underscores, at most 63, and not ' +
+    'The name of an analyst is a PostgreSQL name: at most 63 lower-case letters, digits and underscores, and not ' +
       'one that begins with pg_ or foretell.',
   );
 }

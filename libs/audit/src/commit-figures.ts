@@ -10,7 +10,7 @@ export class CommitFigures {
   readonly records = new Histogram(RECORDS);
   /** The database is away or too slow, or it refused what is in a record. */
   readonly failures = countersBy('reason', ['unavailable', 'refused']);
-  /** Of answers that had left. */
+  /** Records of answers that had already left. */
   readonly lost = new Counter();
 
   async measure<T>(records: number, commit: () => Promise<T>): Promise<T> {

@@ -10,7 +10,7 @@ export class IdempotencyKey {
   @PrimaryColumn('text', { primaryKeyConstraintName: 'idempotency_keys_pkey' })
   key!: string;
 
-  /** Of the question, so that another one under the same key is noticed. */
+  /** A hash of the question, so that another one under the same key is noticed. */
   @Column('text')
   fingerprint!: string;
 

@@ -4,7 +4,7 @@
  * write) and `apps/api` (to read).
  */
 export { Analysts } from './analysts.js';
-export { AuditModule } from './audit.module.js';
+export { auditEntities, AuditModule } from './audit.module.js';
 export { AlreadyAnswered, Recorder } from './recorder.js';
 export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';
 export { RecordTrace } from './record-trace.js';
@@ -13,7 +13,5 @@ export { PredictionLog, type LogFilter } from './prediction-log.js';
 export { RecordPartitions } from './record-partitions.js';
 export { RecordedAnswers, type AnswerFigures, type AnswersOf } from './recorded-answers.js';
 export { KeptAnswers, type Idempotency, type KeptAnswer } from './kept-answers.js';
-export { IdempotencyKey } from './idempotency-key.entity.js';
 export { PredictionRequest } from './prediction-request.entity.js';
 export { PredictionResponse } from './prediction-response.entity.js';
-export { ShadowResponse } from './shadow-response.entity.js';

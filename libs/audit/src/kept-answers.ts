@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 /** What a caller calls one question, to be answered and recorded once however often it is sent. */
 export interface Idempotency {
   key: string;
-  /** Of the question. */
+  /** A hash of the question. */
   fingerprint: string;
 }
 

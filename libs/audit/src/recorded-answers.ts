@@ -13,7 +13,7 @@ export interface AnswerFigures {
   requests: number;
   /** Those that were not answered with 200. */
   refused: number;
-  /** Of the answered, in ms; null where there are none. */
+  /** How long answered requests took; null if there are none. */
   p50Ms: number | null;
   p95Ms: number | null;
 }

@@ -4,6 +4,7 @@ import { MicroBatcher, QueueFull } from '#libs/micro-batching';
 import { CONFIG, type Config } from '#libs/config';
 import { BinaryArrays, HeldConnection, isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
+import pTimeout from 'p-timeout';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CommitFigures } from './commit-figures.js';
@@ -203,15 +204,11 @@ export class Recorder implements OnApplicationShutdown {
 }
 
 /** A caller who waits for the record of a key does not wait for a database that is away; a retry tells what became of it. */
-async function inTime<T>(written: Promise<T>): Promise<T> {
-  const end = new AbortController();
-  const late = sleep(TIMEOUT_MS, undefined, { signal: end.signal }).then(() => {
+function inTime<T>(written: Promise<T>): Promise<T> {
+  const fallback = () => {
     throw Problem.databaseUnavailable(new Error('the record was not written in time'));
-  });
-  return Promise.race([written, late]).finally(() => {
-    late.catch(() => undefined);
-    end.abort();
-  });
+  };
+  return pTimeout(written, { milliseconds: TIMEOUT_MS, fallback });
 }
 
 const sizeOf = ({ input, output }: PredictionRecord) => input.length + output.length;

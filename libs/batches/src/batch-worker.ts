@@ -20,7 +20,7 @@ export class BatchWorker {
   private readonly logger = new Logger(BatchWorker.name);
   private running?: RunningBatch;
   private isWaitingForRoom = false;
-  /** Until then nobody is taken for dead: whoever was cut off from the database as we were has yet to say that it lives. */
+  /** Until then no worker is taken for dead: one that was cut off from the database, as we were, has yet to report. */
   private patientUntil = -Infinity;
   private wake = () => {};
 
@@ -46,7 +46,7 @@ export class BatchWorker {
     while (!stop.aborted) {
       const waiting = new Promise<void>((resolve) => (this.wake = resolve));
       const found = await this.workOnNext(stop).catch((error: Error) => {
-        // It will be back; what we were at is found again by whoever looks next.
+        // It will be back; whichever worker looks next finds our batch again.
         if (isUnavailable(error)) this.logger.warn(`no work at the moment: ${error.message}`);
         else this.logger.error(error.message, error.stack);
         this.patientUntil = performance.now() + LEASE_MS;
@@ -139,7 +139,7 @@ export class BatchWorker {
     progress.update({ rows: totals.rows, errors: totals.errors, share: 1 });
   }
 
-  /** For whoever sent the file. What is our fault is told to the log. */
+  /** The reason for the person who sent the file. What is our fault goes to the log. */
   private async reasonOf(error: Error, { id, model, modelVersion }: TakenBatch): Promise<string> {
     const { InputError, shortened } = await import('#libs/scoring');
     if (error instanceof InputError) return withoutPath(error.message, this.files.inputOf(id));

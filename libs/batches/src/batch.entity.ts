@@ -1,7 +1,7 @@
 import type { FileFormat } from '#libs/scoring';
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 
-/** Of a file that is sent, and of the one that comes back; said here, so that only who scores loads what can read them. */
+/** Formats of the file that is sent and of the one that comes back; named here, so that only code that scores loads their readers. */
 export const BATCH_FORMATS = ['csv', 'tsv', 'jsonl', 'parquet'] as const satisfies readonly FileFormat[];
 export type BatchFormat = (typeof BATCH_FORMATS)[number];
 
@@ -52,7 +52,7 @@ export class Batch {
   @Column('text', { name: 'input_sha256' })
   inputSha256!: string;
 
-  /** Of the input, from 0 to 1. */
+  /** The share of the input that is done, from 0 to 1. */
   @Column('real', { name: 'share_done', default: 0 })
   shareDone!: number;
 
@@ -63,7 +63,7 @@ export class Batch {
   @Column('bigint', { default: 0, transformer: asNumber })
   errors!: number;
 
-  /** Of the run that is under way, or was the last. */
+  /** The rate of the current run, or of the last one. */
   @Column('real', { name: 'rows_per_second', nullable: true })
   rowsPerSecond!: number | null;
 
@@ -83,7 +83,7 @@ export class Batch {
   @Column('real', { name: 'lost_share', default: 0 })
   lostShare!: number;
 
-  /** Of the output, as long as it is not finished. */
+  /** The size of the output so far, until it is finished. */
   @Column('bigint', { name: 'written_bytes', default: 0, transformer: asNumber })
   writtenBytes!: number;
 

@@ -1,11 +1,14 @@
 import { Module } from '@nestjs/common';
 import { ModelsModule } from '#libs/models';
+import { Batch } from './batch.entity.js';
 import { BatchFigures } from './batch-figures.js';
 import { BatchFiles } from './batch-files.js';
 import { BatchQueue } from './batch-queue.js';
 import { BatchWorker } from './batch-worker.js';
 import { BatchesService } from './batches.service.js';
 import { LostBatches } from './lost-batches.js';
+
+export const batchEntities = [Batch];
 
 /** For processes that take batches and hand out what became of them. */
 @Module({

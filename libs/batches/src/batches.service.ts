@@ -76,7 +76,7 @@ export class BatchesService {
   /** @throws Problem `batch-not-found` */
   async find(actor: Actor, id: string): Promise<Batch> {
     const batch = await this.batches.findOneBy({ id: isUuid(id) ? id : NOBODYS, ...visibleTo(actor) });
-    if (!batch) throw new Problem('batch-not-found', 'There is no such batch here.');
+    if (!batch) throw new Problem('batch-not-found', 'There is no such batch.');
     return batch;
   }
 
@@ -98,13 +98,16 @@ export class BatchesService {
   }
 
   /**
-   * The output, open for reading; whoever gets it closes it.
+   * The output, open for reading; the caller closes it.
    * @throws Problem `batch-not-found`, `batch-not-finished`, `batch-without-output`, `batch-expired`
    */
   async openOutput(actor: Actor, id: string): Promise<{ batch: Batch; file: FileHandle }> {
     const batch = await this.find(actor, id);
     if (batch.finishedDatetime === null) {
-      throw new Problem('batch-not-finished', `The batch is ${batch.state}. Its output comes with its end.`);
+      throw new Problem(
+        'batch-not-finished',
+        `The batch is ${batch.state}. Its output is available when it has finished.`,
+      );
     }
     if (batch.state !== 'succeeded') {
       throw new Problem('batch-without-output', `The batch is ${batch.state}, and has no output.`);
@@ -188,7 +191,7 @@ export class BatchesService {
         return manager.findOneByOrFail(Batch, { id: batch.id });
       });
     } catch (error) {
-      // Of any other failure it is not known whether the row is there: a file that has none is swept away later.
+      // After any other failure we do not know whether the row is there: a file without one is swept away later.
       if (error instanceof Problem) await this.files.remove(batch.id);
       throw error;
     }

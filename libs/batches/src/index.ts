@@ -3,8 +3,8 @@
  * (`BatchWorker`, run by `apps/worker`), remembered for good in the table `batches`, and counted there (`BatchFigures`). How a file is read, scored and
  * written is `libs/scoring`'s business.
  */
-export { BatchesModule, BatchWorkerModule } from './batches.module.js';
+export { batchEntities, BatchesModule, BatchWorkerModule } from './batches.module.js';
 export { BatchesService, type BatchPage } from './batches.service.js';
 export { BatchFigures, type BatchCount } from './batch-figures.js';
 export { BatchWorker } from './batch-worker.js';
-export { Batch, BATCH_FORMATS, type BatchFormat } from './batch.entity.js';
+export { BATCH_FORMATS, type Batch, type BatchFormat } from './batch.entity.js';

@@ -8,7 +8,7 @@ import { endRun, NotRunning } from './running-batch.js';
 const MAX_LOST_WORKERS = 3;
 
 const FAILURE =
-  `The worker died ${MAX_LOST_WORKERS} times at the same place of this file, for example because it needs more memory than there is. ` +
+  `The worker died ${MAX_LOST_WORKERS} times at the same place in this file, for example because it needs more memory than is available. ` +
   `Send it in smaller parts, or ask the operator.`;
 
 const LEASE_RAN_OUT = `lease_expires_datetime < now()`;

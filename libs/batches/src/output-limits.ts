@@ -2,18 +2,18 @@ import type { Config } from '#libs/config';
 import { LOOK_EVERY_BYTES, type BatchFiles } from './batch-files.js';
 import type { RunningBatch } from './running-batch.js';
 
-/** Its output may not become as large as it would; the message is for whoever sent the file. */
+/** The output would become too large; the message is for the person who sent the file. */
 export class OutputRefused extends Error {}
 
-export const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is more.';
+export const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is.';
 
 /**
  * How large the output of a batch may become: as MAX_BATCH_UNPACKED_BYTES says, with everything else of its user no
- * larger than MAX_BATCH_BYTES_PER_USER, and so that BATCH_DISK_RESERVE_BYTES are left on the disk for whoever else is on
- * it, which may be the database that keeps the record.
+ * larger than MAX_BATCH_BYTES_PER_USER, and so that BATCH_DISK_RESERVE_BYTES stay free on the disk for its other users,
+ * one of which may be the database that keeps the record.
  */
 export class OutputLimits {
-  /** Of the output, as far as it may be there. */
+  /** The size of the output so far, at most. */
   bytes: number;
   private lookedAt = -Infinity;
 
@@ -30,14 +30,14 @@ export class OutputLimits {
     const { maxBatchUnpackedBytes, maxBatchBytesPerUser } = this.config;
     if (bytes > maxBatchUnpackedBytes) {
       throw new OutputRefused(
-        `The output would have more than ${maxBatchUnpackedBytes} bytes, the most that MAX_BATCH_UNPACKED_BYTES allows. ` +
+        `The output would have more than the ${maxBatchUnpackedBytes} bytes that MAX_BATCH_UNPACKED_BYTES allows. ` +
           `Send the file in smaller parts.`,
       );
     }
     const { batch, othersBytes } = this.running;
     if (othersBytes + batch.inputBytes + bytes > maxBatchBytesPerUser) {
       throw new OutputRefused(
-        `With this output your files and outputs would have more than ${maxBatchBytesPerUser} bytes, the most that ` +
+        `With this output your files and outputs would have more than the ${maxBatchBytesPerUser} bytes that ` +
           `MAX_BATCH_BYTES_PER_USER allows. Delete those that you have fetched, and send the file again.`,
       );
     }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from './config.js';
+import { ConfigError, loadConfig, variables } from './config.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 
 const SECRET = 'thirty-two bytes of a secret ...';
@@ -299,7 +300,7 @@ describe('TRUST_PROXY', () => {
 
   test('may not be true, because anybody could then claim any address', () => {
     expect(problemsOf({ TRUST_PROXY: 'true' })).toEqual([
-      expect.stringMatching(/^TRUST_PROXY: must be .*; true would believe whatever a caller claims/),
+      expect.stringMatching(/^TRUST_PROXY: must be .*; true would believe any address that a caller claims/),
     ]);
   });
 });
@@ -405,4 +406,30 @@ test.each(['postgres://host/db', 'postgresql://user:password@host:5432/db?sslmod
 
 test('variables of other programs are ignored', () => {
   expect(loadConfig({ HOME: '/root', PGHOST: 'elsewhere', npm_config_x: '1' })).toEqual(loadConfig({}));
+});
+
+test('docs/configuration.md has every variable, with its default where that is a number', () => {
+  const rows = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8').matchAll(
+    /^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) +\| (.*?) +\|/gm,
+  );
+  const documented = [...rows].flatMap(([, names, defaults]) =>
+    names!
+      .split(', ')
+      .map((name, index) => [name.replaceAll('`', ''), defaults!.split(', ')[index]!] as const),
+  );
+  const readByOthers = /^(OTEL|AWS)_/;
+  expect(
+    documented
+      .map(([name]) => name)
+      .filter((name) => !readByOthers.test(name))
+      .toSorted(),
+  ).toEqual(
+    Object.keys(variables.shape)
+      .filter((name) => !readByOthers.test(name))
+      .toSorted(),
+  );
+  const defaults = variables.parse({}) as Record<string, unknown>;
+  for (const [name, shown] of documented) {
+    if (/^\d+$/.test(shown)) expect.soft(defaults[name], name).toBe(Number(shown));
+  }
 });

@@ -9,7 +9,8 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or http
 
 const otlpProtocol = z.enum(['http/protobuf', 'http/json']);
 
-const variables = z.object({
+/** What may be set, and what holds where it is not. */
+export const variables = z.object({
   APP_ENV: z.enum(['local', 'staging', 'production']).default('local'),
   HOST: z.string().default('127.0.0.1'),
   PORT: integer(0, 65535).default(8001),
@@ -171,7 +172,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     maxBatchUnpackedBytes,
     /** What all files and outputs of one user may have together, for as long as they are kept. */
     maxBatchBytesPerUser: value.MAX_BATCH_BYTES_PER_USER ?? 2 * maxBatchUnpackedBytes,
-    /** What files and outputs leave free on their disk, for whoever else is on it. */
+    /** What files and outputs leave free on their disk for its other users. */
     batchDiskReserveBytes: value.BATCH_DISK_RESERVE_BYTES,
     maxBatchesPerUser: value.MAX_BATCHES_PER_USER,
     batchTtlHours: value.BATCH_TTL_HOURS,

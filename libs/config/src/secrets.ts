@@ -12,7 +12,7 @@ export function readOrCreateSecret(dataDir: string, name: string): string {
   if (!existsSync(file)) create(file);
   const secret = readFileSync(file, 'utf8').trim();
   if (secret === '')
-    throw new Error(`${file} is empty. Put the secret back, or remove the file to have a new one made.`);
+    throw new Error(`${file} is empty. Put the secret back, or remove the file to get a new one.`);
   return secret;
 }
 
@@ -41,7 +41,7 @@ const LEAST_DIFFERENT = 6;
 export function findWeakness(secret: string): string | undefined {
   if (Buffer.byteLength(secret) < LEAST_BYTES) return `must be at least ${LEAST_BYTES} bytes long`;
   if (new Set(secret).size < LEAST_DIFFERENT || isRepetition(secret)) {
-    return 'must be random, and this repeats itself: take the output of openssl rand -base64 32';
+    return 'must be random, but it repeats itself: use the output of openssl rand -base64 32';
   }
   return undefined;
 }

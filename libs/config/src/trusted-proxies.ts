@@ -15,9 +15,7 @@ export const trustedProxies = z.string().transform((text, context): TrustedProxi
   const networks = text.split(',').map((network) => network.trim());
   if (networks.every(isNetwork)) return networks;
   const isTrue = text === 'true';
-  context.addIssue(
-    isTrue ? `${RIGHT}; true would believe whatever a caller claims to be its address` : RIGHT,
-  );
+  context.addIssue(isTrue ? `${RIGHT}; true would believe any address that a caller claims` : RIGHT);
   return z.NEVER;
 });
 

@@ -26,7 +26,7 @@ export class BinaryArrays {
     return this.texts(OID.text, values);
   }
 
-  /** Of JSON texts. */
+  /** An array of JSON texts. */
   jsonb(values: readonly string[]): Buffer {
     return this.texts(OID.jsonb, values, JSONB_VERSION);
   }
@@ -78,7 +78,7 @@ export class BinaryArrays {
   }
 }
 
-/** Of the scratch: what one large batch needed is not kept for ever. */
+/** Sizes of the scratch buffer: what one large batch needed is not kept forever. */
 const FIRST_BYTES = 64 * 1024;
 const LARGEST_KEPT_BYTES = 4 * 1024 ** 2;
 

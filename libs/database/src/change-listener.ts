@@ -12,7 +12,7 @@ import { poolOf } from './data-source.js';
  * Invariants
  * - `isLive` only while a notification that we sent ourselves came back within the last `HEARTBEAT_LIMIT_MS`: it
  *   proves the very path that changes take, also through a pooler that would swallow notifications silently;
- * - whoever keeps something in memory must not use it while the listener is not live, and forgets it all when
+ * - code that keeps something in memory must not use it while the listener is not live, and forgets it all when
  *   `onReset` is called (after every gap, because what was said meanwhile is lost).
  */
 const HEARTBEAT_EVERY_MS = 200;

@@ -1,13 +1,16 @@
 import type pg from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { migrations } from '#migrations';
 import { ConnectionPool, type Connection } from './connection.js';
+
+export type Migrations = NonNullable<DataSourceOptions['migrations']>;
 
 interface DataSourceSettings {
   url: string;
   poolSize?: number;
-  entities: NonNullable<DataSourceOptions['entities']>;
+  entities?: NonNullable<DataSourceOptions['entities']>;
+  /** Needed only by a data source that runs them. */
+  migrations?: Migrations;
   /** How long a statement may take; a migration takes as long as it needs. */
   queryTimeoutMs?: number;
   onPoolError?(error: unknown): void;
@@ -17,7 +20,8 @@ interface DataSourceSettings {
 export function createDataSource({
   url,
   poolSize = 10,
-  entities,
+  entities = [],
+  migrations = [],
   queryTimeoutMs,
   onPoolError,
 }: DataSourceSettings): DataSource {

@@ -1,13 +1,13 @@
 /**
  * The way to PostgreSQL: an embedded server where no `DATABASE_URL` is given, the TypeORM data source, migrations,
- * and change notifications between processes. It knows no feature: entities are handed in by the process.
+ * and change notifications between processes. It knows no feature: the process hands in entities and migrations.
  */
 export { openDatabase, prepareDatabase, type OpenDatabase } from './open-database.js';
 export { AlreadyServed, EmbeddedPostgres } from './embedded-postgres.js';
 export { createDataSource, poolOf, queryPatiently } from './data-source.js';
 export { BinaryArrays } from './binary-arrays.js';
 export { HeldConnection } from './held-connection.js';
-export { migrate } from './migrate.js';
+export { migrate, migrateDatabase } from './migrate.js';
 export { restrictions, restrictPublic } from './public-privileges.js';
 export { ChangeListener } from './change-listener.js';
 export { DatabaseModule } from './database.module.js';

@@ -1,5 +1,12 @@
 import type { DataSource } from 'typeorm';
+import { createDataSource, type Migrations } from './data-source.js';
 import { isAlreadyThere } from './postgres-errors.js';
+
+/** Brings the schema of a database up to date. @returns the names of what was pending */
+export async function migrateDatabase(url: string, migrations: Migrations): Promise<string[]> {
+  const dataSource = await createDataSource({ url, poolSize: 2, migrations }).initialize();
+  return migrate(dataSource).finally(() => dataSource.destroy());
+}
 
 /**
  * Runs what is pending, one transaction each; replicas that start together wait for one another. They wait for a lock

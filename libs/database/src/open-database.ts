@@ -1,13 +1,13 @@
 import type { Config } from '#libs/config';
 import type { Logger } from '#libs/observability';
 import type { DataSource } from 'typeorm';
-import { createDataSource } from './data-source.js';
+import { createDataSource, type Migrations } from './data-source.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
-import { migrate } from './migrate.js';
+import { migrateDatabase } from './migrate.js';
 
 /** A page of the log over many rows takes long; nothing that a caller waits for should. */
 const QUERY_TIMEOUT_MS = 10_000;
-/** Of the embedded server: PostgreSQL's own default, and what a process needs besides its pool. */
+/** The embedded server's connections: PostgreSQL's own default, and what a process needs besides its pool. */
 const CONNECTIONS = { least: 100, besidePool: 4, forCommands: 20 };
 
 export interface PreparedDatabase {
@@ -23,24 +23,28 @@ export interface OpenDatabase extends Omit<PreparedDatabase, 'url'> {
   readonly dataSource: DataSource;
 }
 
-interface OpenOptions {
+interface PrepareOptions {
   purpose: 'service' | 'command';
-  entities: Parameters<typeof createDataSource>[0]['entities'];
+  migrations: Migrations;
   logger?: Logger;
+}
+
+interface OpenOptions extends PrepareOptions {
+  entities?: Parameters<typeof createDataSource>[0]['entities'];
 }
 
 /** Opens the configured database, or the embedded one, and brings its schema up to date. */
 export async function openDatabase(
   config: Config,
-  { purpose, entities, logger }: OpenOptions,
+  { entities, ...options }: OpenOptions,
 ): Promise<OpenDatabase> {
-  const { url, description, migrated, close: leave } = await prepareDatabase(config, purpose, logger);
+  const { url, description, migrated, close: leave } = await prepareDatabase(config, options);
   const dataSource = createDataSource({
     url,
     poolSize: config.databasePoolSize,
     entities,
     queryTimeoutMs: QUERY_TIMEOUT_MS,
-    onPoolError: (err) => logger?.warn({ err }, 'an idle database connection was lost'),
+    onPoolError: (err) => options.logger?.warn({ err }, 'an idle database connection was lost'),
   });
   const close = async () => {
     if (dataSource.isInitialized) await dataSource.destroy();
@@ -58,8 +62,7 @@ export async function openDatabase(
 /** The same for a process that asks it nothing itself: it is there and up to date until it is closed. */
 export async function prepareDatabase(
   config: Config,
-  purpose: OpenOptions['purpose'],
-  logger?: Logger,
+  { purpose, migrations, logger }: PrepareOptions,
 ): Promise<PreparedDatabase> {
   const server = config.databaseUrl
     ? {
@@ -75,7 +78,8 @@ export async function prepareDatabase(
       });
   try {
     const { url, description } = server;
-    return { url, description, migrated: await migrateSchema(url), close: () => server.close() };
+    const migrated = await migrateDatabase(url, migrations);
+    return { url, description, migrated, close: () => server.close() };
   } catch (error) {
     await server.close();
     throw error;
@@ -85,11 +89,6 @@ export async function prepareDatabase(
 function connectionsOf({ webConcurrency, databasePoolSize }: Config): number {
   const { least, besidePool, forCommands } = CONNECTIONS;
   return Math.max(least, webConcurrency * (databasePoolSize + besidePool) + forCommands);
-}
-
-async function migrateSchema(url: string): Promise<string[]> {
-  const dataSource = await createDataSource({ url, poolSize: 2, entities: [] }).initialize();
-  return migrate(dataSource).finally(() => dataSource.destroy());
 }
 
 function withoutPassword(databaseUrl: string): string {

@@ -5,6 +5,7 @@
  * nothing of HTTP servers; `apps/api` turns it into `application/problem+json`, `apps/cli` into a line on stderr.
  */
 export { ERRORS, type ErrorCode } from './error-table.js';
+export { problemJson, type ProblemForm } from './problem-form.js';
 export { Problem, type FieldError, type ProblemBody } from './problem.js';
 export type { Actor, Role } from './actor.js';
 export { ROLES } from './actor.js';

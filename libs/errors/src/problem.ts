@@ -13,7 +13,7 @@ export interface ProblemBody {
   status: number;
   detail: string;
   message: string;
-  request_id: string;
+  request_id?: string;
   [extension: string]: unknown;
 }
 
@@ -62,7 +62,7 @@ export class Problem extends Error {
     );
   }
 
-  toBody(requestId: string): ProblemBody {
+  toBody(requestId?: string): ProblemBody {
     return {
       type: `urn:foretell:error:${this.code}`,
       title: this.title,

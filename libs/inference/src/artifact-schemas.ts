@@ -15,7 +15,7 @@ const nameLike = (pattern: RegExp, of: string) => z.string().regex(pattern, `mus
 const described = {
   name: nameLike(/^[a-z0-9][a-z0-9._-]*$/, 'lower-case letters, digits, dots, dashes'),
   version: nameLike(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dots, dashes'),
-  /** Of `model.onnx`, in hex. */
+  /** The hash of `model.onnx`, in hex. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
   description: z.string().optional(),
   inputs: z.array(tensor).min(1).optional(),

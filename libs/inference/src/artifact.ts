@@ -67,7 +67,7 @@ export async function readArtifact(folder: string): Promise<Artifact> {
     const issues = parsed?.error.issues.map(
       ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
     );
-    throw new ArtifactError(folder, `${file} is not as it should be: ${flaw ?? issues!.join('; ')}`);
+    throw new ArtifactError(folder, `${file} is invalid: ${flaw ?? issues!.join('; ')}`);
   };
 
   const manifest = parse('manifest.json', manifestFile);

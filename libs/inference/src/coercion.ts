@@ -95,14 +95,21 @@ function pointerTo(name: string): string {
   return `#/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`;
 }
 
+/** The columns that must be there, by name. */
+export function requiredNames(columns: readonly Column[]): string[] {
+  return columns.filter(isRequired).map(({ name }) => name);
+}
+
+function isRequired(column: Column): boolean {
+  return column.required && column.default === undefined;
+}
+
 function whenAbsent(column: Column, convert: Convert): Converted {
-  if (column.default !== undefined) {
-    const converted = column.default === null ? missing(column) : convert(column.default);
-    if (converted instanceof Mistake)
-      throw new Error(`the default of column ${column.name} ${converted.detail}`);
-    return converted;
-  }
-  return column.required ? new Mistake('is required') : missing(column);
+  if (isRequired(column)) return new Mistake('is required');
+  const converted = (column.default ?? null) === null ? missing(column) : convert(column.default);
+  if (converted instanceof Mistake)
+    throw new Error(`the default of column ${column.name} ${converted.detail}`);
+  return converted;
 }
 
 function missing(column: Column): number | string {

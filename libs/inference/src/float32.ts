@@ -2,7 +2,7 @@
  * The shortest decimal that reads back as the same float32: 0.5124505758285522 → "0.5124506".
  *
  * Nine significant digits always suffice (IEEE 754), and if p digits do, p + 1 do as well; most probabilities need
- * seven or eight, so that the search starts there. Of each length only the nearest decimal is tried; at three powers
+ * seven or eight, so the search starts there. For each length only the nearest decimal is tried; at three powers
  * of two (-96, 87, 90) another one of eight digits would read back as well, and nine are written.
  */
 export function formatFloat32(value: number): string {
@@ -23,7 +23,7 @@ export function formatFloat32(value: number): string {
   return String(value < 0 ? -nearest : nearest);
 }
 
-/** Of the power of ten below it. */
+/** The exponent of the largest power of ten that is not above it. */
 function exponentOf(size: number): number {
   let exponent = 0;
   if (size >= 1e-4 && size < 1) while (size * POWERS_OF_TEN[-exponent]! < 1) exponent--;

@@ -23,6 +23,7 @@ export {
   compileCoercion,
   compileColumns,
   Mistake,
+  requiredNames,
   type Coerced,
   type ColumnCoercion,
   type Features,

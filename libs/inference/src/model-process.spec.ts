@@ -145,7 +145,7 @@ describe('a candidate', () => {
       const error = (await Model.load(folder).catch((error: unknown) => error)) as ArtifactError;
       expect(error).toBeInstanceOf(ArtifactError);
       expect(Buffer.byteLength(error.detail)).toBeLessThanOrEqual(2_000);
-      expect(error.detail).toMatch(/^manifest\.json is not as it should be: /);
+      expect(error.detail).toMatch(/^manifest\.json is invalid: /);
     }
   });
 
@@ -160,7 +160,7 @@ describe('a candidate', () => {
   ])('with %s in its manifest is refused, and the field is named', async (_, changes, reason) => {
     const manifest = JSON.parse(readFileSync(join(INSATIABLE, 'manifest.json'), 'utf8')) as object;
     await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, ...changes }));
-    await expect(Model.load(folder)).rejects.toThrow(`manifest.json is not as it should be: ${reason}`);
+    await expect(Model.load(folder)).rejects.toThrow(`manifest.json is invalid: ${reason}`);
   });
 
   test('with such a text in its schema is refused as well', async () => {
@@ -170,7 +170,7 @@ describe('a candidate', () => {
     ];
     await writeFile(join(folder, 'input_schema.json'), JSON.stringify({ input_schema: { columns } }));
     await expect(Model.load(folder)).rejects.toThrow(
-      'input_schema.json is not as it should be: input_schema.columns.1.description: has half of a surrogate pair',
+      'input_schema.json is invalid: input_schema.columns.1.description: has half of a surrogate pair',
     );
   });
 

@@ -187,8 +187,8 @@ describe('whether the labels of a binary classifier are in the right order', () 
   test('is not known where neither the graph nor a golden value names one of them: a warning', async () => {
     await label(['stays', 'leaves']);
     expect(await warnings()).toEqual([
-      'golden.json has no labels, so that it was not checked whether the two labels of the manifest are in the right ' +
-        'order. Give its cases a "label" beside their probabilities.',
+      'golden.json has no labels, so it could not be checked whether the two labels of the manifest are in the right ' +
+        'order. Add a "label" to its cases.',
     ]);
   });
 
@@ -264,7 +264,7 @@ describe('an artifact that cannot be used', () => {
 
   test('the manifest has a field that nobody knows', async () => {
     await change('manifest.json', (manifest) => (manifest.treshold = 0.7));
-    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*treshold/);
+    expect(await refusal()).toMatch(/manifest\.json is invalid: .*treshold/);
   });
 
   test('the manifest lacks fields: all of them are named', async () => {
@@ -272,7 +272,7 @@ describe('an artifact that cannot be used', () => {
       delete manifest.sha256;
       manifest.labels = ['1'];
     });
-    expect(await refusal()).toMatch(/manifest\.json is not as it should be: .*sha256: .*labels: /);
+    expect(await refusal()).toMatch(/manifest\.json is invalid: .*sha256: .*labels: /);
   });
 
   test.each([
@@ -348,7 +348,7 @@ describe('an artifact that cannot be used', () => {
   test('the schema has a column fewer than the graph: what was expected and what was found', async () => {
     await change('input_schema.json', ({ input_schema }) => input_schema.columns.pop());
     expect(await refusal()).toContain(
-      'input_schema.json has 7 columns, so that the graph should have one input [-1,7] or one input [-1,1] for each, ' +
+      'input_schema.json has 7 columns, so the graph should have one input [-1,7] or one input [-1,1] for each, ' +
         'named like it; it has features float32[-1,8]',
     );
   });

@@ -33,7 +33,7 @@ export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
         reader.take(4);
         break;
       default:
-        throw new Error('a field is of no kind that is known');
+        throw new Error('a field has an unknown type');
     }
   }
 }

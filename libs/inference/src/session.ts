@@ -22,8 +22,8 @@ const RUNS_PER_SIZE = 3;
 const ENOUGH_FAILURES = 5;
 
 const NO_GOLDEN_LABELS =
-  'golden.json has no labels, so that it was not checked whether the two labels of the manifest are in the right ' +
-  'order. Give its cases a "label" beside their probabilities.';
+  'golden.json has no labels, so it could not be checked whether the two labels of the manifest are in the right ' +
+  'order. Add a "label" to its cases.';
 
 /**
  * A graph that can be run, in whichever thread it was opened. Opening and running keep that thread busy until they are
@@ -103,7 +103,7 @@ export class Session {
     return toPredictions(await this.runRows(input, 0, rows.length), rows.length, this.labels);
   }
 
-  /** Room for so many rows, for whoever has many of them: they go into the tensors without a detour. */
+  /** Room for many rows at once: they go into the tensors without a detour. */
   allocate(rows: number): InputRows {
     return this.inputs.allocate(rows);
   }

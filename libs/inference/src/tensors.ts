@@ -24,7 +24,7 @@ export interface InputRows {
   set(row: number, column: number, value: number | string): void;
   /** Puts a copy of one row in another's place. */
   copy(from: number, to: number): void;
-  /** Of the rows from `start` up to `end`. */
+  /** The tensor of the rows from `start` up to `end`. */
   feeds(start: number, end: number): Record<string, ort.Tensor>;
 }
 
@@ -92,8 +92,8 @@ function tensorPerColumn(inputs: readonly Metadata[], columns: readonly Column[]
   const absent = columns.filter(({ name }) => !byName.has(name));
   if (unknown.length > 0 || absent.length > 0) {
     throw new Error(
-      `input_schema.json has ${columns.length} columns, so that the graph should have one input ` +
-        `[-1,${columns.length}] or one input [-1,1] for each, named like it; it has ${inputs.map(describe).join(', ')}`,
+      `input_schema.json has ${columns.length} columns, so the graph should have one input ` +
+        `[-1,${columns.length}] or one input [-1,1] for each, with its name; it has ${inputs.map(describe).join(', ')}`,
     );
   }
   const elementTypes = columns.map((column) => {
@@ -259,7 +259,7 @@ function classOutputs(
         const name = String(named[row]);
         const index = indices.get(name);
         if (index !== undefined) return index;
-        throw new Error(`its label ${name} is none of the manifest's: ${labels.join(', ')}`);
+        throw new Error(`its label ${name} is not one of the manifest's: ${labels.join(', ')}`);
       };
       return {
         chosen: Uint32Array.from({ length: rows }, (_, row) => indexOf(row)),
@@ -275,7 +275,7 @@ function isFloat(output: Metadata): output is TensorMetadata {
 
 function elementType(input: Metadata): ElementType {
   if (input.isTensor && ELEMENT_TYPES.includes(input.type)) return input.type as ElementType;
-  throw new Error(`its input ${describe(input)} is of a type that no column can be`);
+  throw new Error(`its input ${describe(input)} has a type that no column can have`);
 }
 
 function describe(value: Metadata): string {

@@ -110,7 +110,7 @@ export class MicroBatcher<Item, Result> {
   }
 
   private full(): QueueFull {
-    return new QueueFull(`${this.queue.length} items are waiting already`);
+    return new QueueFull(`${this.queue.length} items are already waiting`);
   }
 
   private sizeOf(item: Item): number {

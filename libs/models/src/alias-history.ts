@@ -15,7 +15,7 @@ export interface Wanted {
   name: string;
   alias: string;
   version: string | null;
-  /** Of the users, for a canary. */
+  /** The percentage of users, for a canary. */
   percent?: number | null;
   /** The earlier row that this goes back to. */
   restoredId?: string | null;
@@ -34,7 +34,7 @@ export class AliasHistory {
     this.aliases = dataSource.getRepository(ModelAlias);
   }
 
-  /** Of every model, newest first. */
+  /** The history of every model, newest first. */
   all(): Promise<ModelAlias[]> {
     return this.aliases.find({ order: { id: 'DESC' } });
   }

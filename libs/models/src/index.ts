@@ -1,16 +1,13 @@
 /**
- * Models, their versions and what the aliases stand for: kept in the database (`ModelRegistry`), their files in a store
- * (`MODEL_DIR` or a bucket), and loaded by each process that answers (`ServedModels`). Called by `libs/predictions`,
- * `apps/api` and `apps/cli`.
+ * Models, their versions and what the aliases stand for: kept in the database (looked up in `ModelRegistry`; one class
+ * for each thing that is done to them), their files in a store (`MODEL_DIR` or a bucket), and loaded by each process
+ * that answers (`ServedModels`). Called by `libs/predictions`, `libs/batches`, `apps/api` and `apps/cli`.
  */
-export { ModelsModule, ServedModelsModule } from './models.module.js';
-export {
-  ModelRegistry,
-  type ModelDetails,
-  type Promotion,
-  type Registration,
-  type SettledCanary,
-} from './model-registry.js';
+export { modelEntities, ModelsModule, ServedModelsModule } from './models.module.js';
+export { ModelRegistry, type ModelDetails } from './model-registry.js';
+export { PromoteVersion, type Promotion, type SettledCanary } from './promote-version.js';
+export { RegisterVersion, type Registration } from './register-version.js';
+export { VerifyVersion } from './verify-version.js';
 export type { Origin } from './alias-history.js';
 export { ServedModels } from './served-models.js';
 export {
@@ -21,6 +18,4 @@ export {
   SHADOW,
   type ModelReference,
 } from './model-reference.js';
-export { ModelVersion } from './model-version.entity.js';
-export { ModelAlias } from './model-alias.entity.js';
-export { ServingProcess } from './serving-process.entity.js';
+export type { ModelVersion } from './model-version.entity.js';

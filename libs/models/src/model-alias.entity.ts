@@ -26,7 +26,7 @@ export class ModelAlias {
   @Column('text', { nullable: true })
   version!: string | null;
 
-  /** Of the users, for a canary. */
+  /** The percentage of users, for a canary. */
   @Column('real', { nullable: true })
   percent!: number | null;
 

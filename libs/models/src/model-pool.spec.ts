@@ -83,12 +83,11 @@ test('one whose files are not those that were registered is refused', async () =
 test('what is known to be quick needs no process while nobody is answered yet, and one is told of what is not', async () => {
   const opened = vi.spyOn(ModelProcess, 'open');
   onTestFinished(() => opened.mockRestore());
-  let isStarting = true;
   const found: StoredArtifact[] = [];
   const pool = new ModelPool(async () => FOLDER, {
-    isStarting: () => isStarting,
     onQuick: (artifact) => found.push(artifact),
   });
+  pool.isStarting = true;
   const take = async (checkedBy: string | null) => {
     opened.mockClear();
     const { model, giveBack } = await pool.take({ ...IRIS, checkedBy });
@@ -102,7 +101,7 @@ test('what is known to be quick needs no process while nobody is answered yet, a
   expect(await take(null)).toBe(1);
   expect(found).toEqual([IRIS, IRIS].map((artifact) => expect.objectContaining(artifact)));
   expect(await take(CHECKER)).toBe(0);
-  isStarting = false;
+  pool.isStarting = false;
   expect(await take(CHECKER)).toBe(1);
   expect(found).toHaveLength(2);
 });

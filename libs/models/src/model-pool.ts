@@ -1,6 +1,7 @@
 import { CHECKER, Model, type LoadOptions } from '#libs/inference';
 import pLimit from 'p-limit';
 import type { StoredArtifact } from './artifacts/stored-artifact.js';
+import { RunFigures } from './run-figures.js';
 
 /** Loading takes a process of its own, with its time and memory. */
 const MAX_LOADING = 2;
@@ -8,9 +9,7 @@ const MAX_LOADING = 2;
 /** A version, and by which release it is known to be quick. */
 export type KnownArtifact = StoredArtifact & { checkedBy?: string | null };
 
-export interface PoolOptions extends LoadOptions {
-  /** Whether nobody is answered yet, so that what is known to be quick may be checked on the event loop. */
-  isStarting?(): boolean;
+export interface PoolOptions extends Omit<LoadOptions, 'observe'> {
   /** Hears of a model that need not be checked elsewhere at the next start. */
   onQuick?(artifact: StoredArtifact): void;
 }
@@ -23,11 +22,14 @@ interface Held {
 }
 
 /**
- * Loaded models, each once for all who hold it. Whoever takes a model gives it back; with the last of them gone it
+ * Loaded models, each once for all who hold it. Every holder gives its model back; with the last of them gone it
  * answers what it still has to answer, and is released.
  */
 export class ModelPool {
+  readonly runs = new RunFigures();
   private readonly held = new Map<string, Held>();
+  /** While nobody is answered yet, what is known to be quick may be checked on the event loop. */
+  isStarting = false;
   /** Also those that nobody holds any more, until they have answered what they were asked. */
   private readonly alive = new Set<Model>();
   private readonly limit = pLimit(MAX_LOADING);
@@ -37,11 +39,14 @@ export class ModelPool {
     private readonly options: PoolOptions,
   ) {}
 
-  /** @throws Error where it cannot be loaded; then nothing is held. */
-  async take(artifact: KnownArtifact, place?: LoadOptions['place']): Promise<HeldModel> {
+  /**
+   * @param folder where its files are, if the caller has looked at them
+   * @throws Error where it cannot be loaded; then nothing is held.
+   */
+  async take(artifact: KnownArtifact, place?: LoadOptions['place'], folder?: string): Promise<HeldModel> {
     const key = [artifact.name, artifact.version, artifact.contentSha256, place].join('/');
     const there = this.held.get(key);
-    const held: Held = there && !there.loaded?.hasEnded ? there : this.load(artifact, place);
+    const held: Held = there && !there.loaded?.hasEnded ? there : this.load(artifact, place, folder);
     held.holders++;
     this.held.set(key, held);
     const giveBack = async () => {
@@ -65,16 +70,21 @@ export class ModelPool {
     await Promise.all([...this.alive].map((model) => model.end()));
   }
 
-  private load(artifact: KnownArtifact, place: LoadOptions['place']): Held {
-    return { holders: 0, model: this.limit(() => this.loadNow(artifact, place)) };
+  private load(artifact: KnownArtifact, place: LoadOptions['place'], folder?: string): Held {
+    return { holders: 0, model: this.limit(() => this.loadNow(artifact, place, folder)) };
   }
 
-  private async loadNow(artifact: KnownArtifact, place: LoadOptions['place']): Promise<Model> {
-    const { onQuick, isStarting, ...options } = this.options;
+  private async loadNow(
+    artifact: KnownArtifact,
+    place: LoadOptions['place'],
+    given?: string,
+  ): Promise<Model> {
+    const { onQuick, ...limits } = this.options;
     const isKnown = artifact.checkedBy === CHECKER;
-    const wasChecked = isKnown && isStarting?.();
-    const folder = await this.folderOf(artifact);
-    const model = await registered(await Model.load(folder, { ...options, place, wasChecked }), artifact);
+    const wasChecked = isKnown && this.isStarting;
+    const folder = given ?? (await this.folderOf(artifact));
+    const options = { ...limits, place, wasChecked, observe: this.runs.observe };
+    const model = await registered(await Model.load(folder, options), artifact);
     this.alive.add(model);
     if (model.isQuickToCheck && !isKnown) onQuick?.(artifact);
     return model;
@@ -86,7 +96,7 @@ async function registered(model: Model, { name, version, contentSha256 }: Stored
   if (model.contentSha256 === contentSha256) return model;
   await model.release();
   throw new Error(
-    `${name} ${version} has other content than what was registered: expected ${contentSha256}, ` +
+    `${name} ${version} does not have the content that was registered: expected ${contentSha256}, ` +
       `found ${model.contentSha256}`,
   );
 }

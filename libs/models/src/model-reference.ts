@@ -32,7 +32,7 @@ export function parseModelReference(text: string): ModelReference {
   if (name === undefined) {
     throw new Problem(
       'model-not-found',
-      'No model is called that. It is named as name, name@alias, models:/name/version or models:/name@alias.',
+      'This is not the name of a model. Use name, name@alias, models:/name/version or models:/name@alias.',
     );
   }
   if (version === undefined) return { name, alias: alias?.toLowerCase() ?? PRODUCTION };
@@ -42,7 +42,7 @@ export function parseModelReference(text: string): ModelReference {
 /** @throws Problem `bad-request` */
 export function parseAlias(text: string): string {
   if (new RegExp(`^${ALIAS}$`).test(text)) return text.toLowerCase();
-  throw Problem.badRequest('An alias is a letter followed by letters, digits, dashes and underscores.');
+  throw Problem.badRequest('An alias is a letter, followed by letters, digits, dashes and underscores.');
 }
 
 /** Whether a version of this name could not be told from an alias. */
@@ -51,7 +51,14 @@ export function isStage(version: string): boolean {
 }
 
 export function describe(reference: ModelReference): string {
+  const { name } = reference;
   return 'version' in reference
-    ? `version ${reference.version} of the model ${reference.name}`
-    : `model ${reference.name} as ${reference.alias}`;
+    ? `version ${reference.version} of model '${name}'`
+    : `${name}@${reference.alias}`;
+}
+
+/** The refusal of a version, or of an alias that points at none. */
+export function notThere(reference: ModelReference): Problem {
+  const version = 'version' in reference ? `version ${reference.version}` : `${reference.alias} version`;
+  return new Problem('model-not-found', `Model '${reference.name}' has no ${version}.`);
 }

@@ -24,11 +24,11 @@ export class ModelVersion {
   @PrimaryColumn('text', { primaryKeyConstraintName: 'model_versions_pkey' })
   version!: string;
 
-  /** Of `model.onnx`, as in the manifest. */
+  /** The hash of `model.onnx`, as in the manifest. */
   @Column('text')
   sha256!: string;
 
-  /** Of all the files that make the version the one it is. */
+  /** The hash of all the files that make up the version. */
   @Column('text', { name: 'content_sha256' })
   contentSha256!: string;
 

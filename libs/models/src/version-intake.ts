@@ -9,7 +9,7 @@ import { DataSource, type Repository } from 'typeorm';
 import type { Origin } from './alias-history.js';
 import { unpackArchive } from './artifacts/artifact-archive.js';
 import { FolderStore } from './artifacts/folder-store.js';
-import { ARTIFACT_STORE, type ArtifactStore } from './artifacts/stored-artifact.js';
+import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
 import { isStage } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
 
@@ -56,6 +56,10 @@ export class VersionIntake implements BeforeApplicationShutdown {
   /** What is being checked is not waited for. */
   beforeApplicationShutdown(): void {
     this.stopping.abort(Problem.overloaded('The service is stopping. Please try again.'));
+  }
+
+  get isStopping(): boolean {
+    return this.stopping.signal.aborted;
   }
 
   /**
@@ -136,16 +140,9 @@ export class VersionIntake implements BeforeApplicationShutdown {
     return { failures, warnings };
   }
 
-  /** Loads, warms, and holds against the golden values, in a process of its own. @throws ArtifactError */
-  check(folder: string): Promise<void> {
-    return this.checking(async () => {
-      const candidate = await ModelProcess.open(folder, this.limits);
-      try {
-        await candidate.load();
-      } finally {
-        await candidate.release();
-      }
-    });
+  /** Writes down that this release need not check a version in a process of its own again. */
+  async rememberQuick({ name, version }: StoredArtifact): Promise<void> {
+    await this.versions.update({ name, version }, { checkedBy: CHECKER });
   }
 
   /** Removes what processes that were killed left of uploads and downloads. */

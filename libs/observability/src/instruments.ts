@@ -1,6 +1,6 @@
 /**
- * What is measured, as plain numbers: whoever works adds to them, and they are read when somebody looks. Adding takes
- * some ten nanoseconds, which prom-client's own instruments with labels take a microsecond for.
+ * What is measured, as plain numbers: code adds to them as it works, and they are read when somebody looks. Adding takes
+ * about ten nanoseconds; prom-client's own instruments with labels take a microsecond.
  */
 
 /** Only ever grows, from the start of the process. */
@@ -32,7 +32,7 @@ export class Histogram {
 
 /**
  * One instrument for each set of label values that was asked for, in the order of the names. Looking one up costs more
- * than using it: whoever is often there keeps it. Values come from a list that is bounded, never from a caller's text.
+ * than using it, so code that is called often keeps it. Values come from a bounded list, never from a caller's text.
  */
 export class Labelled<Instrument> {
   private readonly children = new Map<string, [values: readonly string[], instrument: Instrument]>();

@@ -33,8 +33,8 @@ const WORST_OF_ALL = /^(nodejs_eventloop_lag_(?!min)|process_start_time)/;
 const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
 
 /**
- * Everything that this process measures, in Prometheus' text format by prom-client. It knows no feature: whoever
- * composes them says what their instruments are called.
+ * Everything that this process measures, in Prometheus' text format by prom-client. It knows no feature: the app
+ * that composes them names their instruments.
  */
 export class Metrics {
   static readonly contentType = 'text/plain; version=0.0.4; charset=utf-8';

@@ -1,4 +1,5 @@
 import type { Attributes, Context, Span as OtelSpan, Tracer, TracerProvider } from '@opentelemetry/api';
+import pTimeout from 'p-timeout';
 import type { Logger } from './logger.js';
 
 type Api = typeof import('@opentelemetry/api');
@@ -10,7 +11,7 @@ export interface TracingOptions {
   serviceVersion: string;
 }
 
-/** Whoever collects may be away when we end. */
+/** The collector may be away when we end. */
 const CLOSE_LIMIT_MS = 2_000;
 
 /** A piece of work of one request, from its making to its end. Never has a token, a name or an input as attribute. */
@@ -95,12 +96,8 @@ export class Tracing {
 
   /** Sends what was not sent yet, as far as that can be done in time. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_LIMIT_MS);
-    });
     const done = this.provider.shutdown().catch(() => undefined);
-    await Promise.race([done, limit]).finally(() => clearTimeout(timer));
+    await pTimeout(done, { milliseconds: CLOSE_LIMIT_MS, message: false });
   }
 }
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MISSING_VALUES, type Column } from '#libs/inference';
-import { parseCsvBody } from './dialects/csv-body.js';
-import { readLayout } from './dialects/mlflow-layouts.js';
-import { parseJsonBody, parsePythonJsonBody, writeJson } from './json-body.js';
+import { parseJsonBody, parsePythonJsonBody, writeJson } from '#libs/json';
+import { parseCsvBody } from './dialects/mlflow/csv-body.js';
+import { readLayout } from './dialects/mlflow/layouts.js';
 
 /** Without -0, which JSON reads and does not write. */
 const json = fc

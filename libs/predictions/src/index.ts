@@ -5,18 +5,12 @@
  */
 export { ComparisonModule, PredictionsModule } from './predictions.module.js';
 export { CallFigures, type VersionCalls } from './call-figures.js';
-export { PredictionsService, type PredictionCall } from './predictions.service.js';
-export {
-  problemJson,
-  type Dialect,
-  type ProblemForm,
-  type Question,
-  type RequestHeaders,
-} from './dialects/dialect.js';
-export { weighJson } from './json-weight.js';
-export { mlflowDialect } from './dialects/mlflow.dialect.js';
-export { namedDialect } from './dialects/named.dialect.js';
-export { oipConfiguration } from './dialects/oip-configuration.js';
-export { OIP_EXTENSIONS, oipDialect, oipMetadata } from './dialects/oip.dialect.js';
-export { plainDialect } from './dialects/plain.dialect.js';
+export type { PredictionCall } from './prediction-call.js';
+export { PredictionsService } from './predictions.service.js';
+export type { Dialect } from './dialects/dialect.js';
+export { dialects, otherSpellings, problemFormAt } from './dialects/index.js';
+export { oipConfiguration, type OipConfiguration } from './dialects/oip/configuration.js';
+export { OIP_EXTENSIONS, oipMetadata, type OipMetadata } from './dialects/oip/metadata.js';
+export type { Addressed, PredictionRoute } from './dialects/route.js';
+export { exampleOf, featuresSchema } from './features-schema.js';
 export { ModelComparison, type Comparison, type Differences, type Replay } from './model-comparison.js';

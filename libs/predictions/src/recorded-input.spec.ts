@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Model } from '#libs/inference';
 import type { Dialect } from './dialects/dialect.js';
-import { dialects } from './dialects/index.js';
+import { dialectNamed } from './dialects/index.js';
 import { MAX_EXCESS_BYTES, recordedInput } from './recorded-input.js';
 
 const PATIENT = {
@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(() => model?.release());
 
-const dialectOf = (name: string): Dialect => dialects.get(name)!;
+const dialectOf = (name: string): Dialect => dialectNamed(name)!;
 
 function rowsOf(dialect: Dialect, input: unknown): unknown {
   return dialect.read(input, model).instances.map((each) => {

@@ -23,7 +23,7 @@ export function valueAnswers(rows: number): Answers {
   };
 }
 
-/** Of two classes the second's probability and the decision, of more the label and its probability. */
+/** For two classes the second one's probability and the decision, for more the label and its probability. */
 export function classAnswers(rows: number, labels: readonly string[], isBinary: boolean): Answers {
   const chosen = new Uint32Array(rows);
   const numbers = new Float64Array(rows);

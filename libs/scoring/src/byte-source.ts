@@ -107,7 +107,7 @@ async function* decompress(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer
 /** @throws InputError */
 export async function sizeOf(path: string): Promise<number> {
   try {
-    // Not opened: whoever writes into a named pipe would take the closing for the end.
+    // Not opened: the writer of a named pipe would take the closing for the end.
     const stats = await stat(path);
     if (stats.isDirectory()) throw new InputError(`${path} is a folder, not a file.`);
     await access(path, constants.R_OK);

@@ -27,7 +27,7 @@ export async function saveCheckpoint(output: string, checkpoint: Checkpoint): Pr
     await writeFile(`${path}.new`, serialize(checkpoint), { flush: true });
   } catch (error) {
     if (!isDiskFull(error as NodeJS.ErrnoException)) throw error;
-    throw new Error(`The disk is full: how far ${output} has come could not be written.`, { cause: error });
+    throw new Error(`The disk is full: the progress of ${output} could not be saved.`, { cause: error });
   }
   await rename(`${path}.new`, path);
 }
@@ -43,7 +43,7 @@ export async function loadCheckpoint(output: string): Promise<Checkpoint | undef
     return deserialize(bytes) as Checkpoint;
   } catch (cause) {
     throw new NotResumable(
-      `${output} cannot be resumed: ${checkpointPath(output)} is damaged. Begin anew, without --resume.`,
+      `${output} cannot be resumed: ${checkpointPath(output)} is damaged. Start again without --resume.`,
       { cause },
     );
   }

@@ -104,7 +104,7 @@ export class ChunkScorer {
       try {
         answers.take(from, to, await this.session.runRows(input, from, to));
         for (let row = from; row < to; row++) {
-          if (!answers.isNumber(row)) note(errors, row, 'the model answered it with what is no number');
+          if (!answers.isNumber(row)) note(errors, row, 'the answer of the model is not a number');
         }
       } catch (error) {
         if (to - from === 1) {

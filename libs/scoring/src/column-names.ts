@@ -15,7 +15,7 @@ export function checkNames(columns: readonly string[]): void {
   }
   if (twice.size === 0) return;
   throw new InputError(
-    `The input has more than one column ${listed([...twice])}. Give each a name of its own.`,
+    `The input has more than one column ${listed([...twice])}. Every column needs its own name.`,
   );
 }
 

@@ -3,7 +3,7 @@ import { DELIMITERS } from './file-format.js';
 import { writeFields } from './formats/writers.js';
 import type { OutputOrder } from './order.js';
 import type { Framing } from './output-file.js';
-import type { ParquetContents } from './parquet-input.js';
+import type { ParquetContents } from './formats/parquet-table.js';
 import type { AddedColumn } from './table.js';
 
 const NOTHING = new Uint8Array();

@@ -1,14 +1,11 @@
-import type { FileFormat } from './file-format.js';
-import type { ParquetRows } from './formats/parquet-table.js';
-import type { ParquetContents } from './parquet-input.js';
+import type { ParquetContents, ParquetRows } from './formats/parquet-table.js';
 import type { Position } from './record-chunks.js';
-import { TextInput } from './text-input.js';
 
 /** A part of the input that a thread scores by itself: whole records, or rows of a Parquet file. */
 export type Chunk = ({ bytes: Uint8Array; firstLine: number } | ParquetRows) & {
   /** Where the next one begins. */
   next: Position;
-  /** Of the input, with this chunk; NaN where its size is not known. */
+  /** The share of the input that is done with this chunk; NaN if its size is not known. */
   share: number;
 };
 
@@ -23,23 +20,4 @@ export interface Input {
   readonly parquet?: ParquetContents;
   /** `chunkBytes`: of a text; Parquet is cut into rows. */
   chunks(chunkBytes: number, from?: Position): AsyncIterable<Chunk>;
-}
-
-export interface OpenOptions {
-  /** JSON Lines have none, but where they become cells. */
-  areColumnsNeeded: boolean;
-  /** Ends the reading, now and later, with an error. */
-  signal?: AbortSignal;
-}
-
-/** @throws InputError */
-export async function openInput(
-  path: string | undefined,
-  format: FileFormat,
-  options: OpenOptions,
-): Promise<Input> {
-  if (format !== 'parquet') return TextInput.open(path, format, options);
-  // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
-  const { ParquetInput } = await import('./parquet-input.js');
-  return ParquetInput.open(path);
 }

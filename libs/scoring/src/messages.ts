@@ -1,6 +1,6 @@
 /** What is told of a file or a row is for people to read: in bytes of UTF-8, whatever stands in the file. */
 const MAX_MESSAGE_BYTES = 2_000;
-/** Of a name or a value that is repeated in it. */
+/** The longest name or value that is repeated in a message. */
 const MAX_QUOTED_CHARACTERS = 100;
 const MAX_LISTED = 20;
 

@@ -18,7 +18,7 @@ export interface ScoringOrder {
   threads?: number;
   /** Ends the run between two chunks; what was written stays, with its checkpoint. */
   signal?: AbortSignal;
-  /** Of the input as it is unpacked; an input of more is refused. */
+  /** The size of the unpacked input; a larger one is refused. */
   maxUnpackedBytes?: number;
   /** Asked before the output has so many bytes; what it throws is what the run fails with. */
   beforeWrite?(bytes: number): Promise<void>;
@@ -33,11 +33,11 @@ export interface OutputOrder {
 
 export interface ScoringProgress {
   rows: number;
-  /** Of them, those that were there already when a run was resumed. */
+  /** How many of them were already there when a run was resumed. */
   resumedRows: number;
   /** Rows with an error. */
   errors: number;
-  /** Of the input, 0 to 1; NaN where its size is not known. */
+  /** The share of the input that is done, 0 to 1; NaN if its size is not known. */
   share: number;
 }
 
@@ -48,7 +48,7 @@ export interface ScoringResult {
   resumedRows: number;
 }
 
-/** What was given to be scored is at fault; the message, which is never long, is for whoever gave it. */
+/** The input is at fault; the message, which is never long, is for the person who sent it. */
 export class InputError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(shortened(message), options);

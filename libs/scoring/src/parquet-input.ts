@@ -1,17 +1,11 @@
-import type {
-  ColumnChunk as DeclaredChunk,
-  FileMetaData,
-  KeyValue,
-  RowGroup,
-  SchemaElement,
-} from 'hyparquet';
+import type { ColumnChunk as DeclaredChunk, FileMetaData, RowGroup, SchemaElement } from 'hyparquet';
 import { sizeOf } from './byte-source.js';
 import { checkNames } from './column-names.js';
 import { readFooter } from './formats/parquet-footer.js';
 import type { ColumnChunk } from './formats/parquet-pages.js';
 import { columnsIn } from './formats/parquet-schema.js';
 import { categoricalColumns } from './formats/parquet-metadata.js';
-import type { ParquetColumns, RowGroupPlace } from './formats/parquet-table.js';
+import type { ParquetContents, RowGroupPlace } from './formats/parquet-table.js';
 import type { Chunk, Input } from './input.js';
 import { quoted } from './messages.js';
 import { InputError } from './order.js';
@@ -23,11 +17,6 @@ const MOST_ROWS = 32_768;
 const CHUNK_BYTES = 64 * 1024 ** 2;
 /** … and so many that no page is read very often, whatever it says. */
 const MOST_CHUNKS_OF_A_GROUP = 512;
-
-/** What of a file's list of contents is taken over by the output. */
-export interface ParquetContents extends ParquetColumns {
-  keyValues: readonly KeyValue[];
-}
 
 /** A Parquet file of flat columns; chunks lie within its row groups. */
 export class ParquetInput implements Input {
@@ -48,7 +37,7 @@ export class ParquetInput implements Input {
   static async open(path: string | undefined): Promise<ParquetInput> {
     if (path === undefined) {
       throw new InputError(
-        'Parquet cannot be read from standard input: its list of contents is at its end. Name the file.',
+        'Parquet cannot be read from standard input, because its list of contents is at its end. Name the file.',
       );
     }
     const size = await sizeOf(path);

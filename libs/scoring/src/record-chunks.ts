@@ -22,7 +22,7 @@ export interface Position {
 }
 
 interface Records {
-  /** Of fields that may be quoted and then hold line ends (RFC 4180); none where a line is a record. */
+  /** The separator of fields that may be quoted and then hold line ends (RFC 4180); none if every line is a record. */
   delimiter?: string;
   from: Position;
   chunkBytes: number;
@@ -132,7 +132,7 @@ class RecordEnds {
   }
 }
 
-/** Of all that is left, and begins with a record. @throws InputError for a quote that never closes */
+/** Checks all that is left, which begins with a record. @throws InputError for a quote that never closes */
 export function checkQuotes(
   buffer: Buffer,
   line: number,
@@ -143,7 +143,7 @@ export function checkQuotes(
   if (ends.isQuoteOpen(buffer.subarray(whole))) throw neverCloses(buffer, whole + ends.openedAt, line);
 }
 
-/** Of what begins with a record and has no end of one. */
+/** The error of text that begins with a record and has no end of one. */
 export function tooLong(buffer: Buffer, line: number, delimiter?: string): InputError {
   const ends = new RecordEnds(delimiter);
   ends.find(buffer);

@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { readArtifact, type Artifact } from '#libs/inference';
+import { readArtifact, requiredNames, type Artifact } from '#libs/inference';
 import { addedColumns } from './answers.js';
 import { alreadyThere } from './formats/jsonl-table.js';
 import type { ParquetColumns } from './formats/parquet-table.js';
 import { frame } from './framing.js';
-import { openInput, type Chunk } from './input.js';
+import type { FileFormat } from './file-format.js';
+import type { Chunk, Input } from './input.js';
 import { listed } from './messages.js';
 import { InputError, ScoringInterrupted, type ScoringOrder, type ScoringResult } from './order.js';
 import { Run } from './run.js';
 import { ScoringThreads, type ScoredChunk } from './scoring-threads.js';
 import type { AddedColumn } from './table.js';
+import { TextInput } from './text-input.js';
 
 /** Large enough that handing it to a thread costs little, small enough that a few of them do not count. */
 const CHUNK_BYTES = 128 * 1024;
@@ -45,10 +47,7 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   signal?.throwIfAborted();
   const artifact = await readArtifact(order.model);
   const outputFormats = [order.output.format, order.errorsOutput?.format ?? order.output.format];
-  const input = await openInput(order.input.path, order.input.format, {
-    areColumnsNeeded: outputFormats.some((format) => format !== 'jsonl'),
-    signal,
-  });
+  const input = await openInput(order, outputFormats);
   signal?.throwIfAborted();
   const place: AddedColumn = { name: order.input.format === 'parquet' ? 'row' : 'line', type: 'integer' };
   const reserved = [
@@ -98,6 +97,21 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   }
 }
 
+/** @throws InputError */
+async function openInput(
+  { input, signal }: ScoringOrder,
+  outputFormats: readonly FileFormat[],
+): Promise<Input> {
+  const { path, format } = input;
+  if (format !== 'parquet') {
+    const areColumnsNeeded = outputFormats.some((each) => each !== 'jsonl');
+    return TextInput.open(path, format, { areColumnsNeeded, signal });
+  }
+  // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
+  const { ParquetInput } = await import('./parquet-input.js');
+  return ParquetInput.open(path);
+}
+
 /** What others say of them is no business of a thread. */
 function onlyColumns({ columns, categorical }: ParquetColumns): ParquetColumns {
   return { columns, categorical };
@@ -133,9 +147,7 @@ function checkColumns(
   if (taken.length > 0) throw new InputError(alreadyThere(taken));
   // Each line of JSON has columns of its own: what it lacks is its own error.
   if (input.format === 'jsonl') return;
-  const missing = artifact.columns
-    .filter(({ name, required, default: value }) => required && value === undefined && !columns.has(name))
-    .map(({ name }) => name);
+  const missing = requiredNames(artifact.columns).filter((name) => !columns.has(name));
   if (missing.length === 0) return;
   const { name, version } = artifact.manifest;
   throw new InputError(

@@ -56,7 +56,7 @@ const WORKER = createRequire(import.meta.url).resolve('#scoring-worker');
  */
 const YOUNG_GENERATION_MB = 16;
 
-/** Threads that score chunks side by side; each chunk goes to whoever has the least to do. */
+/** Threads that score chunks side by side; each chunk goes to the one with the least to do. */
 export class ScoringThreads {
   private readonly threads: readonly ScoringThread[];
 

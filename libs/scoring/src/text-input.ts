@@ -2,7 +2,7 @@ import { ByteSource } from './byte-source.js';
 import { DELIMITERS, type FileFormat } from './file-format.js';
 import { parseHeader } from './formats/delimited-table.js';
 import { membersIn } from './formats/jsonl-table.js';
-import type { Chunk, Input, OpenOptions } from './input.js';
+import type { Chunk, Input } from './input.js';
 import { InputError } from './order.js';
 import {
   checkQuotes,
@@ -19,12 +19,19 @@ const BEGINNING_BYTES = 128 * 1024;
 
 /** What was read to see the header. */
 interface Beginning {
-  /** Of the file; the rest comes from the source. */
+  /** The first bytes of the file; the rest comes from the source. */
   bytes: Buffer;
   /** The size of the byte order mark. */
   mark: number;
   /** The first record, or all of it where there is no line end. */
   first: Buffer;
+}
+
+interface TextOptions {
+  /** JSON Lines have none, but where they become cells. */
+  areColumnsNeeded: boolean;
+  /** Ends the reading, now and later, with an error. */
+  signal?: AbortSignal;
 }
 
 /** CSV, TSV or JSON Lines, as they are or compressed with gzip; UTF-8, with a byte order mark or without. */
@@ -51,7 +58,7 @@ export class TextInput implements Input {
   static async open(
     path: string | undefined,
     format: Exclude<FileFormat, 'parquet'>,
-    { areColumnsNeeded, signal }: OpenOptions,
+    { areColumnsNeeded, signal }: TextOptions,
   ): Promise<TextInput> {
     const delimiter = format === 'jsonl' ? undefined : DELIMITERS[format];
     const source = await ByteSource.open(path, signal);

@@ -27,7 +27,7 @@ const port = parentPort!;
 const order = workerData as ThreadOrder;
 const outputFormats = [order.output, order.errorsOutput].flatMap((each) => each?.format ?? []);
 /**
- * Of what is written of a chunk, in characters: 128 KiB of rows that have one field each would become gigabytes under a
+ * How much may be written for a chunk, in characters: 128 KiB of rows that have one field each would become gigabytes under a
  * header of 100 000 columns. Parquet is read by rows, and may well be much larger as text.
  */
 const MAX_WRITTEN = (order.input.format === 'parquet' ? 384 : 64) * 1024 ** 2;

@@ -3,7 +3,7 @@
  * directory that says who may act now. It knows no tokens and no HTTP. Called by `libs/tokens`, `apps/api` and `apps/cli`.
  */
 export { User } from './user.entity.js';
-export { UsersModule } from './users.module.js';
+export { userEntities, UsersModule } from './users.module.js';
 export { UsersService, type NewUser } from './users.service.js';
 export { UserDirectory, type Account } from './user-directory.js';
 export {

@@ -245,7 +245,7 @@ function watchLivez({ url }: ApiProcess) {
   };
 }
 
-/** Of every request that was answered the rows that it must have; of those that were cut one at most. */
+/** Every request that was answered has the rows that it must have; those that were cut have one at most. */
 async function assertRecorded(
   query: <Row extends object>(sql: string) => Promise<Row[]>,
   expected: Expected,

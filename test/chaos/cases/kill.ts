@@ -9,13 +9,13 @@ const CONNECTIONS = 64;
 const ROUNDS = { short: 5, full: 50 };
 /** A round is killed at a random moment of so many milliseconds after its first answer. */
 const WITHIN_MS = 800;
-/** Of those that were answered, so many ask once more under the same key as well. */
+/** How many of those that were answered ask once more under the same key. */
 const ASKED_AGAIN = 10;
 
 export const kill: ChaosCase = {
   name: 'kill',
   promise:
-    'the API killed at random moments: every 200 has its request row and response row, equal and once; whoever asks again under the same key gets the first answer and one record',
+    'the API killed at random moments: every 200 has its request row and response row, equal and once; asking again under the same key gets the first answer and one record',
   async run(context) {
     const postgres = await openPostgres(context);
     let service = await openService(context, postgres.url);

@@ -30,7 +30,7 @@ export class InputValidation implements PipeTransform {
 /** class-validator's findings as one problem, a pointer for each field; the values themselves are not repeated. */
 function validationProblem(errors: ValidationError[]): Problem {
   return Problem.badRequest(
-    'The request is not valid; `errors` says why.',
+    'Some fields are missing or invalid.',
     errors.flatMap(({ property, constraints }) =>
       Object.entries(constraints ?? {}).map(([constraint, detail]) => ({
         detail: constraint === 'whitelistValidation' ? 'is not known here' : detail,

@@ -2,7 +2,7 @@ import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import type { ErrorCode } from '#libs/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notHere } from '../server/allowed-methods.js';
-import { sendProblem } from '../server/fastify.js';
+import { sendProblem } from '../server/send-problem.js';
 import { toProblem } from '../server/to-problem.js';
 
 /** What a service that is asked too much answers: the access log has a line of each, and there is no cause to look for. */

@@ -17,7 +17,7 @@ const ALLOWED_ROLES = 'allowedRoles';
 export const Roles = (...roles: Role[]) =>
   applyDecorators(
     SetMetadata(ALLOWED_ROLES, roles),
-    ApiResponse({ status: 403, description: `Without the role ${roles.join(' or ')}.` }),
+    ApiResponse({ status: 403, description: `The caller does not have the ${roles.join(' or ')} role.` }),
   );
 
 @Injectable()
@@ -32,6 +32,6 @@ export class RolesGuard implements CanActivate {
     if (!allowed) return true;
     const { user } = context.switchToHttp().getRequest<FastifyRequest & { user: Actor }>();
     if (allowed.includes(user.role)) return true;
-    throw new Problem('forbidden', `This needs the role ${allowed.join(' or ')}.`);
+    throw new Problem('forbidden', `This requires the ${allowed.join(' or ')} role.`);
   }
 }

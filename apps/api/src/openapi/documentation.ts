@@ -34,12 +34,12 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
     // Methods of controllers are named so that no two of them share a name.
     { operationIdFactory: (_controller, method) => method },
   );
-  Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
   for (const [, operation] of operationsOf(document)) {
     // The mark that `@Public()` left: no token is needed.
     operation.security = operation.security ? [] : [{ [BEARER]: [] }];
   }
   describeRefusals(document);
+  Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
   const models = api.get(ServedModels);
   // Models come and go while we serve: what they take is put in when somebody looks.
   const current = () => describeModels(structuredClone(document), models);

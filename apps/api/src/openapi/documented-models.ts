@@ -1,67 +1,64 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Model } from '#libs/inference';
 import type { ServedModels } from '#libs/models';
-import { exampleOf, FEATURES_SCHEMA, featuresSchema } from '../routes/predictions/predictions.dto.js';
-import { list, refersTo, type Schema } from './schemas.js';
+import { dialects, featuresSchema, type Dialect } from '#libs/predictions';
+import { refersTo, type Schema } from './schemas.js';
 
-/** The paths that are described once for each model, with what each is then called. */
-const TEMPLATES = [
-  {
-    template: '/models/{name}/predict',
-    described: ({ inProduction }: ServedModels) => inProduction,
-    pathOf: ({ name }: Model) => `/models/${name}/predict`,
-    operationIdOf: ({ name }: Model) => `predict${identifier(name)}`,
-  },
-  {
-    template: '/models/{name}/versions/{version}/predict',
-    described: ({ all }: ServedModels) => all,
-    pathOf: ({ name, version }: Model) => `/models/${name}/versions/${version}/predict`,
-    operationIdOf: ({ name, version }: Model) => `predict${identifier(name)}Version${identifier(version)}`,
-  },
-];
+const FEATURES = 'Features';
 
-/** Puts the loaded models' input schemas and examples into the document: a path of its own for each. */
+/**
+ * Puts what the loaded models take into the document, with examples: as the body of each dialect's routes, and where it
+ * looks different for each model, as a path of its own for each.
+ */
 export function describeModels(document: OpenAPIObject, models: ServedModels): OpenAPIObject {
   const schemas = document.components!.schemas as Record<string, Schema>;
-  schemas[FEATURES_SCHEMA] = featuresSchema(models.default?.columns ?? []);
-  giveExamples(document, models.default);
+  schemas[FEATURES] = featuresSchema(models.default?.columns ?? []);
+  /** Without a model there is nothing that an example could be an example of. */
+  const bodyOf = (dialect: Dialect, features: Schema, model: Model | undefined) => {
+    const content: Record<string, object> = {};
+    const bodies = dialect.document.bodies(features, model?.columns ?? []);
+    for (const [type, { name, schema, example }] of Object.entries(bodies)) {
+      if (name !== undefined) schemas[name] = schema;
+      content[type] = { schema: name === undefined ? schema : refersTo(name), ...(model && { example }) };
+    }
+    return { required: true, content };
+  };
   const features = new Map<Model, Schema>();
   const featuresOf = (model: Model): Schema => {
     let found = features.get(model);
     if (found) return found;
-    const name = unclaimed(`${FEATURES_SCHEMA}-${model.name}-${model.version}`, (each) => each in schemas);
+    const name = unclaimed(`${FEATURES}-${model.name}-${model.version}`, (each) => each in schemas);
     schemas[name] = featuresSchema(model.columns);
     features.set(model, (found = refersTo(name)));
     return found;
   };
   const operationIds = new Set<string>();
-  for (const { template, described, pathOf, operationIdOf } of TEMPLATES) {
-    const { post } = document.paths[template]!;
-    delete document.paths[template];
-    for (const model of described(models)) {
-      const operationId = unclaimed(operationIdOf(model), (each) => operationIds.has(each));
-      operationIds.add(operationId);
-      const instances = {
-        type: 'object',
-        required: ['instances'],
-        properties: { instances: list(featuresOf(model)) },
-      };
-      document.paths[pathOf(model)] = {
-        post: {
-          ...post!,
-          operationId,
-          parameters: post!.parameters!.filter((each) => !('in' in each && each.in === 'path')),
-          requestBody: {
-            required: true,
-            content: {
-              'application/json': {
-                schema: { anyOf: [featuresOf(model), instances] },
-                example: exampleOf(model.columns),
-              },
-            },
+  for (const dialect of dialects) {
+    for (const route of dialect.routes) {
+      const template = `/${route.path.replaceAll(/:(\w+)/g, '{$1}')}`;
+      const post = document.paths[template]!.post!;
+      if (!dialect.document.isForEachModel) {
+        post.requestBody = bodyOf(dialect, refersTo(FEATURES), models.default);
+        continue;
+      }
+      delete document.paths[template];
+      const isOfVersion = route.path.includes(':version');
+      for (const model of isOfVersion ? models.all : models.inProduction) {
+        const version = isOfVersion ? `Version${identifier(model.version)}` : '';
+        const operationId = unclaimed(`${route.operationId}${identifier(model.name)}${version}`, (each) =>
+          operationIds.has(each),
+        );
+        operationIds.add(operationId);
+        const path = template.replace('{name}', model.name).replace('{version}', model.version);
+        document.paths[path] = {
+          post: {
+            ...post,
+            operationId,
+            parameters: post.parameters!.filter((each) => !('in' in each && each.in === 'path')),
+            requestBody: bodyOf(dialect, featuresOf(model), model),
           },
-        },
-      };
+        };
+      }
     }
   }
   return document;
@@ -79,21 +76,4 @@ function unclaimed(name: string, isTaken: (name: string) => boolean): string {
   let free = name;
   for (let number = 2; isTaken(free); number++) free = `${name}_${number}`;
   return free;
-}
-
-/** For the protocols whose bodies hold a model’s columns in a form of their own. */
-function giveExamples({ paths }: OpenAPIObject, model: Model | undefined): void {
-  if (!model) return;
-  const mlflow = { dataframe_records: [exampleOf(model.columns)] };
-  const inputs = Object.entries(exampleOf(model.columns)).map(([name, value]: [string, unknown]) => ({
-    name,
-    shape: [1],
-    datatype: typeof value === 'string' ? 'BYTES' : 'FP64',
-    data: [typeof value === 'boolean' ? Number(value) : value],
-  }));
-  for (const [path, { post }] of Object.entries(paths)) {
-    const example = path.endsWith('/invocations') ? mlflow : path.endsWith('/infer') ? { inputs } : undefined;
-    const body = post?.requestBody as { content: Record<string, { example?: object }> } | undefined;
-    if (example && body) body.content['application/json']!.example = example;
-  }
 }

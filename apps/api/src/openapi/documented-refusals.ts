@@ -1,52 +1,23 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { list, named, record, STRING } from './schemas.js';
+import type { ProblemForm } from '#libs/errors';
+import { problemFormAt } from '#libs/predictions';
+import { referenceTo, STRING } from './schemas.js';
 
 /** What every route answers that is like it, so that no controller has to say it again. */
 const REFUSALS = {
-  400: 'Not as it should be; `errors` or the text says what is wrong.',
+  400: 'Something is missing or invalid; `errors` or the text says what.',
   401: 'No token, or one that is malformed, expired, or of a disabled or removed user.',
-  413: 'The body has more bytes than are taken.',
-  415: 'The body is declared as something that is not taken, or with a Content-Encoding.',
-  503: 'The database does not answer, or more is asked than can be done; see `Retry-After`.',
-} as const;
-
-const FORMS = {
-  Problem: {
-    type: 'application/problem+json',
-    schema: named('Problem', {
-      type: 'object',
-      // Refused at the door, before its headers are read, a request has no id.
-      required: ['type', 'title', 'status', 'detail', 'message'],
-      properties: {
-        type: { type: 'string', pattern: '^urn:foretell:error:[a-z-]+$' },
-        title: STRING,
-        status: { type: 'integer', minimum: 400, maximum: 599 },
-        detail: STRING,
-        message: STRING,
-        request_id: STRING,
-        errors: list(record({ detail: STRING, pointer: STRING })),
-      },
-    }),
-  },
-  MlflowError: {
-    type: 'application/json',
-    schema: named(
-      'MlflowError',
-      record({ error_code: { type: 'string', pattern: '^[A-Z_]+$' }, message: STRING }),
-    ),
-  },
-  OpenInferenceError: {
-    type: 'application/json',
-    schema: named('OpenInferenceError', record({ error: STRING })),
-  },
+  413: 'The body is too large.',
+  415: 'The media type is not supported, or there is a Content-Encoding.',
+  503: 'The database does not answer, or the service is overloaded; see `Retry-After`.',
 } as const;
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 type Answer = { description: string; content?: object; headers?: object };
 
-/** Adds them to the document, each in the form that the route's dialect gives it. */
+/** Adds them to the document, each in the form of its path. */
 export function describeRefusals(document: OpenAPIObject): void {
-  for (const [path, operation] of operationsOf(document)) describeOperation(operation, formOf(path));
+  for (const [path, operation] of operationsOf(document)) describeOperation(operation, problemFormAt(path));
 }
 
 /** Each with its path. */
@@ -58,12 +29,12 @@ export function operationsOf({ paths }: OpenAPIObject): [string, Operation][] {
   );
 }
 
-function describeOperation(operation: Operation, form: keyof typeof FORMS): void {
+function describeOperation(operation: Operation, { contentType, schema }: ProblemForm): void {
   const answers = operation.responses as Record<string, Answer>;
   for (const status of statusesOf(operation)) answers[status] ??= { description: REFUSALS[status] };
   for (const [status, answer] of Object.entries(answers)) {
     if (Number(status) < 400 || answer.content) continue;
-    answer.content = { [FORMS[form].type]: { schema: FORMS[form].schema } };
+    answer.content = { [contentType.split(';')[0]!]: { schema: referenceTo(schema) } };
     if (status === '401') answer.headers = { 'WWW-Authenticate': { schema: STRING, required: true } };
   }
 }
@@ -78,9 +49,4 @@ function statusesOf({ parameters = [], requestBody, security }: Operation): (key
     ...(requestBody ? ([413, 415] as const) : []),
     ...(takesSomething || needsToken ? ([503] as const) : []),
   ];
-}
-
-function formOf(path: string): keyof typeof FORMS {
-  if (/^\/v2(\/|$)/.test(path)) return 'OpenInferenceError';
-  return /^\/ping$|\/invocations$/.test(path) ? 'MlflowError' : 'Problem';
 }

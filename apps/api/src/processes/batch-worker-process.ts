@@ -1,10 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { childEnvironment } from '#libs/config';
+import { startProcess } from '#libs/processes';
+import type { WorkerHandle } from '../routes/batches/worker-beside.js';
 import { RestartPause } from './restart-pause.js';
 
-const WORKER = fileURLToPath(new URL('../../../worker/src/main.js', import.meta.url));
 const FIRST_PAUSE_MS = 1_000;
 
 /**
@@ -13,7 +12,7 @@ const FIRST_PAUSE_MS = 1_000;
  * States: none → running → none (again after a pause) … → closed. It is started when it is needed for the first time
  * and not before, so that a service without batches has one process less and starts as fast as ever.
  */
-export class BatchWorkerProcess {
+export class BatchWorkerProcess implements WorkerHandle {
   private readonly pause = new RestartPause(FIRST_PAUSE_MS);
   private child?: ChildProcess;
   private restart?: NodeJS.Timeout;
@@ -40,13 +39,7 @@ export class BatchWorkerProcess {
 
   private start(): void {
     const startedAt = performance.now();
-    const child = spawn(process.execPath, [WORKER], {
-      env: childEnvironment({}),
-      // The channel tells it when we are gone, whatever way we went.
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      // A group of its own: Ctrl+C reaches us alone, and we end it in our own order.
-      detached: true,
-    });
+    const child = startProcess('#worker');
     const ended = (reason: string) => {
       if (this.child !== child) return;
       this.child = undefined;

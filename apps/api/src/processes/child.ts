@@ -2,8 +2,16 @@ import cluster from 'node:cluster';
 import type { Config } from '#libs/config';
 import type { Logger } from '#libs/observability';
 import { boot, type BootedApi } from '../boot.js';
+import type { WorkerHandle } from '../routes/batches/worker-beside.js';
+import { askPrimaryForMetrics, tellPrimary, type FromPrimary } from './messages.js';
 import { closeOnce } from './stop.js';
-import { tellPrimary, type FromPrimary } from './messages.js';
+
+/** The primary has one for all of us, and ends it. */
+const PRIMARYS_WORKER: WorkerHandle = {
+  ensure: () => void tellPrimary({ type: 'foretell:batch-submitted' }),
+  stop: () => undefined,
+  close: () => Promise.resolve(),
+};
 
 /**
  * One of several API processes. It ends when the primary says so or is gone. Signals are the primary's business: Ctrl+C
@@ -12,7 +20,10 @@ import { tellPrimary, type FromPrimary } from './messages.js';
  * It uses the database as a command does, because the place in DATA_DIR is the primary's.
  */
 export async function runOneOfSeveral(config: Config, logger: Logger): Promise<void> {
-  const booted = boot(config, logger, 'command');
+  const booted = boot(config, logger, 'command', {
+    worker: config.batchWorker === 'separate' ? undefined : PRIMARYS_WORKER,
+    collectSnapshots: askPrimaryForMetrics,
+  });
   const close = closeOnce(logger, config, booted);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
   process.on('message', (message: FromPrimary) => {
@@ -37,6 +48,6 @@ async function tellSnapshot(booted: Promise<BootedApi>, id: number, logger: Logg
     const snapshot = await (await booted).snapshot();
     await tellPrimary({ type: 'foretell:snapshot', id, snapshot });
   } catch (err) {
-    logger.error({ err }, 'the metrics cannot be told');
+    logger.error({ err }, 'the metrics cannot be collected');
   }
 }

@@ -9,13 +9,13 @@ const ANSWER_LIMIT_MS = 2_000;
  * What all API processes measure, as if they were one.
  *
  * Invariants
- * - what only grows never falls, whoever ends: of a process that is gone stays what it told last;
+ * - what only grows never falls when a process ends: the last figures of a process that is gone are kept;
  * - a gauge is of the processes that are there, and answered in time.
  */
 export class CollectedMetrics {
   private readonly latest = new Map<Worker, Snapshot>();
   private readonly waiting = new Map<number, () => void>();
-  /** Of those that are gone. */
+  /** The last figures of processes that are gone. */
   private departed: Promise<Snapshot> = Promise.resolve([]);
   private asked = 0;
 

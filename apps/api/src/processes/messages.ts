@@ -1,15 +1,13 @@
-import cluster from 'node:cluster';
-import type { Config } from '#libs/config';
 import type { Snapshot } from '#libs/observability';
 
-/** What an API process tells the primary. Others use the same channel: Node itself, and whoever collects metrics. */
+/** What an API process tells the primary. Node itself and the collection of metrics use the same channel. */
 export type ToPrimary =
   | { type: 'foretell:serving'; url: string; model: string }
   | { type: 'foretell:cannot-start'; message: string }
   | { type: 'foretell:batch-submitted' }
   /** What we measured, when the primary asks. */
   | { type: 'foretell:snapshot'; id: number; snapshot: Snapshot }
-  /** What do all of us measure? Whoever is asked for metrics asks. */
+  /** What do all of us measure? A process that is asked for metrics asks. */
   | { type: 'foretell:metrics-asked'; id: number };
 
 /** What the primary tells its API processes. */
@@ -18,10 +16,6 @@ export type FromPrimary =
   | { type: 'foretell:snapshot-asked'; id: number }
   /** Undefined where it cannot be told. */
   | { type: 'foretell:metrics'; id: number; snapshots?: readonly Snapshot[] };
-
-export function isOneOfSeveral({ webConcurrency }: Pick<Config, 'webConcurrency'>): boolean {
-  return webConcurrency > 1 && cluster.isWorker;
-}
 
 /** Resolves once it is sent, or the primary is gone. */
 export function tellPrimary(message: ToPrimary): Promise<void> {
@@ -38,12 +32,12 @@ export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
     const hear = (message: FromPrimary) => {
       if (message.type !== 'foretell:metrics' || message.id !== id) return;
       end();
-      if (message.snapshots === undefined) reject(new Error('the primary cannot tell the metrics'));
+      if (message.snapshots === undefined) reject(new Error('the primary cannot report the metrics'));
       else resolve(message.snapshots);
     };
     const limit = setTimeout(() => {
       end();
-      reject(new Error('the primary does not tell the metrics'));
+      reject(new Error('the primary does not report the metrics'));
     }, PRIMARY_LIMIT_MS);
     const end = () => {
       clearTimeout(limit);

@@ -1,25 +1,19 @@
-import cluster, { type Worker } from 'node:cluster';
 import type { Config } from '#libs/config';
 import { prepareDatabase } from '#libs/database';
 import { textOf, type Logger } from '#libs/observability';
+import { migrations } from '#migrations';
 import { BatchWorkerProcess } from './batch-worker-process.js';
-import type { Booted } from '../boot.js';
-import { serveMetrics } from '../routes/metrics/metrics-server.js';
-import type { Closable } from './stop.js';
-import { RestartPause } from './restart-pause.js';
+import type { Booted, Closable } from '../boot.js';
+import { serveMetrics } from './metrics-server.js';
+import { ApiProcesses } from './supervise.js';
 import { CollectedMetrics } from './collected-metrics.js';
-import type { FromPrimary, ToPrimary } from './messages.js';
-
-const FIRST_PAUSE_MS = 100;
-
-type Serving = Extract<ToPrimary, { type: 'foretell:serving' }>;
 
 /**
  * Boots the primary of several API processes (WEB_CONCURRENCY): it has what must be there once, which is the place in
  * DATA_DIR, the migrations, the listening socket and the worker for batches, and answers no request itself.
  */
 export async function bootPrimary(config: Config, logger: Logger): Promise<Booted> {
-  const database = await prepareDatabase(config, 'service', logger);
+  const database = await prepareDatabase(config, { purpose: 'service', migrations, logger });
   const worker = new BatchWorkerProcess((message) => logger.warn(message));
   const metrics = new CollectedMetrics();
   const processes = new ApiProcesses(logger, metrics, () => worker.ensure());
@@ -35,106 +29,5 @@ export async function bootPrimary(config: Config, logger: Logger): Promise<Boote
   } catch (error) {
     for (const closable of closables) await closable.close();
     throw error;
-  }
-}
-
-/**
- * The API processes, each of which is replaced when it ends.
- *
- * States: starting → serving → closed. While they start, the end of one is the end of the start. Once they serve, one
- * that ends is started again after a pause, and the others answer meanwhile.
- *
- * Connections are handed round in turn (SCHED_RR) and belong to their process from then on: no request passes the
- * primary. docs/adr/0013 has what was measured.
- */
-class ApiProcesses {
-  private readonly running = new Set<Worker>();
-  private isServing = false;
-  private isClosed = false;
-  private failed!: (error: Error) => void;
-
-  constructor(
-    private readonly logger: Logger,
-    private readonly metrics: CollectedMetrics,
-    private readonly onBatch: () => void,
-  ) {
-    // Said here, so that it is the same on every platform and whatever NODE_CLUSTER_SCHED_POLICY says.
-    cluster.schedulingPolicy = cluster.SCHED_RR;
-    // Whatever way we end, none stays; those that were closed in order have ended before.
-    process.on('exit', () => {
-      for (const worker of this.running) worker.process.kill('SIGKILL');
-    });
-  }
-
-  /** @throws Error with the reason of the first that cannot start */
-  async start(count: number): Promise<Serving> {
-    const failure = new Promise<never>((_, reject) => (this.failed = reject));
-    const serving = Array.from({ length: count }, () => {
-      const pause = new RestartPause(FIRST_PAUSE_MS);
-      return new Promise<Serving>((resolve) => this.fork(pause, resolve));
-    });
-    const [first] = await Promise.race([Promise.all(serving), failure]);
-    this.isServing = true;
-    return first!;
-  }
-
-  /** Each answers what it has in flight and ends, all at the same time. */
-  async close(): Promise<void> {
-    this.isClosed = true;
-    await Promise.all(
-      [...this.running].map((worker) => {
-        const ended = new Promise((resolve) => worker.once('exit', resolve));
-        this.stop(worker);
-        return ended;
-      }),
-    );
-  }
-
-  private stop(worker: Worker): void {
-    const message: FromPrimary = { type: 'foretell:stop' };
-    // One that does not hear it any more is ending.
-    worker.send(message, () => undefined);
-  }
-
-  private fork(pause: RestartPause, onServing: (serving: Serving) => void): void {
-    const startedAt = performance.now();
-    const worker = cluster.fork();
-    const { pid } = worker.process;
-    this.metrics.add(worker);
-    let reason: string | undefined;
-    worker.on('message', (message: ToPrimary) => {
-      if (message.type === 'foretell:serving') {
-        // What is said to a process before it listens to us is lost.
-        if (this.isClosed) this.stop(worker);
-        else onServing(message);
-      }
-      if (message.type === 'foretell:cannot-start') reason = message.message;
-      if (message.type === 'foretell:batch-submitted') this.onBatch();
-    });
-    const ended = (how: string) => {
-      this.running.delete(worker);
-      if (this.isClosed) {
-        if (how !== '0') this.logger.error({ pid }, `an API process ended with ${how}`);
-        return;
-      }
-      const told = reason ?? `One of the API processes ended with ${how}.`;
-      if (!this.isServing) {
-        this.failed(new Error(told));
-        return;
-      }
-      const pauseMs = pause.after(performance.now() - startedAt);
-      this.logger.error(
-        { pid, reason: told, restart_in_ms: pauseMs },
-        'an API process ended and is started again',
-      );
-      setTimeout(() => {
-        if (!this.isClosed)
-          this.fork(pause, ({ url }) => this.logger.info({ url }, 'an API process serves again'));
-      }, pauseMs);
-    };
-    worker.once('exit', (code, signal) => ended(signal ?? String(code)));
-    // Without a pid it could not be started and never exits; otherwise something could not be sent to it any more.
-    worker.on('error', ({ message }) => pid === undefined && ended(message));
-    this.running.add(worker);
   }
 }

@@ -1,8 +1,15 @@
+import plugin from 'fastify-plugin';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '#libs/errors';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    allowedMethods: AllowedMethods;
+  }
+}
+
 /** The methods of every path that there is, by its pattern: `/models/:name` → DELETE, GET … */
-export class AllowedMethods {
+class AllowedMethods {
   private readonly byPattern = new Map<string, { path: RegExp; methods: Set<string> }>();
 
   /** To be called before there are routes. */
@@ -23,6 +30,13 @@ export class AllowedMethods {
     return [...new Set(found.flatMap(({ methods }) => [...methods]))].toSorted();
   }
 }
+
+export const allowedMethods = plugin(
+  async (fastify: FastifyInstance) => {
+    fastify.decorate('allowedMethods', new AllowedMethods(fastify));
+  },
+  { name: 'allowed-methods' },
+);
 
 /** A parameter is one segment, whatever is in it. */
 function toRegExp(pattern: string): RegExp {

@@ -1,50 +1,72 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import plugin from 'fastify-plugin';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '#libs/errors';
+import { sendProblem } from './send-problem.js';
 
 /** A whole request must have arrived by then, so that slow senders do not hold connections. */
 const ARRIVAL_LIMIT_MS = 30_000;
 /** A streamed body may take as long as it likes, but never so long without a byte. */
 const IDLE_LIMIT_MS = 30_000;
 const LOOK_EVERY_MS = 1_000;
+/** So long may a body go on arriving after its answer. */
+const LINGER_MS = 1_000;
 
 /**
  * Limits how long requests may take to arrive, but for those whose body is streamed. Node's own limit, which is the
  * same for every request of a server, would cut large uploads; a timer each would be paid by every prediction. So what
  * a request pays is one entry in a map, and once a second those are looked at that are not complete.
- *
- * @returns to be called with every request
  */
-export function limitArrival(
-  fastify: FastifyInstance,
-  refuse: (reply: FastifyReply, problem: Problem) => void,
-): (reply: FastifyReply, isStreamed: boolean) => void {
-  /** What every connection brought last. */
-  const latest = new Map<Socket, FastifyReply>();
-  const firstSeen = new WeakMap<FastifyReply, number>();
-  fastify.server.on('connection', (socket: Socket) => socket.once('close', () => latest.delete(socket)));
+export const arrival = plugin(
+  async (fastify: FastifyInstance) => {
+    /** What every connection brought last. */
+    const latest = new Map<Socket, FastifyReply>();
+    const firstSeen = new WeakMap<FastifyReply, number>();
+    fastify.server.on('connection', (socket: Socket) => socket.once('close', () => latest.delete(socket)));
 
-  const look = () => {
-    const now = performance.now();
-    for (const [socket, reply] of latest) {
-      const { raw } = reply.request;
-      const since = firstSeen.get(reply) ?? now;
-      firstSeen.set(reply, since);
-      if (!raw.complete && !reply.sent && now - since < ARRIVAL_LIMIT_MS) continue;
-      latest.delete(socket);
-      if (raw.complete || reply.sent) continue;
-      // Fastify takes no body any more once the reply was sent.
-      refuse(reply, outOfTime());
-    }
-  };
-  setInterval(look, LOOK_EVERY_MS).unref();
+    const look = () => {
+      const now = performance.now();
+      for (const [socket, reply] of latest) {
+        const { raw, id } = reply.request;
+        const since = firstSeen.get(reply) ?? now;
+        firstSeen.set(reply, since);
+        if (!raw.complete && !reply.sent && now - since < ARRIVAL_LIMIT_MS) continue;
+        latest.delete(socket);
+        if (raw.complete || reply.sent) continue;
+        // Fastify takes no body any more once the reply was sent.
+        sendProblem(reply, outOfTime(), id);
+      }
+    };
+    setInterval(look, LOOK_EVERY_MS).unref();
 
-  return (reply, isStreamed) => {
-    const { socket } = reply.request.raw;
-    if (isStreamed) latest.delete(socket);
-    else latest.set(socket, reply);
+    fastify.addHook('onRequest', ({ raw: { socket }, routeOptions }, reply, done) => {
+      if (routeOptions.config.body === 'stream') latest.delete(socket);
+      else latest.set(socket, reply);
+      done();
+    });
+    fastify.addHook('onSend', (request, reply, _payload, done) => {
+      closeUnread(request, reply);
+      done();
+    });
+  },
+  { name: 'arrival' },
+);
+
+/**
+ * A body that is answered before all of it is there (401, 413, 415) is not read to its end. The connection takes no
+ * other request, and is closed when the sender had time to hear the answer: what is closed with a body still coming is
+ * reset, and the answer may be lost with it (RFC 9112 §9.6).
+ */
+function closeUnread({ raw, headers }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.complete) return;
+  if (headers['transfer-encoding'] === undefined && !Number(headers['content-length'])) return;
+  const { socket } = raw;
+  reply.header('connection', 'close');
+  socket.destroySoon = () => {
+    socket.end();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   };
 }
 

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import plugin from 'fastify-plugin';
+import type { FastifyInstance } from 'fastify';
 import type { Config } from '#libs/config';
 
 /**
@@ -21,3 +23,19 @@ export class Draining {
     await sleep(this.config.drainMs);
   }
 }
+
+/** So that a client with a kept-alive connection does not send its next request to a closed one. */
+export const goodbye = plugin(
+  async (fastify: FastifyInstance, { draining }: { draining: Draining }) => {
+    let isClosing = false;
+    fastify.addHook('preClose', (done) => {
+      isClosing = true;
+      done();
+    });
+    fastify.addHook('onSend', (_request, reply, _payload, done) => {
+      if (isClosing || draining.isDraining) reply.header('connection', 'close');
+      done();
+    });
+  },
+  { name: 'goodbye' },
+);

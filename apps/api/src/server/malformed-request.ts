@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Problem, type ErrorCode } from '#libs/errors';
-import { problemJson } from '#libs/predictions';
+import { Problem, problemJson, type ErrorCode } from '#libs/errors';
 import { newRequestId } from './request-id.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
@@ -54,11 +53,11 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): number {
         : ['bad-request', 'This is not an HTTP request.'];
   const problem = new Problem(code, detail);
   const requestId = newRequestId();
-  const body = JSON.stringify(problem.toBody(requestId));
+  const body = problemJson.write(problem, requestId);
   const headers = {
     ...SECURITY_HEADERS,
     'x-request-id': requestId,
-    'content-type': problemJson.problemType,
+    'content-type': problemJson.contentType,
     'content-length': Buffer.byteLength(body),
     connection: 'close',
   };

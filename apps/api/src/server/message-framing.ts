@@ -1,11 +1,27 @@
 import type { IncomingMessage } from 'node:http';
+import plugin from 'fastify-plugin';
+import type { FastifyInstance } from 'fastify';
+import { Problem } from '#libs/errors';
+import { sendProblem } from './send-problem.js';
+
+/** Refuses requests that a proxy in front may have understood differently. */
+export const framing = plugin(
+  async (fastify: FastifyInstance) => {
+    fastify.addHook('onRequest', (request, reply, done) => {
+      const flaw = flawOfFraming(request.raw);
+      if (flaw === undefined) done();
+      else sendProblem(reply, Problem.badRequest(flaw), request.id);
+    });
+  },
+  { name: 'framing' },
+);
 
 /**
  * What is wrong with the headers that say where a request belongs and where it ends; undefined where nothing is. Node
  * takes the first of two Host headers, and leaves out codings that it does not know; a proxy in front may read them
  * otherwise (RFC 9112 §3.2, §6.1, §11.2).
  */
-export function flawOfFraming({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
+function flawOfFraming({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!;
@@ -15,5 +31,5 @@ export function flawOfFraming({ headers, rawHeaders, httpVersion }: IncomingMess
   if (hosts === 0 && httpVersion !== '1.0') return 'The request has no Host header.';
   const coding = headers['transfer-encoding'];
   if (coding === undefined || coding.toLowerCase() === 'chunked') return undefined;
-  return 'The only Transfer-Encoding that is taken is chunked.';
+  return 'The only Transfer-Encoding supported is chunked.';
 }

@@ -3,13 +3,13 @@ import { Counter, Histogram, Labelled } from '#libs/observability';
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const OTHER = 'other';
-/** Of whatever has no route: callers may make up as many paths as they like. */
+/** The label of requests without a route: callers may make up as many paths as they like. */
 export const UNKNOWN_ROUTE = 'unknown';
 
 /** How long requests took, by route (its pattern), method and status. */
 export class RequestDurations {
   readonly histograms = new Labelled(['method', 'route', 'status'], () => new Histogram(SECONDS));
-  /** Refused before they had a route: what is no HTTP, or has a URL that is none. */
+  /** Refused before they had a route: not HTTP, or an invalid URL. */
   readonly unreadable = new Labelled(['status'], () => new Counter());
   /** Refused at the door (shedding.ts). */
   readonly shed = new Counter();

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import plugin from 'fastify-plugin';
+import type { FastifyInstance } from 'fastify';
 
 /** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
 const GIVEN = /^[A-Za-z0-9._:+/=-]{1,128}$/;
@@ -14,3 +16,14 @@ export function newRequestId(): string {
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
+
+export const requestIds = plugin(
+  async (fastify: FastifyInstance) => {
+    fastify.addHook('onRequest', (request, reply, done) => {
+      reply.header('x-request-id', request.id);
+      reply.header('cache-control', 'no-store');
+      done();
+    });
+  },
+  { name: 'request-ids' },
+);

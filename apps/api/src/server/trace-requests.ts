@@ -1,3 +1,4 @@
+import plugin from 'fastify-plugin';
 import type { FastifyInstance } from 'fastify';
 import type { Span, Tracing } from '#libs/observability';
 import { UNKNOWN_ROUTE } from './request-durations.js';
@@ -13,21 +14,24 @@ declare module 'fastify' {
  * A span for each request, in the trace that its `traceparent` names: route and status, never the URL, which may hold a
  * token, and nothing of who asks or what.
  */
-export function traceRequests(fastify: FastifyInstance, tracing: Tracing): void {
-  fastify.addHook('onRequest', (request, _reply, done) => {
-    const { method, headers, id } = request;
-    const { url: route = UNKNOWN_ROUTE } = request.routeOptions;
-    request.trace = tracing.begin(`${method} ${route}`, headers, {
-      'http.request.method': method,
-      'http.route': route,
-      request_id: id,
+export const traces = plugin(
+  async (fastify: FastifyInstance, { tracing }: { tracing: Tracing }) => {
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      const { method, headers, id } = request;
+      const { url: route = UNKNOWN_ROUTE } = request.routeOptions;
+      request.trace = tracing.begin(`${method} ${route}`, headers, {
+        'http.request.method': method,
+        'http.route': route,
+        request_id: id,
+      });
+      done();
     });
-    done();
-  });
-  fastify.addHook('onResponse', ({ trace }, { statusCode }, done) => {
-    trace?.set({ 'http.response.status_code': statusCode });
-    if (statusCode >= 500) trace?.fail();
-    trace?.end();
-    done();
-  });
-}
+    fastify.addHook('onResponse', ({ trace }, { statusCode }, done) => {
+      trace?.set({ 'http.response.status_code': statusCode });
+      if (statusCode >= 500) trace?.fail();
+      trace?.end();
+      done();
+    });
+  },
+  { name: 'traces' },
+);

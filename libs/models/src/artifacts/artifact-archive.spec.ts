@@ -30,7 +30,7 @@ beforeEach(async () => {
 
 afterEach(expectNothingElse);
 
-/** Of every archive, good or bad, only regular files are written, in their folder, and nothing stays open. */
+/** Whatever the archive, only regular files are written, in their folder, and nothing stays open. */
 async function expectNothingElse(): Promise<void> {
   expect(await readdir(parent), 'written outside').toEqual(['upload']);
   expect(await readdir(folder)).not.toContain('upload');
@@ -501,7 +501,7 @@ describe('what cannot be read', () => {
   test('a tar with an entry of no size at all is refused', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     archive[124] = 0xea;
-    await expectRefused(fixChecksum(archive), 'bad-request', /the size is no number/);
+    await expectRefused(fixChecksum(archive), 'bad-request', /the size is not a number/);
   });
 
   test('a file in a tar whose name ends like a folder’s is passed over with its content', async () => {
@@ -636,7 +636,7 @@ describe('limits', () => {
     const member = gzipSync((await tar(...headers)).subarray(0, -1024));
     const broken = Buffer.from(member);
     broken[broken.length - 8]! ^= 1;
-    // Whoever reads beyond the first thousandth complains about the checksum of the second.
+    // Reading beyond the first thousandth would report the checksum of the second.
     const archive = Buffer.concat([member, broken, ...Array.from({ length: 998 }, () => member)]);
     await expectRefused(archive, 'artifact-not-usable', /more than 64 entries/);
     await rm(join(folder, 'artifact'), { recursive: true });

@@ -11,7 +11,7 @@ import { ARTIFACT_FILES } from '#libs/inference';
 /** Six files, their folders, and as much again for what macOS adds; a million entries are nobody's artifact. */
 const MAX_ENTRIES = 64;
 
-/** Of a tar, beside the contents of its entries: headers, which may hold names of any length, and padding. */
+/** What a tar may have besides the contents of its entries: headers, which may hold names of any length, and padding. */
 const MAX_TAR_OVERHEAD_BYTES = 1024 ** 2;
 
 const TAR_BLOCK_BYTES = 512;
@@ -93,7 +93,7 @@ async function unpack(path: string, folder: string, maxBytes: number): Promise<v
       await writeFile(join(folder, file), unpacked(content), { flag: 'wx', mode: 0o644 });
     }
   } catch (cause) {
-    // Of the system's errors (no space, no permission) the archive is not to blame.
+    // The archive is not to blame for the system's errors (no space, no permission).
     if (cause instanceof Problem || (cause as NodeJS.ErrnoException).syscall) throw cause;
     const detail = `The archive cannot be read ${place} (${(cause as Error).message}).`;
     throw new Problem('bad-request', detail, { cause });
@@ -170,7 +170,7 @@ async function* tarEntries(archive: FileHandle, unzip: Transform): AsyncGenerato
   for await (const entry of extract) {
     const { name, type, size } = entry.header;
     // tar-stream makes null of some sizes, and would wait for ever for the end of such an entry.
-    if (!Number.isSafeInteger(size)) throw new Error('the size is no number');
+    if (!Number.isSafeInteger(size)) throw new Error('the size is not a number');
     const isFolder = type === 'directory';
     yield {
       name,

@@ -41,7 +41,7 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 export interface BucketStoreOptions {
   /** `s3://<bucket>/<prefix>` */
   url: string;
-  /** Of a server that is not AWS. */
+  /** The URL of a server that is not AWS. */
   endpoint?: string;
   cacheDir: string;
   /** For what is small, all attempts together: soon said where nobody is there. */
@@ -290,7 +290,7 @@ function statusOf(error: unknown): number | undefined {
   return (error as SdkError).$metadata?.httpStatusCode;
 }
 
-/** Of the 4xx, these two pass: another's write was under way (409), or it was too much at once (429). */
+/** These two of the 4xx are temporary: another write was in progress (409), or there were too many at once (429). */
 function isRefusal(error: unknown): boolean {
   const status = statusOf(error) ?? 500;
   return (

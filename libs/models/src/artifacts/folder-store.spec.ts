@@ -73,7 +73,7 @@ test('other content under the same name and version is refused, and what was kep
   const { source, artifact } = await otherIris();
   await expect(put(store, source, artifact)).rejects.toMatchObject({
     code: 'model-version-exists',
-    message: 'Version 1 of the model iris exists already, with other content.',
+    message: 'Version 1 of the model iris already exists with different content.',
   });
   await expect(store.folderOf(iris)).resolves.toBe(join(modelDir, 'iris/1'));
 });

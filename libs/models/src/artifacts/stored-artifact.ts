@@ -44,6 +44,6 @@ export interface ArtifactStore {
 export const ALREADY_KEPT: PreparedArtifact = { keep: async () => undefined, discard: async () => undefined };
 
 export function versionExists({ name, version }: StoredArtifact, cause?: Error): Problem {
-  const detail = `Version ${version} of the model ${name} exists already, with other content.`;
+  const detail = `Version ${version} of the model ${name} already exists with different content.`;
   return new Problem('model-version-exists', detail, { cause });
 }

@@ -112,7 +112,7 @@ function extended(old: Buffer, fields: number, added: readonly AddedColumn[]): B
   return Buffer.concat([out.bytes, old, Buffer.alloc(-old.length & 7)]);
 }
 
-/** Of the union of Arrow's types, and what says more of it (Schema.fbs). */
+/** The members of the union of Arrow's types, and their fields (Schema.fbs). */
 const TYPES: Record<AddedColumn['type'], { id: number; properties: readonly Property[] }> = {
   float32: { id: 3, properties: [['short', 1]] },
   float64: { id: 3, properties: [['short', 2]] },
@@ -194,7 +194,7 @@ class Layout {
     );
   }
 
-  /** Of pointers. @returns where they are */
+  /** Writes a vector of pointers. @returns where they are */
   vector(from: number, length: number): number[] {
     this.point(from, this.align(4));
     this.put(length, 4);

@@ -9,7 +9,7 @@ import { decodeText } from './text.js';
 /** U+FEFF, the byte order mark at the beginning of a file and a character anywhere else. */
 const MARK = '\uFEFF';
 
-/** Of the fields that a row has too many: what is said of it is short anyway. */
+/** How many of a row's surplus fields are quoted at most: the message about it is short anyway. */
 const MOST_REPEATED = 500;
 
 /** What is the same for all rows of a file. */

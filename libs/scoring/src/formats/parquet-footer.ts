@@ -27,7 +27,7 @@ export async function readFooter(path: string, size: number): Promise<FileMetaDa
     const tail = size < TAIL_BYTES ? undefined : await bytes(TAIL_BYTES);
     if (tail?.toString('latin1', 4) !== 'PAR1') throw damaged(new Error('"PAR1" is not at its end'));
     const length = tail.readUInt32LE();
-    if (length > size - TAIL_BYTES) throw damaged(new Error('its list of contents is longer than it is'));
+    if (length > size - TAIL_BYTES) throw damaged(new Error('its list of contents is longer than the file'));
     if (length > MAX_FOOTER_BYTES) throw tooLong(path, `${length} bytes`, `${MAX_FOOTER_BYTES}`);
     const footer = await bytes(length + TAIL_BYTES);
     try {

@@ -111,7 +111,7 @@ describe('pages', () => {
     ],
     ['of a kind that is not known', { says: data(1, 77), body: int32(1) }, NUMBER, /page 1: /],
   ])('%s are refused', (_, given, element, says) => {
-    // Behind one that is as it should be, where it is one of data.
+    // Behind a valid one, if it is a data page.
     expect(() => read([page(given)], 1, element)).toThrow(says);
   });
 

@@ -17,7 +17,7 @@ export interface ColumnChunk {
 export interface Selection {
   start: number;
   end: number;
-  /** Of the row group. */
+  /** In the row group. */
   rows: number;
 }
 
@@ -48,7 +48,7 @@ export interface Stored {
  * hyparquet decodes the pages. What it would not notice is looked at before: a checksum that is wrong, and what would
  * become much larger than it is. Only the pages that have some of these rows are unpacked.
  *
- * @throws Error saying what is wrong, for whoever knows which column it is
+ * @throws Error saying what is wrong, for a caller that knows which column it is
  */
 export function readStored(
   bytes: Uint8Array,
@@ -151,7 +151,7 @@ function decoded(
 
 function checkPage(header: PageHeader, body: Uint8Array, values: number, { type }: SchemaElement): void {
   const { crc, uncompressed_page_size: bytes } = header;
-  // Of the page as it lies there, in both versions.
+  // The checksum of the page as it is stored, in both versions.
   if (crc !== undefined && crc32(body) !== crc >>> 0) {
     throw new Error('its checksum is wrong: the file was damaged after it was written');
   }
@@ -275,5 +275,5 @@ function decoderOf(
   };
 }
 
-/** Of the old 96-bit times: their nanoseconds, whole. Nothing else has a parser here. */
+/** The old 96-bit times, as nanoseconds. Nothing else has a parser here. */
 const RAW = { timestampFromNanoseconds: (nanos: bigint) => nanos } as unknown as ColumnDecoder['parsers'];

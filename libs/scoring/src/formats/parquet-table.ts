@@ -1,5 +1,5 @@
 import { openSync, readSync } from 'node:fs';
-import type { SchemaElement } from 'hyparquet';
+import type { KeyValue, SchemaElement } from 'hyparquet';
 import { formatFloat32 } from '#libs/inference';
 import { quoted } from '../messages.js';
 import { InputError } from '../order.js';
@@ -29,6 +29,11 @@ export interface ParquetColumns {
   columns: readonly SchemaElement[];
   /** The places of those that are categories: which there are, and their order, is in their dictionaries. */
   categorical: ReadonlySet<number>;
+}
+
+/** What of a file's list of contents is taken over by the output. */
+export interface ParquetContents extends ParquetColumns {
+  keyValues: readonly KeyValue[];
 }
 
 /** Of one column in these rows: texts that are written once and meant often are small only in the file. */

@@ -73,7 +73,7 @@ function ofBytes(element: SchemaElement): Meaning {
 
 const DIGITS = { MILLIS: 3, MICROS: 6, NANOS: 9 } as const;
 const DAY_SECONDS = 86_400n;
-/** Of either side of 1970: what a Date has room for. */
+/** What a Date has room for, on either side of 1970. */
 const MAX_SECONDS = 8_640_000_000_000n;
 
 /** As ISO 8601 has it, with all digits and without a zone. @throws RangeError */
@@ -131,7 +131,7 @@ function isDecimal({ converted_type: converted, logical_type: logical }: SchemaE
   return converted === 'DECIMAL' || logical?.type === 'DECIMAL';
 }
 
-/** Of a whole number, or the bytes of one, the highest first (two's complement). */
+/** A whole number, or its bytes, the highest first (two's complement). */
 function decimal({ scale, logical_type: logical }: SchemaElement): Meaning {
   const places = (logical?.type === 'DECIMAL' ? logical.scale : scale) ?? 0;
   return (stored) => {

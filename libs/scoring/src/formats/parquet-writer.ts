@@ -6,10 +6,10 @@ import { writeDictionaryPage } from 'hyparquet-writer/src/dictionary.js';
 import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
 import type { ColumnEncoder, PageData } from 'hyparquet-writer/src/types.js';
 import type { AddedColumn } from '../table.js';
-import type { ParquetContents } from '../parquet-input.js';
 import { withColumns } from './parquet-metadata.js';
 import type { Stored } from './parquet-pages.js';
 import { asDeclared, asStored } from './parquet-schema.js';
+import type { ParquetContents } from './parquet-table.js';
 import type { PlacedLater } from './row-groups.js';
 import type { Added } from './writers.js';
 

@@ -1,6 +1,6 @@
 import type { RowGroup } from 'hyparquet';
 
-/** One row group of a file that others are part of, too: its place is known to whoever puts them together. */
+/** One row group of a file that others are part of, too: its place is known to the code that puts them together. */
 export interface PlacedLater {
   bytes: Uint8Array;
   rowGroups: RowGroup[];

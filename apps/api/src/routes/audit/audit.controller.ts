@@ -22,7 +22,7 @@ export class AuditController {
   @Roles('analyst', 'admin')
   @ApiOperation({
     summary: 'Recorded predictions, newest first (analyst, admin)',
-    description: 'A page ends early, with `next_cursor`, where its records are large: at about 16 MB.',
+    description: 'A page of large records ends early, at about 16 MB, with `next_cursor`.',
   })
   @ApiResponse({ status: 200, schema: LOG_PAGE })
   async listPredictions(

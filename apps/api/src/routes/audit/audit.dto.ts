@@ -47,17 +47,17 @@ export class PredictionLogQueryDto {
   @Max(1000)
   limit = 100;
 
-  @ApiPropertyOptional({ description: '`next_cursor` of the page before.' })
+  @ApiPropertyOptional({ description: 'The `next_cursor` of the previous page.' })
   @IsOptional()
   @Matches(/^\d{1,18}$/, { message: 'cursor must be the next_cursor of an earlier page' })
   cursor?: string;
 
-  @ApiPropertyOptional({ description: 'A username; or, where nobody has that name, a user id.' })
+  @ApiPropertyOptional({ description: 'A username; or, if nobody has that name, a user id.' })
   @IsOptional()
   @IsString()
   user?: string;
 
-  @ApiPropertyOptional({ ...ID, description: 'A user id, even if somebody has a name like it.' })
+  @ApiPropertyOptional({ ...ID, description: 'A user id, even if it is also the name of somebody.' })
   @IsOptional()
   @Type(() => Number)
   @IsInt()
@@ -80,7 +80,7 @@ export class PredictionLogQueryDto {
   @IsString()
   request_id?: string;
 
-  @ApiPropertyOptional({ ...STATUS, example: 200, description: 'HTTP status of the answer.' })
+  @ApiPropertyOptional({ ...STATUS, example: 200, description: 'The HTTP status of the answer.' })
   @IsOptional()
   @Type(() => Number)
   @IsInt()

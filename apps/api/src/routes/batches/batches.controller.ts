@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BatchesService } from '#libs/batches';
 import { Problem, type Actor } from '#libs/errors';
 import { Caller } from '../../guards/caller.decorator.js';
-import { mediaTypeOf } from '../../server/fastify.js';
+import { mediaTypeOf } from '../../server/bodies.js';
 import { STRING } from '../../openapi/schemas.js';
 import {
   BATCH,
@@ -32,24 +32,24 @@ export class BatchesController {
   @HttpCode(202)
   @RouteConfig({ body: 'stream', types: BATCH_TYPES })
   @ApiOperation({
-    summary: 'Send a file of rows, to be scored with one version of a model',
-    description: 'CSV, TSV, JSON Lines or Parquet, which may be compressed with gzip.',
+    summary: 'Send a file of rows to be scored with one version of a model',
+    description: 'CSV, TSV, JSON Lines or Parquet, gzipped or not.',
   })
   @ApiConsumes(...BATCH_TYPES.filter((type) => type !== ''))
   @ApiBody({ schema: { type: 'string', format: 'binary' } })
   @ApiResponse({
     status: 202,
-    description: 'It is queued; `Location` says where to look.',
+    description: 'It is queued; `Location` is where to follow it.',
     schema: BATCH,
     headers: { Location: { schema: STRING, required: true } },
   })
-  @ApiResponse({ status: 400, description: 'No file, or its format is not clear.' })
+  @ApiResponse({ status: 400, description: 'There is no file, or its format is not clear.' })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
   @ApiResponse({ status: 413, description: 'Larger than MAX_BATCH_BYTES.' })
-  @ApiResponse({ status: 415, description: 'Of another media type.' })
+  @ApiResponse({ status: 415, description: 'The media type is not supported.' })
   @ApiResponse({
     status: 429,
-    description: 'As many unfinished batches, or bytes kept, as one user may have.',
+    description: 'The user has too many unfinished batches, or too many bytes are kept for them.',
   })
   @ApiResponse({ status: 507, description: 'There is not enough room on the disk.' })
   async submitBatch(
@@ -73,7 +73,7 @@ export class BatchesController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'Your batches, newest first; for admins everybody’s' })
+  @ApiOperation({ summary: 'Your batches, newest first; for admins, everybody’s' })
   @ApiResponse({ status: 200, schema: BATCH_PAGE })
   async listBatches(@Query() { limit, cursor }: BatchesQueryDto, @Caller() actor: Actor): Promise<object> {
     const { items, nextCursor } = await this.batches.page(actor, limit, cursor);
@@ -81,23 +81,23 @@ export class BatchesController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Its state, how many rows are done, and how long the rest will take' })
+  @ApiOperation({ summary: 'The state of a batch, how many rows are done, and how long the rest will take' })
   @ApiResponse({ status: 200, schema: BATCH })
-  @ApiResponse({ status: 404, description: 'No such batch of yours.' })
+  @ApiResponse({ status: 404, description: 'You have no such batch.' })
   async getBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<object> {
     return batchOf(await this.batches.find(actor, id));
   }
 
   @Get(':id/output')
-  @ApiOperation({ summary: 'The scored file, once it is complete' })
+  @ApiOperation({ summary: 'The scored file of a batch, once it is complete' })
   @ApiResponse({
     status: 200,
-    description: 'Every column that was sent, and the prediction’s.',
+    description: 'Every column that was sent, and those of the prediction.',
     content: Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, {}])),
   })
-  @ApiResponse({ status: 404, description: 'No such batch of yours.' })
-  @ApiResponse({ status: 409, description: 'Not finished yet; or it failed or was cancelled.' })
-  @ApiResponse({ status: 410, description: 'Its time is over.' })
+  @ApiResponse({ status: 404, description: 'You have no such batch.' })
+  @ApiResponse({ status: 409, description: 'The batch is not finished yet, has failed or was cancelled.' })
+  @ApiResponse({ status: 410, description: 'The output has been deleted.' })
   async getBatchOutput(
     @Param('id') id: string,
     @Caller() actor: Actor,
@@ -114,9 +114,9 @@ export class BatchesController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Cancel it; if it is finished, delete its output' })
+  @ApiOperation({ summary: 'Cancel a batch; if it is finished, delete its output' })
   @ApiResponse({ status: 204, description: 'Done.' })
-  @ApiResponse({ status: 404, description: 'No such batch of yours.' })
+  @ApiResponse({ status: 404, description: 'You have no such batch.' })
   async removeBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<void> {
     await this.batches.remove(actor, id);
   }

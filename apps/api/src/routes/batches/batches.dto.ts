@@ -72,7 +72,7 @@ export class SubmitBatchDto {
   @IsString({ message: 'model must name a model: name, name@alias, models:/name/version' })
   model!: string;
 
-  @ApiPropertyOptional({ enum: BATCH_FORMATS, description: 'Where the Content-Type does not say it.' })
+  @ApiPropertyOptional({ enum: BATCH_FORMATS, description: 'If the Content-Type does not say it.' })
   @IsOptional()
   @IsIn(BATCH_FORMATS)
   format?: BatchFormat;
@@ -85,8 +85,8 @@ export function formatOf(given: BatchFormat | undefined, mediaType: string): Bat
   if (format !== undefined && (declared ?? format) === format) return format;
   const detail =
     format === undefined
-      ? `is required where the Content-Type is none of ${Object.keys(BY_MEDIA_TYPE).join(', ')}`
-      : 'is another than the Content-Type says';
+      ? `is required unless the Content-Type is one of ${Object.keys(BY_MEDIA_TYPE).join(', ')}`
+      : 'contradicts the Content-Type';
   throw Problem.badRequest('The format of the file is not clear.', [{ detail, pointer: '#/format' }]);
 }
 
@@ -99,7 +99,7 @@ export class BatchesQueryDto {
   @Max(1000)
   limit = 100;
 
-  @ApiPropertyOptional({ description: '`next_cursor` of the page before.' })
+  @ApiPropertyOptional({ description: 'The `next_cursor` of the previous page.' })
   @IsOptional()
   @IsUUID('all', { message: 'cursor must be the next_cursor of an earlier page' })
   cursor?: string;

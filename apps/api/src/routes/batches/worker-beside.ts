@@ -7,25 +7,30 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { BatchesService } from '#libs/batches';
-import { CONFIG, type Config } from '#libs/config';
-import { isOneOfSeveral, tellPrimary } from '../../processes/messages.js';
-import { BatchWorkerProcess } from '../../processes/batch-worker-process.js';
+
+/** Injection token of the `WorkerHandle`; undefined where somebody else sees to workers (BATCH_WORKER=separate). */
+export const WORKER = Symbol('Worker');
+
+export interface WorkerHandle {
+  /** Starts a worker if none runs. */
+  ensure(): void;
+  /** Tells it to end. */
+  stop(): void;
+  /** Resolves when it has ended. */
+  close(): Promise<void>;
+}
 
 const HOUSEKEEPING_EVERY_MS = 60_000;
 
-/**
- * The worker beside the API, where nobody else sees to workers (BATCH_WORKER=beside), and the minute's housekeeping,
- * which any API does. Of several API processes under one primary, none has a worker: the primary has it for them all.
- */
+/** The worker for batches, as long as this process runs, and the minute's housekeeping, which every API process does. */
 @Injectable()
 export class WorkerBeside implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger(WorkerBeside.name);
-  private readonly worker = new BatchWorkerProcess((message) => this.logger.warn(message));
   private timer?: NodeJS.Timeout;
   private housekeeping?: Promise<void>;
 
   constructor(
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(WORKER) private readonly worker: WorkerHandle | undefined,
     @Inject(BatchesService) private readonly batches: BatchesService,
   ) {}
 
@@ -38,19 +43,17 @@ export class WorkerBeside implements OnApplicationBootstrap, OnModuleDestroy, On
 
   /** A worker for what was just submitted. */
   ensure(): void {
-    if (this.config.batchWorker === 'separate') return;
-    if (isOneOfSeveral(this.config)) void tellPrimary({ type: 'foretell:batch-submitted' });
-    else this.worker.ensure();
+    this.worker?.ensure();
   }
 
   onModuleDestroy(): void {
     clearInterval(this.timer);
-    this.worker.stop();
+    this.worker?.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.housekeeping;
-    await this.worker.close();
+    await this.worker?.close();
   }
 
   private async keepHouse(): Promise<void> {

@@ -1,4 +1,5 @@
 import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
@@ -31,7 +32,8 @@ export class HealthController {
   ) {}
 
   @Get('health')
-  @ApiOperation({ summary: 'The parts and how each of them is' })
+  @RouteConfig({ isAlwaysAnswered: true })
+  @ApiOperation({ summary: 'The state of the service and of each of its parts' })
   @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
   @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
   async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
@@ -44,6 +46,7 @@ export class HealthController {
   }
 
   @Get('livez')
+  @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
   @ApiResponse({ status: 200, schema: STATUS })
   getLiveness(): object {
@@ -51,11 +54,12 @@ export class HealthController {
   }
 
   @Get('readyz')
+  @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({
-    summary: 'The process can answer predictions and is not stopping; send it none if this fails',
+    summary: 'The process can answer predictions and is not stopping; send it no requests if this fails',
   })
   @ApiResponse({ status: 200, schema: STATUS })
-  @ApiResponse({ status: 503, description: 'It cannot.', schema: STATUS })
+  @ApiResponse({ status: 503, description: 'It cannot answer predictions, or is stopping.', schema: STATUS })
   async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }

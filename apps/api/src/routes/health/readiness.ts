@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
 import { ServedModels } from '#libs/models';
+import pTimeout from 'p-timeout';
 import { DataSource } from 'typeorm';
 import { Draining } from '../../server/draining.js';
 
@@ -42,10 +43,6 @@ export class Readiness {
   }
 
   private async askDatabase(): Promise<Check> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<Check>((resolve) => {
-      timer = setTimeout(() => resolve('failed'), DATABASE_TIMEOUT_MS);
-    });
     const question = { text: 'SELECT 1', query_timeout: DATABASE_TIMEOUT_MS };
     const answer = poolOf(this.dataSource)
       .query(question)
@@ -53,7 +50,7 @@ export class Readiness {
         () => 'ok' as const,
         () => 'failed' as const,
       );
-    return Promise.race([answer, timeout]).finally(() => clearTimeout(timer));
+    return pTimeout(answer, { milliseconds: DATABASE_TIMEOUT_MS, fallback: () => 'failed' as const });
   }
 }
 

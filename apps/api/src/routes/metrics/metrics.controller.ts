@@ -1,4 +1,5 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
 import { Roles } from '../../guards/roles.guard.js';
@@ -12,11 +13,12 @@ export class MetricsController {
 
   @Get('metrics')
   @Roles('admin')
+  @RouteConfig({ isAlwaysAnswered: true })
   @Header('content-type', Metrics.contentType)
   @ApiOperation({ summary: 'What the service measures, for Prometheus (admin)' })
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: "Prometheus' text format." })
-  @ApiResponse({ status: 403, description: 'Not an admin.' })
+  @ApiResponse({ status: 403, description: 'The caller is not an admin.' })
   getMetrics(): Promise<string> {
     return this.metrics.text();
   }

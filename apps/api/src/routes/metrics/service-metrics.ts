@@ -11,13 +11,19 @@ import { Readiness } from '../health/readiness.js';
 import { AuthenticationFigures } from '../../guards/auth.guard.js';
 import { RequestDurations } from '../../server/request-durations.js';
 import { VERSION } from '../../version.js';
-import { askPrimaryForMetrics, isOneOfSeveral } from '../../processes/messages.js';
+
+/** Injection token. */
+export const COLLECT_SNAPSHOTS = Symbol('CollectSnapshots');
+
+/** What all processes of this service measured, of which this one measured `own`: to be added up. */
+export type CollectSnapshots = (own: () => Promise<Snapshot>) => Promise<readonly Snapshot[]>;
 
 /** What everything that this process measures is called; docs/metrics.md explains it to who reads it. */
 @Injectable()
 export class ServiceMetrics {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
+    @Inject(COLLECT_SNAPSHOTS) private readonly collect: CollectSnapshots,
     @Inject(Metrics) private readonly metrics: Metrics,
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(ServedModels) private readonly models: ServedModels,
@@ -32,27 +38,27 @@ export class ServiceMetrics {
     this.addProcess();
     metrics.histogram(
       'foretell_http_request_duration_seconds',
-      'From the first byte of a request to the last of its answer, by route (its pattern), method and status.',
+      'Time from the first byte of a request to the last byte of its answer, by route (its pattern), method and status.',
       requests.histograms,
     );
     metrics.counter(
       'foretell_http_unreadable_requests_total',
-      'Requests that were refused before they had a route, by status: not HTTP, or not a valid URL.',
+      'Requests refused before they had a route, by status: not HTTP, or an invalid URL.',
       requests.unreadable,
     );
     metrics.counter(
       'foretell_http_requests_shed_total',
-      'Requests that were refused at the door with 503, because there were more than can be answered.',
+      'Requests refused at the door with 503, because the service was overloaded.',
       requests.shed,
     );
     metrics.counter(
       'foretell_authentication_failures_total',
-      'Requests that were answered with 401 for their token, by reason.',
+      'Requests answered with 401 because of their token, by reason.',
       authentication.failures,
     );
     metrics.counter(
       'foretell_login_failures_total',
-      'Requests for a token that got none, by reason.',
+      'Failed requests for a token, by reason.',
       tokens.loginFailures,
     );
     this.addModels();
@@ -66,12 +72,12 @@ export class ServiceMetrics {
     return this.metrics.snapshot();
   }
 
-  /** What it measures, and where it is one of several, what each of them does: to be added up. */
-  async snapshots(): Promise<readonly Snapshot[]> {
-    return isOneOfSeveral(this.config) ? askPrimaryForMetrics() : [await this.snapshot()];
+  /** What all processes measure: to be added up. */
+  snapshots(): Promise<readonly Snapshot[]> {
+    return this.collect(() => this.snapshot());
   }
 
-  /** The same as Prometheus reads it. */
+  /** The same, as Prometheus reads it. */
   async text(): Promise<string> {
     return textOf(await this.snapshots());
   }
@@ -85,7 +91,7 @@ export class ServiceMetrics {
     metrics.read(
       'gauge',
       'foretell_ready_processes',
-      'Processes that can answer predictions: their database answers, their default model is loaded, and they do not stop.',
+      'Processes that can answer predictions: the database answers, the default model is loaded, and they are not stopping.',
       'sum',
       async () => ((await this.readiness.isReady()) ? 1 : 0),
     );
@@ -97,7 +103,7 @@ export class ServiceMetrics {
     metrics.read(
       'gauge',
       'foretell_model_info',
-      'Always 1; versions that answer, and the aliases that they answer for.',
+      'Always 1; a version that answers, with the alias that it answers for.',
       'max',
       () =>
         models.answering.map(({ model: { name, version }, alias, isDefault }) => [
@@ -107,19 +113,19 @@ export class ServiceMetrics {
     );
     const ofEach = (read: (model: Model) => number): Reading =>
       models.all.map((model) => [{ model: model.name, version: model.version }, read(model)]);
-    metrics.read('gauge', 'foretell_model_queue_rows', 'Rows that wait for their model.', 'sum', () =>
+    metrics.read('gauge', 'foretell_model_queue_rows', 'Rows waiting for their model.', 'sum', () =>
       ofEach(({ queued }) => queued),
     );
     metrics.read(
       'gauge',
       'foretell_model_queue_limit_rows',
-      'Rows that may wait for a model; beyond it requests are answered with 503.',
+      'Rows that may wait for a model; requests beyond that get 503.',
       'sum',
       () => ofEach(({ maxQueued }) => maxQueued),
     );
     metrics.histogram(
       'foretell_inference_duration_seconds',
-      'How long runs of a model took, whatever their rows.',
+      'Duration of a run of a model, regardless of its number of rows.',
       seconds,
     );
     metrics.histogram('foretell_inference_batch_rows', 'Rows that shared a run of a model.', rows);
@@ -141,7 +147,7 @@ export class ServiceMetrics {
     metrics.read(
       'counter',
       'foretell_model_call_seconds_total',
-      'How long calls took altogether, their record included, by result.',
+      'Total time of calls, including their records, by result.',
       'sum',
       () =>
         ofEach(
@@ -152,7 +158,7 @@ export class ServiceMetrics {
     metrics.read(
       'counter',
       'foretell_model_phase_seconds_total',
-      'Where the time of answered calls went, by phase; the rest is their record.',
+      'Total time of answered calls by phase; the rest is their record.',
       'sum',
       () =>
         ofEach(
@@ -171,7 +177,7 @@ export class ServiceMetrics {
     metrics.read(
       'gauge',
       'foretell_model_last_answer_timestamp_seconds',
-      'When a call was last answered, in seconds since 1970; 0 where none was.',
+      'When a call was last answered, in seconds since 1970; 0 if never.',
       'max',
       () => ofEach(({ lastAnsweredAt }) => ({ at: lastAnsweredAt / 1000 })),
     );
@@ -183,36 +189,36 @@ export class ServiceMetrics {
     metrics.read(
       'gauge',
       'foretell_record_queue_records',
-      'Records that wait for a commit.',
+      'Records waiting for a commit.',
       'sum',
       () => recorder.queued,
     );
     metrics.read(
       'gauge',
       'foretell_record_queue_limit_records',
-      'Records that may wait; beyond it predictions are answered with 503, or leave unrecorded in async mode.',
+      'Records that may wait; predictions beyond that get 503, or leave unrecorded in async mode.',
       'sum',
       () => this.config.auditQueueRows,
     );
     metrics.histogram(
       'foretell_record_commit_duration_seconds',
-      'How long the statements took that write records.',
+      'Duration of the statements that write records, including their commit.',
       seconds,
     );
     metrics.histogram('foretell_record_commit_records', 'Records that shared a commit.', records);
     metrics.counter(
       'foretell_record_commit_failures_total',
-      'Statements that wrote no record: the database was unavailable, or refused what is in one.',
+      'Statements that wrote no record, by reason: the database was unavailable, or refused the contents of a record.',
       failures,
     );
     metrics.counter(
       'foretell_unrecorded_answers_total',
-      'Answers that left and whose record was lost afterwards, which happens in async mode only.',
+      'Answers whose record was lost after they had left, which happens only in async mode.',
       lost,
     );
     metrics.counter(
       'foretell_unrecorded_shadow_answers_total',
-      'Answers of shadows, which nobody was given, whose record was lost.',
+      'Answers of shadows, which no caller sees, whose record was lost.',
       shadows.lost,
     );
   }
@@ -227,13 +233,13 @@ export class ServiceMetrics {
       const counts = await count();
       return counts.length === 0 ? [] : counts.reduce((total, each) => total + each[of], 0);
     };
-    metrics.read('counter', 'foretell_batch_rows_total', 'Rows of batches that were looked at.', 'max', () =>
+    metrics.read('counter', 'foretell_batch_rows_total', 'Rows of batches that were processed.', 'max', () =>
       sum('rows'),
     );
     metrics.read(
       'counter',
       'foretell_batch_row_errors_total',
-      'Rows of batches that got an error in place of a prediction.',
+      'Rows of batches that got an error instead of a prediction.',
       'max',
       () => sum('errors'),
     );

@@ -5,7 +5,15 @@ import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestj
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
-import { ModelRegistry, parseAlias, parseModelReference, ServedModels, type Origin } from '#libs/models';
+import {
+  ModelRegistry,
+  parseAlias,
+  parseModelReference,
+  PromoteVersion,
+  RegisterVersion,
+  ServedModels,
+  type Origin,
+} from '#libs/models';
 import { Caller } from '../../guards/caller.decorator.js';
 import { Roles } from '../../guards/roles.guard.js';
 import {
@@ -38,13 +46,16 @@ const ARCHIVE_TYPES = [
 export class ModelsController {
   constructor(
     @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(RegisterVersion) private readonly registration: RegisterVersion,
+    @Inject(PromoteVersion) private readonly promotion: PromoteVersion,
     @Inject(ServedModels) private readonly served: ServedModels,
   ) {}
 
   @Get()
   @ApiOperation({
-    summary: 'The models: what each takes and answers',
-    description: 'Those in production; for an admin every registered one, with all its versions and aliases.',
+    summary: 'List the models, with what each takes and answers',
+    description:
+      'Models in production; for an admin every registered model, with all its versions and aliases.',
   })
   @ApiResponse({ status: 200, schema: MODELS })
   async listModels(@Caller() actor: Actor): Promise<object> {
@@ -62,7 +73,7 @@ export class ModelsController {
   @ApiOperation({
     summary: 'What a model takes and answers',
     description:
-      'For an admin with its versions, aliases, their history, and what each process serves besides.',
+      'An admin also sees its versions, its aliases and their history, and what each process serves.',
   })
   @ApiResponse({ status: 200, schema: MODEL })
   @ApiResponse({ status: 404, description: 'No such model.' })
@@ -73,7 +84,7 @@ export class ModelsController {
       return { ...detailsOf(await this.registry.show(name)), serving: servingOf(serving) };
     }
     if (serving) return offerOf(serving);
-    throw new Problem('model-not-found', `There is no model ${name} here.`);
+    throw new Problem('model-not-found', `There is no model '${name}'.`);
   }
 
   @Get(':name/versions/:version')
@@ -97,12 +108,12 @@ export class ModelsController {
   @ApiResponse({ status: 201, description: 'Registered.', schema: REGISTRATION })
   @ApiResponse({
     status: 200,
-    description: 'It was registered before, with the same content.',
+    description: 'It was already registered with the same content.',
     schema: REGISTRATION,
   })
-  @ApiResponse({ status: 409, description: 'It was registered before, with other content.' })
+  @ApiResponse({ status: 409, description: 'It was already registered with different content.' })
   @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
-  @ApiResponse({ status: 422, description: 'Not a usable artifact; the detail says why.' })
+  @ApiResponse({ status: 422, description: 'The artifact cannot be used; `detail` says why.' })
   @ApiResponse({ status: 507, description: 'The disk is full.' })
   async registerModelVersion(
     @Param('name') name: string,
@@ -111,7 +122,7 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
-    const registration = await this.registry.registerUpload(body, originOf(actor), name);
+    const registration = await this.registration.registerUpload(body, originOf(actor), name);
     reply
       .code(registration.isNew ? 201 : 200)
       .header('location', `/models/${name}/versions/${registration.version.version}`);
@@ -121,14 +132,14 @@ export class ModelsController {
   @Put(':name/aliases/:alias')
   @Roles('admin')
   @ApiOperation({
-    summary: 'Let an alias stand for a version: production, shadow, canary, or one of your own (admin)',
+    summary: 'Point an alias at a version: production, shadow, canary, or one of your own (admin)',
     description:
-      'The version is checked first; the answer comes when every process serves it. A canary of a version that goes ' +
-      'into production ends; any other goes on, and is named as `canary`.',
+      'The version is checked first; the answer comes when every process serves it. A canary of the version that goes ' +
+      'into production ends; any other continues, and is reported in `canary`.',
   })
   @ApiResponse({ status: 200, schema: ALIAS_SET })
   @ApiResponse({ status: 404, description: 'No such model or version.' })
-  @ApiResponse({ status: 422, description: 'The version failed its check; the alias stays what it was.' })
+  @ApiResponse({ status: 422, description: 'The version failed its check; the alias has not changed.' })
   async setModelAlias(
     @Param('name') name: string,
     @Param('alias') given: string,
@@ -136,14 +147,14 @@ export class ModelsController {
     @Caller() actor: Actor,
   ): Promise<object> {
     const alias = parseAlias(given);
-    const promotion = await this.registry.promote({ name, alias, version, percent }, originOf(actor));
+    const promotion = await this.promotion.promote({ name, alias, version, percent }, originOf(actor));
     return { name, alias, ...promotionOf(promotion) };
   }
 
   @Delete(':name/aliases/:alias')
   @Roles('admin')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Take an alias away, which ends a shadow or a canary (admin)' })
+  @ApiOperation({ summary: 'Remove an alias, which ends a shadow or a canary (admin)' })
   @ApiResponse({ status: 204, description: 'Done.' })
   @ApiResponse({ status: 404, description: 'No such alias.' })
   async removeModelAlias(
@@ -151,7 +162,7 @@ export class ModelsController {
     @Param('alias') alias: string,
     @Caller() actor: Actor,
   ): Promise<void> {
-    await this.registry.remove(name, parseAlias(alias), originOf(actor));
+    await this.promotion.remove(name, parseAlias(alias), originOf(actor));
   }
 
   /** What answers the caller where he names no version. */

@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsNumber, IsString, Max, Min, ValidateIf } from 'class-validator';
 import type { Model } from '#libs/inference';
 import type { ModelDetails, ModelVersion, Promotion, Registration } from '#libs/models';
+import { exampleOf } from '#libs/predictions';
 import {
   ANYTHING,
   BOOLEAN,
@@ -18,7 +19,6 @@ import {
   record,
   STRING,
 } from '../../openapi/schemas.js';
-import { exampleOf } from '../predictions/predictions.dto.js';
 
 const COLUMN = named(
   'Column',
@@ -133,7 +133,7 @@ export class SetAliasDto {
   @ApiPropertyOptional({
     ...PERCENT,
     example: 10,
-    description: 'For the alias canary: of the users, in percent.',
+    description: 'For the alias canary: the percentage of users.',
   })
   @ValidateIf((_, percent) => percent !== undefined)
   @Max(100)

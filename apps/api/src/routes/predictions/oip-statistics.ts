@@ -1,5 +1,33 @@
 import type { Snapshot } from '#libs/observability';
 
+interface Spent {
+  count: number;
+  ns: number;
+}
+
+interface VersionStatistics {
+  name: string;
+  version: string;
+  last_inference: number;
+  inference_count: number;
+  execution_count: number;
+  inference_stats: Record<
+    | 'success'
+    | 'fail'
+    | 'queue'
+    | 'compute_input'
+    | 'compute_infer'
+    | 'compute_output'
+    | 'cache_hit'
+    | 'cache_miss',
+    Spent
+  >;
+}
+
+export interface OipStatistics {
+  model_stats: VersionStatistics[];
+}
+
 /**
  * What Triton calls a model's statistics, of what the processes measured. `queue` and the parts of `compute` are those of
  * answered calls; `success` has their record as well.
@@ -9,7 +37,7 @@ export function oipStatistics(
   snapshots: readonly Snapshot[],
   model: string,
   versions: readonly string[],
-): object {
+): OipStatistics {
   return { model_stats: versions.map((version) => statisticsOf(snapshots, model, version)) };
 }
 
@@ -21,7 +49,7 @@ export function versionsAsked(snapshots: readonly Snapshot[], model: string): st
   return [...new Set(calls.map(({ labels }) => String(labels.version)))];
 }
 
-function statisticsOf(snapshots: readonly Snapshot[], model: string, version: string): object {
+function statisticsOf(snapshots: readonly Snapshot[], model: string, version: string): VersionStatistics {
   const find = (metric: string, labels: Record<string, string> = {}, sample = metric) =>
     samplesOf(snapshots, metric)
       .filter((each) => (each.metricName ?? metric) === sample)

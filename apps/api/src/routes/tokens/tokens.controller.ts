@@ -1,7 +1,9 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '#libs/errors';
 import { TokensService } from '#libs/tokens';
+import type { HashingPurpose } from '#libs/users';
 import { Public } from '../../guards/auth.guard.js';
 import { CallerNetwork } from '../../guards/caller-network.js';
 import { MessageDto } from '../users/users.dto.js';
@@ -14,6 +16,7 @@ export class TokensController {
   constructor(@Inject(TokensService) private readonly tokens: TokensService) {}
 
   @Post('token')
+  @RouteConfig({ queue: 'login' satisfies HashingPurpose })
   @HttpCode(200)
   @ApiOperation({ summary: 'Exchange a password for a token' })
   @ApiResponse({ status: 200, type: TokenDto })
@@ -32,10 +35,10 @@ export class TokensController {
     summary: 'Whether a token is valid',
     deprecated: true,
     description:
-      'A token in a URL ends up in the logs of whatever stands between. Call a route that needs one instead.',
+      'A token in a URL ends up in the logs of every proxy on the way. Call a route that needs a token instead.',
   })
   @ApiResponse({ status: 200, type: MessageDto })
-  @ApiResponse({ status: 401, description: 'It is not.' })
+  @ApiResponse({ status: 401, description: 'The token is not valid.' })
   async checkToken(@Param('token') token: string): Promise<MessageDto> {
     if (await this.tokens.isValid(token)) return { message: 'Token is valid' };
     throw new Problem(

@@ -20,7 +20,7 @@ export class TokenDto {
   @ApiProperty({ description: 'A JWT (RFC 7519), to be sent as `Authorization: Bearer <token>`.' })
   token!: string;
 
-  @ApiProperty({ type: 'integer', minimum: 1, example: 3600, description: 'Seconds from now on.' })
+  @ApiProperty({ type: 'integer', minimum: 1, example: 3600, description: 'In seconds from now.' })
   expires_in!: number;
 
   @ApiProperty({ enum: ['Bearer'] })

@@ -2,7 +2,7 @@ import { Problem } from '#libs/errors';
 
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** @throws Problem `bad-request` for what is no number, `user-not-found` for one that no user can have. */
+/** @throws Problem `bad-request` if it is not a number, `user-not-found` for one that no user can have. */
 export function parseUserId(value: string): number {
   if (!/^\d+$/.test(value)) throw Problem.badRequest('The user id in the path must be a whole number.');
   if (Number(value) > MAX_INTEGER) throw new Problem('user-not-found', 'There is no such user.');

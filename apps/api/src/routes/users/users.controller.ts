@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { UsersService } from '#libs/users';
+import { UsersService, type HashingPurpose } from '#libs/users';
 import { Public } from '../../guards/auth.guard.js';
 import { parseFlag, parseUserId } from './path-parameters.js';
 import { Roles } from '../../guards/roles.guard.js';
@@ -15,12 +16,13 @@ export class UsersController {
 
   @Post('register-user')
   @Public()
+  @RouteConfig({ queue: 'registration' satisfies HashingPurpose })
   @UseGuards(RegistrationGuard)
-  @ApiOperation({ summary: 'Register a user, where REGISTRATION is open' })
+  @ApiOperation({ summary: 'Register a user, if REGISTRATION is open' })
   @ApiResponse({ status: 201, type: RegisteredDto })
-  @ApiResponse({ status: 400, description: 'A field is missing or not as it should be.' })
+  @ApiResponse({ status: 400, description: 'Some fields are missing or invalid.' })
   @ApiResponse({ status: 403, description: 'Registration is closed: ask an admin for an account.' })
-  @ApiResponse({ status: 409, description: 'The username is taken, whatever its case.' })
+  @ApiResponse({ status: 409, description: 'The username is taken, regardless of case.' })
   @ApiResponse({ status: 429, description: 'Too many registrations from one address; see `Retry-After`.' })
   async registerUser(@Body() user: RegisterUserDto): Promise<RegisteredDto> {
     const { id } = await this.users.register(user);

@@ -27,7 +27,7 @@ export class RegisterUserDto {
     minLength: 1,
     maxLength: MAX_USERNAME_LENGTH,
     description:
-      'Letters and digits of any script and the signs of ASCII, without spaces (RFC 8265). Unique whatever its case.',
+      'Letters and digits of any script and ASCII punctuation, without spaces (RFC 8265). Unique regardless of case.',
   })
   @Satisfies('isUsername', findUsernameProblem)
   @IsString()

@@ -1,0 +1,114 @@
+import { applyDecorators, Controller, Header, HttpCode, Inject, Post, Req, type Type } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { Problem, type Actor } from '#libs/errors';
+import {
+  dialects,
+  PredictionsService,
+  type Addressed,
+  type Dialect,
+  type PredictionCall,
+  type PredictionRoute,
+} from '#libs/predictions';
+import { ANYTHING, referenceTo } from '../../openapi/schemas.js';
+
+/** An authenticated request, with its body as it came. */
+type PredictionRequest = FastifyRequest<{
+  Body?: Buffer;
+  Params: Addressed['params'];
+  Querystring: Addressed['query'];
+}> & { user: Actor };
+
+/** One for every route of every dialect. They differ only in what the dialect says. */
+export const predictionControllers: Type[] = dialects.flatMap((dialect) =>
+  dialect.routes.map((route) => controllerOf(dialect, route)),
+);
+
+function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
+  @ApiTags(dialect.document.tag)
+  @Controller()
+  class PredictionController {
+    constructor(@Inject(PredictionsService) private readonly predictions: PredictionsService) {}
+
+    /** @returns JSON text */
+    @Predicts(dialect, route)
+    predict(@Req() request: PredictionRequest): Promise<string> {
+      return this.predictions.predict({
+        actor: request.user,
+        requestId: request.id,
+        dialect,
+        body: request.body ?? Buffer.alloc(0),
+        headers: request.headers,
+        model: route.modelOf(request),
+        idempotency: idempotencyOf(request),
+        trace: request.trace,
+      });
+    }
+  }
+  return PredictionController;
+}
+
+/** What a caller may choose as an `Idempotency-Key`. */
+const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
+
+/** @throws Problem `bad-request` */
+function idempotencyOf(request: PredictionRequest): PredictionCall['idempotency'] {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key))
+    throw Problem.badRequest('Idempotency-Key must be 1 to 255 printable ASCII characters.');
+  return { key, onReplay: () => (request.isReplay = true) };
+}
+
+/** The schemas of bodies depend on the models, so they are added whenever the document is requested. */
+function Predicts(
+  dialect: Dialect,
+  { path, operationId, summary, queryParameters = [] }: PredictionRoute,
+): MethodDecorator {
+  const { document, mediaTypes } = dialect;
+  return applyDecorators(
+    Post(path),
+    HttpCode(200),
+    RouteConfig({ body: 'raw', taken: dialect }),
+    Header('content-type', 'application/json; charset=utf-8'),
+    ApiOperation({
+      operationId,
+      summary,
+      description:
+        'The question and its answer are recorded before the answer is sent. What the model does not take, such as columns ' +
+        'it does not have, is recorded up to 64 kB per row; the recorded input says what was left out: ' +
+        '`"foretell_truncated": {"left_out": ["note"], "bytes": 1000007}`.',
+    }),
+    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ApiParam({ name: name!, type: String })),
+    ...queryParameters.map((each) => ApiQuery({ ...each, required: false })),
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description:
+        'A key of your choice for each question, 1 to 255 printable ASCII characters. The same question sent again with ' +
+        'the same key within 24 hours gets the first answer, with `Idempotency-Replayed: true`, and no second record.',
+      schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]+$' },
+    }),
+    ApiBody({ schema: ANYTHING }),
+    ApiResponse({
+      status: 200,
+      description: document.answerDescription,
+      schema: referenceTo(document.answer),
+    }),
+    ApiResponse({
+      status: 400,
+      description:
+        'The body cannot be read, or columns are missing or not convertible; each of them is named.',
+    }),
+    ApiResponse({ status: 404, description: 'There is no such model, or no such version of it.' }),
+    ApiResponse({ status: 413, description: 'Larger than MAX_BODY_BYTES.' }),
+    ApiResponse({ status: 415, description: `Not declared as ${mediaTypes}.` }),
+    ApiResponse({ status: 422, description: 'This `Idempotency-Key` was used for another question.' }),
+    ApiResponse({
+      status: 503,
+      description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
+    }),
+    ApiResponse({ status: 504, description: 'The model did not answer in time.' }),
+  );
+}

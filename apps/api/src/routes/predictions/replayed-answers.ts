@@ -1,0 +1,20 @@
+import plugin from 'fastify-plugin';
+import type { FastifyInstance } from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Answered with what an earlier request under the same `Idempotency-Key` was answered. */
+    isReplay: boolean;
+  }
+}
+
+export const replayedAnswers = plugin(
+  async (fastify: FastifyInstance) => {
+    fastify.decorateRequest('isReplay', false);
+    fastify.addHook('onSend', (request, reply, _payload, done) => {
+      if (request.isReplay) reply.header('idempotency-replayed', 'true');
+      done();
+    });
+  },
+  { name: 'replayed-answers' },
+);

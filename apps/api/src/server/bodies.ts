@@ -1,0 +1,94 @@
+import plugin from 'fastify-plugin';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Problem } from '#libs/errors';
+import { weighJson } from '#libs/json';
+import { arriving } from './arrival.js';
+import { readBytes } from './read-bytes.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** How the route gets its body; parsed JSON unless it says otherwise. */
+    body?: 'raw' | 'stream';
+    /** The media types that a streamed body may be declared as; '' means none was declared. */
+    types?: readonly string[];
+    /** What a raw body may be declared as; `mediaTypes` says it for people. */
+    taken?: { accepts(contentType: string | undefined): boolean; readonly mediaTypes: string };
+  }
+}
+
+/**
+ * JSON, but for routes that say otherwise. With `@RouteConfig({ body: 'raw', taken })` a route gets the bytes of what
+ * it accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
+ * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
+ * and for as long as they keep coming: the route sees to their limit.
+ *
+ * Where JSON is taken, a body that declares nothing is read as JSON, as the tutorial's scripts send it. A page of another
+ * origin can send such a body without asking first; it has no token to send with it, and no cookie is ever looked at.
+ */
+export const bodies = plugin(
+  async (fastify: FastifyInstance) => {
+    const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
+    const isAccepted = ({ routeOptions, headers }: FastifyRequest) =>
+      routeOptions.config.taken?.accepts(headers['content-type']) ?? false;
+    fastify.removeAllContentTypeParsers();
+    const refuse = (request: FastifyRequest, done: (error: Problem | null) => void) => {
+      const { types, taken } = request.routeOptions.config;
+      const right =
+        types?.filter((type) => type !== '').join(', ') ?? taken?.mediaTypes ?? 'application/json';
+      const problem = new Problem('unsupported-media-type', `Send the body as ${right}.`);
+      // That there is nothing at this path is said by who answers next.
+      done(request.is404 ? null : problem);
+    };
+    const parseFields = (
+      request: FastifyRequest,
+      body: Buffer,
+      done: (error: Error | null, value?: unknown) => void,
+    ) => {
+      try {
+        weighJson(body);
+      } catch (problem) {
+        done(problem as Problem);
+        return;
+      }
+      parseJson(request, body.toString('utf8'), done);
+    };
+    fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+      const wanted = request.routeOptions.config.body;
+      if (isEncoded(request)) done(encoded());
+      else if (wanted === 'stream' || (wanted === 'raw' && !isAccepted(request))) refuse(request, done);
+      else if (wanted === 'raw') done(null, body);
+      else if (body.length === 0) done(null, undefined);
+      else parseFields(request, body as Buffer, done);
+    });
+    fastify.addContentTypeParser('*', (request, stream, done) => {
+      const { body, types } = request.routeOptions.config;
+      const isUndeclared = body === undefined && !request.is404 && mediaTypeOf(request) === '';
+      if (body === 'stream' && types?.includes(mediaTypeOf(request))) done(null, arriving(stream));
+      else if (isUndeclared || (body === 'raw' && isAccepted(request))) {
+        if (isEncoded(request)) done(encoded());
+        else if (body === 'raw') readBytes(request, stream, done);
+        else
+          readBytes(request, stream, (error, bytes) =>
+            bytes ? parseFields(request, bytes, done) : done(error),
+          );
+      } else refuse(request, done);
+    });
+  },
+  { name: 'bodies' },
+);
+
+/** Compressed, for example. For a streamed file, its first bytes tell. */
+function isEncoded({ headers: { 'content-encoding': encoding = 'identity' } }: FastifyRequest): boolean {
+  return encoding.toLowerCase() !== 'identity';
+}
+
+function encoded(): Problem {
+  return new Problem('unsupported-media-type', 'Send the body as it is, without a Content-Encoding.', {
+    headers: { 'accept-encoding': 'identity' },
+  });
+}
+
+/** Without its parameters; '' where there is none. */
+export function mediaTypeOf({ headers }: Pick<FastifyRequest, 'headers'>): string {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+}

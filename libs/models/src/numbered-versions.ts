@@ -1,0 +1,67 @@
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { isUnavailable } from '#libs/database';
+import { Problem } from '#libs/errors';
+import type { Model } from '#libs/inference';
+import { keyOf } from './followed-aliases.js';
+import { ModelPool, type HeldModel } from './model-pool.js';
+import { ModelRegistry } from './model-registry.js';
+
+const MAX_KEPT = 8;
+const RETRY_AFTER_MS = 30_000;
+
+/** Versions that no alias stands for and that somebody asked for by number, loaded: those that were used last. */
+@Injectable()
+export class NumberedVersions implements OnApplicationShutdown {
+  private readonly logger = new Logger('ServedModels');
+  private readonly kept = new LRUCache<string, Promise<HeldModel>>({
+    max: MAX_KEPT,
+    // Who was handed it in this turn of the event loop asks it before the turn ends.
+    dispose: (held) => void held.then(({ giveBack }) => setImmediate(giveBack)).catch(() => undefined),
+  });
+
+  constructor(
+    @Inject(ModelPool) private readonly pool: ModelPool,
+    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    const held = await Promise.allSettled(this.kept.values());
+    await Promise.all(held.map((each) => each.status === 'fulfilled' && each.value.giveBack()));
+  }
+
+  /** @throws Problem `model-not-found` where it is not registered, or cannot be loaded here */
+  async get(name: string, version: string): Promise<Model> {
+    const key = keyOf({ name, version });
+    const held = this.kept.get(key) ?? this.load(key, name, version);
+    const { model } = await held;
+    // Calls that ask it now are refused; the next one loads it anew.
+    if (model.hasEnded && this.forget(key, held)) {
+      this.logger.error(`${name} ${version} is loaded anew when it is asked again: ${model.endReason}`);
+    }
+    return model;
+  }
+
+  private load(key: string, name: string, version: string): Promise<HeldModel> {
+    const held = this.take(name, version).catch((error: Error) => {
+      if (error instanceof Problem || isUnavailable(error)) {
+        this.forget(key, held);
+        throw error;
+      }
+      // Loading it again with every request would be work for anyone who asks.
+      setTimeout(() => this.forget(key, held), RETRY_AFTER_MS).unref();
+      this.logger.error(error.message);
+      throw new Problem('model-not-found', `Version ${version} of model '${name}' cannot be loaded here.`);
+    });
+    this.kept.set(key, held);
+    return held;
+  }
+
+  private async take(name: string, version: string): Promise<HeldModel> {
+    return this.pool.take(await this.registry.find(name, version));
+  }
+
+  private forget(key: string, held: Promise<HeldModel>): boolean {
+    return this.kept.peek(key) === held && this.kept.delete(key);
+  }
+}

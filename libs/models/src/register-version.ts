@@ -1,0 +1,55 @@
+import type { Readable } from 'node:stream';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Origin } from './alias-history.js';
+import { PRODUCTION } from './model-reference.js';
+import { ModelRegistry } from './model-registry.js';
+import { PromoteVersion, type Promotion } from './promote-version.js';
+import { VersionIntake, type Kept } from './version-intake.js';
+
+export interface Registration extends Kept {
+  /** Of the first version of a model. */
+  promotion?: Promotion;
+}
+
+/**
+ * Versions come to be, each checked here before it is written down and never changed.
+ * The first version of a model goes into production.
+ */
+@Injectable()
+export class RegisterVersion {
+  constructor(
+    @Inject(VersionIntake) private readonly intake: VersionIntake,
+    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @Inject(PromoteVersion) private readonly promotion: PromoteVersion,
+  ) {}
+
+  /**
+   * Checks the artifact in `folder`, keeps its files and writes it down; with the same content again, nothing changes.
+   * @throws Problem `artifact-not-usable`, `model-version-exists`
+   */
+  async register(folder: string, origin: Origin): Promise<Registration> {
+    return this.promoteIfFirst(await this.intake.keep(folder, origin), origin);
+  }
+
+  /** The same for an archive that is on its way. @throws Problem as `VersionIntake.keepUpload` */
+  async registerUpload(upload: Readable, origin: Origin, name: string): Promise<Registration> {
+    return this.promoteIfFirst(await this.intake.keepUpload(upload, origin, name), origin);
+  }
+
+  /** Registers what lies in `MODEL_DIR` and is not known yet. @returns as `VersionIntake.keepFound` */
+  async registerFound(): ReturnType<VersionIntake['keepFound']> {
+    const found = await this.intake.keepFound();
+    await this.promotion.promoteFirst({ from: 'MODEL_DIR' });
+    return found;
+  }
+
+  private async promoteIfFirst(kept: Kept, origin: Origin): Promise<Registration> {
+    const { name, version } = kept.version;
+    const { history } = await this.registry.show(name);
+    if (history.some(({ alias }) => alias === PRODUCTION)) return kept;
+    return {
+      ...kept,
+      promotion: await this.promotion.promote({ name, alias: PRODUCTION, version }, origin),
+    };
+  }
+}

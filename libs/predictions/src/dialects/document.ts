@@ -1,0 +1,24 @@
+import type { Column } from '#libs/inference';
+import type { JsonSchema, NamedSchema } from '#libs/json';
+
+/** What the API document says about a dialect. Its refusals are described by their `ProblemForm`. */
+export interface DialectDocument {
+  /** Groups its operations. */
+  readonly tag: string;
+  /** Whether its routes are described separately for each model, because each takes different bodies. */
+  readonly isForEachModel: boolean;
+  readonly answer: NamedSchema;
+  readonly answerDescription?: string;
+  /**
+   * The bodies that a model with these columns takes, by media type, each with an example that works.
+   * @param features the schema of one row as an object
+   */
+  bodies(features: JsonSchema, columns: readonly Column[]): Record<string, DescribedBody>;
+}
+
+export interface DescribedBody {
+  /** Its name among the document's schemas, if it has one. */
+  readonly name?: string;
+  readonly schema: JsonSchema;
+  readonly example?: unknown;
+}

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { problemJson } from '#libs/errors';
+import { dialectNamed, dialects, problemFormAt } from './index.js';
+
+const routes = dialects.flatMap((dialect) =>
+  dialect.routes.map((route) => [`/${route.path}`, dialect] as const),
+);
+
+test.each(routes)('%s is among the paths of its dialect, and of no other', (path, dialect) => {
+  expect(dialects.filter(({ paths }) => paths.test(path))).toEqual([dialect]);
+});
+
+test('no two routes have one path, and no two dialects one name', () => {
+  expect(new Set(routes.map(([path]) => path)).size).toBe(routes.length);
+  expect(dialects.map(({ name }) => dialectNamed(name))).toEqual(dialects);
+});
+
+test('no two forms of refusal have one name in the API document', () => {
+  const forms = new Set([problemJson, ...dialects.map(({ problems }) => problems)]);
+  expect(new Set([...forms].map(({ schema }) => schema.name)).size).toBe(forms.size);
+});
+
+test('what is no URL has a form as well', () => {
+  for (const url of ['', '*', '?', '%', '//v2', 'http://', 'http://?/v2', '/v2\n/'])
+    expect(problemFormAt(url)).toBe(problemJson);
+});

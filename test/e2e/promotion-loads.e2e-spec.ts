@@ -1,0 +1,75 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Module, type INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { ConfigModule, loadConfig } from '#libs/config';
+import { createDataSource, DatabaseModule } from '#libs/database';
+import { ModelProcess } from '#libs/inference';
+import { modelEntities, PromoteVersion, ServedModels, ServedModelsModule } from '#libs/models';
+import { userEntities } from '#libs/users';
+import { IRIS, makeArtifact } from '../support/artifacts.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { ARTIFACT_STORE, type ArtifactStore } from '../../libs/models/src/artifacts/stored-artifact.js';
+
+const ORIGIN = { from: 'test' };
+
+let scratch: string;
+let database: TestDatabase;
+let dataSource: DataSource;
+let process: INestApplicationContext;
+
+/** A process that serves models, and the registry in it. */
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'foretell-promotion-'));
+  const modelDir = join(scratch, 'models');
+  cpSync(IRIS, join(modelDir, 'iris/1'), { recursive: true });
+  for (const version of ['2', '3']) await makeArtifact(join(modelDir, 'iris', version), { version });
+  database = await createTestDatabase();
+  dataSource = createDataSource({ url: database.url, entities: [...userEntities, ...modelEntities] });
+  await dataSource.initialize();
+  const config = loadConfig({ DATA_DIR: scratch, MODEL_DIR: modelDir, DEFAULT_MODEL: 'iris' });
+
+  @Module({
+    imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource), ServedModelsModule],
+  })
+  class ServingModule {}
+  process = await NestFactory.createApplicationContext(ServingModule, { logger: false, abortOnError: false });
+  await process.init();
+});
+
+afterAll(async () => {
+  await process?.close();
+  await dataSource?.destroy();
+  await database?.drop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** How often the process that promotes loads the artifact and hashes what is stored of it. */
+async function costOf(alias: string, version: string): Promise<{ loads: number; hashes: number }> {
+  const loads = vi.spyOn(ModelProcess, 'open');
+  const hashes = vi.spyOn(process.get<ArtifactStore>(ARTIFACT_STORE, { strict: false }), 'folderOf');
+  try {
+    const percent = alias === 'canary' ? 5 : undefined;
+    const wanted = { name: 'iris', alias, version, percent };
+    const promotion = await process.get(PromoteVersion, { strict: false }).promote(wanted, ORIGIN);
+    expect(promotion).toMatchObject({ followed: 1, behind: [] });
+    expect(process.get(ServedModels).get({ name: 'iris', alias })).toMatchObject({ version });
+    return { loads: loads.mock.calls.length, hashes: hashes.mock.calls.length };
+  } finally {
+    loads.mockRestore();
+    hashes.mockRestore();
+  }
+}
+
+test('the process that promotes a version loads it once and hashes it once', async () => {
+  expect(await costOf('production', '1')).toEqual({ loads: 1, hashes: 1 });
+  expect(await costOf('shadow', '2')).toEqual({ loads: 1, hashes: 1 });
+});
+
+test('what is loaded already is not loaded again, and what is stored of it is looked at all the same', async () => {
+  expect(await costOf('canary', '3')).toEqual({ loads: 1, hashes: 1 });
+  expect(await costOf('production', '3')).toEqual({ loads: 0, hashes: 1 });
+});

@@ -1,0 +1,1 @@
+import '../../../../../../../apps/api/src/routes/health/health.controller.js';

@@ -1,0 +1,3 @@
+import type { User } from '#libs/users';
+
+export type Someone = User;

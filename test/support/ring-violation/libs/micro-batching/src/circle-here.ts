@@ -1,0 +1,3 @@
+import type { There } from './circle-there.js';
+
+export type Here = There | null;

@@ -1,0 +1,3 @@
+import type { Here } from './circle-here.js';
+
+export type There = Here[];

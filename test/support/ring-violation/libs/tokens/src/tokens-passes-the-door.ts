@@ -1,0 +1,1 @@
+import '../../../../../../libs/users/src/user.entity.js';
