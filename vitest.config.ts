@@ -22,7 +22,7 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          // `npm test`, in three minutes: functions, and HTTP against a service that is started once a file.
+          // `npm test`, in three minutes: functions, and HTTP against a service that is started once per file.
           name: 'quick',
           include: ['libs/**/*.spec.ts', 'test/e2e/**/*.e2e-spec.ts'],
         },

@@ -14,7 +14,7 @@ export interface Explained {
   rows: number;
   /** Infinity where it was not answered in time. */
   ms: number;
-  /** Of 8 KB, found in memory or read. */
+  /** Blocks of 8 KB, found in memory or read. */
   blocks: number;
   /** The kinds of scan in the plan. */
   scans: string;

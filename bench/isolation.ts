@@ -2,7 +2,7 @@
  * `npm run bench:isolation`: what a busy slow model costs the others, in one run.
  *
  * Latency of GET /livez and of POST /predict (heart-failure) at 16 connections, by turns without and with eight
- * connections that keep a model of 200 ms a row busy. Round after round; each figure is the median of its rounds.
+ * connections that keep a model of 200 ms per row busy. Round after round; each figure is the median of its rounds.
  * `--quick` makes the rounds short, to see that everything runs.
  */
 import { cpSync } from 'node:fs';

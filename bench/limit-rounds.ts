@@ -37,7 +37,7 @@ export class LimitRounds {
     const measure = async (way: string, run: Promise<number>) => {
       const perSecond = await run;
       this.runs.push({ connections, way, rowsPerCommit, perSecond });
-      this.progress(`  ${way}, ${rowsPerCommit} rows a commit: ${Math.round(perSecond)} rows/s`);
+      this.progress(`  ${way}, ${rowsPerCommit} rows per commit: ${Math.round(perSecond)} rows/s`);
     };
     const seconds = this.seconds / 2;
     await measure("the recorder's statement in a loop", this.limit.loop(rowsPerCommit, seconds));

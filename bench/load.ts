@@ -1,7 +1,7 @@
 /**
  * Load of one kind of request over kept-alive connections, each of which sends its next request when it has its
  * answer. Bare sockets: on two cores a load generator that parses HTTP properly takes the processor from what it
- * measures (31 µs a request or more beside the service, this about 20). Every answer must be a 200 with a
+ * measures (31 µs per request or more beside the service, this about 20). Every answer must be a 200 with a
  * Content-Length and a body of the very same length; headers may differ from answer to answer.
  */
 import { connect } from 'node:net';
@@ -18,7 +18,7 @@ export interface Figures {
 export interface LoadTarget {
   url: string;
   path: string;
-  /** Of several, each connection has the next one, over again from the first. */
+  /** If there are several, each connection gets the next one, starting over after the last. */
   token?: string | readonly string[];
   /** Sent with POST; without one it is a GET. */
   body?: string;

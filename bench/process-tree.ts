@@ -17,7 +17,7 @@ export function processorSeconds(pid: number): number | undefined {
   return fields.length > 12 ? (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND : undefined;
 }
 
-/** Of a process and all it has started that still run: each one's processor time so far. */
+/** The processor time so far of a process and of all that it has started and still run. */
 export function treeSeconds(pid: number): Map<number, number> {
   return new Map(processTree(pid).map((each) => [each, processorSeconds(each) ?? 0]));
 }

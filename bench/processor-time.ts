@@ -58,7 +58,7 @@ function descendsFrom(pid: number, root: number, all: Map<number, Stat>): boolea
   return false;
 }
 
-/** Of all processors together: everything but idle and waiting for disks. */
+/** All processors together: everything but idle and waiting for disks. */
 function busyTicks(): number {
   const [user, nice, system, , , interrupts, softInterrupts] = readFileSync('/proc/stat', 'utf8')
     .split('\n')[0]!

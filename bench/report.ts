@@ -60,7 +60,7 @@ export function limitsTable(samples: Samples, { bareCommitMs, record, onnx }: Li
     ...record.map(({ connections, way, rowsPerCommit, perSecond }) => {
       const recorded = samples.median('recorded', connections)!.perSecond;
       return [
-        `${way}, ${rowsPerCommit} rows a commit as at ${connections} connections`,
+        `${way}, ${rowsPerCommit} rows per commit as at ${connections} connections`,
         `${Math.round(perSecond)} rows/s; recorded reaches ${((recorded / perSecond) * 100).toFixed(0)} % of it`,
       ];
     }),

@@ -21,7 +21,7 @@ export class Samples {
     this.all.set(key, [...(this.all.get(key) ?? []), sample]);
   }
 
-  /** Each figure the median of its rounds; undefined where nothing was measured. */
+  /** Each figure the median of its rounds; undefined if nothing was measured. */
   median(name: VariantName, connections: number): Sample | undefined {
     const samples = this.all.get(`${name} ${connections}`);
     if (!samples) return undefined;

@@ -77,7 +77,7 @@ async function bench(): Promise<void> {
   );
 }
 
-/** A load that lasts as long as the work. It throws at the first answer that is not as it should be. */
+/** A load that lasts as long as the work. It throws at the first wrong answer. */
 async function during<T>(run: (until: AbortSignal) => Promise<Figures>, work: () => Promise<T>) {
   const end = new AbortController();
   const running = run(end.signal);

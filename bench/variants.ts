@@ -38,7 +38,7 @@ export interface Variant {
 
 export interface VariantContext extends PeerContext {
   readonly databaseUrl: string;
-  /** Of the one user in it. */
+  /** The token of the one user in it. */
   readonly token: string;
 }
 

@@ -28,7 +28,7 @@ export class AddRowCount1763600500000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    // A view loses no column without being made anew, and with it what was granted on it.
+    // A view loses no column without being created anew, and with it what was granted on it.
     await runner.query(`DROP VIEW prediction_log`);
     await runner.query(`
       CREATE VIEW prediction_log AS

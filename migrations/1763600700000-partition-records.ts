@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * The record in a partition a month (docs/adr/0011): whatever was recorded before, inserting costs the same, and what
+ * The record in a partition per month (docs/adr/0011): whatever was recorded before, inserting costs the same, and what
  * is older than it may be goes by dropping partitions.
  */
 export class PartitionRecords1763600700000 implements MigrationInterface {
@@ -25,7 +25,7 @@ export class PartitionRecords1763600700000 implements MigrationInterface {
         dialect text NOT NULL,
         -- Names of the columns in the input that the model's schema does not have.
         ignored_columns text[] NOT NULL DEFAULT '{}',
-        -- Null where the body could not be read, and of what was recorded before rows were counted.
+        -- Null if the body could not be read, and of what was recorded before rows were counted.
         row_count integer,
         CONSTRAINT requests_pkey PRIMARY KEY (id, created_datetime)
       ) PARTITION BY RANGE (created_datetime)`);

@@ -169,7 +169,7 @@ const START: Record<PeerName, (bin: string, context: PeerContext) => Promise<Pee
   },
 };
 
-/** Of a user that it registers: the tutorial's routes are those of the service. */
+/** The token of a user that it registers: the tutorial's routes are those of the service. */
 export async function createToken(url: string): Promise<string> {
   const body = JSON.stringify({ username: 'bench', password: 'bench', email: 'bench@example.org' });
   const post = async (path: string) => {

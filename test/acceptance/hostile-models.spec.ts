@@ -280,7 +280,7 @@ describe('a model that a row makes endless', () => {
       ).toEqual([{ status_code: 504 }]);
       await expect.poll(async () => (await predict(name, harmless)).status).toBe(200);
       expect(api.output()).toMatch(
-        new RegExp(`${name}@production is loaded anew: it did not finish a run within 10 s`),
+        new RegExp(`${name}@production is loaded again: it did not finish a run within 10 s`),
       );
     },
   );

@@ -189,7 +189,7 @@ describe('a run that is interrupted', () => {
       ).toMatch(refusal);
       expect(place.bytes('out.csv.partial').equals(left)).toBe(true);
 
-      // Without --resume it begins anew, whatever was left.
+      // Without --resume it starts again, whatever was left.
       place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
       await scored(place, args);
       expect(place.read('out.csv')).toBe(

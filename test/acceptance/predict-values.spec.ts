@@ -74,7 +74,7 @@ describe('a word that pandas writes or reads as a missing value', () => {
     expect(found[0]!.yhat_prob).toMatch(/^0\.\d+$/);
   });
 
-  test('is none where it is quoted with a space, spelt otherwise, or where nothing may be missing', async () => {
+  test('is none if it is quoted with a space, spelt otherwise, or where nothing may be missing', async () => {
     const place = ScoringPlace.create();
     const others = [' NA', 'Na', 'NAN', 'nil', '-', 'Null', 'none', 'Infinity', '-inf', 'missing'];
     place.write(

@@ -132,7 +132,7 @@ test('a token that was being issued while the password changed is one of the old
   expect(await Promise.all(statuses)).toEqual(issued.map(() => 401));
 });
 
-test('a database that was made anew accepts no token of the one before, even for the same user id', async () => {
+test('a database that was created anew accepts no token of the one before, even for the same user id', async () => {
   const [before, after] = [await createTestDatabase(), await createTestDatabase()];
   const [first, second] = await Promise.all([
     startApi({ DATABASE_URL: before.url, JWT_SECRET }),

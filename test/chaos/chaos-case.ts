@@ -7,7 +7,7 @@ export interface ChaosCase {
   name: string;
   /** What must hold, in one line. */
   promise: string;
-  /** @throws AssertionError where the promise is not kept */
+  /** @throws AssertionError if the promise is not kept */
   run(context: ChaosContext): Promise<void>;
 }
 

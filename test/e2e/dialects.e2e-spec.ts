@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 type Form = 'problem' | 'mlflow' | 'oip';
 
-/** What stands in a request line, and the form of everything that is refused there, whoever refuses it. */
+/** What stands in a request line, and the form of everything that is refused there, wherever it is refused. */
 const TARGETS: [target: string, form: Form][] = [
   ['/predict', 'problem'],
   ['/predict?x=/invocations', 'problem'],
@@ -69,7 +69,7 @@ const formsBy = async (refuse: (target: string) => Promise<RawAnswer>) =>
     await Promise.all(TARGETS.map(async ([target]) => [target, formOf(await refuse(target))] as const)),
   );
 
-describe('a path has one form, whoever refuses', () => {
+describe('a path has one form, wherever it is refused', () => {
   const expected = Object.fromEntries(TARGETS);
 
   test('the router: another method, or nothing there', async () => {

@@ -171,7 +171,7 @@ test('of ignored columns as many are named in the record as are any help', async
   expect(table.ignored_columns).toEqual(['a', ...names.slice(0, 99), '…']);
 });
 
-describe('what the model does not take is recorded up to 64 kB a row', () => {
+describe('what the model does not take is recorded up to 64 kB per row', () => {
   const long = 'x'.repeat(1_000_000);
   const sizeOf = async (answer: Answer) => {
     const [row] = await database.query<{ bytes: number; input: Record<string, unknown> }>(

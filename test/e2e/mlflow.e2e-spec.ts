@@ -413,7 +413,12 @@ describe('refuses', () => {
       'BAD_REQUEST',
       /list of names/,
     ],
-    ['a record that is a number', { dataframe_records: [PATIENT, 5] }, 'BAD_REQUEST', /row 1 is no record/],
+    [
+      'a record that is a number',
+      { dataframe_records: [PATIENT, 5] },
+      'BAD_REQUEST',
+      /row 1 is not a record/,
+    ],
     [
       'a row that is too short',
       { instances: [ROW, [1, 2]] },

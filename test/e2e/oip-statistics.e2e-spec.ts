@@ -79,7 +79,7 @@ describe('configuration', () => {
     }
   });
 
-  test('of a model with a tensor a column, and of a slow one, which takes fewer rows', async () => {
+  test('of a model with a tensor per column, and of a slow one, which takes fewer rows', async () => {
     expect((await get('/v2/models/tensor-per-column/config')).body).toMatchObject({
       input: [
         { name: 'size', data_type: 'TYPE_FP32', dims: [1] },

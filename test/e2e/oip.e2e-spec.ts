@@ -161,7 +161,7 @@ describe('a model', () => {
     }
   });
 
-  test('with a tensor a column is told column by column', async () => {
+  test('with a tensor per column is told column by column', async () => {
     expect((await get(HOUSE)).body).toMatchObject({
       inputs: [
         { name: 'size', datatype: 'FP32', shape: [-1, 1] },
@@ -298,7 +298,7 @@ describe('infer', () => {
     ]);
   });
 
-  test('a model with a tensor a column, whose labels are texts', async () => {
+  test('a model with a tensor per column, whose labels are texts', async () => {
     const inputs = [
       column('size', 'FP32', 1, 6),
       column('rooms', 'INT64', 1, 3),

@@ -15,7 +15,11 @@ beforeAll(async () => {
   await database.query(
     `INSERT INTO users (username, password, email) SELECT 'user-' || n, 'a hash', 'a@example.org' FROM generate_series(1, 1001) AS n`,
   );
-  dataSource = await createDataSource({ url: database.url, poolSize: 4, entities: userEntities }).initialize();
+  dataSource = await createDataSource({
+    url: database.url,
+    poolSize: 4,
+    entities: userEntities,
+  }).initialize();
   changes = new ChangeListener(dataSource);
   directory = new UserDirectory(dataSource, changes);
   await changes.onApplicationBootstrap();

@@ -188,7 +188,7 @@ async function query(sql) {
   }
 }
 
-/** @throws Error where the output has not these lines, in this order */
+/** @throws Error if the output has not these lines, in this order */
 function compare({ text, at }, output) {
   const lines = masked(output).split('\n');
   let from = 0;

@@ -31,7 +31,7 @@ export class Samples {
     return new Set(this.samples.map(({ name }) => name));
   }
 
-  /** The sum of those that have these labels, and maybe others; undefined where there is none. */
+  /** The sum of those that have these labels, and maybe others; undefined if there is none. */
   get(name: string, labels: Record<string, string> = {}): number | undefined {
     const found = this.samples.filter(
       (sample) =>

@@ -4,7 +4,7 @@ import { CHECKOUT } from './data-dir.js';
 /** An account that may do nothing but what everybody may. */
 export const NOBODY = { uid: 65534, gid: 65534 };
 
-/** Why a test cannot run processes as nobody here; undefined where it can. */
+/** Why a test cannot run processes as nobody here; undefined if it can. */
 export function obstacleToNobody(): string | undefined {
   if (process.getuid?.() !== 0)
     return 'the tests do not run as root, so that they cannot become somebody else';

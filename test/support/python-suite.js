@@ -58,7 +58,7 @@ export async function startService(dataDir, environment = {}) {
   };
 }
 
-/** @throws Error where the program does not end with 0 */
+/** @throws Error if the program does not end with 0 */
 export async function run(program, args, environment = {}) {
   const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment } });
   const [code] = await once(child, 'exit');

@@ -13,7 +13,7 @@ export interface Recorded {
   row_count: number | null;
   created_datetime: Date;
   updated_datetime: Date;
-  /** Null where the request has no response row. */
+  /** Null if the request has no response row. */
   status_code: number | null;
   output: unknown;
   duration_ms: number | null;

@@ -45,7 +45,7 @@ export const entities = [...userEntities, ...modelEntities, ...auditEntities, ..
 
 /** What a process has of those beside it: the only difference between one that serves alone and one of several. */
 export interface Neighbours {
-  /** Undefined where somebody else sees to workers (BATCH_WORKER=separate). */
+  /** Undefined if workers are run separately (BATCH_WORKER=separate). */
   readonly worker?: WorkerHandle;
   readonly collectSnapshots: CollectSnapshots;
 }

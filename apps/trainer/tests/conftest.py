@@ -18,7 +18,7 @@ TRAINER_ROOT = Path(__file__).resolve().parents[1]
 
 
 def published_data(name: str) -> Path | None:
-    """The published data set of a pipeline, None where it brings its own; skips the test where it is not at hand."""
+    """The published data set of a pipeline, None if it brings its own; skips the test where it is not at hand."""
     if PIPELINES[name].DATA_FILE is None:
         return None
     folder = Path(os.environ.get("FORETELL_DATA_DIR", TRAINER_ROOT / "../../../shared/data"))

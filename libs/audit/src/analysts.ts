@@ -28,7 +28,7 @@ const USER_COLUMNS = [
   'removed_datetime',
 ];
 
-/** A session that is forgotten, or a question that never ends, is not in the way of others for ever. */
+/** A session that is forgotten, or a question that never ends, is not in the way of others forever. */
 const SETTINGS = {
   statement_timeout: '30min',
   lock_timeout: '10s',
@@ -43,7 +43,7 @@ export class Analysts {
 
   /**
    * Grants what can be granted by the role that we are.
-   * @returns the statements that are still to be run, by a role that may do more; none where all is well
+   * @returns the statements that are still to be run, by a role that may do more; none if all is well
    */
   async prepare(): Promise<string[]> {
     if (!(await this.hasRole()))

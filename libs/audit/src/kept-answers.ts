@@ -16,7 +16,7 @@ export interface KeptAnswer {
 }
 
 const TIMEOUT_MS = 5_000;
-/** How long a retry may come at the least. */
+/** How long a retry may come at least. */
 const KEPT_HOURS = 24;
 const DROPPED_AT_ONCE = 5_000;
 

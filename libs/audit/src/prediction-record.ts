@@ -11,7 +11,7 @@ export interface PredictionRecord {
   dialect: string;
   /** The input as JSON text; `'null'` where the body was not JSON. */
   input: string;
-  /** Null where the body could not be read. */
+  /** Null if the body could not be read. */
   rowCount: number | null;
   ignoredColumns: readonly string[];
   statusCode: number;

@@ -26,7 +26,7 @@ export class PredictionRequest {
   userId!: number;
 
   /**
-   * As sent, or its equal in JSON where it was CSV or binary; null where it could not be read. Of what no answer is made of
+   * As sent, or its equal in JSON where it was CSV or binary; null if it could not be read. Of what no answer is made of
    * it has so much as its writer bounds it to, and says so.
    */
   @Column('jsonb', { nullable: true })
@@ -60,7 +60,7 @@ export class PredictionRequest {
   @Column('text', { name: 'ignored_columns', array: true, default: [] })
   ignoredColumns!: string[];
 
-  /** Null where the body could not be read, and of what was recorded before rows were counted. */
+  /** Null if the body could not be read, and of what was recorded before rows were counted. */
   @Column('integer', { name: 'row_count', nullable: true })
   rowCount!: number | null;
 }

@@ -22,7 +22,7 @@ export class RecordPartitions {
   }
 
   /**
-   * Does the work, and where that fails for want of a month, makes the month and does it again. They are made long
+   * Does the work, and where that fails for lack of a month, makes the month and does it again. They are made long
    * before they are needed; but a clock may jump.
    */
   async withRoom<T>(work: () => Promise<T>): Promise<T> {
@@ -35,7 +35,7 @@ export class RecordPartitions {
     }
   }
 
-  /** @returns the names of those that are gone; none where the record is kept for ever */
+  /** @returns the names of those that are gone; none if the record is kept forever */
   async dropExpired(): Promise<string[]> {
     const days = this.config.recordRetentionDays;
     if (days === undefined) return [];

@@ -62,7 +62,7 @@ export class Recorder implements OnApplicationShutdown {
   private logging?: NodeJS.Timeout;
   private isEnding = false;
   private isAway = false;
-  /** Of the latest request's row that we wrote; every later one is above it. */
+  /** The id of the latest request row that we wrote; every later one is above it. */
   private latestId = '0';
 
   constructor(
@@ -124,7 +124,7 @@ export class Recorder implements OnApplicationShutdown {
     this.connection.release();
     const lost = this.figures.lost.value;
     if (lost > 0) this.logger.error(`${lost} answers left without a record since the start`);
-    if (this.inDoubt > 0) this.logger.error(`whether ${this.inDoubt} more have one is not known`);
+    if (this.inDoubt > 0) this.logger.error(`it is not known whether ${this.inDoubt} more have one`);
   }
 
   private async write(records: PredictionRecord[]): Promise<(string | Error)[]> {

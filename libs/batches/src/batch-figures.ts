@@ -26,7 +26,7 @@ export class BatchFigures {
 
   constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
 
-  /** All states; none where the database does not say. */
+  /** All states; none if the database does not say. */
   count(): Promise<readonly BatchCount[]> {
     if (!this.counted || performance.now() - this.counted.at > KEPT_MS) {
       const none = () => [];

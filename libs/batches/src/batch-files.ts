@@ -113,7 +113,7 @@ export class BatchFiles {
 
   /**
    * Makes the folder of a run, with what the run before it came to, and returns where its output belongs. Where there is
-   * no room for two of it, it begins anew.
+   * no room for two of it, it starts again.
    */
   async beginRun({ id, runs }: Pick<Batch, 'id' | 'runs'>): Promise<string> {
     const output = this.outputOf({ id, runs });

@@ -25,7 +25,7 @@ export class OutputLimits {
     this.bytes = running.batch.writtenBytes;
   }
 
-  /** @throws OutputRefused where it may not have so many bytes */
+  /** @throws OutputRefused if it may not have so many bytes */
   async growTo(bytes: number): Promise<void> {
     const { maxBatchUnpackedBytes, maxBatchBytesPerUser } = this.config;
     if (bytes > maxBatchUnpackedBytes) {

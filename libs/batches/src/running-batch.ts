@@ -40,7 +40,7 @@ export interface Progress {
   errors: number;
   shareDone: number;
   rowsPerSecond: number;
-  /** Of the output. */
+  /** The size of the output. */
   writtenBytes: number;
 }
 
@@ -78,7 +78,7 @@ export class RunningBatch {
     this.reports = new HeldConnection(dataSource, REPORT_STATEMENT_TIMEOUT_MS);
   }
 
-  /** The batch that has waited longest; undefined where none waits. */
+  /** The batch that has waited longest; undefined if none waits. */
   static async takeNext(dataSource: DataSource, queue: BatchQueue): Promise<RunningBatch | undefined> {
     const taken = await dataSource.transaction(async (manager) => {
       const id = await queue.take(transactionOf(manager));
@@ -225,7 +225,7 @@ export class RunningBatch {
 /** It was cancelled, or it is another's by now. */
 export class NotRunning extends Error {}
 
-/** Writes the end of a run. @throws NotRunning where it has ended already; then nothing of the transaction is to be done */
+/** Writes the end of a run. @throws NotRunning if it has ended already; then nothing of the transaction is to be done */
 export async function endRun(
   manager: EntityManager,
   { id, runs }: Pick<Batch, 'id' | 'runs'>,

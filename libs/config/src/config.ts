@@ -162,10 +162,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     modelMemoryBytes: value.MODEL_MEMORY_BYTES,
     auditMode: value.AUDIT_MODE,
     auditQueueRows: value.AUDIT_QUEUE_ROWS,
-    /** Undefined: the record is kept for ever. */
+    /** Undefined: the record is kept forever. */
     recordRetentionDays: value.RECORD_RETENTION_DAYS,
     batchDir: resolve(value.BATCH_DIR ?? join(value.DATA_DIR, 'batches')),
-    /** Whether the API starts a worker beside itself, or somebody else sees to workers. */
+    /** Whether the API starts a worker beside itself, or workers are run separately. */
     batchWorker: value.BATCH_WORKER,
     maxBatchBytes: value.MAX_BATCH_BYTES,
     /** What a file may unpack to, and what its output may have. */

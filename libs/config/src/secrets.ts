@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /**
  * 32 random bytes in base64url, made once and kept in `<dataDir>/<name>` with mode 0600.
- * @throws Error where the file is there and empty: an empty secret would sign tokens that anyone can forge.
+ * @throws Error if the file is there and empty: an empty secret would sign tokens that anyone can forge.
  */
 export function readOrCreateSecret(dataDir: string, name: string): string {
   const file = join(dataDir, name);

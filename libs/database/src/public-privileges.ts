@@ -17,7 +17,7 @@ export async function restrictPublic(superuser: Queryable, owner: string): Promi
   for (const statement of await restrictions(superuser, owner)) await superuser.query(statement);
 }
 
-/** The statements that take away what PUBLIC may still do; none where it may do nothing of it. */
+/** The statements that take away what PUBLIC may still do; none if it may do nothing of it. */
 export async function restrictions(client: Queryable, owner: string): Promise<string[]> {
   const { rows } = await client.query(
     `SELECT signature FROM (${FUNCTIONS}) AS functions

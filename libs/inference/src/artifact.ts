@@ -89,7 +89,7 @@ export async function readArtifact(folder: string): Promise<Artifact> {
 /**
  * What `readArtifact` answers as `contentSha256`, without understanding the files: a piece at a time, so that large ones
  * take little memory and never hold up the event loop.
- * @throws ArtifactError where a file is missing, or the graph is not the manifest's
+ * @throws ArtifactError if a file is missing, or the graph is not the manifest's
  */
 export async function hashArtifact(folder: string): Promise<string> {
   const hashes: Record<string, string> = {};

@@ -51,7 +51,7 @@ const POWERS_OF_TEN = Array.from({ length: 13 }, (_, exponent) => Number(`1e${ex
 
 /**
  * The shortest decimal of a number that came out of a graph: of a float32 where it is one, else of a float64.
- * @throws Error where the graph answered NaN or an infinity, which is no answer.
+ * @throws Error if the graph answered NaN or an infinity, which is no answer.
  */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) throw new Error(`the model answered ${value}`);

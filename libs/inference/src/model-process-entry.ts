@@ -26,7 +26,7 @@ process.on('message', (order: Order) => {
   last = last.then(() => answer(order)).then(reply, replyError);
 });
 
-/** In a thread, because this one may be within ONNX Runtime for ever. */
+/** In a thread, because this one may be within ONNX Runtime forever. */
 function watch(): void {
   new Worker(new URL('./model-process-watch.js', import.meta.url), {
     workerData: {

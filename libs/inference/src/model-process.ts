@@ -30,7 +30,7 @@ export interface Loaded {
 }
 
 export interface ProcessLimits {
-  /** For reading, loading and checking together: a graph that never ends would take for ever. */
+  /** For reading, loading and checking together: a graph that never ends would take forever. */
   checkTimeoutMs?: number;
   /** What the process may hold, the 70 MB that it has without a model included. */
   maxMemoryBytes?: number;

@@ -349,7 +349,7 @@ describe('an artifact that cannot be used', () => {
     await change('input_schema.json', ({ input_schema }) => input_schema.columns.pop());
     expect(await refusal()).toContain(
       'input_schema.json has 7 columns, so the graph should have one input [-1,7] or one input [-1,1] for each, ' +
-        'named like it; it has features float32[-1,8]',
+        'with its name; it has features float32[-1,8]',
     );
   });
 

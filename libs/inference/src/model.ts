@@ -46,7 +46,7 @@ export class TooManyRows extends Error {}
 
 /**
  * A run that takes longer than the time limit is of no use to anybody any more, and may never end. That is the end of
- * its process, and the model has to be loaded anew; where the limit is short, a run may well take longer.
+ * its process, and the model has to be loaded again; where the limit is short, a run may well take longer.
  */
 const MIN_RUN_LIMIT_MS = 10_000;
 const RUN_LIMIT_IN_BATCHES = 4;
@@ -156,7 +156,7 @@ export class Model {
     return make(session);
   }
 
-  /** Whether it will never answer again, because its process has ended; it has to be loaded anew. */
+  /** Whether it will never answer again, because its process has ended; it has to be loaded again. */
   get hasEnded(): boolean {
     return this.session.hasEnded;
   }
@@ -251,7 +251,7 @@ export class Model {
 
 /**
  * On the event loop from the first, at the start of a service above all: a process costs 0.1 s of the processor.
- * Undefined where it is not as quick as it was. @throws Error where it does not reproduce its golden values
+ * Undefined if it is not as quick as it was. @throws Error if it does not reproduce its golden values
  */
 async function loadKnown(folder: string) {
   const { graph, golden, ...artifact } = await readArtifact(folder);

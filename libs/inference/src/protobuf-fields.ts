@@ -12,7 +12,7 @@ const FOUR_BYTES = 5;
 /**
  * The fields of a message as they stand in its bytes (https://protobuf.dev/programming-guides/encoding), without its
  * schema. Numbers of fixed size are passed over; those beyond 2^53, which negative ones are, lose their last digits.
- * @throws Error where it is no message
+ * @throws Error if it is no message
  */
 export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   const reader = new Reader(bytes);

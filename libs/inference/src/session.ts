@@ -178,7 +178,7 @@ export class Session {
   }
 
   /**
-   * Whether the graph, too, calls the more probable of two classes by the manifest's label for it; undefined where it
+   * Whether the graph, too, calls the more probable of two classes by the manifest's label for it; undefined if it
    * names classes otherwise, or not at all. Where it decides by something else than its probabilities, as support
    * vectors do, it contradicts now and then.
    */

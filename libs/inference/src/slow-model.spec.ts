@@ -3,7 +3,7 @@ import { QueueFull } from '#libs/micro-batching';
 import { Model, TimeLimitExceeded, type LoadOptions } from './model.js';
 import { ModelEnded, ModelProcess } from './model-process.js';
 
-/** About 200 ms a row, whose answer is the sum of its two features; see `make_slow.py` beside it. */
+/** About 200 ms per row, whose answer is the sum of its two features; see `make_slow.py` beside it. */
 const SLOW = 'test/support/foreign-models/slow';
 const HEART_FAILURE = 'model-artifacts/heart-failure/1';
 

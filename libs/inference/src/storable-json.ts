@@ -2,7 +2,7 @@
 const MAX_DEPTH = 64;
 
 /**
- * What of a value, as it came out of JSON, cannot be kept and given back as it is, and where; undefined where all can.
+ * What of a value, as it came out of JSON, cannot be kept and given back as it is, and where; undefined if all can.
  * PostgreSQL's jsonb has neither NUL nor half of a surrogate pair, and JSON no infinite number.
  */
 export function flawOf(value: unknown): string | undefined {

@@ -42,7 +42,7 @@ export interface OutputLayout {
 export type Outputs =
   | { readonly values: ArrayLike<number> }
   | {
-      /** The index of a label in the manifest, one a row. */
+      /** The index of a label in the manifest, one per row. */
       readonly chosen: ArrayLike<number>;
       /** As many a row as there are labels. */
       readonly probabilities: ArrayLike<number>;

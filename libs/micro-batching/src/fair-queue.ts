@@ -50,7 +50,7 @@ export class FairQueue<Item> {
 
   /**
    * Makes room for so many of this owner's, where another has more than that leaves him.
-   * @returns what had to go; undefined where nobody has to
+   * @returns what had to go; undefined if nobody has to
    */
   displace(owner: unknown, count: number): Item[] | undefined {
     if (!this.canDisplace(owner, count)) return undefined;

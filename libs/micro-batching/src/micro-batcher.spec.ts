@@ -325,7 +325,7 @@ describe('idle()', () => {
   });
 });
 
-describe('items of unlike size', () => {
+describe('items of different size', () => {
   const size = { of: (item: string) => item.length, maxBatch: 6, maxQueued: 10 };
 
   test('a batch holds as much as it may, in order of arrival', async () => {

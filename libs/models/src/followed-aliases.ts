@@ -51,7 +51,7 @@ interface Slot {
 @Injectable()
 export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly defaultReference: ModelReference;
-  /** Of a default model that is named by its version. */
+  /** A default model that is named by its version. */
   pinned?: HeldModel;
   private readonly logger = new Logger('ServedModels');
   private readonly process = { id: randomUUID(), host: hostname(), pid: process.pid };
@@ -160,7 +160,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
   /** For a default model that is named by its version, when its process has ended. */
   private async openPinnedAgain(ended: HeldModel): Promise<void> {
     const { name, version, endReason } = ended.model;
-    this.logger.error(`${name} ${version} is loaded anew: ${endReason}`);
+    this.logger.error(`${name} ${version} is loaded again: ${endReason}`);
     try {
       this.pinned = await this.loadRegistered(name, version);
       void ended.giveBack();
@@ -229,7 +229,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     slot.wanted = wanted;
     if (slot.loading || isSettled(slot)) return;
     const ended = slot.held?.model;
-    if (ended?.hasEnded) this.logger.error(`${name}@${alias} is loaded anew: ${ended.endReason}`);
+    if (ended?.hasEnded) this.logger.error(`${name}@${alias} is loaded again: ${ended.endReason}`);
     slot.loading = this.load(slot);
   }
 
@@ -256,7 +256,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
           slot.failure = { version, error: error as Error, at: performance.now() };
       }
     }
-    // In the same turn as the last look: what is wanted from now on is loaded anew.
+    // In the same turn as the last look: what is wanted from now on is loaded again.
     slot.loading = undefined;
     if (this.timer) void this.follow();
   }

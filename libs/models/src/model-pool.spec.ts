@@ -30,7 +30,7 @@ test('taken twice it is loaded once, and it is released when both have given it 
   await expect(model.infer([row])).rejects.toThrow('released');
 });
 
-test('taken again after it was released it is loaded anew', async () => {
+test('taken again after it was released it is loaded again', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
   const first = await pool.take(IRIS);
   const givenBack = first.giveBack();
@@ -60,7 +60,7 @@ test('a load that fails fails for all who wait for it, and holds nothing', async
   await held.giveBack();
 });
 
-test('one whose process has ended is loaded anew, though others still hold it', async () => {
+test('one whose process has ended is loaded again, though others still hold it', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
   const first = await pool.take(IRIS, 'own process');
   expect(first.model.hasEnded).toBe(false);

@@ -41,7 +41,7 @@ export class ModelPool {
 
   /**
    * @param folder where its files are, if the caller has looked at them
-   * @throws Error where it cannot be loaded; then nothing is held.
+   * @throws Error if it cannot be loaded; then nothing is held.
    */
   async take(artifact: KnownArtifact, place?: LoadOptions['place'], folder?: string): Promise<HeldModel> {
     const key = [artifact.name, artifact.version, artifact.contentSha256, place].join('/');

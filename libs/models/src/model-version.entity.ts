@@ -47,7 +47,7 @@ export class ModelVersion {
   @Column('text', { name: 'checked_by', nullable: true })
   checkedBy!: string | null;
 
-  /** The table by its name: the registry knows no other feature. Null where no user of ours did it. */
+  /** The table by its name: the registry knows no other feature. Null if no user of ours did it. */
   @ForeignKey('users', { name: 'model_versions_registered_by_fkey' })
   @Column('integer', { name: 'registered_by', nullable: true })
   registeredBy!: number | null;

@@ -30,14 +30,14 @@ export class NumberedVersions implements OnApplicationShutdown {
     await Promise.all(held.map((each) => each.status === 'fulfilled' && each.value.giveBack()));
   }
 
-  /** @throws Problem `model-not-found` where it is not registered, or cannot be loaded here */
+  /** @throws Problem `model-not-found` if it is not registered, or cannot be loaded here */
   async get(name: string, version: string): Promise<Model> {
     const key = keyOf({ name, version });
     const held = this.kept.get(key) ?? this.load(key, name, version);
     const { model } = await held;
     // Calls that ask it now are refused; the next one loads it anew.
     if (model.hasEnded && this.forget(key, held)) {
-      this.logger.error(`${name} ${version} is loaded anew when it is asked again: ${model.endReason}`);
+      this.logger.error(`${name} ${version} is loaded again when it is asked again: ${model.endReason}`);
     }
     return model;
   }

@@ -8,7 +8,7 @@ import { VerifyVersion } from './verify-version.js';
 
 export interface Promotion {
   version: string;
-  /** What the alias stood for before; null where it stood for nothing. */
+  /** What the alias stood for before; null if it stood for nothing. */
   previous: string | null;
   /** How many processes serve it now. */
   followed: number;
@@ -21,7 +21,7 @@ export interface Promotion {
 /** A canary beside a new version in production. */
 export interface SettledCanary {
   version: string;
-  /** Of the users. */
+  /** The percentage of users. */
   percent: number;
   /** If not, it goes on answering its users. */
   hasEnded: boolean;
@@ -118,7 +118,7 @@ export class PromoteVersion {
   /**
    * Lets an alias stand for what it stood for before; again, for what it stood for before that. Of production, a canary
    * of the version that is left ends as well.
-   * @throws Problem `model-not-found` where there is nothing before, `artifact-not-usable`
+   * @throws Problem `model-not-found` if there is nothing before, `artifact-not-usable`
    */
   async rollback(name: string, alias: string, origin: Origin): Promise<Promotion> {
     const { history } = await this.registry.show(name);
@@ -139,7 +139,7 @@ export class PromoteVersion {
 
   /**
    * Takes an alias away, and waits until no process goes by it.
-   * @throws Problem `model-not-found` where it stands for nothing
+   * @throws Problem `model-not-found` if it stands for nothing
    */
   async remove(name: string, alias: string, origin: Origin): Promise<void> {
     const { aliases } = await this.registry.show(name);

@@ -7,7 +7,7 @@ import { PromoteVersion, type Promotion } from './promote-version.js';
 import { VersionIntake, type Kept } from './version-intake.js';
 
 export interface Registration extends Kept {
-  /** Of the first version of a model. */
+  /** The promotion of the first version of a model. */
   promotion?: Promotion;
 }
 

@@ -11,7 +11,7 @@ import type { RunFigures } from './run-figures.js';
 /** A version that answers, and as what. */
 export interface Answering {
   model: Model;
-  /** '' where it is named by its version. */
+  /** '' if it is named by its version. */
   alias: string;
   isDefault: boolean;
 }
@@ -77,7 +77,7 @@ export class ServedModels {
     return [...new Map(models.map((model) => [keyOf(model), model])).values()];
   }
 
-  /** What answers here, and for which alias; for none where it is asked for by its number. */
+  /** What answers here, and for which alias; for none if it is asked for by its number. */
   get answering(): readonly Answering[] {
     const reference = this.aliases.defaultReference;
     const isDefault = ({ name, alias }: Assignment) =>

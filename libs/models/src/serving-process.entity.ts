@@ -6,7 +6,7 @@ export interface Served {
   aliasId: string;
   name: string;
   alias: string;
-  /** The version that answers; null where none could be loaded yet. */
+  /** The version that answers; null if none could be loaded yet. */
   version: string | null;
   /** What became of the version that the alias stands for, where that is another. */
   failure: { version: string; reason: string } | null;

@@ -43,7 +43,7 @@ export class VerifyVersion {
     }
   }
 
-  /** @param failure why the check failed; null where it did not */
+  /** @param failure why the check failed; null if it did not */
   async setState(name: string, version: string, failure: string | null): Promise<void> {
     await this.versions.update({ name, version }, { state: failure === null ? 'ready' : 'failed', failure });
   }

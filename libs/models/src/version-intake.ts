@@ -21,7 +21,7 @@ export interface Kept {
   version: ModelVersion;
   /** Whether it was not registered before. */
   isNew: boolean;
-  /** What could not be checked of it, a sentence each; none where it was registered before. */
+  /** What could not be checked of it, a sentence each; none if it was registered before. */
   warnings: readonly string[];
 }
 
@@ -150,7 +150,7 @@ export class VersionIntake implements BeforeApplicationShutdown {
     await this.store.scratch.sweep();
   }
 
-  /** @returns whether it was not registered before. @throws Problem where other content is */
+  /** @returns whether it was not registered before. @throws Problem if other content is */
   private async writeDown(
     manifest: Manifest,
     contentSha256: string,

@@ -23,7 +23,7 @@ export type Snapshot = readonly {
   values: Sample[];
 }[];
 
-/** A number, or one for each set of labels; none where it cannot be told now. */
+/** A number, or one for each set of labels; none if it cannot be told now. */
 export type Reading = number | readonly (readonly [labels: Record<string, string>, value: number])[];
 
 /** How prom-client's own metrics become one, where it is not their sum: the slowest event loop, the last start. */

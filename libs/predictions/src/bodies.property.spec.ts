@@ -49,7 +49,7 @@ describe('JSON', () => {
     );
   });
 
-  test('a client in Python writes NaN where nothing is known and Infinity, and in texts these stay', () => {
+  test('a client in Python writes NaN if nothing is known and Infinity, and in texts these stay', () => {
     const words = ['NaN', 'a NaN', '\\NaN', '"NaN"', '\\"', 'NaN\\', 'Infinity', '-Infinity', '"Infinity'];
     const texts = fc.oneof(json, fc.constantFrom(...words, Infinity, -Infinity));
     fc.assert(

@@ -173,7 +173,7 @@ describe('of what was refused, what fits', () => {
 
   test.each<[string, unknown, number | null, unknown]>([
     [
-      'a value that is none',
+      'an invalid value',
       { ...PATIENT, age: LONG },
       1,
       { ...PATIENT, age: undefined, foretell_truncated: { left_out: ['age'], bytes: 300_007 } },

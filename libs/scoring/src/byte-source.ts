@@ -19,7 +19,7 @@ export class ByteSource {
     private readonly signal: AbortSignal | undefined,
   ) {}
 
-  /** `signal`: ends the reading with an error. @throws InputError where there is no such file */
+  /** `signal`: ends the reading with an error. @throws InputError if there is no such file */
   static async open(path: string | undefined, signal?: AbortSignal): Promise<ByteSource> {
     const source = new ByteSource(path, path === undefined ? NaN : await sizeOf(path), signal);
     const raw = source.readRaw();
@@ -53,7 +53,7 @@ export class ByteSource {
     }
   }
 
-  /** How much of it is done where so many bytes of the text are; NaN where its size is not known. */
+  /** How much of it is done where so many bytes of the text are; NaN if its size is not known. */
   shareAt(offset: number): number {
     return Math.min(1, (this.isCompressed ? this.readBytes : offset) / this.size);
   }

@@ -32,7 +32,7 @@ export async function saveCheckpoint(output: string, checkpoint: Checkpoint): Pr
   await rename(`${path}.new`, path);
 }
 
-/** @throws NotResumable where it cannot be read */
+/** @throws NotResumable if it cannot be read */
 export async function loadCheckpoint(output: string): Promise<Checkpoint | undefined> {
   const bytes = await readFile(checkpointPath(output)).catch((error: NodeJS.ErrnoException) => {
     if (isMissing(error)) return undefined;

@@ -11,7 +11,7 @@ export type Chunk = ({ bytes: Uint8Array; firstLine: number } | ParquetRows) & {
 
 /** A file that is read in chunks; a resumed one from where a checkpoint says. */
 export interface Input {
-  /** The names in the header or the schema; of JSON Lines, all that the first lines have, where they are needed. None where it is empty. */
+  /** The names in the header or the schema; of JSON Lines, all that the first lines have, where they are needed. None if it is empty. */
   readonly columns: readonly string[];
   /** Whether nothing is in it, not even a header. */
   readonly isEmpty: boolean;

@@ -58,7 +58,7 @@ export class OutputFile {
       await file?.close();
       throw new NotResumable(
         `${path} cannot be resumed: ${partialPath(path)} is not there, or shorter than it was. ` +
-          `Begin anew, without --resume.`,
+          `Start again, without --resume.`,
       );
     }
     await file.truncate(bytes);

@@ -66,7 +66,7 @@ interface PlannedGroup {
   rowsAtOnce: number;
 }
 
-/** @throws InputError where what it says cannot be so */
+/** @throws InputError if what it says cannot be so */
 function planned(
   { row_groups }: FileMetaData,
   columns: readonly SchemaElement[],
@@ -107,7 +107,7 @@ function placeOf(
   if (crypto_metadata !== undefined || !meta) throw refuse('it is encrypted');
   if (file_path !== undefined) throw refuse('it lies in another file');
   if (type === undefined || meta.type !== type) throw refuse('its type is not known');
-  // A dictionary lies before its column; some have said 0 where there is none.
+  // A dictionary lies before its column; some have said 0 if there is none.
   const dictionary = Number(meta.dictionary_page_offset ?? 0);
   const data = Number(meta.data_page_offset);
   const offset = dictionary > 0 ? Math.min(dictionary, data) : data;

@@ -63,7 +63,7 @@ export async function* splitRecords(
   if (rest.length > 0) yield cut(rest, rest.length);
 }
 
-/** @returns the bytes of the first record, its line end included; undefined where it does not end */
+/** @returns the bytes of the first record, its line end included; undefined if it does not end */
 export function firstRecord(buffer: Buffer, delimiter?: string): Buffer | undefined {
   const ends = new RecordEnds(delimiter);
   for (let from = 0; ;) {

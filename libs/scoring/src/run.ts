@@ -33,7 +33,7 @@ export class Run {
     this.resumedRows = rows;
   }
 
-  /** Begins anew, or goes on where the last checkpoint is. @throws NotResumable where that is another run's */
+  /** Begins anew, or goes on where the last checkpoint is. @throws NotResumable if that is another run's */
   static async begin(order: ScoringOrder, identity: string, framings: Framings): Promise<Run> {
     const { path } = order.output;
     const found = order.resume && path !== undefined ? await loadCheckpoint(path) : undefined;
@@ -61,7 +61,7 @@ export class Run {
     if (run !== identity) {
       throw new NotResumable(
         `${path} cannot be resumed: the input, the model or the options are not those it was begun with. ` +
-          `Begin anew, without --resume.`,
+          `Start again, without --resume.`,
       );
     }
     return new Run(

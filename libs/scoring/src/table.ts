@@ -1,7 +1,7 @@
 /** What a chunk of the input became: rows of cells, whatever the format. */
 export interface Table {
   readonly rowCount: number;
-  /** One column's values by row: undefined where there is nothing at all, null where the value is missing. */
+  /** One column's values by row: undefined if there is nothing at all, null if the value is missing. */
   values(name: string): (row: number) => unknown;
   /** Texts that stand for a missing value, but for a category that is called so. */
   readonly missing: ReadonlySet<string>;

@@ -81,7 +81,7 @@ export class TextInput implements Input {
   }
 }
 
-/** @throws InputError where a first record is longer than a record may be, and for UTF-16 */
+/** @throws InputError if a first record is longer than a record may be, and for UTF-16 */
 async function readBeginning(source: ByteSource, delimiter: string | undefined): Promise<Beginning> {
   const pieces: Buffer[] = [];
   // Looked at each time it has doubled: a long header is not searched anew with each piece of it.

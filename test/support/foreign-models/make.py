@@ -65,7 +65,7 @@ write(
     ],
 )
 
-# A tensor a column, of three types; string labels.
+# A tensor per column, of three types; string labels.
 frame = pd.DataFrame(
     {"size": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "rooms": [1, 1, 2, 2, 3, 3], "colour": ["red", "blue"] * 3}
 )

@@ -1,6 +1,6 @@
 """A regression by a tree whose branches lead back into themselves; `cyclic` beside this file.
 
-ONNX Runtime 1.30 loads it. An x above -1 is answered 1; any other goes round in a circle for ever.
+ONNX Runtime 1.30 loads it. An x above -1 is answered 1; any other goes round in a circle forever.
 
 Run with onnx 1.23: python test/support/foreign-models/make_cyclic.py
 """

@@ -1,4 +1,4 @@
-"""A regression that takes about 200 ms a row and answers the sum of its two features; `slow` beside this file.
+"""A regression that takes about 200 ms per row and answers the sum of its two features; `slow` beside this file.
 
 Its time goes into a Loop of matrix products, once more for every row. The matrix is the one whose elements are all
 1/256: its product with itself is itself, exactly in float32, so that the answer does not depend on how often it is

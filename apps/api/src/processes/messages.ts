@@ -14,7 +14,7 @@ export type ToPrimary =
 export type FromPrimary =
   | { type: 'foretell:stop' }
   | { type: 'foretell:snapshot-asked'; id: number }
-  /** Undefined where it cannot be told. */
+  /** Undefined if it cannot be told. */
   | { type: 'foretell:metrics'; id: number; snapshots?: readonly Snapshot[] };
 
 /** Resolves once it is sent, or the primary is gone. */
@@ -25,7 +25,7 @@ export function tellPrimary(message: ToPrimary): Promise<void> {
 const PRIMARY_LIMIT_MS = 5_000;
 let asked = 0;
 
-/** What all API processes measure. @throws Error where the primary does not tell */
+/** What all API processes measure. @throws Error if the primary does not tell */
 export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
   const id = asked++;
   return new Promise((resolve, reject) => {

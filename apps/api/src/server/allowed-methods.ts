@@ -23,7 +23,7 @@ class AllowedMethods {
     });
   }
 
-  /** Those that this path takes, in the order of the alphabet; none where there is no such path. */
+  /** Those that this path takes, in alphabetical order; none if there is no such path. */
   of(url: string): string[] {
     const path = url.split('?', 1)[0]!;
     const found = [...this.byPattern.values()].filter((each) => each.path.test(path));

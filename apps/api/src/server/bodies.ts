@@ -88,7 +88,7 @@ function encoded(): Problem {
   });
 }
 
-/** Without its parameters; '' where there is none. */
+/** Without its parameters; '' if there is none. */
 export function mediaTypeOf({ headers }: Pick<FastifyRequest, 'headers'>): string {
   return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }

@@ -6,7 +6,7 @@ import { sendProblem } from './send-problem.js';
 /** Up to so many bytes of a body are read before anybody asks whose it is. */
 const MAX_FIELDS_BYTES = 16 * 1024;
 
-/** Finds out who is calling. @throws Problem where nobody may be known by that */
+/** Finds out who is calling. @throws Problem if nobody may be known by that */
 export type Identify = (request: FastifyRequest) => true | Promise<true>;
 
 /**

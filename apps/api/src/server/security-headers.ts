@@ -1,5 +1,5 @@
 /**
- * Security headers of answers that never come as far as Nest, which gives all others theirs: what is no HTTP, a URL that is
+ * Security headers of answers that never come as far as Nest, which gives all others theirs: what is not HTTP, a URL that is
  * none, a refusal at the door. They are JSON, and never a page.
  */
 export const SECURITY_HEADERS = {

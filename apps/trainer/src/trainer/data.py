@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True)
 class DataSet:
-    """`table` holds the requested columns in the order asked for: float64, NaN where a value is missing, and
+    """`table` holds the requested columns in the order asked for: float64, NaN if a value is missing, and
     strings, "" where one is missing. `sha256` is the hexadecimal digest of the file's bytes.
     """
 
@@ -77,7 +77,7 @@ def read_csv(path: Path, columns: list[Column]) -> DataSet:
 
 
 def json_value(value: float | str) -> float | int | str | None:
-    """A value of a table as JSON writes it: null where it is missing, whole numbers without a decimal point."""
+    """A value of a table as JSON writes it: null if it is missing, whole numbers without a decimal point."""
     if isinstance(value, str):
         return value or None
     if math.isnan(value):

@@ -34,7 +34,7 @@ def _feature_statistics(column: Column, values: pd.Series) -> dict:
 
 
 def numeric_statistics(values: np.ndarray) -> dict:
-    """Of float64 `values`, NaN where one is missing: `count` of those that are not, range, moments, quantiles and a
+    """Of float64 `values`, NaN if one is missing: `count` of those that are not, range, moments, quantiles and a
     histogram by deciles, equal ones merged. A bin holds its lower edge and not its upper one; the last holds both.
     """
     present = values[~np.isnan(values)]

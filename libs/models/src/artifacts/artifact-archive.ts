@@ -34,7 +34,7 @@ interface Entry {
  * The caller makes `folder`, which is empty, and removes it as a whole: after a refusal there may be files in it. An
  * upload that is too large is left unread rather than destroyed, because the answer takes the same connection.
  *
- * @throws Problem `bad-request` where the archive cannot be read, `artifact-not-usable` where it holds something else
+ * @throws Problem `bad-request` if the archive cannot be read, `artifact-not-usable` where it holds something else
  * than an artifact, `body-too-large`; and the upload's own error where it breaks off.
  */
 export async function unpackArchive(
@@ -169,7 +169,7 @@ async function* tarEntries(archive: FileHandle, unzip: Transform): AsyncGenerato
   feeding.catch(() => undefined);
   for await (const entry of extract) {
     const { name, type, size } = entry.header;
-    // tar-stream makes null of some sizes, and would wait for ever for the end of such an entry.
+    // tar-stream makes null of some sizes, and would wait forever for the end of such an entry.
     if (!Number.isSafeInteger(size)) throw new Error('the size is not a number');
     const isFolder = type === 'directory';
     yield {

@@ -232,7 +232,7 @@ test('of many that put two contents at once one content wins, and the others are
     else expect(put).toMatchObject({ reason: { code: 'model-version-exists' } });
   }
   await expect(store.folderOf(won!)).resolves.toBe(join(cacheDir, won!.contentSha256));
-  await expect(store.folderOf(lost!)).rejects.toThrow('it has other content');
+  await expect(store.folderOf(lost!)).rejects.toThrow('its content is not what was registered');
 });
 
 test('one that is overtaken by other content during its upload is told, and what overtook it stays', async () => {

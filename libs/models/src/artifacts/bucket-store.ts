@@ -131,7 +131,7 @@ export class BucketStore implements ArtifactStore {
     await rm(aside, { recursive: true, force: true });
   }
 
-  /** @throws Problem where the version has other content */
+  /** @throws Problem if the version has other content */
   private async isKept(artifact: StoredArtifact): Promise<boolean> {
     const found = await this.readMarker(artifact);
     if (found !== undefined && found !== artifact.contentSha256) throw versionExists(artifact);

@@ -41,7 +41,7 @@ test('without MODEL_STORE artifacts are kept in MODEL_DIR', () => {
   expect(createArtifactStore(loadConfig({ MODEL_DIR: modelDir }))).toEqual(store);
 });
 
-test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without what is no part of it', async () => {
+test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without what is not a part of it', async () => {
   const source = join(folder, 'source');
   await cp(IRIS, source, { recursive: true });
   await writeFile(join(source, 'notes.txt'), 'not part of the artifact');
@@ -127,7 +127,7 @@ test('a large graph is hashed and copied without being read as a whole', async (
 test('a source that is not what it was checked as is not kept', async () => {
   const { source } = await otherIris();
   await expect(put(store, source, iris)).rejects.toThrow(
-    `The model artifact in ${source} cannot be used: it has`,
+    `The model artifact in ${source} cannot be used: its content is not`,
   );
   await rm(join(source, 'golden.json'));
   await expect(put(store, source, iris)).rejects.toThrow(

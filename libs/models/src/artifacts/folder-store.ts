@@ -56,7 +56,7 @@ export class FolderStore implements ArtifactStore {
     return join(this.description, name, version);
   }
 
-  /** @throws Problem where other content, or what cannot be used, is kept under this name and version */
+  /** @throws Problem if other content, or what cannot be used, is kept under this name and version */
   private async isKept(artifact: StoredArtifact): Promise<boolean> {
     const folder = this.locate(artifact);
     if (await isEmptyFolder(folder)) return false;

@@ -13,7 +13,7 @@ export interface StoredArtifact {
 export interface PreparedArtifact {
   /**
    * Gives them the name and version.
-   * @throws Problem `model-version-exists` where other content is kept under it
+   * @throws Problem `model-version-exists` if other content is kept under it
    */
   keep(): Promise<void>;
   discard(): Promise<void>;
@@ -26,7 +26,7 @@ export const ARTIFACT_STORE = Symbol('ArtifactStore');
 export interface ArtifactStore {
   /**
    * Stores the files of a checked artifact. Doing it again with the same content changes nothing.
-   * @throws Problem `model-version-exists` where other content is kept under this name and version, `storage-full`
+   * @throws Problem `model-version-exists` if other content is kept under this name and version, `storage-full`
    */
   prepare(folder: string, artifact: StoredArtifact): Promise<PreparedArtifact>;
   /**

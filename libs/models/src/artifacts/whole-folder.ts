@@ -8,7 +8,7 @@ const ADVICE = 'A version never changes: put its files back, and give new conten
 
 /**
  * @param shownAs what people know the folder by, where it is a draft that will be gone when they read of it
- * @throws ArtifactError where the folder does not hold exactly what was registered
+ * @throws ArtifactError if the folder does not hold exactly what was registered
  */
 export async function checkContent(
   folder: string,
@@ -23,7 +23,7 @@ export async function checkContent(
 }
 
 export function otherContent(place: string, { contentSha256 }: StoredArtifact, found: string): ArtifactError {
-  const detail = `it has other content than what was registered: expected ${contentSha256}, found ${found}`;
+  const detail = `its content is not what was registered: expected ${contentSha256}, found ${found}`;
   return new ArtifactError(place, `${detail}. ${ADVICE}`);
 }
 

@@ -32,7 +32,7 @@ export interface Dialect {
    * made of, so that it reads the same again, and of the rest what there is room for.
    */
   abridge(input: unknown, model: Model, leftOut: LeftOut): unknown;
-  /** A recorded answer → what it came to, one an instance. */
+  /** A recorded answer → what it came to, one per instance. */
   recall(output: unknown, manifest: Manifest): Gist[];
 }
 

@@ -20,7 +20,7 @@ test('no two forms of refusal have one name in the API document', () => {
   expect(new Set([...forms].map(({ schema }) => schema.name)).size).toBe(forms.size);
 });
 
-test('what is no URL has a form as well', () => {
+test('what is not a URL has a form as well', () => {
   for (const url of ['', '*', '?', '%', '//v2', 'http://', 'http://?/v2', '/v2\n/'])
     expect(problemFormAt(url)).toBe(problemJson);
 });

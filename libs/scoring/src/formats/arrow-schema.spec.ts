@@ -37,7 +37,7 @@ describe('an Arrow schema', () => {
   });
 
   test.each(['', 'AAAA', '/////wgAAAA=', 'no base64 at all', Buffer.alloc(1000, 0xff).toString('base64')])(
-    'that is none: %j',
+    'that is invalid: %j',
     (text) => {
       expect(withFields(text, COLUMNS, ADDED)).toBeUndefined();
       expect(dictionaryFields(text, COLUMNS)).toEqual([]);

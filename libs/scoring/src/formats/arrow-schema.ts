@@ -19,7 +19,7 @@ const SCHEMA = { endianness: 0, fields: 1, metadata: 2, features: 3 };
 const FIELD = { dictionary: 4 };
 const SCHEMA_HEADER = 1;
 
-/** The places of the columns that are dictionaries; none where it cannot be read, or has other columns than so many. */
+/** The places of the columns that are dictionaries; none if it cannot be read, or has other columns than so many. */
 export function dictionaryFields(encoded: string, columns: number): number[] {
   return (
     reading(encoded, columns, (bytes, fields) =>
@@ -31,7 +31,7 @@ export function dictionaryFields(encoded: string, columns: number): number[] {
   );
 }
 
-/** @returns undefined where it cannot be read, or has other columns than so many */
+/** @returns undefined if it cannot be read, or has other columns than so many */
 export function withFields(
   encoded: string,
   columns: number,
@@ -126,7 +126,7 @@ const TYPES: Record<AddedColumn['type'], { id: number; properties: readonly Prop
   string: { id: 5, properties: [] },
 };
 
-/** Where a table has this field; undefined where it has none. */
+/** Where a table has this field; undefined if it has none. */
 function fieldAt(bytes: Buffer, table: number, field: number): number | undefined {
   const names = table - bytes.readInt32LE(table);
   const entry = 4 + 2 * field;

@@ -77,7 +77,7 @@ const PANDAS = {
 
 const SPARK = { float32: 'float', float64: 'double', integer: 'integer', string: 'string' } as const;
 
-/** A JSON object with one of its lists changed; undefined where it is none. */
+/** A JSON object with one of its lists changed; undefined if it is none. */
 function changed(text: string, list: string, change: (list: unknown[]) => unknown[]): string | undefined {
   try {
     const value = JSON.parse(text) as Record<string, unknown>;

@@ -29,14 +29,14 @@ const MAX_PAGE_BYTES = 256 * 1024 ** 2;
 const MAX_PAGE_VALUES = 2 ** 24;
 /** Texts are an object each, which is a hundred bytes and more, however short they are. */
 const MAX_PAGE_TEXTS = 2 ** 22;
-/** Of what stands before a page, which has statistics; of nothing but objects in some files that nobody needs. */
+/** The most that the header of a page may have: in some files it holds statistics of large objects that nobody needs. */
 const MAX_HEADER_BYTES = 1024 ** 2;
 
 /** Values that fill a packed run up: others write 63 groups of eight at a time. */
 const MOST_FILLING = 512;
 
 export interface Stored {
-  /** By row; null or undefined where there is none. */
+  /** By row; null or undefined if there is none. */
   values: ArrayLike<unknown>;
   /** The words of its dictionary, in their order, where all of the values are such. */
   words?: ArrayLike<unknown>;
@@ -113,7 +113,7 @@ function valuesIn({
   return (v1 ?? v2 ?? words)?.num_values ?? 0;
 }
 
-/** The page that begins there. @throws Error where what it says of itself cannot be so */
+/** The page that begins there. @throws Error if what it says of itself cannot be so */
 function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint8Array; next: number } {
   const length = Math.min(MAX_HEADER_BYTES, bytes.length - at);
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset + at, length), offset: 0 };
@@ -131,7 +131,7 @@ function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint
   return { header, body, next: start + packed };
 }
 
-/** A page's values, and what they are decoded with. @throws Error where it is damaged, or is more than can be read */
+/** A page's values, and what they are decoded with. @throws Error if it is damaged, or is more than can be read */
 function decoded(
   header: PageHeader,
   body: Uint8Array,
@@ -165,7 +165,7 @@ function checkPage(header: PageHeader, body: Uint8Array, values: number, { type 
   }
 }
 
-/** The part of the page that is packed, as it is decoded. @throws Error where that would become much larger than it is */
+/** The part of the page that is packed, as it is decoded. @throws Error if that would become much larger than it is */
 function unpacked(
   header: PageHeader,
   page: Uint8Array,

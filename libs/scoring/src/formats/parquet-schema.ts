@@ -2,7 +2,7 @@ import type { ConvertedType, SchemaElement } from 'hyparquet';
 import { listed } from '../messages.js';
 import { InputError } from '../order.js';
 
-/** The elements of the columns. @throws InputError naming what is no column of one value a row */
+/** The elements of the columns. @throws InputError naming what is not a column of one value a row */
 export function columnsIn(schema: readonly SchemaElement[], path: string): SchemaElement[] {
   const columns: SchemaElement[] = [];
   const nested: string[] = [];

@@ -36,7 +36,7 @@ export interface ParquetContents extends ParquetColumns {
   keyValues: readonly KeyValue[];
 }
 
-/** Of one column in these rows: texts that are written once and meant often are small only in the file. */
+/** The most that one column of these rows may hold: texts that are stored once and used often are small only in the file. */
 const MAX_COLUMN_BYTES = 256 * 1024 ** 2;
 /** A dictionary that stays as it is lies in each row group that is written, which has so many rows. */
 const MAX_WORDS = 32_768;
@@ -82,7 +82,7 @@ export class ParquetFile {
     });
   }
 
-  /** What a value of a column means; null where it is missing. @throws InputError naming the column and the row */
+  /** What a value of a column means; null if it is missing. @throws InputError naming the column and the row */
   meant(place: number, stored: unknown, row: number): ReturnType<Meaning> | null {
     if (stored === null || stored === undefined) return null;
     const meaning = this.meanings[place];

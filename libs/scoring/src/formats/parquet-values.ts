@@ -9,7 +9,7 @@ export class Numeral {
   constructor(readonly text: string) {}
 }
 
-/** Compiled once for each column; undefined where what is stored is what is meant. */
+/** Compiled once for each column; undefined if what is stored is what is meant. */
 export function meaningOf(element: SchemaElement): Meaning | undefined {
   switch (element.type) {
     case 'INT32':

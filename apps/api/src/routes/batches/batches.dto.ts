@@ -78,7 +78,7 @@ export class SubmitBatchDto {
   format?: BatchFormat;
 }
 
-/** @throws Problem `bad-request` where nothing says it, or two things say it differently */
+/** @throws Problem `bad-request` if nothing says it, or two things say it differently */
 export function formatOf(given: BatchFormat | undefined, mediaType: string): BatchFormat {
   const declared = BY_MEDIA_TYPE[mediaType];
   const format = given ?? declared;

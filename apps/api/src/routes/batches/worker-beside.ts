@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { BatchesService } from '#libs/batches';
 
-/** Injection token of the `WorkerHandle`; undefined where somebody else sees to workers (BATCH_WORKER=separate). */
+/** Injection token of the `WorkerHandle`; undefined if workers are run separately (BATCH_WORKER=separate). */
 export const WORKER = Symbol('Worker');
 
 export interface WorkerHandle {

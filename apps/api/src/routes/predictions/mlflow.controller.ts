@@ -23,7 +23,7 @@ export class MlflowController {
   @Header('content-type', 'application/json')
   @ApiOperation({ summary: 'Whether the default model can be asked' })
   @ApiResponse({ status: 200, description: 'An empty line.', content: { 'application/json': {} } })
-  @ApiResponse({ status: 404, description: 'It cannot be asked.' })
+  @ApiResponse({ status: 404, description: 'It is not.' })
   ping(): string {
     if (this.models.default) return '\n';
     throw new Problem('model-not-found', 'There is no default model at the moment.');

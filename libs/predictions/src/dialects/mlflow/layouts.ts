@@ -170,7 +170,8 @@ function toFlag(cell: unknown): unknown {
 function fromRecords(layout: string, records: readonly unknown[], columns: readonly Column[]): Features[] {
   refuseTooManyRows(records.length);
   const wrong = records.findIndex((record) => !isObject(record));
-  if (wrong >= 0) throw notDataframe(layout, `row ${wrong} is no record, one value a column by name`);
+  if (wrong >= 0)
+    throw notDataframe(layout, `row ${wrong} is not a record with one value per column, by name`);
   const features = records as Features[];
   const given = Object.keys(features[0] ?? {});
   const names = nameLike(given, columns);

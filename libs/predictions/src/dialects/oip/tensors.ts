@@ -113,7 +113,7 @@ function readElements(data: unknown, shape: readonly number[], described: string
   throw Problem.badRequest(`${described}: "data" does not have the shape [${shape.join(', ')}].`);
 }
 
-/** Undefined where it is nested in another way. */
+/** Undefined if it is nested in another way. */
 function flatten(data: unknown, [size, ...inner]: readonly number[]): unknown[] | undefined {
   if (!Array.isArray(data) || data.length !== size) return undefined;
   if (inner.length === 0) return data.some(Array.isArray) ? undefined : data;

@@ -10,12 +10,12 @@ export const plainDocument: DialectDocument = {
       yhat_prob: {
         ...STRING,
         example: '0.5124506',
-        description: 'Probability of the second label: the shortest decimal of a float32.',
+        description: 'The probability of the second label: the shortest decimal that is the same float32.',
       },
       yhat: {
         ...oneOf('0', '1'),
         example: '1',
-        description: '1 where the probability is over the threshold.',
+        description: '1 if the probability is over the threshold.',
       },
     }),
   },
