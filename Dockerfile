@@ -2,7 +2,8 @@
 # npm ci, npm run build, npm prune.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json ./
+COPY deploy/without-gpu ./deploy/without-gpu
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY apps ./apps

@@ -7,7 +7,7 @@ import { ConfigModule, type Config } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { modelEntities, ModelsModule, ServedModelsModule } from '#libs/models';
 import { Metrics, NestLogger, type Logger, type Tracing } from '#libs/observability';
-import { PredictionsModule, problemFormAt } from '#libs/predictions';
+import { otherSpellings, PredictionsModule, problemFormAt } from '#libs/predictions';
 import { TokensModule } from '#libs/tokens';
 import { Passwords, userEntities, UsersModule, type HashingPurpose } from '#libs/users';
 import type { FastifyInstance } from 'fastify';
@@ -35,7 +35,7 @@ import {
 } from './routes/metrics/service-metrics.js';
 import { ModelsController } from './routes/models/models.controller.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
-import { OIP_SPELLINGS, OipController } from './routes/predictions/oip.controller.js';
+import { OipController } from './routes/predictions/oip.controller.js';
 import { predictionControllers } from './routes/predictions/prediction.controllers.js';
 import { replayedAnswers } from './routes/predictions/replayed-answers.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
@@ -128,7 +128,7 @@ export async function createApi(
   const door = new Door(requests.shed);
   const api = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, dataSource, draining, measured, neighbours),
-    createAdapter(config, { door, requests }, OIP_SPELLINGS),
+    createAdapter(config, { door, requests }, otherSpellings),
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;

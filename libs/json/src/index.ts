@@ -1,8 +1,8 @@
 /**
  * JSON: weighed before it is parsed, parsed also as Python writes it, written for the record, and described by JSON Schemas.
- * It knows no HTTP and no model. Called by whatever reads bodies and whatever describes them.
+ * It knows no HTTP and no models. Used by the code that reads bodies and by the code that describes them.
  */
-export { parseJsonBody, parsePythonJsonBody, writeJson, type RowLimit } from './json-body.js';
+export { isObject, parseJsonBody, parsePythonJsonBody, writeJson, type RowLimit } from './json-body.js';
 export {
   ANYTHING,
   BOOLEAN,

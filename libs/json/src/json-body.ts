@@ -4,11 +4,11 @@ import { weighJson } from './json-weight.js';
 
 /** How much a body may hold for what it asks. */
 export interface RowLimit {
-  /** So many members has an object at most; and so many values a row, with as many beside the rows. */
+  /** How many members an object may have; also how many values each row may have, and how many there may be beside the rows. */
   readonly values: number;
-  /** So many elements has a list at most, which may be the rows; otherwise as many as values. */
+  /** How many elements a list may have, which may be the rows; `values` unless given. */
   readonly elements?: number;
-  /** How many rows are in a body; it is one row itself where this is not said. */
+  /** How many rows a body has; without this, the body is one row. */
   rowsIn?(body: unknown): number;
 }
 
@@ -79,4 +79,8 @@ function isInfinity(value: unknown): boolean {
 function holdsInfinity(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return isInfinity(value);
   return Object.values(value).some(holdsInfinity);
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -8,7 +8,7 @@ export interface JsonLimits {
   members?: number;
   /** Elements of one array. */
   elements?: number;
-  /** Members and elements altogether; an array or object counts as one more, so that empty ones are not for nothing. */
+  /** Members and elements in total; an array or object counts as one more, so that empty ones count too. */
   values?: number;
 }
 
@@ -21,8 +21,8 @@ const isObject = new Array<boolean>(MAX_DEPTH + 1).fill(false);
 
 /**
  * Counts what a body of JSON would become, in its bytes and before it is parsed: reading costs by members and elements
- * rather than by bytes, and 800 kB of 75 000 names took 250 ms in which nobody was answered. Counting takes 2 ms a
- * megabyte. What is no JSON is counted somehow, and refused by the parser.
+ * rather than by bytes, and 800 kB of 75 000 names took 250 ms in which nothing else was answered. Counting takes 2 ms a
+ * megabyte. The count means nothing if the text is not JSON, which the parser then refuses.
  *
  * @returns how many values there are
  * @throws Problem `bad-request` for more than the limits, and for what is nested deeper than `MAX_DEPTH`

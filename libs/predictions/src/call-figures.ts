@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Labelled } from '#libs/observability';
 
-/** How often something was done, and how long it took altogether. */
+/** How often something was done, and how long it took in total. */
 interface Duration {
   count: number;
   ms: number;
@@ -15,7 +15,7 @@ export interface Phases {
   writeMs: number;
 }
 
-/** What one version of a model was asked by callers; shadows are asked by nobody. */
+/** What callers asked one version of a model; what a shadow was asked does not count. */
 export class VersionCalls {
   readonly answered: Duration = { count: 0, ms: 0 };
   readonly refused: Duration = { count: 0, ms: 0 };
@@ -47,7 +47,7 @@ export class VersionCalls {
 @Injectable()
 export class CallFigures {
   readonly versions = new Labelled(['model', 'version'], () => new VersionCalls());
-  /** So that a call need not put a key together. */
+  /** Saves each call from building a key. */
   private readonly known = new WeakMap<object, VersionCalls>();
 
   of(model: { name: string; version: string }): VersionCalls {

@@ -7,7 +7,7 @@ const TYPES: Record<ColumnType, JsonSchema[]> = {
   categorical: [STRING],
 };
 
-/** The model's input schema as the schema of a request's body, with an example that works. */
+/** The model's input schema as the JSON Schema of one row, with an example that works. */
 export function featuresSchema(columns: readonly Column[]): JsonSchema {
   return {
     type: 'object',
@@ -30,7 +30,7 @@ function columnSchema(column: Column): JsonSchema {
   };
 }
 
-/** One that is a number may be sent as a number or as its text. */
+/** A category that is a number may be sent as a number or as text. */
 function listed(categories: readonly (string | number)[]): JsonSchema[] {
   const numbers = categories.filter((category) => typeof category === 'number');
   return [
@@ -39,7 +39,7 @@ function listed(categories: readonly (string | number)[]): JsonSchema[] {
   ];
 }
 
-/** A body that works: the columns' own examples, and what may stand for those that are missing. */
+/** A row that works: the columns' own examples, or values the column accepts. */
 export function exampleOf(columns: readonly Column[]): Features {
   return Object.fromEntries(columns.map((column) => [column.name, exampleValueOf(column)]));
 }

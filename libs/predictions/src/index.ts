@@ -5,9 +5,10 @@
  */
 export { ComparisonModule, PredictionsModule } from './predictions.module.js';
 export { CallFigures, type VersionCalls } from './call-figures.js';
-export { PredictionsService, type PredictionCall } from './predictions.service.js';
+export type { PredictionCall } from './prediction-call.js';
+export { PredictionsService } from './predictions.service.js';
 export type { Dialect } from './dialects/dialect.js';
-export { dialects, problemFormAt } from './dialects/index.js';
+export { dialects, otherSpellings, problemFormAt } from './dialects/index.js';
 export { oipConfiguration, type OipConfiguration } from './dialects/oip/configuration.js';
 export { OIP_EXTENSIONS, oipMetadata, type OipMetadata } from './dialects/oip/metadata.js';
 export type { Addressed, PredictionRoute } from './dialects/route.js';

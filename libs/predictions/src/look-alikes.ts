@@ -1,15 +1,15 @@
-/** Longer names are looked at no further. */
+/** Longer names are not compared. */
 const MAX_NAME_LENGTH = 100;
 const MAX_NAMES = 1_000;
-/** So many pairs of names are compared letter by letter; a caller may send thousands, and a model have thousands. */
+/** How many pairs of names are compared letter by letter: a caller may send thousands, and a model have thousands. */
 const MAX_COMPARISONS = 2_000;
 
 /**
- * Names of a caller's that are no column's, asked for the one that was meant by a column which is not there: the same
- * but for case, accents and punctuation, or but for a slip of the hand or two.
+ * A caller's names that match no column, searched for the one that was meant by a missing column: the same except for
+ * case, accents and punctuation, or except for a typo or two.
  */
 export class LookAlikes {
-  /** By what is left of them without case, accents and punctuation. */
+  /** By the name without case, accents and punctuation. */
   private readonly names = new Map<string, string>();
   private readonly byLength = new Map<number, string[]>();
   private comparisonsLeft = MAX_COMPARISONS;
@@ -62,7 +62,7 @@ function plainOf(name: string): string {
     .replaceAll(/[^\p{Letter}\p{Number}]/gu, '');
 }
 
-/** Letters that were left out, put in, mistaken, or swapped with their neighbour; more than `most` where there are more. */
+/** Letters that were left out, added, mistyped, or swapped with their neighbour; counts no further than just over `most`. */
 function slipsBetween(a: string, b: string, most: number): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -4,7 +4,8 @@ import { Problem } from '#libs/errors';
 import type { Features, Manifest, Model } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
 import { dialectNamed } from './dialects/index.js';
-import { gistOf, type Dialect, type Gist } from './dialects/dialect.js';
+import type { Dialect } from './dialects/dialect.js';
+import { gistOf, type Gist } from './dialects/gist.js';
 
 /** What two versions said of the same inputs. */
 export interface Differences {
@@ -35,7 +36,7 @@ export interface Replay {
   p95Ms: number;
 }
 
-/** Sets one version of a model beside another, by what stands in the record. */
+/** Compares two versions of a model by what is in the record. */
 @Injectable()
 export class ModelComparison {
   constructor(
@@ -69,8 +70,8 @@ export class ModelComparison {
   }
 
   /**
-   * Asks the candidate what the served version was asked, and sets its answers beside the recorded ones.
-   * @param onProgress hears how many of how many requests are done
+   * Asks the candidate what the served version was asked, and compares its answers with the recorded ones.
+   * @param onProgress called with how many of how many requests are done
    */
   async replay(
     model: string,
@@ -110,7 +111,7 @@ export class ModelComparison {
   }
 }
 
-/** Undefined if the model cannot take such a question, as one without names and with another number of columns. */
+/** Undefined if the model cannot take the question, for example one without names and with another number of columns. */
 function read(dialect: Dialect, input: unknown, model: Model): readonly Features[] | undefined {
   try {
     return dialect.read(input, model).instances;
@@ -120,7 +121,7 @@ function read(dialect: Dialect, input: unknown, model: Model): readonly Features
   }
 }
 
-/** Nobody waits for a replay's single answers. */
+/** No caller waits for the answers of a replay. */
 const REPLAY_LIMIT_MS = 3_600_000;
 
 /** Counts as it goes, so that memory does not depend on how much there is. */
@@ -134,7 +135,7 @@ class Tally {
   private largest = 0;
   private refusedByOne = 0;
 
-  /** What each of the two said of one request; undefined if it refused it. */
+  /** What each of the two answered to one request; undefined if it refused. */
   add(a: readonly Gist[] | undefined, b: readonly Gist[] | undefined): void {
     this.requests++;
     if (!a !== !b) this.refusedByOne++;

@@ -1,14 +1,15 @@
 import type { Model } from '#libs/inference';
 import { writeJson } from '#libs/json';
-import { isObject, type Dialect } from './dialects/dialect.js';
+import { isObject } from '#libs/json';
+import type { Dialect } from './dialects/dialect.js';
 import { Allowance, LeftOut, MAX_EXCESS_BYTES, sizeOf } from './dialects/excess.js';
 
 export { MAX_EXCESS_BYTES };
 
 /**
- * An input as the JSON text that is recorded. Of one that was answered everything the answer was made of is there, so that
- * it can be asked again; of the rest of it, and of one that was refused, as much as its rows may have. What is left out is
- * told beside it: `"foretell_truncated": {"left_out": ["note"], "bytes": 1000007}`.
+ * An input as the JSON text that is recorded. For an answered input, everything the answer was made of is there, so that
+ * it can be asked again; the rest of it, and a refused input, are recorded up to a limit per row. A member says what was
+ * left out: `"foretell_truncated": {"left_out": ["note"], "bytes": 1000007}`.
  */
 export function recordedInput(
   dialect: Dialect,
@@ -17,7 +18,7 @@ export function recordedInput(
   { isAnswered, rowCount }: { isAnswered: boolean; rowCount: number | null },
 ): string {
   const text = writeJson(input);
-  // Most are this small, and are looked at no further.
+  // Most are this small and need no closer look.
   if (text.length * 3 <= MAX_EXCESS_BYTES || Buffer.byteLength(text) <= MAX_EXCESS_BYTES) return text;
   const leftOut = new LeftOut();
   const kept = isAnswered

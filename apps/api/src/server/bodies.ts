@@ -77,7 +77,7 @@ export const bodies = plugin(
   { name: 'bodies' },
 );
 
-/** Compressed, for example. Of a file that is streamed, its first bytes tell. */
+/** Compressed, for example. For a streamed file, its first bytes tell. */
 function isEncoded({ headers: { 'content-encoding': encoding = 'identity' } }: FastifyRequest): boolean {
   return encoding.toLowerCase() !== 'identity';
 }

@@ -1,14 +1,15 @@
-import { isObject, shortened } from './members.js';
+import { isObject } from '#libs/json';
+import { shortened } from './column-names.js';
 
 /**
- * So much is recorded of what no answer is made of, for each row: columns that the model does not have, parameters, ids of
- * rows. It is a caller's to choose, and an analyst's to read.
+ * How much is recorded per row of what the answer does not depend on: columns that the model does not have, parameters, row
+ * ids. Callers choose it, and analysts read it.
  */
 export const MAX_EXCESS_BYTES = 64 * 1024;
 
 const MAX_NAMES = 100;
 
-/** What is not recorded: as much as helps to see that there was more, and what it was. */
+/** What is not recorded: enough to see that there was more, and what it was. */
 export class LeftOut {
   private readonly names = new Set<string>();
   private bytes = 0;
@@ -22,14 +23,14 @@ export class LeftOut {
     return this.bytes === 0;
   }
 
-  /** With what was left out told in a member of its own. */
+  /** Adds a member that says what was left out. */
   toldIn(kept: unknown): object {
     const foretell_truncated = { left_out: [...this.names], bytes: this.bytes };
     return { ...(isObject(kept) && kept), foretell_truncated };
   }
 }
 
-/** Room for what the model does not take, of one row or of all. */
+/** Room for what the model does not take, in one row or in all. */
 export class Allowance {
   private left: number;
 
@@ -40,7 +41,7 @@ export class Allowance {
     this.left = MAX_EXCESS_BYTES * Math.max(1, rows);
   }
 
-  /** Whether there is room, which it then takes. */
+  /** Whether there is room; if so, it is used. */
   admits(name: string, value: unknown): boolean {
     const bytes = sizeOf(name) + sizeOf(value);
     if (bytes > this.left) {
@@ -51,7 +52,7 @@ export class Allowance {
     return true;
   }
 
-  /** An object with the members that are taken, and as many others as there is room for. */
+  /** The object with the members that are taken, and as many others as there is room for. */
   membersOf(object: Record<string, unknown>, isTaken: (name: string) => boolean): Record<string, unknown> {
     if (Object.keys(object).every(isTaken)) return object;
     const members = Object.entries(object);

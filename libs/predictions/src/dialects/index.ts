@@ -15,6 +15,11 @@ export function dialectNamed(name: string): Dialect | undefined {
   return byName.get(name);
 }
 
+/** Spellings of paths that no route has, each with the path that is meant. */
+export const otherSpellings: ReadonlyMap<string, string> = new Map(
+  dialects.flatMap(({ spellings = {} }) => Object.entries(spellings)),
+);
+
 /**
  * How refusals are written at a URL, whether or not anything is there.
  * @param url the target of a request line: mostly a path with its query, but it may have a host (RFC 9112 §3.2)

@@ -80,7 +80,11 @@ export class PredictionLogQueryDto {
   @IsString()
   request_id?: string;
 
-  @ApiPropertyOptional({ ...STATUS, example: 200, description: 'The The The The HTTP status of the answer.' })
+  @ApiPropertyOptional({
+    ...STATUS,
+    example: 200,
+    description: 'The The The The The The HTTP status of the answer.',
+  })
   @IsOptional()
   @Type(() => Number)
   @IsInt()

@@ -43,9 +43,6 @@ const NotReady = (schema: Schema) =>
   });
 const NoModel = () => ApiResponse({ status: 404, description: 'No such model or version.' });
 
-/** The protocol's document writes this one path both ways. */
-export const OIP_SPELLINGS = new Map([['/v2/', '/v2']]);
-
 /** What the Open Inference Protocol, version 2, has besides predictions. */
 @ApiTags('open inference protocol')
 @Controller('v2')

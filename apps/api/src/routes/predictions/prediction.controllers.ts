@@ -13,14 +13,14 @@ import {
 } from '#libs/predictions';
 import { ANYTHING, referenceTo } from '../../openapi/schemas.js';
 
-/** The request of a known caller, with its body as it came. */
+/** An authenticated request, with its body as it came. */
 type PredictionRequest = FastifyRequest<{
   Body?: Buffer;
   Params: Addressed['params'];
   Querystring: Addressed['query'];
 }> & { user: Actor };
 
-/** One for every route of every dialect: they differ in what the dialect says, and in nothing else. */
+/** One for every route of every dialect. They differ only in what the dialect says. */
 export const predictionControllers: Type[] = dialects.flatMap((dialect) =>
   dialect.routes.map((route) => controllerOf(dialect, route)),
 );
@@ -61,7 +61,7 @@ function idempotencyOf(request: PredictionRequest): PredictionCall['idempotency'
   return { key, onReplay: () => (request.isReplay = true) };
 }
 
-/** What bodies look like is put into the document when somebody looks, because it depends on the models. */
+/** The schemas of bodies depend on the models, so they are added whenever the document is requested. */
 function Predicts(
   dialect: Dialect,
   { path, operationId, summary, queryParameters = [] }: PredictionRoute,
@@ -76,8 +76,8 @@ function Predicts(
       operationId,
       summary,
       description:
-        'The answer is recorded before it leaves, with what was asked. Of what the model does not use, such as columns ' +
-        'that it does not have, 64 kB per row are recorded; the rest is left out, and the recorded input says so: ' +
+        'The question and its answer are recorded before the answer is sent. What the model does not take, such as columns ' +
+        'it does not have, is recorded up to 64 kB per row; the recorded input says what was left out: ' +
         '`"foretell_truncated": {"left_out": ["note"], "bytes": 1000007}`.',
     }),
     ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ApiParam({ name: name!, type: String })),
@@ -86,8 +86,8 @@ function Predicts(
       name: 'Idempotency-Key',
       required: false,
       description:
-        'A text of your choice, new for each question, 1 to 255 printable ASCII characters. Sent again with the same question ' +
-        'within 24 hours, it gets the first answer, with `Idempotency-Replayed: true`, and no second record.',
+        'A key of your choice for each question, 1 to 255 printable ASCII characters. The same question sent again with ' +
+        'the same key within 24 hours gets the first answer, with `Idempotency-Replayed: true`, and no second record.',
       schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]+$' },
     }),
     ApiBody({ schema: ANYTHING }),
@@ -99,15 +99,12 @@ function Predicts(
     ApiResponse({
       status: 400,
       description:
-        'The body cannot be read, or columns are missing or not convertible: all of them are named.',
+        'The body cannot be read, or columns are missing or not convertible; each of them is named.',
     }),
     ApiResponse({ status: 404, description: 'There is no such model, or no such version of it.' }),
     ApiResponse({ status: 413, description: 'Larger than MAX_BODY_BYTES.' }),
     ApiResponse({ status: 415, description: `Not declared as ${mediaTypes}.` }),
-    ApiResponse({
-      status: 422,
-      description: 'A different question was answered under this `Idempotency-Key`.',
-    }),
+    ApiResponse({ status: 422, description: 'This `Idempotency-Key` was used for another question.' }),
     ApiResponse({
       status: 503,
       description: 'Overloaded, or the record cannot be written; see `Retry-After`.',

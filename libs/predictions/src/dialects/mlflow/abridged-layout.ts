@@ -1,11 +1,12 @@
 import type { Column } from '#libs/inference';
-import { isColumnOf, isObject } from '../dialect.js';
+import { isObject } from '#libs/json';
+import { isColumnOf } from '../column-names.js';
 import { Allowance, type LeftOut } from '../excess.js';
 import { layoutIn, nameLike } from './layouts.js';
 
 type Members = Record<string, unknown>;
 
-/** A body that was answered, for the record: its table with the columns of the model, and of the rest what there is room for. */
+/** An answered body, for the record: its table with the columns of the model, and as much of the rest as there is room for. */
 export function abridgeLayout(body: Members, columns: readonly Column[], leftOut: LeftOut): Members {
   const layout = layoutIn(body);
   if (layout === 'data' && Object.hasOwn(body, 'columns')) return abridgeSplit(body, columns, leftOut);
@@ -27,7 +28,7 @@ function abridgeRecords(records: readonly Members[], columns: readonly Column[],
   return records.map((record) => new Allowance(leftOut).membersOf(record, isTaken));
 }
 
-/** What else is in it stands around the rows, such as an index. */
+/** Everything but the rows, such as an index, has an allowance of its own. */
 function abridgeSplit(split: Members, columns: readonly Column[], leftOut: LeftOut): Members {
   const { data, columns: given } = split as { data: unknown[][]; columns?: unknown[] | null };
   const around = (whole: Members) =>
@@ -44,7 +45,7 @@ function abridgeSplit(split: Members, columns: readonly Column[], leftOut: LeftO
   );
 }
 
-/** Whether a name is a column of the model; those of a table without names are. */
+/** Whether a name is a column of the model; in a table without names, every column is. */
 function isColumn(given: readonly string[], columns: readonly Column[]): (name: string) => boolean {
   return nameLike(given, columns) === given ? isColumnOf(columns) : () => true;
 }

@@ -2,13 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import Papa from 'papaparse';
 import { Problem } from '#libs/errors';
 import { MISSING_VALUES, type Column } from '#libs/inference';
-import { MAX_ROWS, quoted, refuseTooManyColumns, refuseTooManyRows, repeatedIn } from '../dialect.js';
+import { quoted, repeatedIn } from '../column-names.js';
+import { MAX_ROWS, refuseTooManyColumns, refuseTooManyRows } from '../row-limits.js';
 import { nameLike } from './layouts.js';
 
 /** A table as pandas splits it. */
 export interface Table {
   columns: string[];
-  /** Text as it stands; a cell that says nothing, in pandas' words or in none, is null, a missing value. */
+  /** Text as it was sent; a cell that is empty, or has one of pandas' words for a missing value, is null. */
   data: (string | null)[][];
 }
 
@@ -16,7 +17,7 @@ export interface Table {
 const MAX_RECORDS = MAX_ROWS + 2;
 
 /**
- * RFC 4180 with a header; lines that are empty are no rows, but cost as much to read and count like them.
+ * RFC 4180 with a header. Empty lines are not rows, but cost as much to read and count towards the limit.
  * @throws Problem `bad-request` naming the line
  */
 export function parseCsvBody(body: Buffer, schema: readonly Column[]): Table {
@@ -58,7 +59,7 @@ export function parseCsvBody(body: Buffer, schema: readonly Column[]): Table {
   return { columns, data: rows };
 }
 
-/** Column by column the words for nothing that it lists as categories: there they mean something. */
+/** For each column, the words for missing values that it lists as categories: there they have a meaning. */
 function listedWords(
   names: readonly string[],
   schema: readonly Column[],
@@ -72,7 +73,7 @@ function listedWords(
   return nameLike(names, schema).map((name) => byName.get(name));
 }
 
-/** Without looking at quotes: no fewer than there are. Reading a line costs by its cells. */
+/** Quotes are ignored, so this is an upper bound. The cost of reading a line grows with its cells. */
 function cellsInFirstLine(text: string): number {
   const start = text.search(/[^\n]/);
   const end = text.indexOf('\n', start);

@@ -7,8 +7,8 @@ const INPUT = {
   type: 'object',
   description:
     'Exactly one of `dataframe_split`, `dataframe_records`, `instances`, `inputs` and `data`, and optionally ' +
-    '`params`. `data`, rows in the order of the model, is not MLflow’s but ours, and so are `columns` beside it: ' +
-    'the split that pandas writes.',
+    '`params`. Foretell adds `data`, rows with their columns in the order of the model, and `columns` beside it, as ' +
+    'pandas splits a table.',
   properties: {
     dataframe_split: { type: 'object' },
     dataframe_records: list({ type: 'object' }),

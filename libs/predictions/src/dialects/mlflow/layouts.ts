@@ -1,13 +1,8 @@
 import { Problem } from '#libs/errors';
 import { requiredNames, type Column, type Features } from '#libs/inference';
-import {
-  isObject,
-  lookAlikesOf,
-  refuseTooManyColumns,
-  refuseTooManyRows,
-  repeatedIn,
-  tellLookAlikes,
-} from '../dialect.js';
+import { isObject } from '#libs/json';
+import { lookAlikesOf, repeatedIn, tellLookAlikes } from '../column-names.js';
+import { refuseTooManyColumns, refuseTooManyRows } from '../row-limits.js';
 
 /**
  * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it
@@ -45,14 +40,14 @@ export function readLayout(body: unknown, columns: readonly Column[]): Features[
   return value.some(isObject) ? fromRecords(layout, value, columns) : fromRows(layout, value, columns);
 }
 
-/** @throws Problem `bad-request` if there is none, or another */
+/** @throws Problem `bad-request` if there is none, or more than one */
 export function layoutIn(body: Features): (typeof LAYOUTS)[number] {
   const [layout, another] = LAYOUTS.filter((name) => Object.hasOwn(body, name));
   if (layout && !another) return layout;
   throw Problem.badRequest(`${REQUIRED}; it has ${another ? 'several' : 'none'}.`);
 }
 
-/** How many rows a body has, before it is known whether it is one that can be read. */
+/** How many rows a body has, before it is known to be readable. */
 export function rowsIn(body: unknown): number {
   if (!isObject(body)) return 1;
   return Math.max(
@@ -167,7 +162,7 @@ function fromTable(
   });
 }
 
-/** Where a column of zeros and ones has gaps, pandas writes it as floats. */
+/** If a column of zeros and ones has gaps, pandas writes it as floats. */
 function toFlag(cell: unknown): unknown {
   return cell === '0.0' || cell === '1.0' ? Number(cell) : cell;
 }
@@ -210,7 +205,7 @@ export function nameLike(given: readonly string[], columns: readonly Column[]): 
   return columns.map(({ name }) => name);
 }
 
-/** For a table without rows: if there are any, their coercion finds what is absent. */
+/** For a table without rows; if there are rows, coercing them finds what is absent. */
 function refuseAbsent(names: readonly string[], columns: readonly Column[]): void {
   const absent = requiredNames(columns).filter((name) => !names.includes(name));
   if (absent.length === 0) return;

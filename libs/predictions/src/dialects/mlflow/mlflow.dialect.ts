@@ -2,25 +2,19 @@ import { Problem, type ProblemForm } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
 import { parsePythonJsonBody, record, STRING } from '#libs/json';
 import { parseModelReference, type ModelReference } from '#libs/models';
-import {
-  areIntegers,
-  columnOf,
-  gistOfProbabilities,
-  isObject,
-  MAX_ROWS,
-  maxValuesPerRow,
-  type BadValue,
-  type Dialect,
-  type Gist,
-  type Question,
-} from '../dialect.js';
+import { isObject } from '#libs/json';
+import { columnOf } from '../bad-values.js';
+import type { BadValue, Dialect, Question } from '../dialect.js';
+import { gistOfProbabilities, type Gist } from '../gist.js';
+import { areIntegers } from '../labels.js';
+import { MAX_ROWS, maxValuesPerRow } from '../row-limits.js';
 import { modelVersion, servedModel } from '../route.js';
 import { abridgeLayout } from './abridged-layout.js';
 import { parseCsvBody } from './csv-body.js';
 import { mlflowDocument } from './document.js';
 import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './layouts.js';
 
-/** The limit of a list of rows. One that is a little too long is read, and told that files are for more. */
+/** The limit for a list of rows. A list that is a little too long is still read, so that the refusal can recommend files. */
 const MAX_ELEMENTS = 2 * MAX_ROWS;
 
 /** The names that MLflow's own servers give to errors (mlflow/protos/databricks.proto), by HTTP status. */

@@ -18,17 +18,17 @@ export const namedDocument: DialectDocument = {
           record(
             {},
             {
-              label: { ...STRING, description: 'From a classifier: one of its labels.' },
-              confidence: { ...NUMBER, description: 'From a classifier: the probability of the label.' },
+              label: { ...STRING, description: 'For a classifier: one of its labels.' },
+              confidence: { ...NUMBER, description: 'For a classifier: the probability of the label.' },
               probabilities: {
                 ...dictionary(NUMBER),
-                description: 'From a classifier: a probability for each label.',
+                description: 'For a classifier: the probability of each label.',
               },
-              prediction: { ...NUMBER, description: 'From a regression: its value.' },
+              prediction: { ...NUMBER, description: 'For a regression: its value.' },
             },
           ),
         ),
-        description: 'One per instance, in their order.',
+        description: 'One per instance, in the same order.',
       },
     }),
   },

@@ -1,16 +1,13 @@
 import { Problem, problemJson } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
 import { parseJsonBody } from '#libs/json';
-import {
-  isColumnOf,
-  isObject,
-  jsonBody,
-  maxValuesPerRow,
-  refuseValues,
-  type Dialect,
-  type Gist,
-  type Question,
-} from '../dialect.js';
+import { isObject } from '#libs/json';
+import { refuseValues } from '../bad-values.js';
+import { isColumnOf } from '../column-names.js';
+import type { Dialect, Question } from '../dialect.js';
+import type { Gist } from '../gist.js';
+import { jsonBody } from '../json-body.js';
+import { maxValuesPerRow } from '../row-limits.js';
 import { Allowance } from '../excess.js';
 import { modelVersion, servedModel } from '../route.js';
 import { namedDocument } from './document.js';

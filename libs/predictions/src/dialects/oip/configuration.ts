@@ -1,5 +1,5 @@
 import type { Model } from '#libs/inference';
-import { MAX_ROWS } from '../dialect.js';
+import { MAX_ROWS } from '../row-limits.js';
 import { DATATYPE_OF } from './datatypes.js';
 import { outputsOf } from './outputs.js';
 

@@ -8,19 +8,12 @@ import {
   type Model,
 } from '#libs/inference';
 import { parsePythonJsonBody, record, STRING } from '#libs/json';
-import {
-  columnOf,
-  isColumnOf,
-  isObject,
-  lookAlikesOf,
-  MAX_ROWS,
-  maxValuesPerRow,
-  tellLookAlikes,
-  type BadValue,
-  type Dialect,
-  type Gist,
-  type Question,
-} from '../dialect.js';
+import { isObject } from '#libs/json';
+import { columnOf } from '../bad-values.js';
+import { isColumnOf, lookAlikesOf, tellLookAlikes } from '../column-names.js';
+import type { BadValue, Dialect, Question } from '../dialect.js';
+import type { Gist } from '../gist.js';
+import { MAX_ROWS, maxValuesPerRow } from '../row-limits.js';
 import { Allowance } from '../excess.js';
 import { modelVersion, servedModel } from '../route.js';
 import { oipDocument } from './document.js';
@@ -29,7 +22,7 @@ import { describe, readTensors, rowsIn, withBinaryData, type Tensor } from './te
 
 const MAX_ID_LENGTH = 1024;
 
-/** Before the binary data, where a body has some, there are so many bytes of JSON. */
+/** How many bytes of JSON come before the binary data, in a body that has some. */
 const JSON_LENGTH = 'inference-header-content-length';
 
 const problems: ProblemForm = {
@@ -45,6 +38,8 @@ const problems: ProblemForm = {
 export const oipDialect: Dialect = {
   name: 'oip',
   paths: /^\/v2(\/|$)/,
+  // The protocol's document writes this path both ways.
+  spellings: { '/v2/': '/v2' },
   problems,
   routes: [
     {
@@ -63,7 +58,7 @@ export const oipDialect: Dialect = {
   document: oipDocument,
   mediaTypes: 'application/json, or as application/octet-stream with Inference-Header-Content-Length',
 
-  /** Triton's client declares nothing. */
+  /** Triton's client sends no Content-Type. */
   accepts(contentType = 'application/json'): boolean {
     return /^application\/(json|octet-stream)\s*(;|$)/i.test(contentType);
   },
@@ -118,14 +113,14 @@ export const oipDialect: Dialect = {
   },
 };
 
-/** Which is echoed. */
+/** The answer echoes it. */
 function readId(id: unknown): string | undefined {
   if (id === undefined || id === null) return undefined;
   if (typeof id === 'string' && id.length <= MAX_ID_LENGTH) return id;
   throw Problem.badRequest(`"id" must be a string of at most ${MAX_ID_LENGTH} characters.`);
 }
 
-/** The one tensor of all columns, where the graph takes such a one and the request has it. */
+/** The tensor of all columns, if the graph takes one and the request has it. */
 function tensorOfAll(tensors: readonly Tensor[], { inputs, columns }: Model): Tensor | undefined {
   const [input] = inputs;
   if (input!.shape[1] !== columns.length || inputs.length !== 1) return undefined;
@@ -185,7 +180,7 @@ function describeInputs(inputs: readonly InputTensor[], columns: readonly Column
   return `one tensor ${JSON.stringify(input!.name)} [n, ${columns.length}], or ${each}`;
 }
 
-/** The first bad value of each column. */
+/** Names the first bad value of each column. */
 function refuse(errors: readonly BadValue[], columns: readonly Column[], all: Tensor | undefined): Problem {
   const firsts = new Map<string, BadValue>();
   for (const error of errors) if (!firsts.has(columnOf(error))) firsts.set(columnOf(error), error);

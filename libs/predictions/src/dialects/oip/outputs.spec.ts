@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Manifest, Prediction } from '#libs/inference';
-import { gistOf } from '../dialect.js';
+import { gistOf } from '../gist.js';
 import { outputsOf, readOutputs, recallOutputs, writeOutput } from './outputs.js';
 
 const manifest = (task: string, labels: string[]) =>

@@ -1,6 +1,8 @@
 import { Problem } from '#libs/errors';
 import { formatNumber, type Manifest, type Prediction } from '#libs/inference';
-import { areIntegers, gistOfProbabilities, isObject, type Gist } from '../dialect.js';
+import { isObject } from '#libs/json';
+import { gistOfProbabilities, type Gist } from '../gist.js';
+import { areIntegers } from '../labels.js';
 
 interface Output {
   readonly name: 'label' | 'probabilities' | 'prediction';
@@ -10,7 +12,7 @@ interface Output {
 }
 
 export interface WantedOutput extends Output {
-  /** So many of the highest classes, each as a text, instead of all probabilities. */
+  /** How many of the highest classes, each as text, instead of all probabilities. */
   readonly classes?: number;
 }
 
@@ -24,7 +26,7 @@ export function outputsOf(manifest: Manifest): Output[] {
   ];
 }
 
-/** Those that are asked for; all of them where none is. @throws Problem `bad-request` naming the output */
+/** Those that are asked for, or all if none is named. @throws Problem `bad-request` naming the output */
 export function readOutputs(wanted: unknown, manifest: Manifest): readonly WantedOutput[] {
   const known = outputsOf(manifest);
   if (wanted === undefined || wanted === null || (Array.isArray(wanted) && wanted.length === 0)) return known;
@@ -110,7 +112,7 @@ export function recallOutputs(outputs: readonly WrittenOutput[], manifest: Manif
   });
 }
 
-/** Undefined if a classification did not tell those of all classes. */
+/** Undefined if a classification did not give those of all classes. */
 function probabilitiesIn(
   { shape, data }: WrittenOutput,
   row: number,

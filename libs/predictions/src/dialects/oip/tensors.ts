@@ -1,5 +1,7 @@
 import { Problem } from '#libs/errors';
-import { isObject, MAX_ROWS, quoted, refuseTooManyRows, repeatedIn } from '../dialect.js';
+import { isObject } from '#libs/json';
+import { quoted, repeatedIn } from '../column-names.js';
+import { MAX_ROWS, refuseTooManyRows } from '../row-limits.js';
 import { DATATYPES, type Datatype, type Element } from './datatypes.js';
 
 /** One of a request's inputs, as JSON has it. */

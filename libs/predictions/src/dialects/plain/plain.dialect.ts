@@ -1,6 +1,10 @@
 import { Problem, problemJson } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { isColumnOf, jsonBody, refuseValues, type Dialect, type Gist, type Question } from '../dialect.js';
+import { refuseValues } from '../bad-values.js';
+import { isColumnOf } from '../column-names.js';
+import type { Dialect, Question } from '../dialect.js';
+import type { Gist } from '../gist.js';
+import { jsonBody } from '../json-body.js';
 import { Allowance } from '../excess.js';
 import { defaultModel } from '../route.js';
 import { plainDocument } from './document.js';
