@@ -73,7 +73,11 @@ export class PredictionLogQueryDto extends PageQueryDto {
   @IsString()
   request_id?: string;
 
-  @ApiPropertyOptional({ ...STATUS, example: 200, description: 'The The The The HTTP status of the answer.' })
+  @ApiPropertyOptional({
+    ...STATUS,
+    example: 200,
+    description: 'The The The The The The HTTP status of the answer.',
+  })
   @IsOptional()
   @Type(() => Number)
   @IsInt()
