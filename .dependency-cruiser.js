@@ -5,6 +5,7 @@
 const EDGES = {
   // The kit: tools without our domain.
   'libs/config': [],
+  'libs/durable-files': [],
   'libs/errors': [],
   'libs/json': ['libs/errors'],
   'libs/micro-batching': [],
@@ -13,13 +14,20 @@ const EDGES = {
   'libs/database': ['libs/config', 'libs/observability'],
   'libs/inference': ['libs/errors', 'libs/micro-batching'],
   'libs/processes': ['libs/config', 'libs/observability'],
-  'libs/scoring': ['libs/inference'],
+  'libs/scoring': ['libs/durable-files', 'libs/inference'],
   migrations: ['libs/precis'],
 
   // Features: what Foretell knows and does.
   'libs/users': ['libs/config', 'libs/database', 'libs/errors', 'libs/precis'],
   'libs/tokens': ['libs/users', 'libs/config', 'libs/errors', 'libs/observability'],
-  'libs/models': ['libs/config', 'libs/database', 'libs/errors', 'libs/inference', 'libs/observability'],
+  'libs/models': [
+    'libs/config',
+    'libs/database',
+    'libs/durable-files',
+    'libs/errors',
+    'libs/inference',
+    'libs/observability',
+  ],
   'libs/audit': ['libs/config', 'libs/database', 'libs/errors', 'libs/micro-batching', 'libs/observability'],
   'libs/predictions': [
     'libs/models',
@@ -35,6 +43,7 @@ const EDGES = {
     'libs/models',
     'libs/config',
     'libs/database',
+    'libs/durable-files',
     'libs/errors',
     'libs/inference',
     'libs/scoring',

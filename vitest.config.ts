@@ -17,6 +17,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // What is waited for comes when it comes, also on a busy machine.
     expect: { poll: { timeout: 45_000 } },
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
@@ -24,8 +25,6 @@ export default defineConfig({
           // `npm test`, in three minutes: functions, and HTTP against a service that is started once per file.
           name: 'quick',
           include: ['libs/**/*.spec.ts', 'test/e2e/**/*.e2e-spec.ts'],
-          // More than there are processors: while some tests wait, others run.
-          maxWorkers: 4,
         },
       },
       {
@@ -34,7 +33,6 @@ export default defineConfig({
           // `npm run test:acceptance`: processes that are started, replaced and killed, limits as long as they are.
           name: 'acceptance',
           include: ['test/acceptance/**/*.spec.ts'],
-          maxWorkers: 2,
         },
       },
     ],

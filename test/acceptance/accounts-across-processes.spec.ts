@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Role } from '#libs/errors';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { logIn } from '../support/prediction-client.js';
 import { recordsOfUser } from '../support/records.js';
@@ -27,11 +27,6 @@ beforeAll(async () => {
     startApi({ DATABASE_URL: database.url, JWT_SECRET }),
   ]);
   admin = await createUser(a, database, 'admin');
-});
-
-afterAll(async () => {
-  await Promise.all([a?.stop(), b?.stop()]);
-  await database?.drop();
 });
 
 const predictAt = async (api: ApiProcess, { token }: TestUser) =>

@@ -1,9 +1,9 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { tarGz } from '../support/archives.js';
 import { IRIS } from '../support/artifacts.js';
 import { createUser, PATIENT, type TestUser } from '../support/client.js';
@@ -27,12 +27,6 @@ beforeAll(async () => {
     TMPDIR: temporary,
   });
   admin = await createUser(api, database, 'admin');
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
-  rmSync(scratch, { recursive: true, force: true });
 });
 
 interface Sending {

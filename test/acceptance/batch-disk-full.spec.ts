@@ -58,7 +58,6 @@ describe.skipIf(!isPossible)('a disk that is full', () => {
   afterAll(async () => {
     await service?.signal('SIGTERM');
     await dataDir?.dispose();
-    await database?.drop();
     unmount(disk);
   });
 

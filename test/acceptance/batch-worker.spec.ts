@@ -64,8 +64,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await api?.signal('SIGTERM');
   await dataDir?.dispose();
-  await database?.drop();
-  rmSync(scratch, { recursive: true, force: true });
 });
 
 const environment = () => ({

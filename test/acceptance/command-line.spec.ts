@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, PATIENT } from '../support/client.js';
 import { COMMAND_LINE, DataDir, type Ending, type Service } from '../support/data-dir.js';
 import { logIn, predict } from '../support/prediction-client.js';
@@ -233,7 +233,6 @@ describe('migrate', () => {
   test('makes the schema on an empty database, and says the second time that there is nothing to do', async () => {
     const dataDir = createDataDir();
     const database = await createTestDatabase({ empty: true });
-    onTestFinished(() => database.drop());
     const migrate = () => dataDir.foretell(['migrate'], { environment: { DATABASE_URL: database.url } });
 
     expect(await migrate()).toMatchObject({
@@ -248,7 +247,6 @@ describe('migrate', () => {
   test('two at the same time wait for one another', async () => {
     const dataDir = createDataDir();
     const database = await createTestDatabase({ empty: true });
-    onTestFinished(() => database.drop());
     const endings = await Promise.all(
       [1, 2].map(() => dataDir.foretell(['migrate'], { environment: { DATABASE_URL: database.url } })),
     );

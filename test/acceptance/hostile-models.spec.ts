@@ -7,7 +7,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { tarGz } from '../support/archives.js';
 import { editJson, makeArtifact, type Changes } from '../support/artifacts.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
@@ -45,8 +45,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await api?.stop();
-  await database?.drop();
-  rmSync(scratch, { recursive: true, force: true });
 });
 
 const start = (environment: Record<string, string> = {}) =>

@@ -74,7 +74,7 @@ describe('what comes with a library', () => {
 
   test('libs/scoring brings libs/inference and the parsers of files, and no framework, no database, no feature', () => {
     expect(reachOf('scoring', 'dist/libs/scoring/src/worker.js')).toEqual({
-      libraries: ['inference', 'micro-batching'],
+      libraries: ['durable-files', 'inference', 'micro-batching'],
       packages: [
         'fzstd',
         'hyparquet',
@@ -87,8 +87,8 @@ describe('what comes with a library', () => {
     });
   });
 
-  test('libs/micro-batching, libs/errors and libs/precis bring nothing', () => {
-    for (const library of ['micro-batching', 'errors', 'precis']) {
+  test('libs/durable-files, libs/micro-batching, libs/errors and libs/precis bring nothing', () => {
+    for (const library of ['durable-files', 'micro-batching', 'errors', 'precis']) {
       expect(reachOf(library), library).toEqual({ libraries: [], packages: [] });
     }
   });

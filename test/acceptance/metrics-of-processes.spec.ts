@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeEach, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -13,10 +13,6 @@ let database: TestDatabase;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-});
-
-afterEach(async () => {
-  await database?.drop();
 });
 
 const startTwo = (environment: Record<string, string> = {}) =>

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import bcrypt from 'bcrypt';
 import jwt from 'jsonwebtoken';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { DataSource } from 'typeorm';
 import { createDataSource, migrate } from '#libs/database';
 import { migrations } from '#migrations';
-import { startApi } from '../support/api-process.js';
+import { startApi } from '../support/test-api.js';
 import { call } from '../support/client.js';
 import { CHECKOUT } from '../support/data-dir.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -16,8 +16,6 @@ let database: TestDatabase;
 beforeEach(async () => {
   database = await createTestDatabase({ empty: true });
 });
-
-afterEach(() => database?.drop());
 
 async function withDataSource<T>(dataSource: DataSource, work: (open: DataSource) => Promise<T>): Promise<T> {
   await dataSource.initialize();

@@ -1,8 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { tarGz } from '../support/archives.js';
 import { makeArtifact } from '../support/artifacts.js';
 import { startBucketServer, type BucketServer } from '../support/bucket-server.js';
@@ -43,9 +43,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(services.map((service) => service.stop()));
-  await database?.drop();
   await bucket?.stop();
-  rmSync(scratch, { recursive: true, force: true });
 });
 
 /** Which model and version answers, or the status where none does. */

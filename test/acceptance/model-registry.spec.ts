@@ -8,8 +8,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createGzip, gunzipSync, gzipSync } from 'node:zlib';
 import * as tarStream from 'tar-stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { tarGz, zip } from '../support/archives.js';
 import { editJson, IRIS, makeArtifact, type Changes } from '../support/artifacts.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
@@ -45,12 +45,6 @@ beforeAll(async () => {
   admin = await createUser(api, database, 'admin');
   analyst = await createUser(api, database, 'analyst');
   user = await createUser(api, database);
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
-  rmSync(scratch, { recursive: true, force: true });
 });
 
 const newName = () => `iris-${randomBytes(4).toString('hex')}`;

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
 import { requirePrometheus, startPrometheus, type PrometheusServer } from '../support/prometheus-server.js';
@@ -41,11 +41,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, METRICS_PORT: '0' });
   ({ token } = await createUser(api, database));
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 /** Something of everything that a dashboard may want to show. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { call } from '../support/client.js';
 import type { DataDir } from '../support/data-dir.js';
 import { logIn, predict } from '../support/prediction-client.js';
@@ -47,7 +47,6 @@ test('where the database does not answer it does not start, and shows no passwor
 test('with both it starts on an empty database, migrates it, and keeps nothing beside it', async () => {
   const dataDir = createDataDir();
   const database = await createTestDatabase({ empty: true });
-  onTestFinished(() => database.drop());
   const home = join(dirname(dataDir.path), 'home');
   const service = await dataDir.startService({
     environment: {

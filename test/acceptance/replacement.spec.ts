@@ -4,8 +4,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { COMMAND_LINE } from '../support/data-dir.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -54,12 +54,6 @@ beforeAll(async () => {
   a = await startApi(environment);
   b = await startApi(environment);
   admin = await createUser(a, database, 'admin');
-});
-
-afterAll(async () => {
-  await Promise.all([a?.stop(), b?.stop()]);
-  await database?.drop();
-  rmSync(modelDir, { recursive: true, force: true });
 });
 
 beforeEach(async () => {

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import jwt from 'jsonwebtoken';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { logIn } from '../support/prediction-client.js';
 import { claimsOf } from '../support/tokens.js';
@@ -28,11 +28,6 @@ beforeAll(async () => {
     startApi({ DATABASE_URL: database.url, JWT_SECRET }),
   ]);
   admin = await createUser(a, database, 'admin');
-});
-
-afterAll(async () => {
-  await Promise.all([a?.stop(), b?.stop()]);
-  await database?.drop();
 });
 
 const predictAt = async (api: ApiProcess, token: string) =>
@@ -153,7 +148,6 @@ test('a database that was created anew accepts no token of the one before, even 
     expect((await call(second, 'GET', '/audit/predictions', { token: root.token })).status).toBe(200);
   } finally {
     await Promise.all([first.stop(), second.stop()]);
-    await Promise.all([before.drop(), after.drop()]);
   }
 });
 

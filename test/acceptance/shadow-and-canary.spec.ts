@@ -1,8 +1,8 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { DataDir } from '../support/data-dir.js';
 import { makeArtifact } from '../support/artifacts.js';
@@ -37,10 +37,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await api?.stop();
   await operator?.dispose();
-  await database?.drop();
-  rmSync(scratch, { recursive: true, force: true });
 });
 
 /** `foretell models …` on the services' database; it must succeed. */
@@ -223,7 +220,6 @@ test('compare reports from the record, and --replay asks again', { timeout: 90_0
   const service = await startApi(environment);
   onTestFinished(async () => {
     await service.stop();
-    await records.drop();
   });
   const { token } = await createUser(service, records);
   const ask = (path: string, body: object) => call(service, 'POST', path, { body, token });
@@ -272,7 +268,6 @@ test(
     const service = await startApi(environment);
     onTestFinished(async () => {
       await service.stop();
-      await records.drop();
     });
     const { token } = await createUser(service, records);
     const foretell = (...args: string[]) => operator.foretell(['models', ...args], { environment });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi } from '../support/api-process.js';
+import { startApi } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -17,7 +17,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await receiver?.close();
-  await database?.drop();
 });
 
 const settings = (protocol: string) => ({

@@ -27,7 +27,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await dataSource?.destroy();
-  await database?.drop();
 });
 
 beforeEach(() => database.query('DELETE FROM model_aliases'));

@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -14,8 +13,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { makeArtifact } from '../support/artifacts.js';
 import { look, output, patients, reached, rowsOf, submit, submitted } from '../support/batches.js';
 import { call, createUser, type Answer, type TestUser } from '../support/client.js';
@@ -57,14 +56,6 @@ beforeAll(async () => {
   working = await startApi({ ...environment, DATABASE_URL: workingDatabase.url });
   ada = await createUser(api, database);
   admin = await createUser(api, database, 'admin');
-});
-
-afterAll(async () => {
-  await working?.stop();
-  await api?.stop();
-  await workingDatabase?.drop();
-  await database?.drop();
-  rmSync(scratch, { recursive: true, force: true });
 });
 
 function expectProblem(answer: Answer, status: number, code: string, detail?: RegExp): void {

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { createUser } from '../support/client.js';
 import { freePort, haproxyVersion, startHaproxy, type Haproxy } from '../support/haproxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -12,10 +12,6 @@ let database: TestDatabase;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-});
-
-afterAll(async () => {
-  await database?.drop();
 });
 
 interface From {

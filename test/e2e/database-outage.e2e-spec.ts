@@ -1,7 +1,8 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterThisFile } from '../support/after-this-file.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -70,6 +71,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   road = new Road(new URL(database.url));
   await road.open();
+  afterThisFile(() => road.cut());
   api = await startApi({ DATABASE_URL: road.url });
 });
 
@@ -77,12 +79,6 @@ afterEach(async () => {
   // Whatever a failed test left behind.
   await database.letIn();
   road.unblock();
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await road?.cut();
-  await database?.drop();
 });
 
 const predict = (user: TestUser, headers: Record<string, string> = {}) =>

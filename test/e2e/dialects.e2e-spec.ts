@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { connectTo, exchange, type RawAnswer } from '../support/raw-http.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -49,11 +49,6 @@ let api: ApiProcess;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url });
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 async function ask(method: string, target: string, headers = 'host: a\r\n'): Promise<RawAnswer> {

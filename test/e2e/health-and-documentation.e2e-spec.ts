@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -31,11 +31,6 @@ beforeAll(async () => {
     startApi({ DATABASE_URL: database.url, JWT_SECRET }),
     startApi({ DATABASE_URL: database.url, JWT_SECRET, APP_ENV: 'production' }),
   ]);
-});
-
-afterAll(async () => {
-  await Promise.all([local?.stop(), production?.stop()]);
-  await database?.drop();
 });
 
 interface Operation {

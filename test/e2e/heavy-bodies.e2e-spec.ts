@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -19,11 +19,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, MAX_BODY_BYTES: String(4 * 1024 ** 2) });
   user = await createUser(api, database);
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 function ask(path: string, body: object | string, type = 'application/json'): Promise<Answer> {

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { exchange, type RawAnswer } from '../support/raw-http.js';
 import { recordsOfRequest } from '../support/records.js';
@@ -13,11 +13,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url });
   user = await createUser(api, database);
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 const one = async (bytes: string): Promise<RawAnswer> => {

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -14,12 +14,6 @@ beforeAll(async () => {
   const settings = { DATABASE_URL: database.url, JWT_SECRET: 'the same secret for two processes' };
   api = await startApi(settings);
   other = await startApi({ ...settings, AUDIT_MODE: 'async' });
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await other?.stop();
-  await database?.drop();
 });
 
 beforeEach(async () => {

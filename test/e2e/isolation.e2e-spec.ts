@@ -1,8 +1,8 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -24,13 +24,6 @@ beforeAll(async () => {
   api = await startApi({ ...environment, MODEL_QUEUE_ROWS: String(MODEL_QUEUE_ROWS) });
   impatient = await startApi({ ...environment, PREDICTION_TIMEOUT_MS: '50' });
   user = await createUser(api, database);
-});
-
-afterAll(async () => {
-  await impatient?.stop();
-  await api?.stop();
-  await database?.drop();
-  rmSync(modelDir, { recursive: true, force: true });
 });
 
 /** `b` tells one call from another: the slow model answers the sum. */

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -14,10 +14,6 @@ let database: TestDatabase;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-});
-
-afterAll(async () => {
-  await database?.drop();
 });
 
 describe('without METRICS_PORT, GET /metrics', () => {
@@ -276,6 +272,5 @@ test('while the database is away they are told all the same, with what fails', a
   } finally {
     await api.kill();
     await away.letIn();
-    await away.drop();
   }
 });

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi } from '../support/api-process.js';
+import { beforeAll, expect, test } from 'vitest';
+import { startApi } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -10,8 +10,6 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase();
 });
-
-afterAll(() => database?.drop());
 
 test('a month that is missing is made when it is needed: a clock that jumps costs nobody an answer', async () => {
   const api = await startApi({ DATABASE_URL: database.url });

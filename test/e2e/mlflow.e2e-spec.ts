@@ -1,9 +1,9 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { MISSING_VALUES } from '#libs/inference';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -34,12 +34,6 @@ beforeAll(async () => {
     MAX_BODY_BYTES: String(MAX_BODY_BYTES),
   });
   user = await createUser(api, database);
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
-  rmSync(modelDir, { recursive: true, force: true });
 });
 
 /** A model whose colours have one more, which pandas takes for a missing value. */

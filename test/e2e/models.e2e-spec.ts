@@ -1,8 +1,8 @@
 import { appendFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -28,14 +28,6 @@ beforeAll(async () => {
   user = await createUser(api, database);
   committedDatabase = await createTestDatabase();
   committed = await startApi({ DATABASE_URL: committedDatabase.url });
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await committed?.stop();
-  await database?.drop();
-  await committedDatabase?.drop();
-  rmSync(modelDir, { recursive: true, force: true });
 });
 
 const predict = (path: string, body: object) => call(api, 'POST', path, { body, token: user.token });
@@ -194,7 +186,6 @@ test('a version that cannot be loaded at the start is told by /health, and the o
     expect((await call(other, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
   } finally {
     await other.stop();
-    await scratch.drop();
     rmSync(folder, { recursive: true, force: true });
   }
 });

@@ -1,8 +1,8 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -24,12 +24,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
   user = await createUser(api, database);
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
-  rmSync(modelDir, { recursive: true, force: true });
 });
 
 const get = (path: string, token: string | undefined = user.token) => call(api, 'GET', path, { token });

@@ -1,8 +1,8 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { expectProtocolAnswer, expectProtocolRequest } from '../support/open-inference-document.js';
 import { recordsOfRequest } from '../support/records.js';
@@ -40,12 +40,6 @@ beforeAll(async () => {
   });
   user = await createUser(api, database);
   features = (await get(HEART)).body.inputs[0].name;
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
-  rmSync(modelDir, { recursive: true, force: true });
 });
 
 const get = async (path: string, token: string | undefined = user.token): Promise<Answer> => {

@@ -1,8 +1,8 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, type TestUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -70,12 +70,6 @@ beforeAll(async () => {
         ...operation,
       })),
   );
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
-  rmSync(modelDir, { recursive: true, force: true });
 });
 
 /** Every object in the document, and where it is. */

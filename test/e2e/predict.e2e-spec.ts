@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -21,11 +21,6 @@ let api: ApiProcess;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, JWT_SECRET });
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 const patient = (...values: (number | null)[]) =>
@@ -600,7 +595,6 @@ describe('with other settings', () => {
 
   afterAll(async () => {
     await other?.stop();
-    await database?.drop();
     rmSync(models, { recursive: true, force: true });
   });
 

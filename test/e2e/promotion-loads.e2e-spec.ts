@@ -43,7 +43,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await process?.close();
   await dataSource?.destroy();
-  await database?.drop();
   rmSync(scratch, { recursive: true, force: true });
 });
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -13,8 +13,6 @@ beforeAll(async () => {
     `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`,
   );
 });
-
-afterAll(() => database?.drop());
 
 const names = async (sql: string, values: unknown[] = []) =>
   (await database.query<{ name: string }>(sql, values)).map(({ name }) => name);

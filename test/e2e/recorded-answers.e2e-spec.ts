@@ -23,7 +23,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await dataSource?.destroy();
-  await database?.drop();
 });
 
 /** So many predictions of so many characters each, which a shadow was asked as well. */

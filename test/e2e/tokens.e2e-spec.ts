@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { claimsOf, signToken } from '../support/tokens.js';
@@ -17,11 +17,6 @@ let api: ApiProcess;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url, JWT_SECRET });
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 type Credentials = Record<string, unknown> & { username: unknown; password: unknown };

@@ -28,7 +28,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await changes?.onApplicationShutdown();
   await dataSource?.destroy();
-  await database?.drop();
 });
 
 /** Does `work` while reads of users wait for a lock. */

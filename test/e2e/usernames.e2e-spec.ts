@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -10,11 +10,6 @@ let api: ApiProcess;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url });
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 const PASSWORD = 'correct horse';

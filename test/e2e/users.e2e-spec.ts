@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import bcrypt from 'bcrypt';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -24,11 +24,6 @@ let api: ApiProcess;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = await startApi({ DATABASE_URL: database.url });
-});
-
-afterAll(async () => {
-  await api?.stop();
-  await database?.drop();
 });
 
 const newName = () => `Person-${randomBytes(5).toString('hex')}`;

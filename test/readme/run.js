@@ -177,7 +177,9 @@ async function stopServer() {
 async function query(sql) {
   const [, url, passwordFile] = /Database\s+(\S+) \(password in (.+)\)/.exec(server?.output ?? '') ?? [];
   const { Client } = createRequire(join(clone, 'package.json'))('pg');
-  const client = new Client({ connectionString: url, password: readFileSync(passwordFile, 'utf8').trim() });
+  const database = new URL(url);
+  database.password = readFileSync(passwordFile, 'utf8').trim();
+  const client = new Client({ connectionString: database.href });
   await client.connect();
   try {
     await client.query('SET ROLE foretell_analyst');

@@ -61,7 +61,6 @@ export class BatchService {
   async stop(): Promise<void> {
     await this.api.signal('SIGTERM');
     await this.dataDir.dispose();
-    await this.database.drop();
     rmSync(this.scratch, { recursive: true, force: true });
   }
 }

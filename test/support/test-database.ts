@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { afterThisFile } from './after-this-file.js';
 import { databaseUrl, TEMPLATE } from './database-cluster.js';
 
 export interface TestDatabase {
@@ -11,10 +12,9 @@ export interface TestDatabase {
   /** It takes no connections any more, and those it has are cut. */
   shutOut(): Promise<void>;
   letIn(): Promise<void>;
-  drop(): Promise<void>;
 }
 
-/** A migrated database of its own for one test file; `empty` for one with nothing in it. */
+/** A migrated database that is dropped after this file of tests; `empty` for one with nothing in it. */
 export async function createTestDatabase({ empty = false } = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = async (sql: string) => {
@@ -26,6 +26,10 @@ export async function createTestDatabase({ empty = false } = {}): Promise<TestDa
   const url = databaseUrl(inject('ownerUrl'), name);
   const pool = new pg.Pool({ connectionString: url, max: 2 });
   pool.on('error', () => undefined);
+  afterThisFile(async () => {
+    await pool.end();
+    await admin(`DROP DATABASE ${name} WITH (FORCE)`);
+  });
   return {
     url,
     query: async <Row extends object>(sql: string, values?: unknown[]) =>
@@ -35,9 +39,5 @@ export async function createTestDatabase({ empty = false } = {}): Promise<TestDa
       await admin(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
     },
     letIn: () => admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`),
-    drop: async () => {
-      await pool.end();
-      await admin(`DROP DATABASE ${name} WITH (FORCE)`);
-    },
   };
 }

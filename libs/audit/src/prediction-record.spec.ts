@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { BinaryArrays } from '#libs/database';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.js';
 import { toColumns, type PredictionRecord } from './prediction-record.js';
@@ -22,8 +22,6 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase({ empty: true });
 });
-
-afterAll(() => database?.drop());
 
 /** The records as PostgreSQL reads them. */
 function recordedAll(records: PredictionRecord[]): Promise<Record<string, unknown>[]> {

@@ -8,6 +8,7 @@ import pTimeout from 'p-timeout';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CommitFigures } from './commit-figures.js';
+import { LossLog } from './loss-log.js';
 import type { PredictionRecord } from './prediction-record.js';
 import { RecordPartitions } from './record-partitions.js';
 import { findOf, insertOf } from './record-statements.js';
@@ -59,7 +60,9 @@ export class Recorder implements OnApplicationShutdown {
   private readonly arrays = new BinaryArrays();
   private readonly isAsync: boolean;
   private inDoubt = 0;
-  private logging?: NodeJS.Timeout;
+  private readonly losses = new LossLog(this.figures.lost, LOG_EVERY_MS, (soFar, reason) =>
+    this.logger.error(`an answer left without its record (${soFar} so far): ${reason}`),
+  );
   private isEnding = false;
   private isAway = false;
   /** The id of the latest request row that we wrote; every later one is above it. */
@@ -105,7 +108,7 @@ export class Recorder implements OnApplicationShutdown {
       );
     if (onWritten) written.then(onWritten, () => undefined);
     if (this.isAsync && !record.idempotency) {
-      written.catch((error: unknown) => this.countLost(error));
+      written.catch((error: Error) => this.countLost(error));
       return;
     }
     try {
@@ -120,7 +123,7 @@ export class Recorder implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     this.isEnding = true;
     await this.batcher.idle();
-    clearTimeout(this.logging);
+    this.losses.end();
     this.connection.release();
     const lost = this.figures.lost.value;
     if (lost > 0) this.logger.error(`${lost} answers left without a record since the start`);
@@ -185,21 +188,10 @@ export class Recorder implements OnApplicationShutdown {
     return (rows as unknown as [string | null][]).map(([id]) => id);
   }
 
-  private countLost(error: unknown): void {
+  private countLost(error: Error): void {
     if (error instanceof Unresolved) this.inDoubt++;
     else this.figures.lost.add();
-    if (this.logging) return;
-    const log = () =>
-      this.logger.error(
-        `an answer left without its record (${this.figures.lost.value} so far): ${(error as Error).message}`,
-      );
-    log();
-    const logged = this.figures.lost.value;
-    // What is lost within a second is one more line at its end: the last line has the whole number.
-    this.logging = setTimeout(() => {
-      this.logging = undefined;
-      if (this.figures.lost.value > logged) log();
-    }, LOG_EVERY_MS).unref();
+    this.losses.add(error);
   }
 }
 

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/
 import { MicroBatcher } from '#libs/micro-batching';
 import { Counter } from '#libs/observability';
 import { DataSource } from 'typeorm';
+import { LossLog } from './loss-log.js';
 import { RecordPartitions } from './record-partitions.js';
 
 /** What a candidate would have answered, as it is written down. */
@@ -31,7 +32,9 @@ export class ShadowRecorder implements OnApplicationShutdown {
   readonly lost = new Counter();
   private readonly logger = new Logger(ShadowRecorder.name);
   private readonly batcher: MicroBatcher<ShadowRecord, void>;
-  private lostLoggedAt = -Infinity;
+  private readonly losses = new LossLog(this.lost, LOST_LOG_EVERY_MS, (soFar, reason) =>
+    this.logger.warn(`answers of candidates were not recorded (${soFar} so far): ${reason}`),
+  );
 
   constructor(
     @Inject(DataSource) private readonly dataSource: DataSource,
@@ -45,11 +48,15 @@ export class ShadowRecorder implements OnApplicationShutdown {
   }
 
   record(record: ShadowRecord): void {
-    this.batcher.add(record).catch((error: Error) => this.countLost(error));
+    this.batcher.add(record).catch((error: Error) => {
+      this.lost.add();
+      this.losses.add(error);
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.batcher.idle();
+    this.losses.end();
   }
 
   private async insert(records: readonly ShadowRecord[]): Promise<void[]> {
@@ -60,12 +67,5 @@ export class ShadowRecorder implements OnApplicationShutdown {
     );
     await this.partitions.withRoom(() => this.dataSource.query(INSERT, [`[${rows.join(',')}]`]));
     return records.map(() => undefined);
-  }
-
-  private countLost(error: Error): void {
-    this.lost.add();
-    if (performance.now() - this.lostLoggedAt < LOST_LOG_EVERY_MS) return;
-    this.lostLoggedAt = performance.now();
-    this.logger.warn(`answers of candidates were not recorded (${this.lost.value} so far): ${error.message}`);
   }
 }

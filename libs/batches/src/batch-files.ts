@@ -5,7 +5,6 @@ import {
   mkdir,
   open,
   readdir,
-  rename,
   rm,
   stat,
   statfs,
@@ -14,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
+import { isDiskFull, nameDraft, sync } from '#libs/durable-files';
 import { Problem } from '#libs/errors';
 import type { Batch } from './batch.entity.js';
 
@@ -80,8 +80,7 @@ export class BatchFiles {
       await mkdir(draft, { recursive: true, mode: 0o700 });
       const digest = await withFile(join(draft, 'input'), 'wx', (file) => this.write(file, upload, check));
       await sync(draft);
-      await rename(draft, join(this.root, id));
-      await sync(this.root);
+      await nameDraft(draft, join(this.root, id));
       return digest;
     } catch (error) {
       await rm(draft, { recursive: true, force: true });
@@ -206,20 +205,4 @@ async function isLeftBehind(folder: string): Promise<boolean> {
     ),
   );
   return Date.now() - Math.max(...times) > LEFT_BEHIND_AFTER_MS;
-}
-
-export function isDiskFull(error: unknown): boolean {
-  const { code, cause } = error as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT' || (cause !== undefined && isDiskFull(cause));
-}
-
-/** Windows has no handles on folders, and keeps its names without being asked. */
-async function sync(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,11 +1,12 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
 import { ChangeListener, isUnavailable } from '#libs/database';
+import { isDiskFull } from '#libs/durable-files';
 import { Problem } from '#libs/errors';
 import { ArtifactError } from '#libs/inference';
 import { ModelRegistry } from '#libs/models';
 import { DataSource } from 'typeorm';
-import { BatchFiles, isDiskFull } from './batch-files.js';
+import { BatchFiles } from './batch-files.js';
 import { BATCHES_CHANNEL, BatchQueue } from './batch-queue.js';
 import { LostBatches } from './lost-batches.js';
 import { NO_ROOM, OutputLimits, OutputRefused } from './output-limits.js';

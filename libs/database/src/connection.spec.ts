@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.js';
 import { createDataSource, poolOf, queryPatiently } from './data-source.js';
 import { isUnavailable } from './postgres-errors.js';
@@ -26,8 +26,6 @@ beforeEach(async () => {
 afterEach(async () => {
   if (dataSource.isInitialized) await dataSource.destroy();
 });
-
-afterAll(() => database?.drop());
 
 const names = async () =>
   (await database.query<{ name: string }>('SELECT name FROM things ORDER BY name')).map(({ name }) => name);

@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.js';
 import { createDataSource } from './data-source.js';
 import { HeldConnection } from './held-connection.js';
@@ -24,8 +24,6 @@ afterEach(async () => {
   held.release();
   await dataSource.destroy();
 });
-
-afterAll(() => database?.drop());
 
 const names = async () =>
   (await database.query<{ name: string }>('SELECT name FROM things ORDER BY name')).map(({ name }) => name);

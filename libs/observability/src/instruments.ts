@@ -1,6 +1,6 @@
 /**
- * What is measured, as plain numbers: code adds to them as it works, and they are read when somebody looks. Adding takes
- * about ten nanoseconds; prom-client's own instruments with labels take a microsecond.
+ * What is measured, as plain numbers: those who do the work add to them, and they are read when somebody looks. A kept
+ * histogram takes some twenty nanoseconds, prom-client's with labels 440 (docs/adr/0014).
  */
 
 /** Only ever grows, from the start of the process. */

@@ -37,7 +37,7 @@ export class IdempotentAnswers {
     }
   }
 
-  /** @throws Problem `idempotency-key-reused` where the key was another question's */
+  /** @throws Problem `idempotency-key-reused` if the key was another question's */
   private async findKept(userId: number, { key, fingerprint }: Idempotency): Promise<string | undefined> {
     const kept = await this.keptAnswers.find(userId, key).catch((error: unknown) => {
       throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;

@@ -1,7 +1,8 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { deserialize, serialize } from 'node:v8';
+import { isDiskFull } from '#libs/durable-files';
 import { NotResumable } from './order.js';
-import { isDiskFull, partialPath, type FileState } from './output-file.js';
+import { partialPath, type FileState } from './output-file.js';
 import type { Position } from './record-chunks.js';
 
 /** How far a run has come, with everything before it on the disk. */
@@ -26,7 +27,7 @@ export async function saveCheckpoint(output: string, checkpoint: Checkpoint): Pr
   try {
     await writeFile(`${path}.new`, serialize(checkpoint), { flush: true });
   } catch (error) {
-    if (!isDiskFull(error as NodeJS.ErrnoException)) throw error;
+    if (!isDiskFull(error)) throw error;
     throw new Error(`The disk is full: the progress of ${output} could not be saved.`, { cause: error });
   }
   await rename(`${path}.new`, path);

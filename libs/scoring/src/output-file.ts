@@ -1,6 +1,7 @@
-import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RowGroup } from 'hyparquet';
+import { isDiskFull, nameDraft } from '#libs/durable-files';
 import { moveRowGroup, type PlacedLater } from './formats/row-groups.js';
 import { NotResumable } from './order.js';
 
@@ -98,9 +99,7 @@ export class OutputFile {
   async publish(): Promise<void> {
     if (this.path === undefined) return;
     await this.file!.close();
-    await rename(partialPath(this.path), this.path);
-    const folder = await open(dirname(this.path));
-    await folder.sync().finally(() => folder.close());
+    await nameDraft(partialPath(this.path), this.path);
   }
 
   async close(): Promise<void> {
@@ -127,10 +126,6 @@ export class OutputFile {
     else if (bytes.length > 0) await writeOut(bytes);
     this.bytes += bytes.length;
   }
-}
-
-export function isDiskFull({ code }: NodeJS.ErrnoException): boolean {
-  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 /** What could not get its name in the end is not begun. */

@@ -102,7 +102,12 @@ export class ApiProcesses {
           this.fork(pause, ({ url }) => this.logger.info({ url }, 'an API process serves again'));
       }, pauseMs);
     };
-    worker.once('exit', (code, signal) => ended(signal ?? String(code)));
+    worker.once('exit', (code, signal) => {
+      const how = signal ?? String(code);
+      // What it said last may be on its way: it is known to be all once the channel is closed.
+      if (worker.isConnected()) worker.once('disconnect', () => ended(how));
+      else ended(how);
+    });
     // Without a pid it could not be started and never exits; otherwise something could not be sent to it any more.
     worker.on('error', ({ message }) => pid === undefined && ended(message));
     this.running.add(worker);

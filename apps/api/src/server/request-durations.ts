@@ -11,7 +11,7 @@ export class RequestDurations {
   readonly histograms = new Labelled(['method', 'route', 'status'], () => new Histogram(SECONDS));
   /** Refused before they had a route: not HTTP, or an invalid URL. */
   readonly unreadable = new Labelled(['status'], () => new Counter());
-  /** Refused at the door (shedding.ts). */
+  /** Refused at the door (door.ts). */
   readonly shed = new Counter();
   /** route → method → status: found without making a string of the three with every request. */
   private readonly kept = new Map<string, Map<string, Map<number, Histogram>>>();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout } from 'node:timers/promises';
+import { isDiskFull } from '#libs/durable-files';
 import { ARTIFACT_FILES, ArtifactError } from '#libs/inference';
 import { ScratchFolders } from './scratch-folders.js';
 import {
@@ -296,10 +297,6 @@ function isRefusal(error: unknown): boolean {
   return (
     (status < 500 && status !== 409 && status !== 429) || (error as Error).name === 'CredentialsProviderError'
   );
-}
-
-function isDiskFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function undefinedWhereMissing(error: Error): undefined {

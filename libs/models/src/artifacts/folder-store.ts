@@ -1,5 +1,6 @@
 import { copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDiskFull } from '#libs/durable-files';
 import { ARTIFACT_FILES, ArtifactError } from '#libs/inference';
 import { ScratchFolders } from './scratch-folders.js';
 import {
@@ -72,7 +73,7 @@ async function copyArtifact(from: string, to: string): Promise<void> {
     await copyFile(join(from, file), join(to, file)).catch((cause: NodeJS.ErrnoException) => {
       // Some files may be missing; which ones may not is seen when the copy is checked.
       if (cause.code === 'ENOENT') return;
-      if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT') throw cause;
+      if (isDiskFull(cause)) throw cause;
       throw new ArtifactError(from, `${file} cannot be read (${cause.code})`, { cause });
     });
   }

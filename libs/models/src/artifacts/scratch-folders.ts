@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isDiskFull } from '#libs/durable-files';
 import { Problem } from '#libs/errors';
 
 /** Its maker may be on another machine, or its process number may be another's by now. */
@@ -48,7 +49,7 @@ export class ScratchFolders {
     } catch (error) {
       const { code, syscall, message } = error as NodeJS.ErrnoException;
       if (syscall === undefined || code === 'ECONNRESET') throw error;
-      if (code === 'ENOSPC' || code === 'EDQUOT') {
+      if (isDiskFull(error)) {
         throw new Problem('storage-full', `The disk of ${this.setting} is full. Nothing was kept.`, {
           cause: error,
         });

@@ -1,5 +1,6 @@
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { nameDraft, sync } from '#libs/durable-files';
 import { ArtifactError, hashArtifact } from '#libs/inference';
 import type { ScratchFolders } from './scratch-folders.js';
 import type { StoredArtifact } from './stored-artifact.js';
@@ -74,7 +75,6 @@ export async function makeDraft(
         return await scratch.writing(async () => {
           await mkdir(dirname(target), { recursive: true });
           if (!(await renamed(draft, target))) return false;
-          await sync(dirname(target));
           await sync(root);
           return true;
         });
@@ -87,24 +87,11 @@ export async function makeDraft(
 
 async function renamed(from: string, to: string): Promise<boolean> {
   try {
-    await rename(from, to);
+    await nameDraft(from, to);
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
     throw error;
-  }
-}
-
-/** Windows has no handles on folders, and keeps its names without being asked. */
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, process.platform === 'win32' ? 'r+' : 'r').catch((error) => {
-    if (process.platform === 'win32') return undefined;
-    throw error;
-  });
-  try {
-    await handle?.sync();
-  } finally {
-    await handle?.close();
   }
 }

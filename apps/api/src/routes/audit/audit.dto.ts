@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsDate, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { PageQueryDto } from '../../openapi/page-query.dto.js';
 import {
   ANYTHING,
   COUNT,
@@ -38,15 +39,7 @@ export const LOG_PAGE = named('PredictionLogPage', page(LOG_ITEM));
 const toDate = ({ value }: { value: unknown }) =>
   new Date(typeof value === 'string' && /^\d{4}-\d{2}-\d{2}/.test(value) ? value : NaN);
 
-export class PredictionLogQueryDto {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
-  limit = 100;
-
+export class PredictionLogQueryDto extends PageQueryDto {
   @ApiPropertyOptional({ description: 'The `next_cursor` of the previous page.' })
   @IsOptional()
   @Matches(/^\d{1,18}$/, { message: 'cursor must be the next_cursor of an earlier page' })
@@ -80,7 +73,11 @@ export class PredictionLogQueryDto {
   @IsString()
   request_id?: string;
 
-  @ApiPropertyOptional({ ...STATUS, example: 200, description: 'The The The The HTTP status of the answer.' })
+  @ApiPropertyOptional({
+    ...STATUS,
+    example: 200,
+    description: 'The The The The The The HTTP status of the answer.',
+  })
   @IsOptional()
   @Type(() => Number)
   @IsInt()

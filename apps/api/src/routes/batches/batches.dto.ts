@@ -1,8 +1,8 @@
 import { ApiPropertyOptional, ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, Min } from 'class-validator';
+import { IsIn, IsOptional, IsString, IsUUID } from 'class-validator';
 import { BATCH_FORMATS, type Batch, type BatchFormat } from '#libs/batches';
 import { Problem } from '#libs/errors';
+import { PageQueryDto } from '../../openapi/page-query.dto.js';
 import {
   COUNT,
   DATE_TIME,
@@ -90,19 +90,19 @@ export function formatOf(given: BatchFormat | undefined, mediaType: string): Bat
   throw Problem.badRequest('The format of the file is not clear.', [{ detail, pointer: '#/format' }]);
 }
 
-export class BatchesQueryDto {
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 100 })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
-  limit = 100;
-
+export class BatchesQueryDto extends PageQueryDto {
   @ApiPropertyOptional({ description: 'The `next_cursor` of the previous page.' })
   @IsOptional()
   @IsUUID('all', { message: 'cursor must be the next_cursor of an earlier page' })
   cursor?: string;
+}
+
+/** In JSON, as `BATCH` describes it. */
+export type BatchDto = ReturnType<typeof batchOf>;
+
+export interface BatchPageDto {
+  items: BatchDto[];
+  next_cursor: string | null;
 }
 
 export function batchOf(batch: Batch) {

@@ -235,3 +235,13 @@ export function promotionOf({ version, previous, followed, behind, canary }: Pro
     ...(canary && { canary: { version: canary.version, percent: canary.percent, ended: canary.hasEnded } }),
   };
 }
+
+/** In JSON, as the schemas above describe them. */
+export type VersionDto = ReturnType<typeof versionOf>;
+export type RegistrationDto = ReturnType<typeof registrationOf>;
+export type AliasDto = { name: string; alias: string } & ReturnType<typeof promotionOf>;
+export type ModelDto =
+  ReturnType<typeof offerOf> | (ReturnType<typeof detailsOf> & { serving: ReturnType<typeof servingOf> });
+export interface ModelListDto {
+  models: (ReturnType<typeof summaryOf> & { serving: ReturnType<typeof servingOf> })[];
+}

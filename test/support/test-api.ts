@@ -1,0 +1,11 @@
+import { afterThisFile } from './after-this-file.js';
+import { startApi as start, type ApiProcess } from './api-process.js';
+
+export type { ApiProcess };
+
+/** Starts the built service, which ends with this file of tests, if not before. */
+export async function startApi(...parameters: Parameters<typeof start>): Promise<ApiProcess> {
+  const api = await start(...parameters);
+  afterThisFile(() => api.stop());
+  return api;
+}
