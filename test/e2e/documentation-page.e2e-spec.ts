@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/api-process.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { ERRORS, type ErrorCode } from '#libs/errors';
 import { call, createUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -24,11 +24,6 @@ beforeAll(async () => {
       APP_ENV: 'production',
     }),
   ]);
-});
-
-afterAll(async () => {
-  await Promise.all([local?.stop(), production?.stop()]);
-  await database?.drop();
 });
 
 interface Operation {

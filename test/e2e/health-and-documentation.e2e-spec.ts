@@ -284,7 +284,7 @@ describe('the documentation', () => {
         page.on('requestfailed', (request) => mistakes.push(`${request.url()} failed`));
         page.on('console', (message) => message.type() === 'error' && mistakes.push(message.text()));
 
-        await page.goto(`${local.url}/docs`);
+        await page.goto(`${local.url}/docs#/Start%20here/predict`);
         expect(await page.title()).toBe('Foretell');
         await page.locator('.auth-wrapper').getByRole('button', { name: 'Authorize' }).click();
         const dialog = page.locator('.dialog-ux');
@@ -292,8 +292,7 @@ describe('the documentation', () => {
         await dialog.getByRole('button', { name: 'Apply credentials' }).click();
         await dialog.getByRole('button', { name: 'Close' }).click();
 
-        const operation = page.locator('.opblock', { has: page.locator('[data-path="/predict"]') });
-        await operation.locator('.opblock-summary-control').click();
+        const operation = page.locator('.opblock.is-open', { has: page.locator('[data-path="/predict"]') });
         await operation.getByRole('button', { name: 'Try it out' }).click();
         await operation.getByRole('button', { name: 'Execute' }).click();
 
