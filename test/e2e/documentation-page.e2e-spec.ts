@@ -1,14 +1,8 @@
-import { existsSync } from 'node:fs';
-import { chromium, type Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 import { ERRORS, type ErrorCode } from '#libs/errors';
 import { call, createUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-
-const CHROMIUM = '/usr/bin/chromium';
-const hasChromium = existsSync(CHROMIUM);
-if (!hasChromium) console.warn(`The documentation is not looked at in a browser: there is no ${CHROMIUM}.`);
 
 let database: TestDatabase;
 let local: ApiProcess;
@@ -140,51 +134,4 @@ describe('the examples of the API document', () => {
       expect({ ...answer.body, ...sameId }, path).toEqual(example);
     }
   });
-});
-
-describe.skipIf(!hasChromium)('the page in a browser', () => {
-  async function withPage(path: string, work: (page: Page) => Promise<void>): Promise<void> {
-    const browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--headless=new', '--no-sandbox', '--disable-gpu'],
-    });
-    try {
-      const page = await browser.newPage();
-      page.setDefaultTimeout(20_000);
-      const mistakes: string[] = [];
-      page.on('pageerror', (error) => mistakes.push(error.message));
-      page.on('requestfailed', (request) => mistakes.push(`${request.url()} failed`));
-      page.on('console', (message) => message.type() === 'error' && mistakes.push(message.text()));
-      await page.goto(local.url + path);
-      await work(page);
-      expect(mistakes).toEqual([]);
-    } finally {
-      await browser.close();
-    }
-  }
-
-  test('is closed and bears our name alone', () =>
-    withPage('/', async (page) => {
-      await page.getByText('Start here').first().waitFor();
-      expect(new URL(page.url()).pathname).toBe('/docs/');
-      expect(await page.locator('.opblock').count()).toBe(0);
-      const text = await page.locator('body').innerText();
-      expect(text).toContain('Foretell');
-      expect(text).not.toMatch(/swagger|smartbear/i);
-      expect(await page.locator('link[rel=icon]').getAttribute('href')).toMatch(/^data:image\/svg/);
-    }));
-
-  test('opens at an operation that its address names', () =>
-    withPage('/docs/#/Start%20here/predict', async (page) => {
-      await page.locator('.opblock.is-open').waitFor();
-      expect(await page.locator('.opblock.is-open .opblock-summary-path').innerText()).toContain('/predict');
-    }));
-
-  test('shows errors with their real types', () =>
-    withPage('/docs/#/Start%20here/createToken', async (page) => {
-      const operation = page.locator('.opblock', { has: page.locator('[data-path="/token"]') });
-      await operation.locator('.responses-table').waitFor();
-      const shown = await operation.locator('.response', { hasText: '401' }).first().innerText();
-      expect(shown).toContain('urn:foretell:error:invalid-credentials');
-    }));
 });
