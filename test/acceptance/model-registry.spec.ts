@@ -307,7 +307,7 @@ describe('looking', () => {
         answer,
         404,
         'model-not-found',
-        /^Model 'nobody' has no production version\.$|^This is not the name of a model\. /,
+        /^There is no model 'nobody'\.$|^This is not the name of a model\. /,
       );
     }
   });
@@ -349,7 +349,7 @@ describe('uploading', () => {
     const folder = await makeArtifact(join(scratch, name), { name, manifest }, from);
     const answer = await upload(name, await tarGz(folder));
     expect(answer.status, answer.text).toBe(201);
-    expect(answer.body.warnings).toEqual([expect.stringMatching(/^golden\.json has no labels, so that /)]);
+    expect(answer.body.warnings).toEqual([expect.stringMatching(/^golden\.json has no labels, so it /)]);
   });
 
   test('of a second version only its number answers, until it is promoted', async () => {
@@ -662,14 +662,14 @@ describe('aliases', () => {
 
   test('an unknown model or version: 404', async () => {
     const unknownVersion = await setAlias('heart-failure', 'production', { version: '99' });
-    expectProblem(unknownVersion, 404, 'model-not-found', /no version 99 of the model heart-failure/);
+    expectProblem(unknownVersion, 404, 'model-not-found', /Model 'heart-failure' has no version 99/);
     const unknownModel = await setAlias('nobody', 'production', { version: '1' });
-    expectProblem(unknownModel, 404, 'model-not-found', /model nobody/);
-    expectProblem(await removeAlias('nobody', 'champion'), 404, 'model-not-found', /model nobody/);
+    expectProblem(unknownModel, 404, 'model-not-found', /[Mm]odel 'nobody'/);
+    expectProblem(await removeAlias('nobody', 'champion'), 404, 'model-not-found', /[Mm]odel 'nobody'/);
   });
 
   test.each(['2', '-x', 'a.b', 'a%20b', 'a%2Fb', '%F0%9F%8C%B7'])('called %s: 400', async (alias) => {
-    const right = /letter followed by letters, digits, dashes and underscores/;
+    const right = /letter, followed by letters, digits, dashes and underscores/;
     expectProblem(await setAlias('heart-failure', alias, { version: '1' }), 400, 'bad-request', right);
     expectProblem(await removeAlias('heart-failure', alias), 400, 'bad-request', right);
   });

@@ -252,8 +252,8 @@ describe('wrong arguments end with 2, say what would be right, and open no datab
   test.each<[string, string[], string]>([
     ['an unknown command', ['delete', 'iris'], 'unknown command'],
     ['no folder', ['register'], "missing required argument 'folder'"],
-    ['percent 150', ['canary', 'iris', '2', '--percent', '150'], 'no number from 0 to 100'],
-    ['an invalid alias', ['promote', 'iris', '2', '--alias', '2'], 'An alias is a letter followed by'],
+    ['percent 150', ['canary', 'iris', '2', '--percent', '150'], 'must be a number from 0 to 100'],
+    ['an invalid alias', ['promote', 'iris', '2', '--alias', '2'], 'An alias is a letter, followed by'],
     ['too many', ['show', 'iris', '2'], 'too many arguments'],
     ['an unknown option', ['shadow', 'iris', '--percent', '5'], 'unknown option'],
   ])('%s', async (_, args, reason) => {

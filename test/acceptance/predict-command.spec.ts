@@ -307,7 +307,7 @@ describe('rows with an error', () => {
     );
     expect(
       await refused(place, place.fromTo('in.csv', 'a.csv', '--errors', 'b.parquet.gz'), { code: 2 }),
-    ).toMatch('Parquet is compressed already');
+    ).toMatch('Parquet is already compressed');
   });
 
   test('--errors: an empty file where there are none', async () => {
