@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import ts from 'typescript';
+import { defineConfig, type Plugin } from 'vitest/config';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
 export default defineConfig({
+  plugins: [decorators()],
   resolve: {
     // The source, not what was built last.
     alias: [
@@ -39,3 +41,23 @@ export default defineConfig({
     ],
   },
 });
+
+/** Nest reads from the types of a constructor's parameters what to hand in. Vite's own transform drops them; the compiler does not. */
+function decorators(): Plugin {
+  const compilerOptions = {
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.ESNext,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
+    sourceMap: true,
+  };
+  return {
+    name: 'decorators',
+    enforce: 'pre',
+    transform(code, fileName) {
+      if (!fileName.endsWith('.ts') || !code.includes('@Injectable()')) return undefined;
+      const { outputText, sourceMapText } = ts.transpileModule(code, { compilerOptions, fileName });
+      return { code: outputText, map: sourceMapText };
+    },
+  };
+}

@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Problem } from '#libs/errors';
 import { restrictions } from '#libs/database';
 import pg from 'pg';
@@ -39,7 +39,7 @@ const MAX_CONNECTIONS = 10;
 /** Who reads the record in SQL: roles of PostgreSQL's own, which are members of one role that may read. */
 @Injectable()
 export class Analysts {
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: DataSource) {}
 
   /**
    * Grants what can be granted by the role that we are.

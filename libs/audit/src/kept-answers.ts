@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
 import { DataSource } from 'typeorm';
 
@@ -23,7 +23,7 @@ const DROPPED_AT_ONCE = 5_000;
 /** The answers that were given under an `Idempotency-Key`; the recorder writes them. */
 @Injectable()
 export class KeptAnswers {
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: DataSource) {}
 
   async find(userId: number, key: string): Promise<KeptAnswer | undefined> {
     const statement = {

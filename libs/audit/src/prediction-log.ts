@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
 /** Every condition that is given must hold; `from` is inclusive, `to` is not. */
@@ -49,7 +49,7 @@ interface Step {
 /** The recorded predictions, newest first: what the view `prediction_log` has, a page at a time. */
 @Injectable()
 export class PredictionLog {
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: DataSource) {}
 
   /**
    * A page below `cursor` (an id): it costs the same however deep it lies, and new predictions do not shift it. Rejects

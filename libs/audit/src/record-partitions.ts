@@ -12,7 +12,7 @@ export class RecordPartitions {
   private readonly logger = new Logger(RecordPartitions.name);
 
   constructor(
-    @Inject(DataSource) private readonly dataSource: DataSource,
+    private readonly dataSource: DataSource,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { queryPatiently } from '#libs/database';
 import { DataSource } from 'typeorm';
 
@@ -46,7 +46,7 @@ const SERVED = `requests.model = $1 AND requests.model_version = $2 AND requests
 /** What versions of a model answered, read back for comparing them. */
 @Injectable()
 export class RecordedAnswers {
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: DataSource) {}
 
   /** How many, and how fast. */
   figures(of: AnswersOf): Promise<AnswerFigures> {

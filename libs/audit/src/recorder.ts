@@ -69,9 +69,9 @@ export class Recorder implements OnApplicationShutdown {
   private latestId = '0';
 
   constructor(
-    @Inject(DataSource) dataSource: DataSource,
+    dataSource: DataSource,
     @Inject(CONFIG) config: Config,
-    @Inject(RecordPartitions) private readonly partitions: RecordPartitions,
+    private readonly partitions: RecordPartitions,
   ) {
     this.connection = new HeldConnection(dataSource, STATEMENT_TIMEOUT_MS);
     this.isAsync = config.auditMode === 'async';

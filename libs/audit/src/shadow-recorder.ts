@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { MicroBatcher } from '#libs/micro-batching';
 import { Counter } from '#libs/observability';
 import { DataSource } from 'typeorm';
@@ -37,8 +37,8 @@ export class ShadowRecorder implements OnApplicationShutdown {
   );
 
   constructor(
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(RecordPartitions) private readonly partitions: RecordPartitions,
+    private readonly dataSource: DataSource,
+    private readonly partitions: RecordPartitions,
   ) {
     this.batcher = new MicroBatcher({
       run: (records) => this.insert(records),

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
 import pTimeout from 'p-timeout';
 import { DataSource } from 'typeorm';
@@ -24,7 +24,7 @@ export interface BatchCount {
 export class BatchFigures {
   private counted?: { at: number; counts: Promise<readonly BatchCount[]> };
 
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: DataSource) {}
 
   /** All states; none if the database does not say. */
   count(): Promise<readonly BatchCount[]> {

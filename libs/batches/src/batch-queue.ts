@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
 import type PgBoss from 'pg-boss';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
@@ -28,7 +28,7 @@ export function transactionOf({ queryRunner }: EntityManager): Transaction {
 export class BatchQueue {
   private boss?: Promise<PgBoss>;
 
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: DataSource) {}
 
   async add(transaction: Transaction, id: string): Promise<void> {
     const boss = await this.open();

@@ -27,12 +27,12 @@ export class BatchWorker {
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(ChangeListener) changes: ChangeListener,
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(BatchQueue) private readonly queue: BatchQueue,
-    @Inject(BatchFiles) private readonly files: BatchFiles,
-    @Inject(LostBatches) private readonly lost: LostBatches,
+    private readonly dataSource: DataSource,
+    changes: ChangeListener,
+    private readonly registry: ModelRegistry,
+    private readonly queue: BatchQueue,
+    private readonly files: BatchFiles,
+    private readonly lost: LostBatches,
   ) {
     const wake = () => this.wake();
     changes.subscribe(BATCHES_CHANNEL, wake, wake);

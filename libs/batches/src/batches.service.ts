@@ -36,10 +36,10 @@ export class BatchesService {
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(BatchQueue) private readonly queue: BatchQueue,
-    @Inject(BatchFiles) private readonly files: BatchFiles,
+    private readonly dataSource: DataSource,
+    private readonly registry: ModelRegistry,
+    private readonly queue: BatchQueue,
+    private readonly files: BatchFiles,
   ) {
     this.batches = dataSource.getRepository(Batch);
   }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { BatchFiles } from './batch-files.js';
 import { BatchQueue, transactionOf } from './batch-queue.js';
@@ -26,9 +26,9 @@ export class LostBatches {
   private readonly logger = new Logger(LostBatches.name);
 
   constructor(
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(BatchQueue) private readonly queue: BatchQueue,
-    @Inject(BatchFiles) private readonly files: BatchFiles,
+    private readonly dataSource: DataSource,
+    private readonly queue: BatchQueue,
+    private readonly files: BatchFiles,
   ) {}
 
   /** Puts them back into the queue. */

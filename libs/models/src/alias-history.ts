@@ -1,4 +1,4 @@
-import { Injectable, Inject } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, Not, type EntityManager, type Repository } from 'typeorm';
 import { ModelAlias } from './model-alias.entity.js';
 import type { ModelVersion } from './model-version.entity.js';
@@ -30,7 +30,7 @@ export type Assignment = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'percent'> &
 export class AliasHistory {
   private readonly aliases: Repository<ModelAlias>;
 
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {
+  constructor(private readonly dataSource: DataSource) {
     this.aliases = dataSource.getRepository(ModelAlias);
   }
 

@@ -66,13 +66,13 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
 
   constructor(
     @Inject(CONFIG) config: Config,
-    @Inject(ModelPool) private readonly pool: ModelPool,
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(RegisterVersion) private readonly registration: RegisterVersion,
-    @Inject(VersionIntake) private readonly intake: VersionIntake,
-    @Inject(AliasHistory) private readonly aliases: AliasHistory,
-    @Inject(ServingProcesses) private readonly processes: ServingProcesses,
-    @Inject(ChangeListener) changes: ChangeListener,
+    private readonly pool: ModelPool,
+    private readonly registry: ModelRegistry,
+    private readonly registration: RegisterVersion,
+    private readonly intake: VersionIntake,
+    private readonly aliases: AliasHistory,
+    private readonly processes: ServingProcesses,
+    changes: ChangeListener,
   ) {
     this.defaultReference = parseModelReference(config.defaultModel);
     const follow = () => void this.follow();

@@ -30,11 +30,11 @@ export class ModelRegistry {
   private readonly versions: Repository<ModelVersion>;
 
   constructor(
-    @Inject(DataSource) dataSource: DataSource,
-    @Inject(VersionIntake) private readonly intake: VersionIntake,
+    dataSource: DataSource,
+    private readonly intake: VersionIntake,
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
-    @Inject(AliasHistory) private readonly aliases: AliasHistory,
-    @Inject(ServingProcesses) private readonly processes: ServingProcesses,
+    private readonly aliases: AliasHistory,
+    private readonly processes: ServingProcesses,
   ) {
     this.versions = dataSource.getRepository(ModelVersion);
   }

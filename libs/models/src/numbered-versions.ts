@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
@@ -21,8 +21,8 @@ export class NumberedVersions implements OnApplicationShutdown {
   });
 
   constructor(
-    @Inject(ModelPool) private readonly pool: ModelPool,
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
+    private readonly pool: ModelPool,
+    private readonly registry: ModelRegistry,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Problem } from '#libs/errors';
 import { AliasHistory, firstIdOf, isCurrent, type Origin, type Wanted } from './alias-history.js';
 import { CANARY, PRODUCTION, SHADOW } from './model-reference.js';
@@ -36,10 +36,10 @@ export interface SettledCanary {
 @Injectable()
 export class PromoteVersion {
   constructor(
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(VerifyVersion) private readonly verification: VerifyVersion,
-    @Inject(AliasHistory) private readonly aliases: AliasHistory,
-    @Inject(ServingProcesses) private readonly processes: ServingProcesses,
+    private readonly registry: ModelRegistry,
+    private readonly verification: VerifyVersion,
+    private readonly aliases: AliasHistory,
+    private readonly processes: ServingProcesses,
   ) {}
 
   /** Puts the newest version of every model that never was in production there. */

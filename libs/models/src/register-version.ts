@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Origin } from './alias-history.js';
 import { PRODUCTION } from './model-reference.js';
 import { ModelRegistry } from './model-registry.js';
@@ -18,9 +18,9 @@ export interface Registration extends Kept {
 @Injectable()
 export class RegisterVersion {
   constructor(
-    @Inject(VersionIntake) private readonly intake: VersionIntake,
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(PromoteVersion) private readonly promotion: PromoteVersion,
+    private readonly intake: VersionIntake,
+    private readonly registry: ModelRegistry,
+    private readonly promotion: PromoteVersion,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Model } from '#libs/inference';
 import type { Assignment } from './alias-history.js';
 import { isInCanary } from './canary.js';
@@ -22,9 +22,9 @@ export class ServedModels {
   readonly runs: RunFigures;
 
   constructor(
-    @Inject(ModelPool) pool: ModelPool,
-    @Inject(FollowedAliases) private readonly aliases: FollowedAliases,
-    @Inject(NumberedVersions) private readonly numbered: NumberedVersions,
+    pool: ModelPool,
+    private readonly aliases: FollowedAliases,
+    private readonly numbered: NumberedVersions,
   ) {
     this.runs = pool.runs;
   }

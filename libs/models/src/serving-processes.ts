@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { DataSource, Raw, type Repository } from 'typeorm';
 import { AliasHistory } from './alias-history.js';
 import type { ModelAlias } from './model-alias.entity.js';
@@ -25,8 +25,8 @@ export class ServingProcesses {
   private readonly processes: Repository<ServingProcess>;
 
   constructor(
-    @Inject(DataSource) dataSource: DataSource,
-    @Inject(AliasHistory) private readonly aliases: AliasHistory,
+    dataSource: DataSource,
+    private readonly aliases: AliasHistory,
   ) {
     this.processes = dataSource.getRepository(ServingProcess);
   }

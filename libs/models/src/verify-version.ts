@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Problem } from '#libs/errors';
 import type { LoadOptions } from '#libs/inference';
 import { DataSource, type Repository } from 'typeorm';
@@ -13,9 +13,9 @@ export class VerifyVersion {
   private readonly versions: Repository<ModelVersion>;
 
   constructor(
-    @Inject(DataSource) dataSource: DataSource,
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(ModelPool) private readonly pool: ModelPool,
+    dataSource: DataSource,
+    private readonly registry: ModelRegistry,
+    private readonly pool: ModelPool,
   ) {
     this.versions = dataSource.getRepository(ModelVersion);
   }

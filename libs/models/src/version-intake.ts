@@ -42,7 +42,7 @@ export class VersionIntake implements BeforeApplicationShutdown {
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(DataSource) private readonly dataSource: DataSource,
+    private readonly dataSource: DataSource,
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
   ) {
     this.versions = dataSource.getRepository(ModelVersion);

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { AlreadyAnswered, KeptAnswers, type Idempotency } from '#libs/audit';
 import { isUnavailable } from '#libs/database';
@@ -8,7 +8,7 @@ import type { PredictionCall } from './prediction-call.js';
 /** Answers a question that is sent again under its `Idempotency-Key` as it was answered before (docs/adr/0012). */
 @Injectable()
 export class IdempotentAnswers {
-  constructor(@Inject(KeptAnswers) private readonly keptAnswers: KeptAnswers) {}
+  constructor(private readonly keptAnswers: KeptAnswers) {}
 
   /**
    * The first answer under a key is kept with its record, and given to anybody who sends the same question under it again.

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { RecordedAnswers, type AnswerFigures } from '#libs/audit';
 import { Problem } from '#libs/errors';
 import type { Features, Manifest, Model } from '#libs/inference';
@@ -40,8 +40,8 @@ export interface Replay {
 @Injectable()
 export class ModelComparison {
   constructor(
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(RecordedAnswers) private readonly answers: RecordedAnswers,
+    private readonly registry: ModelRegistry,
+    private readonly answers: RecordedAnswers,
   ) {}
 
   /** Where one of the two was the other's shadow, on the same requests. @throws Problem `model-not-found` */

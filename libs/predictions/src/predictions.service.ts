@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Recorder, RecordTrace, ShadowRecorder, type Idempotency } from '#libs/audit';
 import { QueueFull } from '#libs/micro-batching';
 import { Problem } from '#libs/errors';
@@ -35,11 +35,11 @@ export class PredictionsService {
   private readonly logger = new Logger(PredictionsService.name);
 
   constructor(
-    @Inject(ServedModels) private readonly models: ServedModels,
-    @Inject(Recorder) private readonly recorder: Recorder,
-    @Inject(ShadowRecorder) private readonly shadowRecorder: ShadowRecorder,
-    @Inject(IdempotentAnswers) private readonly idempotentAnswers: IdempotentAnswers,
-    @Inject(CallFigures) private readonly figures: CallFigures,
+    private readonly models: ServedModels,
+    private readonly recorder: Recorder,
+    private readonly shadowRecorder: ShadowRecorder,
+    private readonly idempotentAnswers: IdempotentAnswers,
+    private readonly figures: CallFigures,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { VerifiedClaims } from './claims.js';
 import { InvalidToken } from './invalid-token.js';
@@ -26,7 +26,7 @@ const MAX_KEPT_LENGTH = 2048;
 export class TokenVerifier {
   private readonly kept = new LRUCache<string, VerifiedClaims>({ max: MAX_KEPT });
 
-  constructor(@Inject(JwtStrategy) private readonly strategy: JwtStrategy) {}
+  constructor(private readonly strategy: JwtStrategy) {}
 
   /** How many tokens are kept. */
   get size(): number {

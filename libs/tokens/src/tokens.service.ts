@@ -31,11 +31,11 @@ export class TokensService {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SIGNING_KEY) private readonly key: KeyObject,
-    @Inject(UsersService) private readonly users: UsersService,
-    @Inject(UserDirectory) private readonly directory: UserDirectory,
-    @Inject(Passwords) private readonly passwords: Passwords,
-    @Inject(LoginThrottle) private readonly throttle: LoginThrottle,
-    @Inject(TokenVerifier) private readonly verifier: TokenVerifier,
+    private readonly users: UsersService,
+    private readonly directory: UserDirectory,
+    private readonly passwords: Passwords,
+    private readonly throttle: LoginThrottle,
+    private readonly verifier: TokenVerifier,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ChangeListener } from '#libs/database';
 import { Problem, type Actor } from '#libs/errors';
 import { LRUCache } from 'lru-cache';
@@ -47,7 +47,7 @@ export class UserDirectory {
   private readonly dataSource: DataSource;
   private readonly changes: ChangeListener;
 
-  constructor(@Inject(DataSource) dataSource: DataSource, @Inject(ChangeListener) changes: ChangeListener) {
+  constructor(dataSource: DataSource, changes: ChangeListener) {
     this.dataSource = dataSource;
     this.changes = changes;
     changes.subscribe(

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { isUniqueViolation } from '#libs/database';
 import { Problem, type Role } from '#libs/errors';
 import { DataSource, IsNull, type EntityManager, type Repository, type SelectQueryBuilder } from 'typeorm';
@@ -23,9 +23,9 @@ export class UsersService {
   private readonly users: Repository<User>;
 
   constructor(
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(Passwords) private readonly passwords: Passwords,
-    @Inject(UserDirectory) private readonly directory: UserDirectory,
+    private readonly dataSource: DataSource,
+    private readonly passwords: Passwords,
+    private readonly directory: UserDirectory,
   ) {
     this.users = dataSource.getRepository(User);
   }

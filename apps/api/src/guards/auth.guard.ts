@@ -1,6 +1,5 @@
 import {
   applyDecorators,
-  Inject,
   Injectable,
   SetMetadata,
   type CanActivate,
@@ -33,9 +32,9 @@ export class AuthenticationFigures {
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
-    @Inject(Reflector) private readonly reflector: Reflector,
-    @Inject(TokensService) private readonly tokens: TokensService,
-    @Inject(AuthenticationFigures) private readonly figures: AuthenticationFigures,
+    private readonly reflector: Reflector,
+    private readonly tokens: TokensService,
+    private readonly figures: AuthenticationFigures,
   ) {}
 
   canActivate(context: ExecutionContext): true | Promise<true> {

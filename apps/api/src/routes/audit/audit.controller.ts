@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
+import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { PredictionLog } from '#libs/audit';
@@ -15,8 +15,8 @@ const NOBODY = 0;
 @Controller('audit')
 export class AuditController {
   constructor(
-    @Inject(PredictionLog) private readonly log: PredictionLog,
-    @Inject(UsersService) private readonly users: UsersService,
+    private readonly log: PredictionLog,
+    private readonly users: UsersService,
   ) {}
 
   @Get('predictions')

@@ -1,10 +1,4 @@
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { KeptAnswers, RecordPartitions } from '#libs/audit';
 
 const EVERY_MS = 3_600_000;
@@ -16,8 +10,8 @@ export class RecordKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   private timer?: NodeJS.Timeout;
 
   constructor(
-    @Inject(RecordPartitions) private readonly partitions: RecordPartitions,
-    @Inject(KeptAnswers) private readonly keptAnswers: KeptAnswers,
+    private readonly partitions: RecordPartitions,
+    private readonly keptAnswers: KeptAnswers,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -28,8 +28,8 @@ import { WorkerBeside } from './worker-beside.js';
 @Controller('batches')
 export class BatchesController {
   constructor(
-    @Inject(BatchesService) private readonly batches: BatchesService,
-    @Inject(WorkerBeside) private readonly worker: WorkerBeside,
+    private readonly batches: BatchesService,
+    private readonly worker: WorkerBeside,
   ) {}
 
   @Post()

@@ -31,7 +31,7 @@ export class WorkerBeside implements OnApplicationBootstrap, OnModuleDestroy, On
 
   constructor(
     @Inject(WORKER) private readonly worker: WorkerHandle | undefined,
-    @Inject(BatchesService) private readonly batches: BatchesService,
+    private readonly batches: BatchesService,
   ) {}
 
   onApplicationBootstrap(): void {

@@ -38,8 +38,8 @@ interface HealthDto extends StatusDto {
 export class HealthController {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(Readiness) private readonly readiness: Readiness,
-    @Inject(ServedModels) private readonly models: ServedModels,
+    private readonly readiness: Readiness,
+    private readonly models: ServedModels,
   ) {}
 
   @Get('health')

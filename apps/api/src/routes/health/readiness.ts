@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
 import { ServedModels } from '#libs/models';
 import pTimeout from 'p-timeout';
@@ -17,9 +17,9 @@ export class Readiness {
   private latest?: { answeredAt: number; check: Promise<Check> };
 
   constructor(
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(ServedModels) private readonly models: ServedModels,
-    @Inject(Draining) private readonly draining: Draining,
+    private readonly dataSource: DataSource,
+    private readonly models: ServedModels,
+    private readonly draining: Draining,
   ) {}
 
   /** Whether it can, and is not about to stop: a proxy that hears otherwise sends it no more. */

@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Inject } from '@nestjs/common';
+import { Controller, Get, Header } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiProduces, ApiResponse } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
@@ -11,7 +11,7 @@ import { ServiceMetrics } from './service-metrics.js';
 @InGroup('Service')
 @Controller()
 export class MetricsController {
-  constructor(@Inject(ServiceMetrics) private readonly metrics: ServiceMetrics) {}
+  constructor(private readonly metrics: ServiceMetrics) {}
 
   @Get('metrics')
   @Roles('admin')

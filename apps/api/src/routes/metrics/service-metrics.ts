@@ -24,16 +24,16 @@ export class ServiceMetrics {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(COLLECT_SNAPSHOTS) private readonly collect: CollectSnapshots,
-    @Inject(Metrics) private readonly metrics: Metrics,
-    @Inject(Readiness) private readonly readiness: Readiness,
-    @Inject(ServedModels) private readonly models: ServedModels,
-    @Inject(BatchFigures) private readonly batches: BatchFigures,
-    @Inject(RequestDurations) requests: RequestDurations,
-    @Inject(AuthenticationFigures) authentication: AuthenticationFigures,
-    @Inject(TokensService) tokens: TokensService,
-    @Inject(Recorder) recorder: Recorder,
-    @Inject(ShadowRecorder) shadows: ShadowRecorder,
-    @Inject(CallFigures) calls: CallFigures,
+    private readonly metrics: Metrics,
+    private readonly readiness: Readiness,
+    private readonly models: ServedModels,
+    private readonly batches: BatchFigures,
+    requests: RequestDurations,
+    authentication: AuthenticationFigures,
+    tokens: TokensService,
+    recorder: Recorder,
+    shadows: ShadowRecorder,
+    calls: CallFigures,
   ) {
     this.addProcess();
     metrics.histogram(

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -52,10 +52,10 @@ const ARCHIVE_TYPES = [
 @Controller('models')
 export class ModelsController {
   constructor(
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(RegisterVersion) private readonly registration: RegisterVersion,
-    @Inject(PromoteVersion) private readonly promotion: PromoteVersion,
-    @Inject(ServedModels) private readonly served: ServedModels,
+    private readonly registry: ModelRegistry,
+    private readonly registration: RegisterVersion,
+    private readonly promotion: PromoteVersion,
+    private readonly served: ServedModels,
   ) {}
 
   @Get()

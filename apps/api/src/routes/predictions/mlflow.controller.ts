@@ -17,7 +17,7 @@ import { VERSION } from '../../version.js';
 export class MlflowController {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(ServedModels) private readonly models: ServedModels,
+    private readonly models: ServedModels,
   ) {}
 
   @Get('ping')

@@ -1,4 +1,4 @@
-import { applyDecorators, Controller, Get, HttpStatus, Inject, Param, Res } from '@nestjs/common';
+import { applyDecorators, Controller, Get, HttpStatus, Param, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -51,10 +51,10 @@ const NoModel = () => Refuses({ 'model-not-found': 'No such model or version.' }
 @Controller('v2')
 export class OipController {
   constructor(
-    @Inject(ServedModels) private readonly models: ServedModels,
-    @Inject(ModelRegistry) private readonly registry: ModelRegistry,
-    @Inject(Readiness) private readonly readiness: Readiness,
-    @Inject(ServiceMetrics) private readonly metrics: ServiceMetrics,
+    private readonly models: ServedModels,
+    private readonly registry: ModelRegistry,
+    private readonly readiness: Readiness,
+    private readonly metrics: ServiceMetrics,
   ) {}
 
   @Tells('', 'Name and version of this service', SERVER)

@@ -1,4 +1,4 @@
-import { applyDecorators, Controller, Header, HttpCode, Inject, Post, Req, type Type } from '@nestjs/common';
+import { applyDecorators, Controller, Header, HttpCode, Post, Req, type Type } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -31,7 +31,7 @@ function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
   @InGroupOf(dialect)
   @Controller()
   class PredictionController {
-    constructor(@Inject(PredictionsService) private readonly predictions: PredictionsService) {}
+    constructor(private readonly predictions: PredictionsService) {}
 
     /** @returns JSON text */
     @Predicts(dialect, route)

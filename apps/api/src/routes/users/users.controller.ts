@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Param, Post, Put, UseGuards } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
 import { UsersService, type HashingPurpose } from '#libs/users';
@@ -13,7 +13,7 @@ import { MessageDto, RegisteredDto, RegisterUserDto } from './users.dto.js';
 
 @Controller()
 export class UsersController {
-  constructor(@Inject(UsersService) private readonly users: UsersService) {}
+  constructor(private readonly users: UsersService) {}
 
   @Post('register-user')
   @InGroup('Start here')
