@@ -4,6 +4,7 @@
  */
 const EDGES = {
   // The kit: tools without our domain.
+  'libs/calls': [],
   'libs/config': [],
   'libs/durable-files': [],
   'libs/errors': [],
@@ -12,9 +13,9 @@ const EDGES = {
   'libs/observability': [],
   'libs/precis': [],
   'libs/database': ['libs/config', 'libs/observability'],
-  'libs/inference': ['libs/errors', 'libs/micro-batching'],
+  'libs/inference': ['libs/calls', 'libs/errors', 'libs/micro-batching'],
   'libs/processes': ['libs/config', 'libs/observability'],
-  'libs/scoring': ['libs/durable-files', 'libs/inference'],
+  'libs/scoring': ['libs/calls', 'libs/durable-files', 'libs/inference'],
   migrations: ['libs/precis'],
 
   // Features: what Foretell knows and does.

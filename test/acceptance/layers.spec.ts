@@ -67,14 +67,14 @@ test.each(LIBRARIES)(
 describe('what comes with a library', () => {
   test('libs/inference brings no framework, no database and no feature', () => {
     expect(reachOf('inference')).toEqual({
-      libraries: ['micro-batching'],
+      libraries: ['calls', 'micro-batching'],
       packages: ['onnxruntime-node', 'zod'],
     });
   });
 
   test('libs/scoring brings libs/inference and the parsers of files, and no framework, no database, no feature', () => {
     expect(reachOf('scoring', 'dist/libs/scoring/src/worker.js')).toEqual({
-      libraries: ['durable-files', 'inference', 'micro-batching'],
+      libraries: ['calls', 'durable-files', 'inference', 'micro-batching'],
       packages: [
         'fzstd',
         'hyparquet',
@@ -87,8 +87,8 @@ describe('what comes with a library', () => {
     });
   });
 
-  test('libs/durable-files, libs/micro-batching, libs/errors and libs/precis bring nothing', () => {
-    for (const library of ['durable-files', 'micro-batching', 'errors', 'precis']) {
+  test('libs/calls, libs/durable-files, libs/micro-batching, libs/errors and libs/precis bring nothing', () => {
+    for (const library of ['calls', 'durable-files', 'micro-batching', 'errors', 'precis']) {
       expect(reachOf(library), library).toEqual({ libraries: [], packages: [] });
     }
   });

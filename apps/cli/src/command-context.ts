@@ -1,13 +1,13 @@
 import { userInfo } from 'node:os';
 import { Module, type DynamicModule, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ConfigModule, loadConfig, type Config } from '#libs/config';
-import { DatabaseModule, openDatabase } from '#libs/database';
+import { ConfigModule, type Config } from '#libs/config';
+import { DatabaseModule } from '#libs/database';
 import { ComparisonModule } from '#libs/predictions';
 import { modelEntities, ModelsModule } from '#libs/models';
 import { userEntities, UsersModule } from '#libs/users';
-import { migrations } from '#migrations';
 import type { DataSource } from 'typeorm';
+import { withDatabase } from './with-database.js';
 
 const entities = [...userEntities, ...modelEntities];
 
@@ -22,25 +22,13 @@ class CommandModule {
 }
 
 /** Runs `work` with the features a command needs, on the database that the service uses, and closes everything. */
-export async function withFeatures<T>(work: (features: INestApplicationContext) => Promise<T>): Promise<T> {
-  const config = loadConfig();
-  const database = await openDatabase(config, { purpose: 'command', entities, migrations });
-  try {
-    const features = await NestFactory.createApplicationContext(
-      CommandModule.forRoot(config, database.dataSource),
-      {
-        logger: false,
-        abortOnError: false,
-      },
-    );
-    try {
-      return await work(features);
-    } finally {
-      await features.close();
-    }
-  } finally {
-    await database.close();
-  }
+export function withFeatures<T>(work: (features: INestApplicationContext) => Promise<T>): Promise<T> {
+  return withDatabase(async ({ dataSource }, config) => {
+    const module = CommandModule.forRoot(config, dataSource);
+    const options = { logger: false, abortOnError: false } as const;
+    const features = await NestFactory.createApplicationContext(module, options);
+    return work(features).finally(() => features.close());
+  }, entities);
 }
 
 /** As what a command writes down what it did. */

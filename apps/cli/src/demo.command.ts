@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { loadConfig } from '#libs/config';
-import { openDatabase } from '#libs/database';
-import { migrations } from '#migrations';
+import type { DataSource } from 'typeorm';
 import { UsersService } from '#libs/users';
 import { withFeatures } from './command-context.js';
 import { startApi } from './api-process.js';
+import { withDatabase } from './with-database.js';
 
 /** The patient of the tutorial whose client the plain dialect is for. */
 const PATIENT = {
@@ -74,13 +73,13 @@ async function run(): Promise<void> {
     await call(401, 'POST', '/predict', PATIENT, token);
 
     heading('What stands in the database, as the role foretell_analyst sees it');
-    await printTables(Number(registered.user_id));
+    await withDatabase(({ dataSource }) => printTables(Number(registered.user_id), dataSource));
 
     heading('Remove the user: the person is erased, the recorded predictions stay');
     await call(200, 'DELETE', `/remove-user/${registered.user_id}`, undefined, adminToken);
 
     heading('The admin is erased in the database, because the API keeps the last admin');
-    await deleteUser(adminId.id);
+    await withDatabase(({ dataSource }) => deleteUser(adminId.id, dataSource));
   } finally {
     await api.stop();
   }
@@ -135,9 +134,7 @@ async function fetchToken(call: Call, user: { username: string; password: string
   return token!;
 }
 
-async function printTables(userId: number): Promise<void> {
-  const database = await openDatabase(loadConfig(), { purpose: 'command', migrations });
-  const { dataSource } = database;
+async function printTables(userId: number, dataSource: DataSource): Promise<void> {
   const runner = dataSource.createQueryRunner();
   const print = async (sql: string) => {
     console.log(`${sql.replace('$1', String(userId))};`);
@@ -159,18 +156,12 @@ async function printTables(userId: number): Promise<void> {
     await runner.query('RESET ROLE');
   } finally {
     await runner.release();
-    await database.close();
   }
 }
 
-async function deleteUser(userId: number): Promise<void> {
-  const database = await openDatabase(loadConfig(), { purpose: 'command', migrations });
-  try {
-    await database.dataSource.query('DELETE FROM users WHERE id = $1', [userId]);
-    console.log(`DELETE FROM users WHERE id = ${userId};\n`);
-  } finally {
-    await database.close();
-  }
+async function deleteUser(userId: number, dataSource: DataSource): Promise<void> {
+  await dataSource.query('DELETE FROM users WHERE id = $1', [userId]);
+  console.log(`DELETE FROM users WHERE id = ${userId};\n`);
 }
 
 /** JSON and times as text, short enough for a table. */

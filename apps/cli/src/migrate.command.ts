@@ -1,20 +1,14 @@
 import { Command } from 'commander';
 import { Analysts } from '#libs/audit';
-import { loadConfig } from '#libs/config';
-import { openDatabase } from '#libs/database';
-import { migrations } from '#migrations';
+import { withDatabase } from './with-database.js';
 
 export function migrateCommand(): Command {
-  return new Command('migrate').description('bring the database schema up to date').action(async () => {
-    const database = await openDatabase(loadConfig(), { purpose: 'command', migrations });
-    try {
-      const { migrated } = database;
+  return new Command('migrate').description('bring the database schema up to date').action(() =>
+    withDatabase(async ({ migrated, dataSource }) => {
       console.log(migrated.length === 0 ? 'The schema is up to date.' : `Migrated: ${migrated.join(', ')}`);
-      tellMissing(await new Analysts(database.dataSource).prepare());
-    } finally {
-      await database.close();
-    }
-  });
+      tellMissing(await new Analysts(dataSource).prepare());
+    }),
+  );
 }
 
 /** What only another role may do is no reason to fail: the service works without. */

@@ -1,4 +1,4 @@
-import { Presets, SingleBar } from 'cli-progress';
+import { Presets, SingleBar, type Options } from 'cli-progress';
 import type { ScoringProgress } from '#libs/scoring';
 
 const LINE_EVERY_MS = 2_000;
@@ -11,16 +11,7 @@ export interface Progress {
 /** On standard error: a bar on a terminal, a line every two seconds elsewhere, nothing where nothing is wanted. */
 export function showProgress(what: string, quiet = false): Progress {
   if (quiet) return { update: () => undefined, stop: () => undefined };
-  const bar = new SingleBar(
-    {
-      format: `${what} {bar} {value} of {total}, {eta_formatted} left`,
-      noTTYOutput: true,
-      notTTYSchedule: LINE_EVERY_MS,
-      hideCursor: true,
-      stream: process.stderr,
-    },
-    Presets.shades_classic,
-  );
+  const bar = barOnStandardError(`${what} {bar} {value} of {total}, {eta_formatted} left`);
   return {
     update: (done, total) => {
       if (bar.isActive) bar.update(done);
@@ -42,16 +33,9 @@ export function showScoring(quiet = false): RowsProgress {
   const started = performance.now();
   let first: ScoringProgress | undefined;
   const seconds = () => (performance.now() - started) / 1000;
-  const bar = new SingleBar(
-    {
-      format: (_options, { progress }, { rows, errors, left }: Record<string, string>) =>
-        `${Number.isNaN(progress) ? '' : `${barOf(progress)} ${Math.floor(progress * 100)} %, `}${rows}${errors}${left}`,
-      noTTYOutput: true,
-      notTTYSchedule: LINE_EVERY_MS,
-      hideCursor: true,
-      stream: process.stderr,
-    },
-    Presets.shades_classic,
+  const bar = barOnStandardError(
+    (_options, { progress }, { rows, errors, left }: Record<string, string>) =>
+      `${Number.isNaN(progress) ? '' : `${barOf(progress)} ${Math.floor(progress * 100)} %, `}${rows}${errors}${left}`,
   );
   return {
     update: (progress) => {
@@ -79,6 +63,16 @@ export function showScoring(quiet = false): RowsProgress {
       }
     },
   };
+}
+
+function barOnStandardError(format: Options['format']): SingleBar {
+  const options = {
+    noTTYOutput: true,
+    notTTYSchedule: LINE_EVERY_MS,
+    hideCursor: true,
+    stream: process.stderr,
+  };
+  return new SingleBar({ format, ...options }, Presets.shades_classic);
 }
 
 const BAR_WIDTH = 30;

@@ -47,30 +47,20 @@ export class LostBatches {
 
   private async takeFromItsWorker(batch: LostBatch): Promise<void> {
     const { id, lostWorkers } = batch;
-    if (lostWorkers < MAX_LOST_WORKERS) {
-      await this.dataSource.transaction(async (manager) => {
-        await this.queue.putBack(transactionOf(manager), id);
-        await endRun(
-          manager,
-          batch,
-          `state = 'queued', rows_per_second = NULL, lost_workers = $3, lost_share = share_done`,
-          [lostWorkers],
-          LEASE_RAN_OUT,
-        );
-      });
+    const mayGoOn = lostWorkers < MAX_LOST_WORKERS;
+    const [assignments, values] = mayGoOn
+      ? [`state = 'queued', rows_per_second = NULL, lost_share = share_done`, []]
+      : [`state = 'failed', finished_datetime = now(), failure = $4`, [FAILURE]];
+    await this.dataSource.transaction(async (manager) => {
+      const transaction = transactionOf(manager);
+      await (mayGoOn ? this.queue.putBack(transaction, id) : this.queue.remove(transaction, id));
+      const counted = `lost_workers = $3, ${assignments}`;
+      await endRun(manager, batch, counted, [lostWorkers, ...values], LEASE_RAN_OUT);
+    });
+    if (mayGoOn) {
       this.logger.warn(`batch ${id}: its worker is gone; another goes on`);
       return;
     }
-    await this.dataSource.transaction(async (manager) => {
-      await this.queue.remove(transactionOf(manager), id);
-      await endRun(
-        manager,
-        batch,
-        `state = 'failed', finished_datetime = now(), lost_workers = $3, failure = $4`,
-        [lostWorkers, FAILURE],
-        LEASE_RAN_OUT,
-      );
-    });
     this.logger.error(`batch ${id}: failed, ${lostWorkers} workers died over it`);
     await this.files.remove(id);
   }

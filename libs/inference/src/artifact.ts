@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -74,7 +74,7 @@ export async function readArtifact(folder: string): Promise<Artifact> {
   const { input_schema } = parse('input_schema.json', inputSchemaFile);
   const golden = parse('golden.json', goldenFile);
   const graph = contents['model.onnx'];
-  const hashes = Object.fromEntries(CONTENT_FILES.map((file) => [file, sha256Of(contents[file])]));
+  const hashes = Object.fromEntries(CONTENT_FILES.map((file) => [file, hash('sha256', contents[file])]));
   checkGraph(folder, manifest.sha256, hashes['model.onnx']!);
   return {
     folder,
@@ -93,13 +93,7 @@ export async function readArtifact(folder: string): Promise<Artifact> {
  */
 export async function hashArtifact(folder: string): Promise<string> {
   const hashes: Record<string, string> = {};
-  for (const file of CONTENT_FILES) {
-    const hash: Hash = createHash('sha256');
-    await withReadError(folder, file, async () => {
-      for await (const piece of createReadStream(join(folder, file))) hash.update(piece as Buffer);
-    });
-    hashes[file] = hash.digest('hex');
-  }
+  for (const file of CONTENT_FILES) hashes[file] = await hashPieces(folder, file, () => undefined);
   const manifest = parseJson(folder, 'manifest.json', await readContent(folder, 'manifest.json'));
   checkGraph(folder, (manifest as Partial<Manifest> | null)?.sha256, hashes['model.onnx']!);
   return contentSha256Of(hashes);
@@ -107,17 +101,22 @@ export async function hashArtifact(folder: string): Promise<string> {
 
 /** The graph of an artifact that was checked, if it still is what was checked. @throws ArtifactError */
 export async function readGraph(folder: string, { sha256 }: Manifest): Promise<Uint8Array> {
-  // In pieces, so that a large one does not hold up the event loop while it is hashed.
   const pieces: Buffer[] = [];
-  const hash = createHash('sha256');
-  await withReadError(folder, 'model.onnx', async () => {
-    for await (const piece of createReadStream(join(folder, 'model.onnx'))) {
-      pieces.push(piece as Buffer);
-      hash.update(piece as Buffer);
-    }
-  });
-  checkGraph(folder, sha256, hash.digest('hex'));
+  const found = await hashPieces(folder, 'model.onnx', (piece) => pieces.push(piece));
+  checkGraph(folder, sha256, found);
   return Buffer.concat(pieces);
+}
+
+/** A piece at a time, so that a large file does not hold up the event loop while it is hashed. */
+function hashPieces(folder: string, file: ContentFile, take: (piece: Buffer) => void): Promise<string> {
+  return withReadError(folder, file, async () => {
+    const content = createHash('sha256');
+    for await (const piece of createReadStream(join(folder, file)) as AsyncIterable<Buffer>) {
+      content.update(piece);
+      take(piece);
+    }
+    return content.digest('hex');
+  });
 }
 
 function readContent(folder: string, file: ContentFile): Promise<Buffer> {
@@ -160,11 +159,7 @@ function checkGraph(folder: string, expected: string | undefined, found: string)
 }
 
 function contentSha256Of(hashes: Record<string, string>): string {
-  return sha256Of(CONTENT_FILES.map((file) => `${hashes[file]}  ${file}\n`).join(''));
-}
-
-function sha256Of(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', CONTENT_FILES.map((file) => `${hashes[file]}  ${file}\n`).join(''));
 }
 
 /** Short enough, and a text that PostgreSQL takes. */

@@ -5,9 +5,10 @@
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { answerInTurn, type Reply } from '#libs/calls';
 import { ArtifactError, presentable, readArtifact, type Artifact } from './artifact.js';
 import { isBounded } from './bounded-graph.js';
-import { MEMORY_EXCEEDED, type Described, type Loaded, type Order, type Reply } from './model-process.js';
+import { MEMORY_EXCEEDED, type Answer, type Described, type Loaded, type Order } from './model-process.js';
 import { decideBatch, decidePlace, isQuickToCheck, RUN_BUDGET_MS, type Place } from './place.js';
 import type { Session } from './session.js';
 
@@ -21,10 +22,7 @@ process.on('disconnect', () => process.exit());
 
 let artifact: Artifact;
 let session: Session;
-let last = Promise.resolve();
-process.on('message', (order: Order) => {
-  last = last.then(() => answer(order)).then(reply, replyError);
-});
+process.on('message', answerInTurn(answer, reply, replyError));
 
 /** In a thread, because this one may be within ONNX Runtime forever. */
 function watch(): void {
@@ -47,7 +45,7 @@ function volunteerForEnding(): void {
   }
 }
 
-async function answer(order: Order): Promise<Described | Loaded | Awaited<ReturnType<Session['run']>>> {
+async function answer(order: Order): Promise<Answer> {
   if ('read' in order) return read(order.read);
   if ('load' in order) return load(order.load);
   return session.run(order);
@@ -95,11 +93,11 @@ function lowerPriority(): void {
   }
 }
 
-function reply(value: Awaited<ReturnType<typeof answer>>): void {
-  process.send!({ value } satisfies Reply);
+function reply(value: Answer): void {
+  process.send!({ value } satisfies Reply<Answer>);
 }
 
 function replyError(error: Error): void {
   const message = error instanceof ArtifactError ? error.detail : error.message;
-  process.send!({ error: presentable(message) } satisfies Reply);
+  process.send!({ error: presentable(message) } satisfies Reply<Answer>);
 }

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { Calls, type Reply } from '#libs/calls';
 import { ArtifactError, type Artifact } from './artifact.js';
 import type { MeasuredRun, Place } from './place.js';
 import type { Prediction } from './prediction.js';
@@ -9,8 +10,7 @@ import type { ElementType, InputTensor, Row } from './row.js';
 /** What is asked of the process, one thing after the other: a folder to read first, then to load it, then rows. */
 export type Order = { read: string } | { load: Place | undefined } | readonly Row[];
 
-/** What it says to each, in their order. */
-export type Reply = { value: Described | Loaded | Prediction[] } | { error: string };
+export type Answer = Described | Loaded | Prediction[];
 
 /** What an artifact says of itself. */
 export type Described = Pick<Artifact, 'manifest' | 'columns' | 'contentSha256'>;
@@ -54,11 +54,6 @@ const COMPLAINT_CHARACTERS = 2_000;
 /** The built file, also where TypeScript runs from its source: a process of Node knows no TypeScript. */
 const ENTRY = createRequire(import.meta.url).resolve('#model-process');
 
-interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
-
 /**
  * A process with one model in it, seen from outside. An artifact is a program of somebody's: it is read, loaded and
  * run where it can take neither our memory nor our time, and from where it sees none of our secrets.
@@ -72,10 +67,9 @@ export class ModelProcess {
   /** What was read. */
   described!: Described;
   private readonly child: ChildProcess;
-  private readonly waiting: Waiting[] = [];
+  private readonly calls = new Calls<Answer>((reason) => new Error(reason));
   private readonly ended: Promise<void>;
   private readonly deadline: NodeJS.Timeout;
-  private failure?: Error;
   private complaint = '';
 
   private constructor(
@@ -90,13 +84,7 @@ export class ModelProcess {
       env: { ORT_DISABLE_TELEMETRY: '1' },
       execArgv: [],
     });
-    this.child.on('message', (reply: Reply) => {
-      const waiting = this.waiting.shift();
-      // What it said just before it was ended nobody waits for any more.
-      if (!waiting) return;
-      if ('error' in reply) waiting.reject(new Error(reply.error));
-      else waiting.resolve(reply.value);
-    });
+    this.child.on('message', (reply: Reply<Answer>) => this.calls.settle(reply));
     // Where it could not be started there is none.
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.complaint = (this.complaint + text).slice(-COMPLAINT_CHARACTERS);
@@ -141,11 +129,11 @@ export class ModelProcess {
 
   /** Whether nothing will be answered any more. */
   get hasEnded(): boolean {
-    return this.failure !== undefined;
+    return this.calls.endReason !== undefined;
   }
 
   get endReason(): string | undefined {
-    return this.failure?.message;
+    return this.calls.endReason?.message;
   }
 
   /** One prediction a row, in their order. A run that takes longer than the limit is the end of the process. */
@@ -168,7 +156,7 @@ export class ModelProcess {
     await this.ended;
   }
 
-  private async check(order: Order): Promise<unknown> {
+  private async check(order: Order): Promise<Answer> {
     try {
       return await this.ask(order);
     } catch (cause) {
@@ -179,21 +167,18 @@ export class ModelProcess {
     }
   }
 
-  private ask(order: Order): Promise<unknown> {
-    if (this.failure) return Promise.reject(this.failure);
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject });
+  private ask(order: Order): Promise<Answer> {
+    return this.calls.make(() => {
       // What it cannot be told any more is rejected when it has closed.
       if (this.child.pid !== undefined) this.child.send(order as object, () => undefined);
     });
   }
 
   private end(failure: Error): void {
-    if (this.failure) return;
-    this.failure = failure;
+    if (this.hasEnded) return;
     this.leaveLimits();
     this.child.kill('SIGKILL');
-    for (const { reject } of this.waiting.splice(0)) reject(failure);
+    this.calls.end(failure);
   }
 
   private leaveLimits(): void {

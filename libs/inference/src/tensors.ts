@@ -167,23 +167,18 @@ function allocateCells(type: ElementType, size: number): Cells {
         tensor: (start, end, shape) => new ort.Tensor('int64', values.subarray(start, end), shape),
       };
     }
-    default:
-      return numberCells(type, new ARRAYS[type](size));
+    default: {
+      const values = new ARRAYS[type](size);
+      return {
+        set: (index, value) => (values[index] = value as number),
+        copy: (from, to, size) => values.copyWithin(to, from, from + size),
+        tensor: (start, end, shape) => new ort.Tensor(type, values.subarray(start, end), shape),
+      };
+    }
   }
 }
 
 const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, bool: Uint8Array };
-
-function numberCells(
-  type: keyof typeof ARRAYS,
-  values: InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>,
-): Cells {
-  return {
-    set: (index, value) => (values[index] = value as number),
-    copy: (from, to, size) => values.copyWithin(to, from, from + size),
-    tensor: (start, end, shape) => new ort.Tensor(type, values.subarray(start, end), shape),
-  };
-}
 
 /** @throws Error */
 export function layOutOutputs(outputs: readonly Metadata[], manifest: Manifest): OutputLayout {

@@ -12,6 +12,7 @@ import { CONFIG, type Config } from '#libs/config';
 import { ChangeListener, isUnavailable } from '#libs/database';
 import { ArtifactError } from '#libs/inference';
 import { AliasHistory, type Assignment } from './alias-history.js';
+import { keyOf } from './artifacts/stored-artifact.js';
 import { ModelPool, type HeldModel } from './model-pool.js';
 import { describe, parseModelReference, SHADOW, type ModelReference } from './model-reference.js';
 import { ModelRegistry } from './model-registry.js';
@@ -273,10 +274,6 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     }));
     await this.processes.report({ ...this.process, serving });
   }
-}
-
-export function keyOf({ name, version }: { name: string; version: string }): string {
-  return `${name}/${version}`;
 }
 
 /** Whether the slot is what is wanted of it, as far as it can be. */

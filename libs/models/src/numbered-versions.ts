@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import type { Model } from '#libs/inference';
-import { keyOf } from './followed-aliases.js';
+import { keyOf } from './artifacts/stored-artifact.js';
 import { ModelPool, type HeldModel } from './model-pool.js';
 import { ModelRegistry } from './model-registry.js';
 

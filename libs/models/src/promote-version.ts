@@ -27,6 +27,8 @@ export interface SettledCanary {
   hasEnded: boolean;
 }
 
+type Assigned = Wanted & { version: string };
+
 /**
  * What the aliases stand for, changed.
  *
@@ -55,16 +57,12 @@ export class PromoteVersion {
    * them cannot, the alias goes back to what it stood for. A canary of what is in production now ends.
    * @throws Problem `bad-request`, `model-not-found`, `artifact-not-usable`
    */
-  promote(wanted: Wanted & { version: string }, origin: Origin): Promise<Promotion> {
+  promote(wanted: Assigned, origin: Origin): Promise<Promotion> {
     return this.put(wanted, [wanted.version], origin);
   }
 
   /** @param settled the versions whose canary ends with it */
-  private async put(
-    wanted: Wanted & { version: string },
-    settled: readonly string[],
-    origin: Origin,
-  ): Promise<Promotion> {
+  private async put(wanted: Assigned, settled: readonly string[], origin: Origin): Promise<Promotion> {
     const { name, alias, version } = wanted;
     refuseBadPercent(wanted);
     // Held until it is served: a process that serves itself loads it once.
@@ -77,11 +75,7 @@ export class PromoteVersion {
     }
   }
 
-  private async assign(
-    wanted: Wanted & { version: string },
-    settled: readonly string[],
-    origin: Origin,
-  ): Promise<Promotion> {
+  private async assign(wanted: Assigned, settled: readonly string[], origin: Origin): Promise<Promotion> {
     const { name, alias, version } = wanted;
     const { id, previous } = await this.aliases.add(wanted, origin);
     const { followed, behind, failure } = await this.processes.follow({ id, name, alias, version });

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Model } from '#libs/inference';
 import type { Assignment } from './alias-history.js';
+import { keyOf } from './artifacts/stored-artifact.js';
 import { isInCanary } from './canary.js';
-import { FollowedAliases, keyOf, type Failed } from './followed-aliases.js';
+import { FollowedAliases, type Failed } from './followed-aliases.js';
 import { ModelPool } from './model-pool.js';
 import { CANARY, notThere, PRODUCTION, SHADOW } from './model-reference.js';
 import { NumberedVersions } from './numbered-versions.js';

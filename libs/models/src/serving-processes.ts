@@ -19,6 +19,8 @@ export interface Following {
   failure?: string;
 }
 
+type Row = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>;
+
 /** What the processes on this database say that they serve. */
 @Injectable()
 export class ServingProcesses {
@@ -56,7 +58,7 @@ export class ServingProcesses {
    * Waits until every process goes by this row and serves its version, or one of them says why it cannot, or the row is
    * replaced, or it takes too long. What a process says of the row before it says nothing of this one.
    */
-  async follow(row: Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>): Promise<Following> {
+  async follow(row: Row): Promise<Following> {
     const until = performance.now() + FOLLOW_LIMIT_MS;
     for (;;) {
       const { failure, behind, followed } = await this.lookAt(row);
@@ -67,12 +69,7 @@ export class ServingProcesses {
     }
   }
 
-  private async lookAt({
-    id,
-    name,
-    alias,
-    version,
-  }: Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>): Promise<Following> {
+  private async lookAt({ id, name, alias, version }: Row): Promise<Following> {
     const isTakenAway = version === null;
     const reports = (await this.alive()).map(({ host, pid, serving }) => ({
       process: `${host}:${pid}`,

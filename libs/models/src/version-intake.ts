@@ -9,7 +9,12 @@ import { DataSource, type Repository } from 'typeorm';
 import type { Origin } from './alias-history.js';
 import { unpackArchive } from './artifacts/artifact-archive.js';
 import { FolderStore } from './artifacts/folder-store.js';
-import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
+import {
+  ARTIFACT_STORE,
+  keyOf,
+  type ArtifactStore,
+  type StoredArtifact,
+} from './artifacts/stored-artifact.js';
 import { isStage } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
 
@@ -220,8 +225,4 @@ function refuseOther(registered: ModelVersion, contentSha256: string): void {
     `${name} ${version} is registered with other content (sha256 ${registered.contentSha256}, this is ` +
       `${contentSha256}). A version never changes: give this one another number.`,
   );
-}
-
-function keyOf({ name, version }: { name: string; version: string }): string {
-  return `${name}/${version}`;
 }

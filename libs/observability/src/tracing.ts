@@ -118,26 +118,19 @@ async function openExporter({ exporter, protocol }: TracingOptions) {
 export function traced<T>(parent: Span | undefined, name: string, work: () => T, attributes?: Attributes): T {
   if (!parent) return work();
   const span = parent.child(name, attributes);
-  try {
-    const result = work();
-    if (!(result instanceof Promise)) {
-      span.end();
-      return result;
-    }
-    return result.then(
-      (value: unknown) => {
-        span.end();
-        return value;
-      },
-      (error: unknown) => {
-        span.fail();
-        span.end();
-        throw error;
-      },
-    ) as T;
-  } catch (error) {
+  const failed = (error: unknown): never => {
     span.fail();
     span.end();
     throw error;
+  };
+  try {
+    const result = work();
+    const ended = <Value>(value: Value) => {
+      span.end();
+      return value;
+    };
+    return result instanceof Promise ? (result.then(ended, failed) as T) : ended(result);
+  } catch (error) {
+    return failed(error);
   }
 }

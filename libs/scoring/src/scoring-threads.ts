@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
+import { Calls, type Reply } from '#libs/calls';
 import { ArtifactError, type Artifact } from '#libs/inference';
 import type { FileFormat } from './file-format.js';
 import type { ParquetColumns, ParquetRows } from './formats/parquet-table.js';
@@ -43,9 +44,9 @@ export interface ScoredChunk {
   errors: number;
 }
 
-/** What a thread says: what it adds to the input's columns first, then something of each chunk, in their order. */
-export type Reply =
-  { added: readonly AddedColumn[] } | { scored: ScoredChunk } | { error: string; isInputError: boolean };
+/** What a thread answers: what it adds to the input's columns first, then something to each chunk. */
+export type Answer = readonly AddedColumn[] | ScoredChunk;
+export type ThreadReply = Reply<Answer, { message: string; isInputError: boolean }>;
 
 /** The built file, also where TypeScript runs from its source: a worker thread knows no TypeScript. */
 const WORKER = createRequire(import.meta.url).resolve('#scoring-worker');
@@ -91,32 +92,33 @@ export class ScoringThreads {
 class ScoringThread {
   readonly ready: Promise<readonly AddedColumn[]>;
   private readonly worker: Worker;
-  private readonly waiting: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
+  private readonly calls = new Calls<Answer, { message: string; isInputError: boolean }>(
+    ({ message, isInputError }) => (isInputError ? new InputError(message) : new Error(message)),
+  );
   private readonly exited: Promise<unknown>;
-  private failure?: Error;
 
   constructor(private readonly order: ThreadOrder) {
     this.worker = new Worker(WORKER, {
       workerData: order,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
-    this.worker.on('message', (reply: Reply) => this.waiting.shift()?.resolve(reply));
-    this.worker.on('error', (error) => this.fail(error as Error));
-    this.worker.on('exit', () => this.fail(new Error('a thread that scores has ended')));
+    this.worker.on('message', (reply: ThreadReply) => this.calls.settle(reply));
+    this.worker.on('error', (error) => this.calls.end(error as Error));
+    this.worker.on('exit', () => this.calls.end(new Error('a thread that scores has ended')));
     this.exited = new Promise((resolve) => this.worker.once('exit', resolve));
-    this.ready = this.nextReply().then((reply) => (reply as { added: readonly AddedColumn[] }).added);
+    // It loads the model without being asked to.
+    this.ready = this.calls.make(() => undefined) as Promise<readonly AddedColumn[]>;
   }
 
   get waitingCount(): number {
-    return this.waiting.length;
+    return this.calls.waitingCount;
   }
 
-  async score(chunk: Chunk): Promise<ScoredChunk> {
-    if (this.failure) throw this.failure;
+  score(chunk: Chunk): Promise<ScoredChunk> {
     const bytes = 'bytes' in chunk ? [chunk.bytes.buffer as ArrayBuffer] : [];
     const { next: _next, share: _share, ...rest } = chunk;
-    this.worker.postMessage(rest satisfies ThreadChunk, bytes);
-    return ((await this.nextReply()) as { scored: ScoredChunk }).scored;
+    const scored = this.calls.make(() => this.worker.postMessage(rest satisfies ThreadChunk, bytes));
+    return scored as Promise<ScoredChunk>;
   }
 
   /**
@@ -124,20 +126,9 @@ class ScoringThread {
    * is aborted now and then. What it was to score is rejected at once.
    */
   async end(): Promise<void> {
-    this.fail(new Error('a thread that scores was told to end'));
+    this.calls.end(new Error('a thread that scores was told to end'));
     Atomics.store(this.order.ended, 0, 1);
     this.worker.postMessage('end');
     await this.exited;
-  }
-
-  private async nextReply(): Promise<Reply> {
-    const reply = await new Promise<Reply>((resolve, reject) => this.waiting.push({ resolve, reject }));
-    if (!('error' in reply)) return reply;
-    throw reply.isInputError ? new InputError(reply.error) : new Error(reply.error);
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-    for (const { reject } of this.waiting.splice(0)) reject(this.failure);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
+import { answerInTurn } from '#libs/calls';
 import { Session } from '#libs/inference';
 import { ChunkScorer } from './chunk-scorer.js';
 import { DELIMITERS } from './file-format.js';
@@ -20,7 +21,7 @@ import {
 } from './formats/writers.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
-import type { Reply, ScoredChunk, ThreadChunk, ThreadOrder } from './scoring-threads.js';
+import type { Answer, ScoredChunk, ThreadChunk, ThreadOrder, ThreadReply } from './scoring-threads.js';
 import type { Table } from './table.js';
 
 const port = parentPort!;
@@ -41,11 +42,12 @@ try {
   await session.checkGolden(artifact.golden);
   const scorer = new ChunkScorer(session, artifact.columns, artifact.manifest, hasEnded);
   let last = Promise.resolve();
+  const answer = answerInTurn((chunk: ThreadChunk) => score(scorer, chunk), reply, replyError);
   port.on('message', (chunk: ThreadChunk | 'end') => {
     if (chunk === 'end') void last.then(() => session.release()).then(() => port.close());
-    else last = last.then(() => score(scorer, chunk).then(reply, replyError));
+    else last = answer(chunk);
   });
-  reply({ added: scorer.added });
+  reply(scorer.added);
 } catch (error) {
   replyError(error as Error);
 }
@@ -54,7 +56,7 @@ function hasEnded(): boolean {
   return Atomics.load(order.ended, 0) === 1;
 }
 
-async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
+async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<ScoredChunk> {
   if (hasEnded()) throw new Error('the thread was told to end');
   const { table, unpackedBytes } = await read(chunk);
   const { errors, predictions } = await scorer.score(table);
@@ -76,7 +78,7 @@ async function score(scorer: ChunkScorer, chunk: ThreadChunk): Promise<Reply> {
     rows: table.rowCount,
     errors: errors.size,
   };
-  return { scored: { ...scored, unpackedBytes: unpackedBytes() } };
+  return { ...scored, unpackedBytes: unpackedBytes() };
 }
 
 async function read(chunk: ThreadChunk): Promise<{ table: Table; unpackedBytes(): number }> {
@@ -152,15 +154,18 @@ function columnsOf(table: Table): (place: number) => Stored {
 }
 
 /** The bytes are moved, not copied; small ones may lie in memory that Node shares between buffers, and stay. */
-function reply(reply: Reply): void {
-  const written = 'scored' in reply ? [reply.scored.output, reply.scored.errorsOutput] : [];
+function reply(value: Answer): void {
+  const written = 'output' in value ? [value.output, value.errorsOutput] : [];
   const whole = written
     .map((each) => (each && 'bytes' in each ? each.bytes : each))
     .filter((bytes) => bytes?.byteLength === bytes?.buffer.byteLength)
     .flatMap((bytes) => (bytes ? [bytes.buffer as ArrayBuffer] : []));
-  port.postMessage(reply, whole);
+  port.postMessage({ value } satisfies ThreadReply, whole);
 }
 
 function replyError(error: Error): void {
-  reply({ error: error.message, isInputError: error instanceof InputError });
+  const { message } = error;
+  port.postMessage({
+    error: { message, isInputError: error instanceof InputError },
+  } satisfies ThreadReply);
 }

@@ -44,12 +44,11 @@ interface Read {
 export class UserDirectory {
   private readonly kept = new LRUCache<number, Known>({ max: MAX_KEPT });
   private readonly reads = new Map<number, Read>();
-  private readonly dataSource: DataSource;
-  private readonly changes: ChangeListener;
 
-  constructor(dataSource: DataSource, changes: ChangeListener) {
-    this.dataSource = dataSource;
-    this.changes = changes;
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly changes: ChangeListener,
+  ) {
     changes.subscribe(
       'foretell_users',
       (userId) => this.forget(Number(userId)),

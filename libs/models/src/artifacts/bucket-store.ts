@@ -170,18 +170,15 @@ export class BucketStore implements ArtifactStore {
   }
 
   private async upload(file: string, key: string): Promise<void> {
-    const size = await stat(file).then(
-      (found) => found.size,
-      () => undefined,
-    );
+    const found = await stat(file).catch(() => undefined);
     // Some files may be missing; those that may not were read just before.
-    if (size === undefined) return;
+    if (!found) return;
     const hash = createHash('sha256');
     await pipeline(createReadStream(file), hash);
     const object = {
       Bucket: this.bucket,
       Key: key,
-      ContentLength: size,
+      ContentLength: found.size,
       ChecksumSHA256: hash.digest('base64'),
     };
     await this.attempt(async ({ s3, client }) => {

@@ -9,6 +9,10 @@ export interface StoredArtifact {
   contentSha256: string;
 }
 
+export function keyOf({ name, version }: Pick<StoredArtifact, 'name' | 'version'>): string {
+  return `${name}/${version}`;
+}
+
 /** Files that are stored and have no name yet: they are in nobody's way. One of the two is called, once. */
 export interface PreparedArtifact {
   /**

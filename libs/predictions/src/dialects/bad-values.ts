@@ -22,6 +22,12 @@ export function refuseValues(errors: readonly BadValue[], locate: (instance: num
   );
 }
 
+export function firstOfEachColumn(errors: readonly BadValue[]): Map<string, BadValue> {
+  const firsts = new Map<string, BadValue>();
+  for (const error of errors) if (!firsts.has(columnOf(error))) firsts.set(columnOf(error), error);
+  return firsts;
+}
+
 /** The column that a pointer beginning at the instance names. */
 export function columnOf({ pointer }: FieldError): string {
   return decodeURIComponent(pointer.slice('#/'.length)).replaceAll('~1', '/').replaceAll('~0', '~');

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { SchemaElement } from 'hyparquet';
+import { parseFloat16 } from 'hyparquet/src/convert.js';
 
 /** What a stored value means: a number or truth as it is, and everything else as text. */
 export type Meaning = (stored: unknown) => number | boolean | string | Numeral;
@@ -59,7 +60,7 @@ function ofInt64(element: SchemaElement): Meaning {
 function ofBytes(element: SchemaElement): Meaning {
   const { converted_type: converted, logical_type: logical } = element;
   if (isDecimal(element)) return decimal(element);
-  if (logical?.type === 'FLOAT16') return (stored) => float16(viewOf(stored).getUint16(0, true));
+  if (logical?.type === 'FLOAT16') return (stored) => parseFloat16(stored as Uint8Array)!;
   if (logical?.type === 'UUID') return (stored) => uuid(stored as Uint8Array);
   if (converted === 'INTERVAL') return (stored) => interval(viewOf(stored));
   return (stored) => {
@@ -112,15 +113,6 @@ function interval(view: DataView): string {
 function uuid(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
-
-/** IEEE 754 binary16. */
-function float16(bits: number): number {
-  const sign = bits >> 15 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
 }
 
 function isUnsigned({ converted_type: converted, logical_type: logical }: SchemaElement): boolean {

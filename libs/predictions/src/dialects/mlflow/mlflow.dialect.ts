@@ -1,9 +1,8 @@
 import { Problem, type ProblemForm } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { parsePythonJsonBody, record, STRING } from '#libs/json';
+import { isObject, parsePythonJsonBody, record, STRING } from '#libs/json';
 import { parseModelReference, type ModelReference } from '#libs/models';
-import { isObject } from '#libs/json';
-import { columnOf } from '../bad-values.js';
+import { firstOfEachColumn } from '../bad-values.js';
 import type { BadValue, Dialect, Question } from '../dialect.js';
 import { gistOfProbabilities, type Gist } from '../gist.js';
 import { areIntegers } from '../labels.js';
@@ -136,8 +135,7 @@ function wantsProbabilities({ params }: Features, { task }: Manifest): boolean {
 }
 
 function refuse(errors: readonly BadValue[], instances: readonly Features[]): Problem {
-  const firsts = new Map<string, BadValue>();
-  for (const error of errors) if (!firsts.has(columnOf(error))) firsts.set(columnOf(error), error);
+  const firsts = firstOfEachColumn(errors);
   const names = [...firsts.keys()];
   const lacking = names.filter((name) => instances.some((instance) => !Object.hasOwn(instance, name)));
   if (lacking.length > 0) {

@@ -1,7 +1,6 @@
 import { Problem, problemJson } from '#libs/errors';
 import { formatNumber, type Features, type Manifest, type Model, type Prediction } from '#libs/inference';
-import { parseJsonBody } from '#libs/json';
-import { isObject } from '#libs/json';
+import { isObject, parseJsonBody } from '#libs/json';
 import { refuseValues } from '../bad-values.js';
 import { isColumnOf } from '../column-names.js';
 import type { Dialect, Question } from '../dialect.js';

@@ -7,9 +7,8 @@ import {
   type Manifest,
   type Model,
 } from '#libs/inference';
-import { parsePythonJsonBody, record, STRING } from '#libs/json';
-import { isObject } from '#libs/json';
-import { columnOf } from '../bad-values.js';
+import { isObject, parsePythonJsonBody, record, STRING } from '#libs/json';
+import { firstOfEachColumn } from '../bad-values.js';
 import { isColumnOf, lookAlikesOf, tellLookAlikes } from '../column-names.js';
 import type { BadValue, Dialect, Question } from '../dialect.js';
 import type { Gist } from '../gist.js';
@@ -182,8 +181,7 @@ function describeInputs(inputs: readonly InputTensor[], columns: readonly Column
 
 /** Names the first bad value of each column. */
 function refuse(errors: readonly BadValue[], columns: readonly Column[], all: Tensor | undefined): Problem {
-  const firsts = new Map<string, BadValue>();
-  for (const error of errors) if (!firsts.has(columnOf(error))) firsts.set(columnOf(error), error);
+  const firsts = firstOfEachColumn(errors);
   const each = [...firsts].map(([name, { instance, detail }]) => {
     if (!all) return `${describe(name)}, row ${instance}: ${detail}`;
     const column = columns.findIndex((each) => each.name === name);
