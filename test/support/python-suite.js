@@ -4,9 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const api = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
+import { spawnService, untilListening } from './foretell-process.js';
 
 /**
  * Installs the requirements, starts the service with a database of its own, and does the work with both.
@@ -31,31 +29,11 @@ export async function withService({ requirements, environment = {} }, work) {
   }
 }
 
-/** Starts the built service with a database of its own. */
+/** Starts the built service with a database of its own; what it complains of is told. */
 export async function startService(dataDir, environment = {}) {
-  const service = spawn(process.execPath, [api], {
-    env: {
-      PATH: process.env.PATH,
-      PORT: '0',
-      LOG_LEVEL: 'warn',
-      BCRYPT_COST: '4',
-      DATA_DIR: dataDir,
-      ...environment,
-    },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const ended = once(service, 'exit');
-  const [{ url }] = await Promise.race([
-    once(service, 'message'),
-    ended.then(([code]) => Promise.reject(new Error(`The service ended with code ${code}.`))),
-  ]);
-  return {
-    url,
-    stop: async () => {
-      service.kill('SIGTERM');
-      await ended;
-    },
-  };
+  const service = spawnService({ environment: { DATA_DIR: dataDir, ...environment } });
+  service.process.stderr.pipe(process.stderr);
+  return untilListening(service);
 }
 
 /** @throws Error if the program does not end with 0 */
