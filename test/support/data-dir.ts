@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { EmbeddedPostgres } from '#libs/database';
-import { CHECKOUT, spawnService, startProcess, untilListening } from './foretell-process.js';
+import { CHECKOUT, COMMAND_LINE, spawnService, startProcess, untilListening } from './foretell-process.js';
 import { endProcessesIn, isPostgres, processesIn } from './run-folder.js';
 
 const run = promisify(execFile);
 
-export { CHECKOUT };
-export const COMMAND_LINE = join(CHECKOUT, 'dist/apps/cli/src/main.js');
+export { CHECKOUT, COMMAND_LINE };
 
 export interface Ending {
   code: number | null;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 /** Tests and benchmarks run from the project's root. */
 export const CHECKOUT = process.cwd();
+export const COMMAND_LINE = join(CHECKOUT, 'dist/apps/cli/src/main.js');
 const API = join(CHECKOUT, 'dist/apps/api/src/main.js');
 
 /** Cheap hashing, quiet logs, a port of the system's choice, and no limit on the many users that tests register. */

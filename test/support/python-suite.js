@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawnService, untilListening } from './foretell-process.js';
+import { COMMAND_LINE, spawnService, untilListening } from './foretell-process.js';
 
 /**
  * Installs the requirements, starts the service with a database of its own, and does the work with both.
@@ -49,6 +49,12 @@ export async function createUser(url, username) {
   const { user_id: id } = await post(url, '/register-user', user);
   const { token } = await post(url, '/token', user);
   return { id, token };
+}
+
+/** With the command line, as an operator does. @param dataDir of the service */
+export async function setRole(username, role, dataDir) {
+  const args = ['users', 'set-role', '--username', username, '--role', role];
+  await run(process.execPath, [COMMAND_LINE, ...args], { DATA_DIR: dataDir });
 }
 
 async function post(url, path, body) {
