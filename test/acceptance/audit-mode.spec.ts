@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
@@ -31,14 +31,16 @@ async function holdRecords(): Promise<{ untilOneWaits(): Promise<void>; release(
   await client.connect();
   await client.query('BEGIN');
   await client.query('LOCK TABLE requests IN ACCESS EXCLUSIVE MODE');
+  const release = async () => {
+    await client.query('COMMIT');
+    await client.end();
+  };
+  onTestFinished(() => release().catch(() => undefined));
   return {
+    release,
     untilOneWaits: async () => {
       const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
       while ((await client.query(waiting)).rowCount === 0) await sleep(20);
-    },
-    release: async () => {
-      await client.query('COMMIT');
-      await client.end();
     },
   };
 }
@@ -66,15 +68,11 @@ describe('AUDIT_MODE=commit', () => {
   test('answers only once the record is written', async () => {
     const user = await createUser(api, database);
     const records = await holdRecords();
-    try {
-      const answer = predictAt(api, user);
-      await records.untilOneWaits();
-      expect(await isPending(answer, 300)).toBe(true);
-      await records.release();
-      expect((await answer).text).toBe(ANSWER);
-    } finally {
-      await records.release().catch(() => undefined);
-    }
+    const answer = predictAt(api, user);
+    await records.untilOneWaits();
+    expect(await isPending(answer, 300)).toBe(true);
+    await records.release();
+    expect((await answer).text).toBe(ANSWER);
     expect(await recordsOfUser(database, user.id)).toHaveLength(1);
   });
 
@@ -82,15 +80,12 @@ describe('AUDIT_MODE=commit', () => {
     const user = await createUser(api, database);
     const records = await holdRecords();
     const answers: Promise<Answer>[] = [predictAt(api, user)];
-    try {
-      await records.untilOneWaits();
-      // One is on its way; as many as the buffer has places may wait; three are too many.
-      for (let number = 0; number < AUDIT_QUEUE_ROWS + 3; number++) answers.push(predictAt(api, user));
-      const settled = () => Promise.all(answers.map(async (answer) => !(await isPending(answer))));
-      while ((await settled()).filter(Boolean).length < 3) await sleep(20);
-    } finally {
-      await records.release();
-    }
+    await records.untilOneWaits();
+    // One is on its way; as many as the buffer has places may wait; three are too many.
+    for (let number = 0; number < AUDIT_QUEUE_ROWS + 3; number++) answers.push(predictAt(api, user));
+    const settled = () => Promise.all(answers.map(async (answer) => !(await isPending(answer))));
+    while ((await settled()).filter(Boolean).length < 3) await sleep(20);
+    await records.release();
     const all = await Promise.all(answers);
     expect(statusesOf(all).toSorted()).toEqual([...new Array(1 + AUDIT_QUEUE_ROWS).fill(200), 503, 503, 503]);
     for (const refused of all.filter(({ status }) => status === 503)) {
@@ -107,17 +102,12 @@ describe('AUDIT_MODE=commit', () => {
     const ending = await startApi(settings('commit'));
     const user = await createUser(ending, database);
     const records = await holdRecords();
-    try {
-      const answer = predictAt(ending, user);
-      await records.untilOneWaits();
-      const ended = ending.stop();
-      await records.release();
-      expect((await answer).text).toBe(ANSWER);
-      expect(await ended).toBe(0);
-    } finally {
-      await records.release().catch(() => undefined);
-      await ending.kill();
-    }
+    const answer = predictAt(ending, user);
+    await records.untilOneWaits();
+    const ended = ending.stop();
+    await records.release();
+    expect((await answer).text).toBe(ANSWER);
+    expect(await ended).toBe(0);
     expect(await recordsOfUser(database, user.id)).toHaveLength(1);
   });
 });
@@ -125,53 +115,39 @@ describe('AUDIT_MODE=commit', () => {
 describe('AUDIT_MODE=async', () => {
   test('loses what does not fit its buffer, and counts it in the log and the metrics', async () => {
     const api = await startApi({ ...settings('async'), METRICS_PORT: '0' });
-    try {
-      const user = await createUser(api, database);
-      const records = await holdRecords();
-      try {
-        expect((await predictAt(api, user)).status).toBe(200);
-        await records.untilOneWaits();
-        for (let number = 0; number < AUDIT_QUEUE_ROWS + 3; number++) {
-          expect((await predictAt(api, user)).text).toBe(ANSWER);
-        }
-      } finally {
-        await records.release();
-      }
-      await untilRecorded(user, 1 + AUDIT_QUEUE_ROWS);
-      expect((await Samples.read(api)).get('foretell_unrecorded_answers_total')).toBe(3);
-      expect(await api.stop()).toBe(0);
-      expect(await recordsOfUser(database, user.id)).toHaveLength(1 + AUDIT_QUEUE_ROWS);
-      expect(api.output()).toMatch(/an answer left without its record/);
-      expect(api.output()).toMatch(/3 answers left without a record since the start/);
-    } finally {
-      await api.kill();
+    const user = await createUser(api, database);
+    const records = await holdRecords();
+    expect((await predictAt(api, user)).status).toBe(200);
+    await records.untilOneWaits();
+    for (let number = 0; number < AUDIT_QUEUE_ROWS + 3; number++) {
+      expect((await predictAt(api, user)).text).toBe(ANSWER);
     }
+    await records.release();
+    await untilRecorded(user, 1 + AUDIT_QUEUE_ROWS);
+    expect((await Samples.read(api)).get('foretell_unrecorded_answers_total')).toBe(3);
+    expect(await api.stop()).toBe(0);
+    expect(await recordsOfUser(database, user.id)).toHaveLength(1 + AUDIT_QUEUE_ROWS);
+    expect(api.output()).toMatch(/an answer left without its record/);
+    expect(api.output()).toMatch(/3 answers left without a record since the start/);
   });
 
   test('writes once what was on its way when its connection broke', async () => {
     const api = await startApi(settings('async'));
-    try {
-      const user = await createUser(api, database);
-      const records = await holdRecords();
-      try {
-        for (let number = 0; number < 3; number++) {
-          expect((await predictAt(api, user)).text).toBe(ANSWER);
-        }
-        await records.untilOneWaits();
-        await database.query(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-        );
-      } finally {
-        await records.release();
-      }
-      await untilRecorded(user, 3);
-      expect(await api.stop()).toBe(0);
-      expect(await recordsOfUser(database, user.id)).toHaveLength(3);
-      expect(api.output()).not.toMatch(/without a record/);
-    } finally {
-      await api.kill();
+    const user = await createUser(api, database);
+    const records = await holdRecords();
+    for (let number = 0; number < 3; number++) {
+      expect((await predictAt(api, user)).text).toBe(ANSWER);
     }
+    await records.untilOneWaits();
+    await database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    await records.release();
+    await untilRecorded(user, 3);
+    expect(await api.stop()).toBe(0);
+    expect(await recordsOfUser(database, user.id)).toHaveLength(3);
+    expect(api.output()).not.toMatch(/without a record/);
   });
 
   test('ends in time although PostgreSQL says nothing, and logs how many answers may be without a record', async () => {
@@ -197,33 +173,24 @@ describe('AUDIT_MODE=async', () => {
       expect(lost! + inDoubt!).toBe(3);
     } finally {
       for (const { pid } of backends) process.kill(pid, 'SIGCONT');
-      await api.kill();
     }
   });
 
   test('answers before the record is written, and writes what it holds before it ends on SIGTERM', async () => {
     const api = await startApi(settings('async'));
-    try {
-      const user = await createUser(api, database);
-      const records = await holdRecords();
-      try {
-        for (let number = 0; number < AUDIT_QUEUE_ROWS; number++) {
-          expect((await predictAt(api, user)).text).toBe(ANSWER);
-        }
-        await records.untilOneWaits();
-        const ended = api.stop();
-        await records.release();
-        expect(await ended).toBe(0);
-      } finally {
-        await records.release().catch(() => undefined);
-      }
-      const recorded = await recordsOfUser(database, user.id);
-      expect(recorded).toHaveLength(AUDIT_QUEUE_ROWS);
-      for (const record of recorded) {
-        expect(record).toMatchObject({ input: PATIENT, status_code: 200, output: JSON.parse(ANSWER) });
-      }
-    } finally {
-      await api.kill();
+    const user = await createUser(api, database);
+    const records = await holdRecords();
+    for (let number = 0; number < AUDIT_QUEUE_ROWS; number++) {
+      expect((await predictAt(api, user)).text).toBe(ANSWER);
+    }
+    await records.untilOneWaits();
+    const ended = api.stop();
+    await records.release();
+    expect(await ended).toBe(0);
+    const recorded = await recordsOfUser(database, user.id);
+    expect(recorded).toHaveLength(AUDIT_QUEUE_ROWS);
+    for (const record of recorded) {
+      expect(record).toMatchObject({ input: PATIENT, status_code: 200, output: JSON.parse(ANSWER) });
     }
   });
 });

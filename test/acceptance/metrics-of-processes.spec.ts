@@ -30,32 +30,28 @@ const servingPids = async () =>
 
 test('METRICS_PORT tells what all processes measured, and nothing is lost with one that dies', async () => {
   const api = await startTwo({ METRICS_PORT: '0' });
-  try {
-    const user = await createUser(api, database);
-    await predict(api, user, 20);
-    const samples = await Samples.read(api);
-    expect(samples.get('foretell_processes')).toBe(2);
-    expect(samples.get('foretell_ready_processes')).toBe(2);
-    expect(samples.get(REQUESTS, PREDICTED)).toBe(20);
-    expect(samples.get('foretell_record_commit_records_sum')).toBe(20);
-    expect(samples.get('foretell_model_info', { model: 'heart-failure', default: 'true' })).toBe(1);
-    expect(samples.get('foretell_record_queue_limit_records')).toBe(20_000);
+  const user = await createUser(api, database);
+  await predict(api, user, 20);
+  const samples = await Samples.read(api);
+  expect(samples.get('foretell_processes')).toBe(2);
+  expect(samples.get('foretell_ready_processes')).toBe(2);
+  expect(samples.get(REQUESTS, PREDICTED)).toBe(20);
+  expect(samples.get('foretell_record_commit_records_sum')).toBe(20);
+  expect(samples.get('foretell_model_info', { model: 'heart-failure', default: 'true' })).toBe(1);
+  expect(samples.get('foretell_record_queue_limit_records')).toBe(20_000);
 
-    const [victim] = await servingPids();
-    process.kill(victim!, 'SIGKILL');
-    await expect
-      .poll(async () => (await Samples.read(api)).get('foretell_processes'), { timeout: 30_000 })
-      .toBe(1);
-    expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(20);
-    await expect
-      .poll(async () => (await Samples.read(api)).get('foretell_ready_processes'), { timeout: 30_000 })
-      .toBe(2);
-    await predict(api, user, 20);
-    expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(40);
-    expect(await api.stop()).toBe(0);
-  } finally {
-    await api.kill();
-  }
+  const [victim] = await servingPids();
+  process.kill(victim!, 'SIGKILL');
+  await expect
+    .poll(async () => (await Samples.read(api)).get('foretell_processes'), { timeout: 30_000 })
+    .toBe(1);
+  expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(20);
+  await expect
+    .poll(async () => (await Samples.read(api)).get('foretell_ready_processes'), { timeout: 30_000 })
+    .toBe(2);
+  await predict(api, user, 20);
+  expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(40);
+  expect(await api.stop()).toBe(0);
 });
 
 test('one that is too busy to answer keeps nobody waiting, and what it told before still counts', async () => {
@@ -83,35 +79,27 @@ test('one that is too busy to answer keeps nobody waiting, and what it told befo
 
 test('without METRICS_PORT, whichever process is asked tells what all of them measured', async () => {
   const api = await startTwo();
-  try {
-    const admin = await createUser(api, database, 'admin');
-    await predict(api, admin, 10);
-    const asked = Array.from({ length: 6 }, async () => {
-      const answer = await call(api, 'GET', '/metrics', { token: admin.token, headers });
-      expect(answer.status, answer.text).toBe(200);
-      const samples = Samples.parse(answer.text);
-      expect(samples.get('foretell_processes')).toBe(2);
-      expect(samples.get(REQUESTS, PREDICTED)).toBe(10);
-    });
-    await Promise.all(asked);
-  } finally {
-    await api.stop();
-  }
+  const admin = await createUser(api, database, 'admin');
+  await predict(api, admin, 10);
+  const asked = Array.from({ length: 6 }, async () => {
+    const answer = await call(api, 'GET', '/metrics', { token: admin.token, headers });
+    expect(answer.status, answer.text).toBe(200);
+    const samples = Samples.parse(answer.text);
+    expect(samples.get('foretell_processes')).toBe(2);
+    expect(samples.get(REQUESTS, PREDICTED)).toBe(10);
+  });
+  await Promise.all(asked);
 });
 
 test('a model’s statistics are those of all processes, whichever is asked', async () => {
   const api = await startTwo();
-  try {
-    const { token, ...user } = await createUser(api, database);
-    await predict(api, { token, ...user }, 10);
-    for (let time = 0; time < 4; time++) {
-      const { status, body } = await call(api, 'GET', '/v2/models/heart-failure/stats', { token, headers });
-      expect(status).toBe(200);
-      const [{ inference_count, inference_stats, last_inference }] = body.model_stats;
-      expect([inference_count, inference_stats.success.count]).toEqual([10, 10]);
-      expect(Date.now() - last_inference).toBeLessThan(60_000);
-    }
-  } finally {
-    await api.stop();
+  const { token, ...user } = await createUser(api, database);
+  await predict(api, { token, ...user }, 10);
+  for (let time = 0; time < 4; time++) {
+    const { status, body } = await call(api, 'GET', '/v2/models/heart-failure/stats', { token, headers });
+    expect(status).toBe(200);
+    const [{ inference_count, inference_stats, last_inference }] = body.model_stats;
+    expect([inference_count, inference_stats.success.count]).toEqual([10, 10]);
+    expect(Date.now() - last_inference).toBeLessThan(60_000);
   }
 });

@@ -2,14 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { describe, expect, test } from 'vitest';
-import {
-  parquetOf,
-  PATIENT_COLUMNS,
-  PATIENT_ROW,
-  refused,
-  scored,
-  ScoringPlace,
-} from '../support/scoring-place.js';
+import { parquetOf, PATIENT_COLUMNS, PATIENT_ROW, refused, scored, place } from '../support/scoring-place.js';
 
 const HEADER = `${PATIENT_COLUMNS}\n`;
 const ROW = `${PATIENT_ROW}\n`;
@@ -29,19 +22,17 @@ describe('nothing to score is no mistake: a whole output without rows', () => {
   ];
 
   test.each(INPUTS)('%s', async (name, content) => {
-    const place = ScoringPlace.create();
     place.write(name, content);
-    await scored(place, place.fromTo(name, 'out.csv'));
+    await scored(place.fromTo(name, 'out.csv'));
     const columns = name === 'blank.jsonl' ? ADDED : [...PATIENT_COLUMNS.split(','), ...ADDED];
     expect(place.read('out.csv')).toBe(`${columns.join(',')}\n`);
   });
 
   test('in every output format', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', '');
     const columns = [...PATIENT_COLUMNS.split(','), ...ADDED];
     for (const format of ['tsv', 'jsonl', 'parquet', 'csv.gz', 'jsonl.gz']) {
-      await scored(place, place.fromTo('in.csv', `out.${format}`));
+      await scored(place.fromTo('in.csv', `out.${format}`));
     }
     expect(place.read('out.tsv')).toBe(`${columns.join('\t')}\n`);
     expect(place.read('out.jsonl')).toBe('');
@@ -84,14 +75,12 @@ describe('wrong arguments: exit code 2, nothing is written', () => {
   ];
 
   test.each(ARGUMENTS)('%s', async (_, args, says) => {
-    const place = ScoringPlace.create();
     place.write('in.csv', HEADER + ROW);
     const named = args.map((arg) => (/^\.?[^-].*\./.test(arg) ? `${place.path('.')}/${arg}` : arg));
-    expect(await refused(place, named, { code: 2 })).toMatch(says);
+    expect(await refused(named, { code: 2 })).toMatch(says);
   });
 
   test('no model', async () => {
-    const place = ScoringPlace.create();
     const { code, stdout, stderr } = await place.dataDir.foretell(['predict', '-i', place.path('in.csv')]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/required option '-m, --model <model>' not specified/);

@@ -11,7 +11,7 @@ import {
   predict,
   refused,
   rowsOf,
-  ScoringPlace,
+  place,
 } from '../support/scoring-place.js';
 
 const HEADER = `${PATIENT_COLUMNS}\n`;
@@ -177,14 +177,12 @@ function damaged(bytes: Buffer): Buffer {
 
 describe('a file that cannot be scored: one line that says why, exit code 1, and no file', () => {
   test.for(CASES)('$what', async ({ name = 'in.csv', given, options = [], output, says }) => {
-    const place = ScoringPlace.create();
     place.write(name, given);
     const others = options.map((option) => (option.includes('.') ? place.path(option) : option));
-    expect(await refused(place, place.fromTo(name, output ?? 'out.csv', '--quiet', ...others))).toMatch(says);
+    expect(await refused(place.fromTo(name, output ?? 'out.csv', '--quiet', ...others))).toMatch(says);
   });
 
   test('standard input ends the run even if its writer does not end', async () => {
-    const place = ScoringPlace.create();
     for (const text of [
       `a,b\n${'1,2\n'.repeat(200_000)}`,
       Buffer.from('\uFEFFa,b\n'.repeat(500_000), 'utf16le'),
@@ -208,45 +206,34 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
   });
 
   test('Parquet on standard input', async () => {
-    const place = ScoringPlace.create();
-    expect(await refused(place, ['--format', 'parquet', '-o', place.path('out.parquet')])).toMatch(
+    expect(await refused(['--format', 'parquet', '-o', place.path('out.parquet')])).toMatch(
       /^Parquet cannot be read from standard input: .* Name the file\.$/m,
     );
   });
 
   test('no file, a folder', async () => {
-    const place = ScoringPlace.create();
     mkdirSync(place.path('folder.csv'));
-    expect(await refused(place, place.fromTo('none.csv', 'out.csv'))).toMatch(
-      /^There is no file .*none\.csv\.$/m,
-    );
-    expect(await refused(place, place.fromTo('folder.csv', 'out.csv'))).toMatch(
+    expect(await refused(place.fromTo('none.csv', 'out.csv'))).toMatch(/^There is no file .*none\.csv\.$/m);
+    expect(await refused(place.fromTo('folder.csv', 'out.csv'))).toMatch(
       /folder\.csv is a folder, not a file/,
     );
-    expect(await refused(place, place.fromTo('none.parquet', 'out.csv'))).toMatch(/^There is no file /);
+    expect(await refused(place.fromTo('none.parquet', 'out.csv'))).toMatch(/^There is no file /);
     place.write('in.csv', HEADER + ROW);
-    expect(await refused(place, place.fromTo('in.csv/x.csv', 'out.csv'))).toMatch(/^There is no file /);
+    expect(await refused(place.fromTo('in.csv/x.csv', 'out.csv'))).toMatch(/^There is no file /);
   });
 
   test('an output that could not get its name', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', HEADER + ROW);
     mkdirSync(place.path('folder.csv'));
     symlinkSync('/dev/null', place.path('null'));
-    expect(await refused(place, place.fromTo('in.csv', 'none/out.csv'))).toMatch(
-      /^There is no folder .*none for /,
-    );
-    expect(await refused(place, place.fromTo('in.csv', 'in.csv/out.csv'))).toMatch(
-      /in\.csv is no folder for /,
-    );
-    expect(await refused(place, place.fromTo('in.csv', 'folder.csv'))).toMatch(
+    expect(await refused(place.fromTo('in.csv', 'none/out.csv'))).toMatch(/^There is no folder .*none for /);
+    expect(await refused(place.fromTo('in.csv', 'in.csv/out.csv'))).toMatch(/in\.csv is no folder for /);
+    expect(await refused(place.fromTo('in.csv', 'folder.csv'))).toMatch(
       /folder\.csv is a folder, not a file/,
     );
-    expect(await refused(place, place.fromTo('in.csv', 'null'))).toMatch(
-      /no ordinary file .* standard output: -$/m,
-    );
+    expect(await refused(place.fromTo('in.csv', 'null'))).toMatch(/no ordinary file .* standard output: -$/m);
     for (const errors of ['none/errors.csv', 'folder.csv', 'null']) {
-      await refused(place, place.fromTo('in.csv', 'out.csv', '--errors', place.path(errors)));
+      await refused(place.fromTo('in.csv', 'out.csv', '--errors', place.path(errors)));
     }
   });
 
@@ -254,7 +241,6 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     const isRoot = process.getuid?.() === 0;
     const reason = isRoot ? obstacleToNobody() : undefined;
     if (reason) skip(reason);
-    const place = ScoringPlace.create();
     const input = place.write('in.csv', HEADER + ROW);
     const folder = place.path('closed');
     mkdirSync(folder, { mode: 0o555 });
@@ -272,28 +258,26 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
   });
 
   test('a folder that is not a model, or a model that does not answer as it was trained to', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', 'sepal_length,sepal_width,petal_length,petal_width\n1,2,3,4\n');
     const model = place.path('model');
-    expect(await refused(place, place.fromTo('in.csv', 'out.csv', '-m', model))).toContain(model);
+    expect(await refused(place.fromTo('in.csv', 'out.csv', '-m', model))).toContain(model);
     cpSync(IRIS, model, { recursive: true });
     await editJson(`${model}/golden.json`, (golden) => {
       golden.cases[1].output.probabilities.reverse();
       return golden;
     });
-    expect(await refused(place, place.fromTo('in.csv', 'out.csv', '-m', model))).toMatch(
+    expect(await refused(place.fromTo('in.csv', 'out.csv', '-m', model))).toMatch(
       /does not reproduce its golden values: case 1: probabilities\[0\] is /,
     );
     writeFileSync(`${model}/model.onnx`, 'no graph');
-    expect(await refused(place, place.fromTo('in.csv', 'out.csv', '-m', model))).toContain(model);
+    expect(await refused(place.fromTo('in.csv', 'out.csv', '-m', model))).toContain(model);
   });
 });
 
 describe('rows that cannot be read stay rows', () => {
   test('ragged ones, with their lines, behind blank lines and quoted line ends', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', `id,${HEADER}\n\n1,${ROW}"2\n2",25,1\n3,${PATIENT_ROW},4,"5,6"\n4,${ROW}`);
-    const { code } = await predict(place, place.fromTo('in.csv', 'out.csv', '--quiet'));
+    const { code } = await predict(place.fromTo('in.csv', 'out.csv', '--quiet'));
     expect(code).toBe(3);
     const [, ...rows] = place.table('out.csv');
     expect(rows.map((row) => [row[0], row.length, row.at(-1)])).toEqual([
@@ -305,11 +289,10 @@ describe('rows that cannot be read stay rows', () => {
   });
 
   test('lines of JSON that are no objects, with their text', async () => {
-    const place = ScoringPlace.create();
     const bad = ['[1,2]', '25', 'null', '"text"', '{"age":', "{'age': 25}", '{} {}'];
     place.write('in.jsonl', [OBJECT, ...bad, '{}', OBJECT, ''].join('\n'));
     for (const format of ['jsonl', 'csv']) {
-      const { code } = await predict(place, place.fromTo('in.jsonl', `out.${format}`, '--quiet'));
+      const { code } = await predict(place.fromTo('in.jsonl', `out.${format}`, '--quiet'));
       expect(code).toBe(3);
     }
     const objects = place
@@ -332,9 +315,8 @@ describe('rows that cannot be read stay rows', () => {
   });
 
   test('only such lines: a table of nothing but errors, each row as long as the header', async () => {
-    const place = ScoringPlace.create();
     place.write('in.jsonl', 'no\nneither\n');
-    expect((await predict(place, place.fromTo('in.jsonl', 'out.csv', '--quiet'))).code).toBe(3);
+    expect((await predict(place.fromTo('in.jsonl', 'out.csv', '--quiet'))).code).toBe(3);
     expect(place.table('out.csv')).toEqual([
       ['yhat_prob', 'yhat', 'error'],
       ['', '', 'line 1 is not a JSON object: "no"'],
@@ -343,12 +325,11 @@ describe('rows that cannot be read stay rows', () => {
   });
 
   test('an empty cell: a missing value where there may be one, an error elsewhere', async () => {
-    const place = ScoringPlace.create();
     place.write(
       'in.csv',
       'sepal_length,sepal_width,petal_length,petal_width\n5.1,,1.4,""\n5.1,3.5,1.4,0.2\n',
     );
-    const { code, stdout } = await predict(place, ['-m', IRIS, '-i', place.path('in.csv'), '--quiet']);
+    const { code, stdout } = await predict(['-m', IRIS, '-i', place.path('in.csv'), '--quiet']);
     expect(code).toBe(3);
     expect(rowsOf(stdout).map((row) => row.at(-1))).toEqual([
       'error',

@@ -15,7 +15,7 @@ import {
   rowsOf,
   scored,
   scoredText,
-  ScoringPlace,
+  place,
 } from '../support/scoring-place.js';
 
 interface GoldenCase {
@@ -33,7 +33,6 @@ function golden(model: string): { cases: GoldenCase[]; csv: string } {
 
 describe('the predictions', () => {
   test('of two classes: the probability and the decision', async () => {
-    const place = ScoringPlace.create();
     const rows = [
       PATIENT_ROW,
       '25,1000,35,500000,8,135,0,0',
@@ -42,7 +41,7 @@ describe('the predictions', () => {
       '60,250,60,250000,0.9,140,0,0',
       ',,,,,,,',
     ];
-    const output = await scoredText(place, `${[PATIENT_COLUMNS, ...rows].join('\n')}\n`);
+    const output = await scoredText(`${[PATIENT_COLUMNS, ...rows].join('\n')}\n`);
     const lines = output.trimEnd().split('\n');
     expect(lines.slice(0, 2)).toEqual([
       `${PATIENT_COLUMNS},yhat_prob,yhat,error`,
@@ -58,9 +57,8 @@ describe('the predictions', () => {
   });
 
   test('of more classes: the label and its probability', async () => {
-    const place = ScoringPlace.create();
     const { cases, csv } = golden(IRIS);
-    const [header, ...rows] = rowsOf(await scoredText(place, csv, '-m', IRIS));
+    const [header, ...rows] = rowsOf(await scoredText(csv, '-m', IRIS));
     expect(header!.slice(4)).toEqual(['prediction', 'confidence', 'error']);
     expect(rows.map((row) => row[4])).toEqual(cases.map(({ output }) => output.label));
     for (const [index, { output }] of cases.entries()) {
@@ -69,9 +67,8 @@ describe('the predictions', () => {
   });
 
   test('of a regression: the value', async () => {
-    const place = ScoringPlace.create();
     const { cases, csv } = golden(CALIFORNIA_HOUSING);
-    const [header, ...rows] = rowsOf(await scoredText(place, csv, '-m', CALIFORNIA_HOUSING));
+    const [header, ...rows] = rowsOf(await scoredText(csv, '-m', CALIFORNIA_HOUSING));
     expect(header!.slice(9)).toEqual(['prediction', 'error']);
     expect(rows).toHaveLength(cases.length);
     for (const [index, { output }] of cases.entries()) {
@@ -82,12 +79,11 @@ describe('the predictions', () => {
 
 describe('what is in stays in', () => {
   test('every row in its order, whatever the number of threads; no process is left', async () => {
-    const place = ScoringPlace.create();
     const rows = patients(50_000).map((row, id) => `${id},${row},"of row ${id}, and\nits ""note"""`);
     place.write('in.csv', `id,${PATIENT_COLUMNS},note\n${rows.join('\n')}\n`);
     const outputs: Buffer[] = [];
     for (const threads of ['1', '2', '3']) {
-      await scored(place, place.fromTo('in.csv', `${threads}.csv`, '--threads', threads));
+      await scored(place.fromTo('in.csv', `${threads}.csv`, '--threads', threads));
       outputs.push(place.bytes(`${threads}.csv`));
     }
     expect(outputs[1]!.equals(outputs[0]!)).toBe(true);
@@ -105,10 +101,8 @@ describe('what is in stays in', () => {
   });
 
   test('columns the model does not know, in their place, and whatever needs quotes', async () => {
-    const place = ScoringPlace.create();
     const extra = '"a, ""b""\r\nc", spaced ,5" pipe,日本 𝒳,=1+1,';
     const output = await scoredText(
-      place,
       `"x, y",two,three,four,five,${PATIENT_COLUMNS},\n${extra.slice(0, -1)},${PATIENT_ROW},last\n`,
     );
     expect(rowsOf(output.replaceAll('\r\n', '§'))).toEqual(
@@ -132,7 +126,7 @@ describe('what is in stays in', () => {
     ['a byte order mark before quotes', `\uFEFF"age"${PATIENT_COLUMNS.slice(3)}\n${PATIENT_ROW}\n`, '\n'],
     ['blank lines', `${PATIENT_COLUMNS}\n\n${PATIENT_ROW}\n\n\n`, '\n'],
   ])('%s', async (_, text, newline) => {
-    const output = await scoredText(ScoringPlace.create(), text);
+    const output = await scoredText(text);
     const lines = output.split(newline);
     expect(lines.at(-1)).toBe('');
     expect(lines.at(-2)).toContain(`${PATIENT_ROW},0.5124506,1,`);
@@ -142,15 +136,13 @@ describe('what is in stays in', () => {
   });
 
   test('zeros and ones that pandas wrote as floats, because some are missing', async () => {
-    const place = ScoringPlace.create();
     const rows = `25,1000,35,500000,8,135,1.0,0.0\n25,1000,35,500000,8,135,0.0,\n`;
-    const [, first, second] = (await scoredText(place, `${PATIENT_COLUMNS}\n${rows}`)).split('\n');
+    const [, first, second] = (await scoredText(`${PATIENT_COLUMNS}\n${rows}`)).split('\n');
     expect(first).toBe('25,1000,35,500000,8,135,1.0,0.0,0.5124506,1,');
     expect(second).toMatch(/^25,1000,35,500000,8,135,0.0,,0\.\d+,\d,$/);
   });
 
   test('JSON Lines: each object to the letter', async () => {
-    const place = ScoringPlace.create();
     const members = PATIENT_COLUMNS.split(',').map(
       (name, index) => `"${name}": ${PATIENT_ROW.split(',')[index]}`,
     );
@@ -159,7 +151,7 @@ describe('what is in stays in', () => {
       `"id":1e2,"id":3,"":"","__proto__":{"a":1},${members.toReversed().join(',')}`,
     ];
     place.write('in.jsonl', `  { ${objects[0]} }\r\n\n{${objects[1]}}`);
-    await scored(place, place.fromTo('in.jsonl', 'out.jsonl'));
+    await scored(place.fromTo('in.jsonl', 'out.jsonl'));
     const added = '"yhat_prob":0.5124506,"yhat":1,"error":null';
     expect(place.read('out.jsonl')).toBe(objects.map((object) => `{${object},${added}}\n`).join(''));
   });
@@ -167,9 +159,8 @@ describe('what is in stays in', () => {
 
 describe('standard input and output', () => {
   test('a text in, a text out; nothing but data on standard output', async () => {
-    const place = ScoringPlace.create();
     const text = `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`;
-    const { code, stdout, stderr } = await predict(place, ['--format', 'csv'], text);
+    const { code, stdout, stderr } = await predict(['--format', 'csv'], text);
     expect([code, stdout]).toEqual([
       0,
       `${PATIENT_COLUMNS},yhat_prob,yhat,error\n${PATIENT_ROW},0.5124506,1,\n`,
@@ -179,18 +170,16 @@ describe('standard input and output', () => {
   });
 
   test('the formats of each by themselves; gzip is recognised', async () => {
-    const place = ScoringPlace.create();
     const tsv = `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`.replaceAll(',', '\t');
-    const output = await scored(place, ['--format', 'tsv', '--output-format', 'jsonl'], tsv);
+    const output = await scored(['--format', 'tsv', '--output-format', 'jsonl'], tsv);
     expect(JSON.parse(output)).toMatchObject({ age: '25', yhat_prob: 0.5124506, yhat: 1, error: null });
     place.write('packed', gzipSync(tsv));
-    expect(await scored(place, ['-i', place.path('packed'), '--format', 'tsv'])).toBe(
+    expect(await scored(['-i', place.path('packed'), '--format', 'tsv'])).toBe(
       `${PATIENT_COLUMNS},yhat_prob,yhat,error\n${PATIENT_ROW},0.5124506,1,\n`.replaceAll(',', '\t'),
     );
   });
 
   test('a reader that goes away ends the run with one line', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', `${PATIENT_COLUMNS}\n${patients(40_000).join('\n')}\n`);
     const command = `${process.execPath} dist/apps/cli/src/main.js predict --quiet -m ${HEART_FAILURE}`;
     const { stdout, stderr } = await place.dataDir.spawn('sh', [
@@ -204,11 +193,10 @@ describe('standard input and output', () => {
 
 describe('gzip', () => {
   test.each(['csv', 'tsv', 'jsonl'])('%s.gz in and out, for zlib and for gzip', async (format) => {
-    const place = ScoringPlace.create();
     const rows = patients(20_000);
     place.write('in.csv.gz', gzipSync(`${PATIENT_COLUMNS}\n${rows.join('\n')}\n`));
     const output = place.path(`out.${format}.gz`);
-    await scored(place, place.fromTo('in.csv.gz', `out.${format}.gz`));
+    await scored(place.fromTo('in.csv.gz', `out.${format}.gz`));
     execFileSync('gzip', ['-t', output]);
     const text = gunzipSync(place.bytes(`out.${format}.gz`)).toString();
     expect(text.split('\n')).toHaveLength(rows.length + (format === 'jsonl' ? 1 : 2));
@@ -219,7 +207,7 @@ describe('gzip', () => {
     // What is written is read again.
     const reserved = format === 'jsonl' ? /"error":null/ : /error/;
     expect(text).toMatch(reserved);
-    await refused(place, place.fromTo(`out.${format}.gz`, 'again.csv'));
+    await refused(place.fromTo(`out.${format}.gz`, 'again.csv'));
   });
 });
 
@@ -229,9 +217,8 @@ describe('rows with an error', () => {
   );
 
   test('keep their place, name every bad column, and end the run with 3', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', TEXT);
-    const { code, stderr } = await predict(place, place.fromTo('in.csv', 'out.csv'));
+    const { code, stderr } = await predict(place.fromTo('in.csv', 'out.csv'));
     expect(code).toBe(3);
     expect(stderr).toMatch(/2 of 4 rows could not be scored; the column error says what is wrong\.\n$/);
     const [, ...rows] = place.table('out.csv');
@@ -250,10 +237,9 @@ describe('rows with an error', () => {
   });
 
   test('in every output format', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', TEXT);
     for (const format of ['tsv', 'jsonl']) {
-      const { code } = await predict(place, place.fromTo('in.csv', `out.${format}`));
+      const { code } = await predict(place.fromTo('in.csv', `out.${format}`));
       expect(code).toBe(3);
     }
     expect(place.read('out.tsv').split('\n')[2]).toMatch(/^old\t1000\t35\t\t8\t135\t2\t0\t\t\tage must be/);
@@ -267,11 +253,10 @@ describe('rows with an error', () => {
   });
 
   test('--errors: they go there with their lines; nothing is lost and nothing is said under --quiet', async () => {
-    const place = ScoringPlace.create();
     const rows = patients(30_000).map((row, id) => (id % 7 === 0 ? `${id},x${row}` : `${id},${row}`));
     place.write('in.csv', `id,${PATIENT_COLUMNS}\n\n${rows.join('\n')}\n`);
     const errors = place.path('errors.csv');
-    const ending = await predict(place, place.fromTo('in.csv', 'out.csv', '--errors', errors, '--quiet'));
+    const ending = await predict(place.fromTo('in.csv', 'out.csv', '--errors', errors, '--quiet'));
     expect(ending).toMatchObject({ code: 3, stdout: '', stderr: '' });
     const [[...outputHeader], ...good] = place.table('out.csv') as [string[], ...string[][]];
     const [[...errorsHeader], ...bad] = place.table('errors.csv') as [string[], ...string[][]];
@@ -288,14 +273,13 @@ describe('rows with an error', () => {
   });
 
   test('--errors: in the format of its own name', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\nold${PATIENT_ROW.slice(2)}\n`);
     for (const [output, errors] of [
       ['out.csv.gz', 'errors.jsonl'],
       ['out.parquet', 'errors.csv'],
       ['out.jsonl', 'errors'],
     ] as const) {
-      const ending = await predict(place, place.fromTo('in.csv', output, '--errors', place.path(errors)));
+      const ending = await predict(place.fromTo('in.csv', output, '--errors', place.path(errors)));
       expect(ending, ending.stderr).toMatchObject({ code: 3 });
       const text = place.read(errors);
       if (errors === 'errors.csv') expect(place.table(errors)).toHaveLength(2);
@@ -305,32 +289,28 @@ describe('rows with an error', () => {
     expect(gunzipSync(place.bytes('out.csv.gz')).toString()).toBe(
       `${PATIENT_COLUMNS},yhat_prob,yhat,error\n${PATIENT_ROW},0.5124506,1,\n`,
     );
-    expect(
-      await refused(place, place.fromTo('in.csv', 'a.csv', '--errors', 'b.parquet.gz'), { code: 2 }),
-    ).toMatch('Parquet is already compressed');
+    expect(await refused(place.fromTo('in.csv', 'a.csv', '--errors', 'b.parquet.gz'), { code: 2 })).toMatch(
+      'Parquet is already compressed',
+    );
   });
 
   test('--errors: an empty file where there are none', async () => {
-    const place = ScoringPlace.create();
-    await scoredText(place, `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`, '--errors', place.path('errors.csv'));
+    await scoredText(`${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`, '--errors', place.path('errors.csv'));
     expect(place.read('errors.csv')).toBe(`${PATIENT_COLUMNS},line,error\n`);
   });
 
   test('--strict: the first one ends the run, and no file is left', async () => {
-    const place = ScoringPlace.create();
     const rows = patients(20_000);
     for (const bad of [15_000, 9_000, 18_000])
       rows[bad] = `old,${rows[bad]}`.split(',').toSpliced(1, 1).join(',');
     place.write('in.csv', `${PATIENT_COLUMNS}\n\n${rows.join('\n')}\n`);
     const said = await refused(
-      place,
       place.fromTo('in.csv', 'out.csv', '--strict', '--errors', place.path('errors.csv')),
     );
     expect(said).toMatch(/^Line 9003: age must be .*\n$/i);
   });
 
   test('only the rows that the model itself cannot answer, wherever they stand', async () => {
-    const place = ScoringPlace.create();
     const bad: Record<number, [string, RegExp]> = {
       0: ['abc,1', /^the model cannot answer it: /],
       1: [',1', /^x must not be null$/],
@@ -340,7 +320,7 @@ describe('rows with an error', () => {
     };
     const rows = Array.from({ length: 3000 }, (_, row) => bad[row]?.[0] ?? `${row},1`);
     place.write('in.csv', `x,y\n${rows.join('\n')}\n`);
-    const ending = await predict(place, place.fromTo('in.csv', 'out.csv', '-m', FRAGILE, '--quiet'));
+    const ending = await predict(place.fromTo('in.csv', 'out.csv', '-m', FRAGILE, '--quiet'));
     expect(ending).toMatchObject({ code: 3, stdout: '', stderr: '' });
     const [, ...found] = place.table('out.csv');
     expect(found).toHaveLength(3000);

@@ -10,14 +10,7 @@ import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import Papa from 'papaparse';
 import { describe, expect, test } from 'vitest';
-import {
-  PATIENT_COLUMNS,
-  patients,
-  predict,
-  refused,
-  scored,
-  ScoringPlace,
-} from '../support/scoring-place.js';
+import { PATIENT_COLUMNS, patients, predict, refused, scored, place } from '../support/scoring-place.js';
 
 const COLUMNS = PATIENT_COLUMNS.split(',');
 const FORMATS = ['csv', 'tsv', 'jsonl', 'parquet'] as const;
@@ -48,12 +41,12 @@ const INPUTS: Record<(typeof FORMATS)[number], () => string | Uint8Array> = {
     ),
 };
 
-async function readParquet(place: ScoringPlace, name: string): Promise<Row[]> {
+async function readParquet(name: string): Promise<Row[]> {
   return parquetReadObjects({ file: await asyncBufferFromFile(place.path(name)), compressors });
 }
 
-async function rowsIn(place: ScoringPlace, name: string): Promise<Row[]> {
-  if (name.endsWith('.parquet')) return readParquet(place, name);
+async function rowsIn(name: string): Promise<Row[]> {
+  if (name.endsWith('.parquet')) return readParquet(name);
   if (name.endsWith('.jsonl'))
     return place
       .read(name)
@@ -72,10 +65,9 @@ const numbersOf = (row: Row) =>
 
 describe.each(FORMATS)('the same rows as %s', (from) => {
   test.each(FORMATS)('into %s: the same predictions', async (to) => {
-    const place = ScoringPlace.create();
     place.write(`in.${from}`, INPUTS[from]());
-    await scored(place, place.fromTo(`in.${from}`, `out.${to}`, '--threads', '1'));
-    const found = await rowsIn(place, `out.${to}`);
+    await scored(place.fromTo(`in.${from}`, `out.${to}`, '--threads', '1'));
+    const found = await rowsIn(`out.${to}`);
     expect(Object.keys(found[0]!)).toEqual([...COLUMNS, 'yhat_prob', 'yhat', 'error']);
     expect(found.map(({ error }) => error || null)).toEqual(ROWS.map(() => null));
     const numbers = found.map(numbersOf);
@@ -95,13 +87,12 @@ describe('Parquet', () => {
   const FILES = ['snappy', 'zstd', 'gzip', 'brotli', 'lz4', 'v2'].map((kind) => `types.${kind}.parquet`);
 
   test.each(FILES)('%s: every column keeps its type and its values', async (name) => {
-    const place = ScoringPlace.create();
     place.write('in.parquet', readFileSync(`${SUPPORT}/${name}`));
-    await scored(place, place.fromTo('in.parquet', 'out.parquet', '--threads', '2'));
+    await scored(place.fromTo('in.parquet', 'out.parquet', '--threads', '2'));
     // What the codec makes of a page is not what is tested here.
     place.write('plain.parquet', readFileSync(`${SUPPORT}/types.snappy.parquet`));
-    const given = await readParquet(place, 'plain.parquet');
-    const found = await readParquet(place, 'out.parquet');
+    const given = await readParquet('plain.parquet');
+    const found = await readParquet('out.parquet');
     expect(found).toHaveLength(12);
     for (const [index, row] of found.entries()) {
       const { yhat_prob, yhat, error, ...kept } = row;
@@ -130,11 +121,10 @@ describe('Parquet', () => {
   });
 
   test('as text: all digits, times as ISO 8601 has them, nulls and NaN as nothing', async () => {
-    const place = ScoringPlace.create();
     place.write('in.parquet', readFileSync(`${SUPPORT}/types.snappy.parquet`));
-    await scored(place, place.fromTo('in.parquet', 'out.csv'));
-    await scored(place, place.fromTo('in.parquet', 'out.jsonl'));
-    const rows = await rowsIn(place, 'out.csv');
+    await scored(place.fromTo('in.parquet', 'out.csv'));
+    await scored(place.fromTo('in.parquet', 'out.jsonl'));
+    const rows = await rowsIn('out.csv');
     expect(rows[0]).toMatchObject({
       id: '9007199254740993',
       unsigned: '9223372036854775809',
@@ -169,30 +159,27 @@ describe('Parquet', () => {
   });
 
   test('decimals of more digits than a number has', async () => {
-    const place = ScoringPlace.create();
     place.write('in.parquet', readFileSync(`${SUPPORT}/types.snappy.parquet`));
-    await scored(place, place.fromTo('in.parquet', 'out.csv'));
-    const [first, second, , , none] = await rowsIn(place, 'out.csv');
+    await scored(place.fromTo('in.parquet', 'out.csv'));
+    const [first, second, , , none] = await rowsIn('out.csv');
     expect([first!.money, second!.money, none!.money]).toEqual(['-12345678901234567890123.45', '0.10', '']);
     expect([first!.price, second!.price]).toEqual(['19.99', '-0.01']);
-    await scored(place, place.fromTo('in.parquet', 'out.jsonl'));
+    await scored(place.fromTo('in.parquet', 'out.jsonl'));
     expect(place.read('out.jsonl')).toMatch(/"money":-12345678901234567890123\.45,"price":19\.99,/);
   });
 
   test('96-bit times, also where nothing else in the file has a meaning', async () => {
-    const place = ScoringPlace.create();
     place.write('in.parquet', readFileSync(`${SUPPORT}/int96.parquet`));
     const columns = ['measured', 'yhat'];
-    await scored(place, place.fromTo('in.parquet', 'out.csv'));
-    expect((await rowsIn(place, 'out.csv'))[0]!.measured).toMatch(/^2025-01-31T23:59:59\.123456789/);
-    await scored(place, place.fromTo('in.parquet', 'out.parquet'));
-    const [row, , , , none] = await readParquet(place, 'out.parquet');
-    expect(row!.measured).toEqual((await readParquet(place, 'in.parquet'))[0]!.measured);
+    await scored(place.fromTo('in.parquet', 'out.csv'));
+    expect((await rowsIn('out.csv'))[0]!.measured).toMatch(/^2025-01-31T23:59:59\.123456789/);
+    await scored(place.fromTo('in.parquet', 'out.parquet'));
+    const [row, , , , none] = await readParquet('out.parquet');
+    expect(row!.measured).toEqual((await readParquet('in.parquet'))[0]!.measured);
     expect(columns.map((name) => none![name])).toEqual([null, expect.any(Number)]);
   });
 
   test('row groups larger than a chunk, smaller ones, and --errors', async () => {
-    const place = ScoringPlace.create();
     const total = 150_000;
     const ids = Int32Array.from({ length: total }, (_, id) => id);
     const sexes = Array.from(ids, (id) => (id % 1000 === 3 ? 2 : id % 2));
@@ -215,10 +202,8 @@ describe('Parquet', () => {
       place.path('errors.parquet'),
       '--quiet',
     );
-    expect((await predict(place, args)).code).toBe(3);
-    const [good, bad] = await Promise.all(
-      ['out.parquet', 'errors.parquet'].map((name) => readParquet(place, name)),
-    );
+    expect((await predict(args)).code).toBe(3);
+    const [good, bad] = await Promise.all(['out.parquet', 'errors.parquet'].map((name) => readParquet(name)));
     expect(bad).toHaveLength(total / 1000);
     for (const { id, row, error } of bad!) {
       expect([row, error]).toEqual([(id as number) + 1, expect.stringMatching(/^sex must be /)]);
@@ -229,19 +214,17 @@ describe('Parquet', () => {
   });
 
   test('two columns of one name: which one is meant is not clear', async () => {
-    const place = ScoringPlace.create();
     const columnData = [...COLUMNS, 'age'].map((name) => ({ name, data: Float64Array.of(1) }));
     place.write('in.parquet', new Uint8Array(parquetWriteBuffer({ columnData })));
-    expect(await refused(place, place.fromTo('in.parquet', 'out.csv'))).toMatch(/more than one column "age"/);
+    expect(await refused(place.fromTo('in.parquet', 'out.csv'))).toMatch(/more than one column "age"/);
   });
 });
 
 test('whole numbers of JSON Lines keep their digits as cells', async () => {
-  const place = ScoringPlace.create();
   const members = COLUMNS.map((name) => `"${name}":1`).join(',');
   place.write('in.jsonl', `{"id":9007199254740993,"price":1.10,${members}}\n`);
-  await scored(place, place.fromTo('in.jsonl', 'out.csv'));
-  expect((await rowsIn(place, 'out.csv'))[0]).toMatchObject({
+  await scored(place.fromTo('in.jsonl', 'out.csv'));
+  expect((await rowsIn('out.csv'))[0]).toMatchObject({
     id: '9007199254740993',
     price: expect.stringMatching(/^1\.10?$/),
   });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import {
   asyncBufferFromFile,
   parquetMetadata,
@@ -9,21 +9,21 @@ import {
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import Papa from 'papaparse';
 import { describe, expect, test } from 'vitest';
-import { parquetOf, PATIENT_COLUMNS, score, ScoringPlace } from '../support/scoring-place.js';
+import { parquetOf, PATIENT_COLUMNS, score, place } from '../support/scoring-place.js';
 
 const SUPPORT = 'test/support/parquet';
 const COLUMNS = PATIENT_COLUMNS.split(',');
 const PATIENT = Object.fromEntries(COLUMNS.map((name) => [name, [1]]));
 
-function given(content: string | Uint8Array): ScoringPlace {
-  const place = ScoringPlace.create();
+/** Alone in the place of the test, also where it was given another before. */
+function given(content: string | Uint8Array): void {
+  for (const name of place.files()) rmSync(place.path(name));
   place.write('in.parquet', typeof content === 'string' ? readFileSync(`${SUPPORT}/${content}`) : content);
-  return place;
 }
 
 async function textOf(content: string | Uint8Array) {
-  const place = given(content);
-  await score(place, 'in.parquet', 'out.csv');
+  given(content);
+  await score('in.parquet', 'out.csv');
   return Papa.parse<Record<string, string>>(place.read('out.csv'), { header: true, skipEmptyLines: true })
     .data;
 }
@@ -42,8 +42,8 @@ function withColumn(element: SchemaElement, data: unknown[]): Buffer {
 
 /** What it is refused with; nothing of it is left. */
 async function refusal(content: string | Uint8Array, to: 'out.csv' | 'out.parquet'): Promise<string> {
-  const place = given(content);
-  const error = await score(place, 'in.parquet', to).then(
+  given(content);
+  const error = await score('in.parquet', to).then(
     () => undefined,
     (error: Error) => error,
   );
@@ -61,8 +61,8 @@ describe('Parquet as text', () => {
   });
 
   test('in JSON, which has none, as the record has them', async () => {
-    const place = given('arrow.parquet');
-    await score(place, 'in.parquet', 'out.jsonl');
+    given('arrow.parquet');
+    await score('in.parquet', 'out.jsonl');
     const lines = place
       .read('out.jsonl')
       .split('\n', 3)
@@ -102,8 +102,8 @@ describe('Parquet as text', () => {
 
 describe('Parquet to Parquet', () => {
   test('keeps what others say of the columns, with those that are added', async () => {
-    const place = given('arrow.parquet');
-    await score(place, 'in.parquet', 'out.parquet');
+    given('arrow.parquet');
+    await score('in.parquet', 'out.parquet');
     const [before, after] = await Promise.all(
       ['in.parquet', 'out.parquet'].map(async (name) => {
         const metadata = await parquetMetadataAsync(await asyncBufferFromFile(place.path(name)));
@@ -126,8 +126,8 @@ describe('Parquet to Parquet', () => {
   });
 
   test('categories stay, in their order, also those that nothing has', async () => {
-    const place = given('arrow.parquet');
-    await score(place, 'in.parquet', 'out.parquet');
+    given('arrow.parquet');
+    await score('in.parquet', 'out.parquet');
     const file = place.bytes('out.parquet');
     const { row_groups: groups } = parquetMetadata(new Uint8Array(file).buffer);
     const { data_page_offset, dictionary_page_offset } = groups[0]!.columns[0]!.meta_data!;
@@ -213,8 +213,8 @@ test('a file that is damaged anywhere is read or refused, in a moment and in a f
   for (let at = 4; at < file.length; at += 37) {
     const damaged = Buffer.from(file);
     damaged[at]! ^= 0xff;
-    const place = given(damaged);
-    const error = await score(place, 'in.parquet', 'out.csv').then(
+    given(damaged);
+    const error = await score('in.parquet', 'out.csv').then(
       () => undefined,
       (error: Error) => error,
     );

@@ -10,7 +10,7 @@ import {
   PATIENT_ROW,
   patients,
   predict,
-  ScoringPlace,
+  place,
 } from '../support/scoring-place.js';
 
 const COMMAND = 'dist/apps/cli/src/main.js';
@@ -25,9 +25,8 @@ function slowParts(): string {
 
 describe('progress', () => {
   test('a line every two seconds where there is no terminal; standard output carries only data', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', slowParts());
-    const { code, stdout, stderr } = await predict(place, [
+    const { code, stdout, stderr } = await predict([
       '-m',
       SLOW,
       '-i',
@@ -62,7 +61,6 @@ describe('progress', () => {
     const script = await run('script', ['--version']).catch(() => undefined);
     if (!script?.stdout.includes('util-linux'))
       skip('script of util-linux, which makes a terminal, is not here');
-    const place = ScoringPlace.create();
     place.write('in.csv', `${PATIENT_COLUMNS}\n${patients(60_000).join('\n')}\n`);
     const inner = [
       process.execPath,
@@ -86,9 +84,8 @@ describe('progress', () => {
   });
 
   test('nothing at all under --quiet, also where rows have errors', async () => {
-    const place = ScoringPlace.create();
     const text = `${PATIENT_COLUMNS}\n${PATIENT_ROW}\nold${PATIENT_ROW}\n`;
-    const { code, stdout, stderr } = await predict(place, ['--format', 'csv', '--quiet'], text);
+    const { code, stdout, stderr } = await predict(['--format', 'csv', '--quiet'], text);
     expect([code, stderr]).toEqual([3, '']);
     expect(stdout.split('\n')).toHaveLength(4);
   });
@@ -97,7 +94,6 @@ describe('progress', () => {
 describe('a model of the registry', () => {
   test('by stage, alias and version; one that is not there is named', async () => {
     const workplace = await ModelWorkplace.create();
-    const place = ScoringPlace.create();
     place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
     const run = (model: string): Promise<Ending> =>
       workplace.dataDir.foretell(['predict', '-m', model, '-i', place.path('in.csv'), '--quiet'], {
@@ -137,8 +133,7 @@ describe('a model of the registry', () => {
 
 describe('help', () => {
   test('predict says what its options mean and how it ends; foretell lists the commands', async () => {
-    const place = ScoringPlace.create();
-    const help = await predict(place, ['-h']);
+    const help = await predict(['-h']);
     expect(help).toMatchObject({ code: 0, stderr: '' });
     for (const option of [
       '-m',

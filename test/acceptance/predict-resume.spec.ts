@@ -12,6 +12,7 @@ import {
   predict,
   refused,
   scored,
+  place,
   ScoringPlace,
 } from '../support/scoring-place.js';
 
@@ -28,9 +29,9 @@ beforeAll(() => {
   large = `id,${PATIENT_COLUMNS}\n${all.join('\n')}\n`;
 });
 
-const errorsIn = (place: ScoringPlace) => ['--errors', place.path('errors.csv')];
+const errorsIn = () => ['--errors', place.path('errors.csv')];
 
-function start(place: ScoringPlace, args: string[]): RunningProcess {
+function start(args: string[]): RunningProcess {
   const command = ['dist/apps/cli/src/main.js', 'predict', '-m', HEART_FAILURE, '--threads', '1', ...args];
   return place.dataDir.spawn(process.execPath, command);
 }
@@ -43,11 +44,11 @@ const stateOf = (file: string) => statSync(file, { throwIfNoEntry: false });
  * Runs until it has written a checkpoint of its own, and ends it with a signal. Stopping it as soon as it has written
  * something lets the time for the checkpoint pass, on machines of any speed.
  */
-async function endInTheMiddle(place: ScoringPlace, args: string[], signal: NodeJS.Signals = 'SIGKILL') {
+async function endInTheMiddle(args: string[], signal: NodeJS.Signals = 'SIGKILL') {
   const partial = `${args[args.indexOf('-o') + 1]!}.partial`;
   const checkpoint = `${partial}.checkpoint`;
   const before = { partial: stateOf(partial)?.mtimeMs, checkpoint: stateOf(checkpoint)?.mtimeMs };
-  const running = start(place, args);
+  const running = start(args);
   let hasEnded = false;
   void running.ended.then(() => (hasEnded = true));
   const until = async (isSo: () => boolean) => {
@@ -65,38 +66,30 @@ async function endInTheMiddle(place: ScoringPlace, args: string[], signal: NodeJ
   return running.signal(signal);
 }
 
-/** A whole run's output, to compare with; made once for each set of options. */
+/** A whole run's output, to compare with, in a place of its own. */
 async function undisturbed(output: string, ...others: string[]): Promise<ScoringPlace> {
-  const place = ScoringPlace.create();
-  place.write('in.csv', large);
-  const ending = await predict(
-    place,
-    place.fromTo(
-      'in.csv',
-      output,
-      '--quiet',
-      ...others.map((name) => place.path(name)).flatMap((path) => ['--errors', path]),
-    ),
-  );
+  const whole = ScoringPlace.create();
+  whole.write('in.csv', large);
+  const errors = others.flatMap((name) => ['--errors', whole.path(name)]);
+  const ending = await predict(whole.fromTo('in.csv', output, '--quiet', ...errors));
   expect(ending.code).toBe(3);
-  return place;
+  return whole;
 }
 
 describe("a run that is killed leaves no file of the output's name, and --resume finishes it", () => {
   test('CSV with a file of errors: to the byte what an undisturbed run writes', async () => {
     const whole = await undisturbed('out.csv', 'errors.csv');
-    const place = ScoringPlace.create();
     place.write('in.csv', large);
-    const args = place.fromTo('in.csv', 'out.csv', ...errorsIn(place));
-    expect(await endInTheMiddle(place, args)).toMatchObject({ signal: 'SIGKILL' });
+    const args = place.fromTo('in.csv', 'out.csv', ...errorsIn());
+    expect(await endInTheMiddle(args)).toMatchObject({ signal: 'SIGKILL' });
     const left = ['errors.csv.partial', 'in.csv', 'out.csv.partial', 'out.csv.partial.checkpoint'];
     expect(place.files()).toEqual(left);
 
     // Killed once more while it is resumed.
-    expect(await endInTheMiddle(place, [...args, '--resume'])).toMatchObject({ signal: 'SIGKILL' });
+    expect(await endInTheMiddle([...args, '--resume'])).toMatchObject({ signal: 'SIGKILL' });
     expect(place.files()).toEqual(left);
 
-    const { code, stderr } = await predict(place, [...args, '--resume']);
+    const { code, stderr } = await predict([...args, '--resume']);
     expect(code).toBe(3);
     expect(stderr).toMatch(/200 of 200000 rows could not be scored/);
     const [, added, before] = /^Scored (\d+) rows on top of (\d+) in /m.exec(stderr)!;
@@ -108,21 +101,19 @@ describe("a run that is killed leaves no file of the output's name, and --resume
 
   test('gzip: the same text', async () => {
     const whole = await undisturbed('out.csv');
-    const place = ScoringPlace.create();
     place.write('in.csv', large);
     const args = place.fromTo('in.csv', 'out.csv.gz');
-    await endInTheMiddle(place, args);
-    expect((await predict(place, [...args, '--resume', '--quiet'])).code).toBe(3);
+    await endInTheMiddle(args);
+    expect((await predict([...args, '--resume', '--quiet'])).code).toBe(3);
     expect(gunzipSync(place.bytes('out.csv.gz')).equals(whole.bytes('out.csv'))).toBe(true);
     expect(place.files()).toEqual(['in.csv', 'out.csv.gz']);
   });
 
   test('Parquet: every row once, in its place', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', large);
     const args = place.fromTo('in.csv', 'out.parquet');
-    await endInTheMiddle(place, args);
-    expect((await predict(place, [...args, '--resume', '--quiet'])).code).toBe(3);
+    await endInTheMiddle(args);
+    expect((await predict([...args, '--resume', '--quiet'])).code).toBe(3);
     const file = await asyncBufferFromFile(place.path('out.parquet'));
     expect((await parquetMetadataAsync(file)).num_rows).toBe(BigInt(ROWS));
     const rows = await parquetReadObjects({ file, columns: ['id', 'error'] });
@@ -133,7 +124,6 @@ describe("a run that is killed leaves no file of the output's name, and --resume
   });
 
   test('from Parquet, in the middle of a row group', async () => {
-    const place = ScoringPlace.create();
     const values = PATIENT_ROW.split(',').map(Number);
     const ids = Int32Array.from({ length: ROWS }, (_, id) => id);
     const columnData = PATIENT_COLUMNS.split(',').map((name, index) => ({
@@ -148,8 +138,8 @@ describe("a run that is killed leaves no file of the output's name, and --resume
       ),
     );
     const args = place.fromTo('in.parquet', 'out.csv');
-    await endInTheMiddle(place, args);
-    await scored(place, [...args, '--resume']);
+    await endInTheMiddle(args);
+    await scored([...args, '--resume']);
     const found = place
       .read('out.csv')
       .trimEnd()
@@ -165,10 +155,9 @@ describe('a run that is interrupted', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('%s: says how to go on, and does', async (signal, exitCode) => {
-    const place = ScoringPlace.create();
     place.write('in.csv', large);
     const args = place.fromTo('in.csv', 'out.csv', '--quiet');
-    expect(await endInTheMiddle(place, args, signal)).toMatchObject({
+    expect(await endInTheMiddle(args, signal)).toMatchObject({
       code: exitCode,
       stdout: '',
       stderr: 'Interrupted. Continue with the same command and --resume.\n',
@@ -180,25 +169,25 @@ describe('a run that is interrupted', () => {
       const refusal =
         /out\.csv cannot be resumed: the input, the model or the options are not those .* without --resume\.$/m;
       const left = place.bytes('out.csv.partial');
-      expect(await refused(place, [...args, '--resume', ...errorsIn(place)])).toMatch(refusal);
+      expect(await refused([...args, '--resume', ...errorsIn()])).toMatch(refusal);
       place.write('in.csv', large.replace('\n0,', '\n1,'));
       utimesSync(place.path('in.csv'), 1, 1);
-      expect(await refused(place, [...args, '--resume'])).toMatch(refusal);
+      expect(await refused([...args, '--resume'])).toMatch(refusal);
       expect(
-        await refused(place, [...args, '--resume', '-m', 'test/support/foreign-models/heart-failure-2']),
+        await refused([...args, '--resume', '-m', 'test/support/foreign-models/heart-failure-2']),
       ).toMatch(refusal);
       expect(place.bytes('out.csv.partial').equals(left)).toBe(true);
 
       // Without --resume it starts again, whatever was left.
       place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
-      await scored(place, args);
+      await scored(args);
       expect(place.read('out.csv')).toBe(
         `${PATIENT_COLUMNS},yhat_prob,yhat,error\n${PATIENT_ROW},0.5124506,1,\n`,
       );
       expect(place.files()).toEqual(['in.csv', 'out.csv']);
       return;
     }
-    expect((await predict(place, [...args, '--resume'])).code).toBe(3);
+    expect((await predict([...args, '--resume'])).code).toBe(3);
     const ids = place
       .read('out.csv')
       .trimEnd()
@@ -210,8 +199,7 @@ describe('a run that is interrupted', () => {
   });
 
   test('while it waits for standard input: it does not wait any longer', async () => {
-    const place = ScoringPlace.create();
-    const running = start(place, ['--format', 'csv', '-o', place.path('out.csv')]);
+    const running = start(['--format', 'csv', '-o', place.path('out.csv')]);
     running.process.stdin!.write(`${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     expect(await running.signal('SIGINT')).toMatchObject({ code: 130, stdout: '', stderr: 'Interrupted.\n' });
@@ -220,16 +208,15 @@ describe('a run that is interrupted', () => {
 });
 
 test('--resume where there is nothing to resume just runs; where the partial file is gone it says so', async () => {
-  const place = ScoringPlace.create();
   place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
-  await scored(place, place.fromTo('in.csv', 'out.csv', '--resume'));
+  await scored(place.fromTo('in.csv', 'out.csv', '--resume'));
   expect(place.read('out.csv')).toContain(`${PATIENT_ROW},0.5124506,1,\n`);
 
   place.write('in.csv', large);
   const args = place.fromTo('in.csv', 'out.csv');
-  await endInTheMiddle(place, args);
+  await endInTheMiddle(args);
   place.write('out.csv.partial', 'shorter');
-  expect(await refused(place, [...args, '--resume'])).toMatch(
+  expect(await refused([...args, '--resume'])).toMatch(
     /out\.csv cannot be resumed: .*out\.csv\.partial is not there/,
   );
   // The output of the run before is still there.
@@ -240,12 +227,10 @@ describe('a full disk', () => {
   test.each(['out.csv', 'out.csv.gz', 'out.parquet', 'out.jsonl'])(
     '%s: what happened, and nothing is left',
     async (output) => {
-      const place = ScoringPlace.create();
       place.write('in.csv', `${PATIENT_COLUMNS}\n${patients(100).join('\n')}\n`);
       symlinkSync('/dev/full', place.path(`${output}.partial`));
       const { code, stdout, stderr } = await predict(
-        place,
-        place.fromTo('in.csv', output, '--quiet', ...errorsIn(place)),
+        place.fromTo('in.csv', output, '--quiet', ...errorsIn()),
       );
       expect([code, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(
@@ -256,13 +241,9 @@ describe('a full disk', () => {
   );
 
   test('of the errors', async () => {
-    const place = ScoringPlace.create();
     place.write('in.csv', `${PATIENT_COLUMNS}\n${patients(100).join('\n')}\n`);
     symlinkSync('/dev/full', place.path('errors.csv.partial'));
-    const { code, stderr } = await predict(
-      place,
-      place.fromTo('in.csv', 'out.csv', '--quiet', ...errorsIn(place)),
-    );
+    const { code, stderr } = await predict(place.fromTo('in.csv', 'out.csv', '--quiet', ...errorsIn()));
     expect(code).toBe(1);
     expect(stderr).toMatch(/^The disk is full: .*errors\.csv would be/);
     expect(place.files()).toEqual(['in.csv']);

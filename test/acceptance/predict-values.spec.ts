@@ -2,7 +2,7 @@ import { cpSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { MISSING_VALUES } from '#libs/inference';
 import { editJson } from '../support/artifacts.js';
-import { PATIENT_COLUMNS, PATIENT_ROW, rowsOf, score, ScoringPlace } from '../support/scoring-place.js';
+import { PATIENT_COLUMNS, PATIENT_ROW, rowsOf, score, place } from '../support/scoring-place.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -19,12 +19,11 @@ function cellsOf(csv: string, delimiter = ','): Record<string, string>[] {
 
 describe('U+FEFF', () => {
   test('that begins a cell is a character of it, wherever the file is cut', async () => {
-    const place = ScoringPlace.create();
     const rows = Array.from({ length: 100_000 }, (_, row) => `\uFEFFpatient ${row},${PATIENT_ROW}`);
     place.write('in.csv', `name,${PATIENT_COLUMNS}\n${rows.join('\n')}\n`);
     // As CSV what was read is written again; as TSV and JSON Lines each cell is.
     for (const to of ['csv', 'tsv', 'jsonl']) {
-      await score(place, 'in.csv', `out.${to}`);
+      await score('in.csv', `out.${to}`);
       const lines = place.read(`out.${to}`).split('\n');
       const begins = to === 'jsonl' ? '{"name":"\uFEFFpatient ' : '\uFEFFpatient ';
       const found = lines.filter((line) => line.replace(/^"/, '').startsWith(begins));
@@ -35,26 +34,23 @@ describe('U+FEFF', () => {
   test.each(['csv', 'tsv', 'jsonl'])(
     'at the beginning of %s is the mark of the file alone',
     async (format) => {
-      const place = ScoringPlace.create();
       const delimiter = format === 'tsv' ? '\t' : ',';
       const text =
         format === 'jsonl'
           ? `${JSON.stringify(PATIENT)}\n`
           : `${[NAMES, CELLS].map((row) => row.join(delimiter)).join('\n')}\n`;
       place.write(`in.${format}`, `\uFEFF${text}`);
-      expect(await score(place, `in.${format}`, `out.${format}`)).toMatchObject({ rows: 1, errors: 0 });
+      expect(await score(`in.${format}`, `out.${format}`)).toMatchObject({ rows: 1, errors: 0 });
       expect(place.read(`out.${format}`).startsWith(text.slice(0, 5))).toBe(true);
       // And there is one alone.
       place.write(`in.${format}`, `\uFEFF\uFEFF${text}`);
-      if (format !== 'jsonl')
-        await expect(score(place, `in.${format}`, `out.${format}`)).rejects.toThrow(/lacks/);
+      if (format !== 'jsonl') await expect(score(`in.${format}`, `out.${format}`)).rejects.toThrow(/lacks/);
     },
   );
 });
 
 describe('a word that pandas writes or reads as a missing value', () => {
   test.each(['csv', 'tsv'])('is one in %s, and stays what it was in the output', async (format) => {
-    const place = ScoringPlace.create();
     const delimiter = format === 'tsv' ? '\t' : ',';
     const words = [...MISSING_VALUES];
     const rows = words.map((word) => [`is ${word}`, word, ...CELLS.slice(1, 6), word, word]);
@@ -62,7 +58,7 @@ describe('a word that pandas writes or reads as a missing value', () => {
       `in.${format}`,
       [['note', ...NAMES], ...rows].map((row) => `${row.join(delimiter)}\n`).join(''),
     );
-    expect(await score(place, `in.${format}`, `out.${format}`)).toMatchObject({
+    expect(await score(`in.${format}`, `out.${format}`)).toMatchObject({
       rows: words.length,
       errors: 0,
     });
@@ -75,27 +71,25 @@ describe('a word that pandas writes or reads as a missing value', () => {
   });
 
   test('is none if it is quoted with a space, spelt otherwise, or where nothing may be missing', async () => {
-    const place = ScoringPlace.create();
     const others = [' NA', 'Na', 'NAN', 'nil', '-', 'Null', 'none', 'Infinity', '-inf', 'missing'];
     place.write(
       'in.csv',
       `${PATIENT_COLUMNS}\n${others.map((word) => `${[word, ...CELLS.slice(1)].join(',')}\n`).join('')}`,
     );
-    expect(await score(place, 'in.csv', 'out.csv')).toMatchObject({ errors: others.length });
+    expect(await score('in.csv', 'out.csv')).toMatchObject({ errors: others.length });
     place.write('in.csv', 'sepal_length,sepal_width,petal_length,petal_width\n5.1,NA,1.4,0.2\n');
-    expect(await score(place, 'in.csv', 'out.csv', { model: 'model-artifacts/iris/1' })).toMatchObject({
+    expect(await score('in.csv', 'out.csv', { model: 'model-artifacts/iris/1' })).toMatchObject({
       errors: 1,
     });
     expect(cellsOf(place.read('out.csv'))[0]!.error).toBe('sepal_width must not be null');
   });
 
   test('is a category where the column lists it, and missing in every other column of categories', async () => {
-    const place = ScoringPlace.create();
     const model = place.path('model');
     cpSync(COLOURS, model, { recursive: true });
     place.write('in.csv', 'size,rooms,colour\n1,1,red\n1,1,NA\n1,1,None\n1,1,\n');
     const errors = async () => {
-      await score(place, 'in.csv', 'out.csv', { model });
+      await score('in.csv', 'out.csv', { model });
       return cellsOf(place.read('out.csv')).map(({ error }) => error);
     };
     expect(await errors()).toEqual(['', ...Array.from({ length: 3 }, () => 'colour must not be null')]);
@@ -114,7 +108,6 @@ describe('JSON Lines as Python writes them', () => {
       .replace('"serum_creatinine":0', `"serum_creatinine": ${value}`)}\n`;
 
   test('a NaN is a missing value, an infinity an error of its row; both stay what they were', async () => {
-    const place = ScoringPlace.create();
     const given = [
       lineOf('8'),
       lineOf('NaN'),
@@ -124,7 +117,7 @@ describe('JSON Lines as Python writes them', () => {
       lineOf('nan'),
     ];
     place.write('in.jsonl', given.join(''));
-    expect(await score(place, 'in.jsonl', 'out.jsonl')).toMatchObject({ rows: 6, errors: 3 });
+    expect(await score('in.jsonl', 'out.jsonl')).toMatchObject({ rows: 6, errors: 3 });
     const lines = place.read('out.jsonl').trimEnd().split('\n');
     for (const [index, line] of given.slice(0, 5).entries()) {
       expect(lines[index]!.startsWith(line.trimEnd().slice(0, -1))).toBe(true);
@@ -142,7 +135,7 @@ describe('JSON Lines as Python writes them', () => {
     expect(probabilities[1]).toBe(probabilities[2]);
     expect(probabilities[1]).not.toBe(probabilities[0]);
 
-    await score(place, 'in.jsonl', 'out.csv');
+    await score('in.jsonl', 'out.csv');
     const cells = cellsOf(place.read('out.csv'));
     expect(cells.map(({ serum_creatinine }) => serum_creatinine)).toEqual([
       '8',
@@ -156,32 +149,28 @@ describe('JSON Lines as Python writes them', () => {
   });
 
   test('a text of many quotes and no end takes no longer than others', async () => {
-    const place = ScoringPlace.create();
     place.write('in.jsonl', `{"a": NaN, "b": "${'\\"'.repeat(4_000_000)}\n${lineOf('NaN')}`);
-    expect(await score(place, 'in.jsonl', 'out.jsonl')).toMatchObject({ rows: 2, errors: 1 });
+    expect(await score('in.jsonl', 'out.jsonl')).toMatchObject({ rows: 2, errors: 1 });
   });
 
   test('whole numbers of many digits and texts of many quotes become cells', async () => {
-    const place = ScoringPlace.create();
     const quotes = '\\"'.repeat(3_000_000);
     place.write('in.jsonl', lineOf('8', `"${quotes}"`).replace('{', '{"id": 9007199254740993, '));
-    expect(await score(place, 'in.jsonl', 'out.csv')).toMatchObject({ rows: 1, errors: 0 });
+    expect(await score('in.jsonl', 'out.csv')).toMatchObject({ rows: 1, errors: 0 });
     const [cells] = cellsOf(place.read('out.csv'));
     expect([cells!.id, cells!.note!.length]).toEqual(['9007199254740993', 3_000_000]);
   });
 
   test('a word in quotes is a text, and an error', async () => {
-    const place = ScoringPlace.create();
     place.write('in.jsonl', [lineOf('"NaN"'), lineOf('"NA"'), lineOf('""')].join(''));
-    expect(await score(place, 'in.jsonl', 'out.jsonl')).toMatchObject({ rows: 3, errors: 3 });
+    expect(await score('in.jsonl', 'out.jsonl')).toMatchObject({ rows: 3, errors: 3 });
   });
 });
 
 test('a cell of many quotes in a file with CRLF stays what it was', async () => {
-  const place = ScoringPlace.create();
   const cell = `"${'""'.repeat(3_000_000)}\r\n"`;
   place.write('in.csv', `note,${PATIENT_COLUMNS}\r\n${cell},${PATIENT_ROW}\r\nb "c",${PATIENT_ROW}\r\n`);
-  expect(await score(place, 'in.csv', 'out.csv')).toMatchObject({ rows: 2, errors: 0 });
+  expect(await score('in.csv', 'out.csv')).toMatchObject({ rows: 2, errors: 0 });
   const [, first, second] = rowsOf(place.read('out.csv'));
   expect(first![0] === `${'"'.repeat(3_000_000)}\r\n`).toBe(true);
   expect([second![0], second!.at(-3)]).toEqual(['b "c"', '0.5124506']);

@@ -90,7 +90,7 @@ describe('with WEB_CONCURRENCY=2', () => {
       environment: { ...TWO, LOG_LEVEL: 'debug', MODEL_DIR: modelDir },
     });
     starting.process.on('message', (message) => messages.push(message));
-    const service = Object.assign(starting, { url: await starting.listening });
+    const service = { ...starting, ...(await starting.listening) };
     expect(service.output().match(/^Foretell is ready\.$/gm)).toHaveLength(1);
     expect(service.output()).toContain(`  API            ${service.url} (2 processes)\n`);
     const pids = await servingPids(dataDir);

@@ -138,17 +138,13 @@ test('a database that was created anew accepts no token of the one before, even 
     startApi({ DATABASE_URL: before.url, JWT_SECRET }),
     startApi({ DATABASE_URL: after.url, JWT_SECRET }),
   ]);
-  try {
-    const old = await createUser(first, before);
-    const root = await createUser(second, after, 'admin');
-    expect(old.id).toBe(root.id);
-    expect(await predictAt(first, old.token)).toBe(200);
-    const answer = await call(second, 'GET', '/audit/predictions', { token: old.token });
-    expect(answer.status).toBe(401);
-    expect((await call(second, 'GET', '/audit/predictions', { token: root.token })).status).toBe(200);
-  } finally {
-    await Promise.all([first.stop(), second.stop()]);
-  }
+  const old = await createUser(first, before);
+  const root = await createUser(second, after, 'admin');
+  expect(old.id).toBe(root.id);
+  expect(await predictAt(first, old.token)).toBe(200);
+  const answer = await call(second, 'GET', '/audit/predictions', { token: old.token });
+  expect(answer.status).toBe(401);
+  expect((await call(second, 'GET', '/audit/predictions', { token: root.token })).status).toBe(200);
 });
 
 describe('a token with a good signature', () => {

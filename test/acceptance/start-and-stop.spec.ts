@@ -68,7 +68,7 @@ describe('without any setting', () => {
     expect(loser.ending.stderr).toContain(
       `Foretell cannot start. Another Foretell (process ${winner.process.pid}) is already running on ${fresh.path}.`,
     );
-    const url = await winner.listening;
+    const { url } = await winner.listening;
     expect((await call({ url }, 'GET', '/health')).status).toBe(200);
     expect(await winner.signal('SIGTERM')).toMatchObject({ code: 0 });
     expect(await fresh.processes()).toEqual([]);

@@ -1,21 +1,16 @@
-import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { execFile, type SpawnOptions } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { EmbeddedPostgres } from '#libs/database';
+import { CHECKOUT, COMMAND_LINE, spawnService, startProcess, untilListening } from './foretell-process.js';
 import { endProcessesIn, isPostgres, processesIn } from './run-folder.js';
 
 const run = promisify(execFile);
 
-export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
-const API = join(CHECKOUT, 'dist/apps/api/src/main.js');
-export const COMMAND_LINE = join(CHECKOUT, 'dist/apps/cli/src/main.js');
-
-/** Cheap hashing and quiet logs; a port of the system's choice. */
-const ENVIRONMENT = { PATH: process.env.PATH, PORT: '0', BCRYPT_COST: '4', LOG_LEVEL: 'warn' };
+export { CHECKOUT, COMMAND_LINE };
 
 export interface Ending {
   code: number | null;
@@ -26,17 +21,8 @@ export interface Ending {
   durationMs: number;
 }
 
-export interface RunningProcess {
-  readonly process: ChildProcess;
-  /** Everything it has printed so far, stdout and stderr. */
-  output(): string;
-  signal(signal: NodeJS.Signals): Promise<Ending>;
-  readonly ended: Promise<Ending>;
-}
-
-export interface Service extends RunningProcess {
-  readonly url: string;
-}
+export type RunningProcess = ReturnType<typeof startProcess>;
+export type Service = Awaited<ReturnType<typeof untilListening>>;
 
 export interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'detached'> {
   environment?: Record<string, string>;
@@ -49,7 +35,7 @@ export interface RunOptions extends StartOptions {
 
 /** A folder of its own for one test, and the Foretell processes that work in it. */
 export class DataDir {
-  private readonly children = new Set<ChildProcess>();
+  private readonly children = new Set<RunningProcess>();
 
   /** `path` need not exist yet: Foretell makes it. All of `parent` is removed afterwards. */
   private constructor(
@@ -78,70 +64,35 @@ export class DataDir {
   }
 
   /** Starts the service and resolves once it listens. */
-  async startService(options: StartOptions = {}): Promise<Service> {
-    const service = this.spawnService(options);
-    const url = await Promise.race([service.listening, service.ended]);
-    if (typeof url === 'string') return Object.assign(service, { url });
-    throw new Error(`The service ended with code ${url.code}:\n${service.output()}`);
+  startService(options?: StartOptions): Promise<Service> {
+    return untilListening(this.spawnService(options));
   }
 
   /** Starts the service; `listening` resolves with its URL, if it gets that far. */
-  spawnService(options: StartOptions = {}): RunningProcess & { listening: Promise<string> } {
-    const service = this.spawn(process.execPath, [API], options, ['ignore', 'pipe', 'pipe', 'ipc']);
-    const listening = new Promise<string>((resolve) =>
-      service.process.once('message', (message) => resolve((message as { url: string }).url)),
-    );
-    return Object.assign(service, { listening });
+  spawnService(options?: StartOptions): ReturnType<typeof spawnService> {
+    return this.started(spawnService(this.here(options)));
   }
 
   /** Runs `foretell …` to its end. */
-  foretell(args: string[], options: RunOptions = {}): Promise<Ending> {
-    const { input, ...others } = options;
-    const command = this.spawn(process.execPath, [COMMAND_LINE, ...args], others);
+  foretell(args: string[], { input, ...options }: RunOptions = {}): Promise<Ending> {
+    const command = this.spawn(process.execPath, [COMMAND_LINE, ...args], options);
     command.process.stdin!.on('error', () => undefined).end(input);
     return command.ended;
   }
 
   /** Starts any program with the environment of these processes, and pipes to and from it. */
-  spawn(
-    program: string,
-    args: string[],
-    { environment, ...options }: StartOptions = {},
-    stdio: SpawnOptions['stdio'] = ['pipe', 'pipe', 'pipe'],
-  ): RunningProcess {
-    const child = spawn(program, args, {
-      cwd: CHECKOUT,
-      env: { ...ENVIRONMENT, TMPDIR: tmpdir(), DATA_DIR: this.path, ...environment },
-      stdio,
-      ...options,
-    });
+  spawn(program: string, args: string[], options?: StartOptions): RunningProcess {
+    return this.started(startProcess(program, args, this.here(options)));
+  }
+
+  private here({ environment, ...options }: StartOptions = {}): StartOptions {
+    return { ...options, environment: { DATA_DIR: this.path, ...environment } };
+  }
+
+  private started<Started extends RunningProcess>(child: Started): Started {
     this.children.add(child);
-    let since = performance.now();
-    const text = { stdout: '', stderr: '', output: '' };
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream]!.setEncoding('utf8').on('data', (chunk: string) => {
-        text[stream] += chunk;
-        text.output += chunk;
-      });
-    }
-    const ended = new Promise<Ending>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code, signal) => {
-        this.children.delete(child);
-        const { stdout, stderr } = text;
-        resolve({ code, signal, stdout, stderr, durationMs: performance.now() - since });
-      });
-    });
-    return {
-      process: child,
-      output: () => text.output,
-      ended,
-      signal: (signal) => {
-        since = performance.now();
-        child.kill(signal);
-        return ended;
-      },
-    };
+    child.process.once('close', () => this.children.delete(child));
+    return child;
   }
 
   /** Rows of one statement on the embedded database, which is started for it where it does not run. */
@@ -169,7 +120,7 @@ export class DataDir {
 
   /** Ends, hard, whatever a failed test left running, and removes the folder. */
   async dispose(): Promise<void> {
-    for (const child of this.children) child.kill('SIGKILL');
+    for (const child of this.children) child.process.kill('SIGKILL');
     await endProcessesIn(this.parent);
     rmSync(this.parent, { recursive: true, force: true });
   }

@@ -4,10 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const api = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
-const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
+import { COMMAND_LINE, spawnService, untilListening } from './foretell-process.js';
 
 /**
  * Installs the requirements, starts the service with a database of its own, and does the work with both.
@@ -32,31 +29,11 @@ export async function withService({ requirements, environment = {} }, work) {
   }
 }
 
-/** Starts the built service with a database of its own. */
+/** Starts the built service with a database of its own; what it complains of is told. */
 export async function startService(dataDir, environment = {}) {
-  const service = spawn(process.execPath, [api], {
-    env: {
-      PATH: process.env.PATH,
-      PORT: '0',
-      LOG_LEVEL: 'warn',
-      BCRYPT_COST: '4',
-      DATA_DIR: dataDir,
-      ...environment,
-    },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const ended = once(service, 'exit');
-  const [{ url }] = await Promise.race([
-    once(service, 'message'),
-    ended.then(([code]) => Promise.reject(new Error(`The service ended with code ${code}.`))),
-  ]);
-  return {
-    url,
-    stop: async () => {
-      service.kill('SIGTERM');
-      await ended;
-    },
-  };
+  const service = spawnService({ environment: { DATA_DIR: dataDir, ...environment } });
+  service.process.stderr.pipe(process.stderr);
+  return untilListening(service);
 }
 
 /** @throws Error if the program does not end with 0 */
@@ -77,7 +54,7 @@ export async function createUser(url, username) {
 /** With the command line, as an operator does. @param dataDir of the service */
 export async function setRole(username, role, dataDir) {
   const args = ['users', 'set-role', '--username', username, '--role', role];
-  await run(process.execPath, [cli, ...args], { DATA_DIR: dataDir });
+  await run(process.execPath, [COMMAND_LINE, ...args], { DATA_DIR: dataDir });
 }
 
 async function post(url, path, body) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import Papa from 'papaparse';
-import { expect, onTestFinished } from 'vitest';
+import { beforeEach, expect, onTestFinished } from 'vitest';
 import { formatOfName, scoreFile, type ScoringOrder, type ScoringResult } from '#libs/scoring';
 import type { DataDir, Ending } from './data-dir.js';
 import { createDataDir } from './test-data-dir.js';
@@ -63,8 +63,15 @@ export class ScoringPlace {
   }
 }
 
+/** That of the test that runs: each has its own. */
+export let place: ScoringPlace;
+
+beforeEach(() => {
+  place = ScoringPlace.create();
+});
+
 /** `foretell predict …` with the tutorial's model, unless another is named; it never needs a database. */
-export async function predict(place: ScoringPlace, args: string[], input?: string): Promise<Ending> {
+export async function predict(args: string[], input?: string): Promise<Ending> {
   const model = args.includes('-m') ? [] : ['-m', HEART_FAILURE];
   const ending = await place.dataDir.foretell(['predict', ...model, ...args], { input });
   expect(existsSync(place.dataDir.path)).toBe(false);
@@ -72,27 +79,22 @@ export async function predict(place: ScoringPlace, args: string[], input?: strin
 }
 
 /** What `foretell predict` does, in this process: a file here into another, on one thread unless said. */
-export function score(
-  place: ScoringPlace,
-  from: string,
-  to: string,
-  others: Partial<ScoringOrder> = {},
-): Promise<ScoringResult> {
+export function score(from: string, to: string, others: Partial<ScoringOrder> = {}): Promise<ScoringResult> {
   const of = (name: string) => ({ path: place.path(name), format: formatOfName(name).format! });
   return scoreFile({ model: HEART_FAILURE, input: of(from), output: of(to), threads: 1, ...others });
 }
 
 /** It must score every row and say nothing. Answers standard output. */
-export async function scored(place: ScoringPlace, args: string[], input?: string): Promise<string> {
-  const ending = await predict(place, [...args, '--quiet'], input);
+export async function scored(args: string[], input?: string): Promise<string> {
+  const ending = await predict([...args, '--quiet'], input);
   expect(ending, ending.stderr).toMatchObject({ code: 0, stderr: '' });
   return ending.stdout;
 }
 
 /** The same of a CSV text. Answers the output. */
-export async function scoredText(place: ScoringPlace, text: string, ...args: string[]): Promise<string> {
+export async function scoredText(text: string, ...args: string[]): Promise<string> {
   place.write('given.csv', text);
-  await scored(place, place.fromTo('given.csv', 'scored.csv', ...args));
+  await scored(place.fromTo('given.csv', 'scored.csv', ...args));
   return place.read('scored.csv');
 }
 
@@ -102,14 +104,10 @@ interface Refusal {
 }
 
 /** It must end with one line that says why, and leave the files there were. Answers the line. */
-export async function refused(
-  place: ScoringPlace,
-  args: string[],
-  { code = 1, input }: Refusal = {},
-): Promise<string> {
+export async function refused(args: string[], { code = 1, input }: Refusal = {}): Promise<string> {
   const before = place.files();
   // A run of more than two seconds tells its progress: on a busy machine that would be a second line.
-  const ending = await predict(place, code === 1 ? [...args, '--quiet'] : args, input);
+  const ending = await predict(code === 1 ? [...args, '--quiet'] : args, input);
   expect(ending, ending.stderr).toMatchObject({ code, stdout: '' });
   if (code === 1) expect(ending.stderr).toMatch(/^[^\n]+\n$/);
   expect(ending.stderr).not.toMatch(/^\s+at /m);

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ArtifactError } from './artifact.js';
 import type { Row } from './row.js';
 import { formatFloat32 } from './float32.js';
@@ -144,21 +144,23 @@ async function goldenCases() {
   return golden.cases;
 }
 
+/** An artifact that the test may change. */
+let folder: string;
+
+async function copyArtifact(): Promise<() => Promise<void>> {
+  folder = await mkdtemp(join(tmpdir(), 'foretell-artifact-'));
+  await cp(ARTIFACT, folder, { recursive: true });
+  return () => rm(folder, { recursive: true, force: true });
+}
+
+async function change(file: string, edit: (json: Json) => void): Promise<void> {
+  const json = JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
+  edit(json);
+  await writeFile(join(folder, file), JSON.stringify(json));
+}
+
 describe('whether the labels of a binary classifier are in the right order', () => {
-  let folder: string;
-
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'foretell-artifact-'));
-    await cp(ARTIFACT, folder, { recursive: true });
-  });
-
-  afterEach(() => rm(folder, { recursive: true, force: true }));
-
-  async function change(file: string, edit: (json: Json) => void): Promise<void> {
-    const json = JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
-    edit(json);
-    await writeFile(join(folder, file), JSON.stringify(json));
-  }
+  beforeEach(copyArtifact);
 
   const label = (labels: string[]) =>
     change('manifest.json', (manifest) => {
@@ -205,22 +207,7 @@ describe('whether the labels of a binary classifier are in the right order', () 
 });
 
 describe('an artifact that cannot be used', () => {
-  let parent: string;
-  let folder: string;
-
-  beforeEach(async () => {
-    parent = await mkdtemp(join(tmpdir(), 'foretell-artifact-'));
-    folder = join(parent, '1');
-    await cp(ARTIFACT, folder, { recursive: true });
-  });
-
-  afterEach(() => rm(parent, { recursive: true, force: true }));
-
-  async function change(file: string, edit: (json: Json) => void): Promise<void> {
-    const json = JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
-    edit(json);
-    await writeFile(join(folder, file), JSON.stringify(json));
-  }
+  beforeEach(copyArtifact);
 
   /** The reason it is refused for; every one names the folder. */
   async function refusal(): Promise<string> {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,11 +18,10 @@ import {
 } from 'vitest';
 import { loadConfig } from '#libs/config';
 import { readArtifact } from '#libs/inference';
+import { IRIS, makeArtifact } from '../../../../test/support/artifacts.js';
 import { startBucketServer, type BucketServer } from '../../../../test/support/bucket-server.js';
 import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './artifact-store.js';
 import { BucketStore } from './bucket-store.js';
-
-const IRIS = 'model-artifacts/iris/1';
 
 let server: BucketServer;
 /** Each test has its own, of the one server. */
@@ -71,10 +70,7 @@ async function put(store: ArtifactStore, folder: string, artifact: StoredArtifac
 
 /** The same name and version with another description. */
 async function otherIris(): Promise<{ source: string; artifact: StoredArtifact }> {
-  const source = await mkdtemp(join(folder, 'other-'));
-  await cp(IRIS, source, { recursive: true });
-  const manifest = JSON.parse(await readFile(join(source, 'manifest.json'), 'utf8'));
-  await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, description: 'another' }));
+  const source = await makeArtifact(join(folder, 'other'), { description: 'another' });
   return { source, artifact: { ...iris, contentSha256: (await readArtifact(source)).contentSha256 } };
 }
 
@@ -310,13 +306,8 @@ test('two that fetch at once both have it', async () => {
 });
 
 test('a graph of some megabytes arrives whole', async () => {
-  const source = join(folder, 'big');
-  await cp(IRIS, source, { recursive: true });
   const graph = randomBytes(8 * 1024 ** 2);
-  await writeFile(join(source, 'model.onnx'), graph);
-  const manifest = JSON.parse(await readFile(join(source, 'manifest.json'), 'utf8'));
-  const sha256 = createHash('sha256').update(graph).digest('hex');
-  await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, sha256 }));
+  const source = await makeArtifact(join(folder, 'big'), { graph: () => graph });
   const big = { ...iris, contentSha256: (await readArtifact(source)).contentSha256 };
   await put(store, source, big);
   expect((await readFile(join(await store.folderOf(big), 'model.onnx'))).equals(graph)).toBe(true);

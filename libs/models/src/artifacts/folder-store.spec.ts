@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '#libs/config';
 import { hashArtifact, readArtifact } from '#libs/inference';
+import { IRIS, makeArtifact } from '../../../../test/support/artifacts.js';
 import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './artifact-store.js';
 import { FolderStore } from './folder-store.js';
-
-const IRIS = 'model-artifacts/iris/1';
 
 let folder: string;
 let modelDir: string;
@@ -30,10 +29,7 @@ async function put(store: ArtifactStore, folder: string, artifact: StoredArtifac
 
 /** The same name and version with another description. */
 async function otherIris(): Promise<{ source: string; artifact: StoredArtifact }> {
-  const source = await mkdtemp(join(folder, 'other-'));
-  await cp(IRIS, source, { recursive: true });
-  const manifest = JSON.parse(await readFile(join(source, 'manifest.json'), 'utf8'));
-  await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, description: 'another' }));
+  const source = await makeArtifact(join(folder, 'other'), { description: 'another' });
   return { source, artifact: { ...iris, contentSha256: (await readArtifact(source)).contentSha256 } };
 }
 
