@@ -3,16 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 import { createUser } from '../support/client.js';
 import { freePort, haproxyVersion, startHaproxy, type Haproxy } from '../support/haproxy.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareDatabase, prepareService } from '../support/prepared-service.js';
 
 const hasHaproxy = haproxyVersion() !== undefined;
 if (!hasHaproxy) console.warn('Foretell is not tried behind HAProxy: there is none. apt-get install haproxy');
 
-let database: TestDatabase;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
+const database = prepareDatabase();
 
 interface From {
   /** `X-Forwarded-For`; a list is sent as several headers. */
@@ -154,15 +150,7 @@ describe.each<[string, string, [string, From, From][], [string, From, From][]]>(
     [['other addresses', { forwarded: '192.0.2.1, 10.0.0.1' }, { forwarded: '192.0.2.2, 10.0.0.1' }]],
   ],
 ])('with TRUST_PROXY of %s', (_, TRUST_PROXY, same, different) => {
-  let api: ApiProcess;
-
-  beforeAll(async () => {
-    api = await startApi({ DATABASE_URL: database.url, TRUST_PROXY, LOGIN_FAILURES_PER_MINUTE: '1' });
-  });
-
-  afterAll(async () => {
-    await api?.stop();
-  });
+  const { api } = prepareService({ TRUST_PROXY, LOGIN_FAILURES_PER_MINUTE: '1' }, { database });
 
   const nobody = () => `nobody-${Math.random().toString(36).slice(2)}`;
 

@@ -1,12 +1,11 @@
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MISSING_VALUES } from '#libs/inference';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { startApiForThisTest } from '../support/test-api.js';
+import { call, PATIENT, type Answer } from '../support/client.js';
+import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 400_000;
 const COLUMNS = Object.keys(PATIENT);
@@ -15,26 +14,9 @@ const OLD = { ...PATIENT, age: 75 };
 const PROBA = { params: { predict_method: 'predict_proba' } };
 const NOT_CONVERTIBLE = 'must be a number, or a string in plain decimal notation';
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-
-beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-mlflow-'));
-  cpSync('model-artifacts', modelDir, { recursive: true });
-  for (const name of ['tensor-per-column', 'float64']) {
-    cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
-  }
-  copyWithCategory('NA', join(modelDir, 'words', '1'));
-  database = await createTestDatabase();
-  api = await startApi({
-    DATABASE_URL: database.url,
-    MODEL_DIR: modelDir,
-    MAX_BODY_BYTES: String(MAX_BODY_BYTES),
-  });
-  user = await createUser(api, database);
-});
+const MODEL_DIR = createModelDir({ foreign: ['tensor-per-column', 'float64'] });
+copyWithCategory('NA', join(MODEL_DIR, 'words', '1'));
+const { database, api, user } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: String(MAX_BODY_BYTES) });
 
 /** A model whose colours have one more, which pandas takes for a missing value. */
 function copyWithCategory(category: string, folder: string): void {
@@ -52,11 +34,7 @@ const score = (body: object | string, path = '/invocations', type = 'application
 
 const csv = (text: string, path?: string) => score(text, path, 'text/csv');
 
-async function recordOf(answer: Answer) {
-  const records = await recordsOfRequest(database, answer.headers.get('x-request-id')!);
-  expect(records).toHaveLength(1);
-  return records[0]!;
-}
+const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 function expectError(answer: Answer, status: number, code: string, message: string | RegExp): void {
   expect(answer.body).toEqual({ error_code: code, message: expect.stringMatching(message) });
@@ -76,21 +54,17 @@ describe('without a token', () => {
   test('/version is a version; in production there is nothing', async () => {
     const answer = await call(api, 'GET', '/version');
     expect([answer.status, answer.text]).toEqual([200, '0.2.0']);
-    const production = await startApi({
+    const production = await startApiForThisTest({
       DATABASE_URL: database.url,
       JWT_SECRET: 'a secret of at least thirty-two bytes',
       APP_ENV: 'production',
     });
-    try {
-      const hidden = await call(production, 'GET', '/version');
-      const nothing = await call(production, 'GET', '/nothing');
-      const { request_id: _, ...told } = hidden.body;
-      expect(hidden.status).toBe(404);
-      expect(nothing.body).toMatchObject(told);
-      expect((await fetch(`${production.url}/ping`)).status).toBe(200);
-    } finally {
-      await production.stop();
-    }
+    const hidden = await call(production, 'GET', '/version');
+    const nothing = await call(production, 'GET', '/nothing');
+    const { request_id: _, ...told } = hidden.body;
+    expect(hidden.status).toBe(404);
+    expect(nothing.body).toMatchObject(told);
+    expect((await fetch(`${production.url}/ping`)).status).toBe(200);
   });
 
   test.each([undefined, 'nonsense'])('/invocations is 401 in the form of the protocol', async (token) => {

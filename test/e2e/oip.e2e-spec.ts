@@ -1,12 +1,8 @@
-import { cpSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { call, createUser, PATIENT, type Answer } from '../support/client.js';
 import { expectProtocolAnswer, expectProtocolRequest } from '../support/open-inference-document.js';
-import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 200_000;
 const COLUMNS = Object.keys(PATIENT);
@@ -19,26 +15,14 @@ const SERVER = {
   extensions: ['classification', 'model_configuration', 'statistics'],
 };
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
+const { database, api, user } = prepareService({
+  MODEL_DIR: createModelDir({ foreign: ['tensor-per-column', 'float64', 'int64-labels', 'zipmap'] }),
+  MAX_BODY_BYTES: String(MAX_BODY_BYTES),
+});
 /** The name of heart-failure's one tensor. */
 let features: string;
 
 beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-oip-'));
-  cpSync('model-artifacts', modelDir, { recursive: true });
-  for (const name of ['tensor-per-column', 'float64', 'int64-labels', 'zipmap']) {
-    cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
-  }
-  database = await createTestDatabase();
-  api = await startApi({
-    DATABASE_URL: database.url,
-    MODEL_DIR: modelDir,
-    MAX_BODY_BYTES: String(MAX_BODY_BYTES),
-  });
-  user = await createUser(api, database);
   features = (await get(HEART)).body.inputs[0].name;
 });
 
@@ -57,11 +41,7 @@ async function infer(path: string, body: object | string, headers?: Record<strin
 
 const recordsOf = (answer: Answer) => recordsOfRequest(database, answer.headers.get('x-request-id')!);
 
-async function recordOf(answer: Answer) {
-  const records = await recordsOf(answer);
-  expect(records).toHaveLength(1);
-  return records[0]!;
-}
+const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 const whole = (data: unknown, rows = 1, datatype = 'FP32') => ({
   inputs: [{ name: features, shape: [rows, COLUMNS.length], datatype, data }],
