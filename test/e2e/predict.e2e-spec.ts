@@ -559,14 +559,13 @@ describe('knows each request by an id', () => {
 
 describe('with other settings', () => {
   const MODEL_DIR = createModelDir({ own: ['heart-failure'] });
-  // A database of its own: where the model is known, this version would be one with other content.
-  const { database, api: other } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: '1024' });
-
   // The threshold is the very float32 that the tutorial's patient gets.
   const threshold = Math.fround(0.5124506);
   beforeAll(() =>
     editJson(join(MODEL_DIR, 'heart-failure/1/manifest.json'), (manifest) => ({ ...manifest, threshold })),
   );
+  // A database of its own: where the model is known, this version would be one with other content.
+  const { database, api: other } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: '1024' });
 
   test('yhat is 1 only strictly over the threshold of the model', async () => {
     const { token } = await createUser(other, database);
