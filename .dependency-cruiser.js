@@ -58,6 +58,7 @@ const EDGES = {
   'apps/api/src/server': ['libs/config', 'libs/database', 'libs/errors', 'libs/json', 'libs/observability'],
   'apps/api/src/guards': ['apps/api/src/server', 'libs/errors', 'libs/observability', 'libs/tokens'],
   'apps/api/src/openapi': [
+    'apps/api/src/version.ts',
     'libs/config',
     'libs/errors',
     'libs/inference',
@@ -68,6 +69,7 @@ const EDGES = {
   ...route('audit', ['libs/audit', 'libs/users']),
   ...route('batches', ['libs/batches']),
   ...route('health', ['libs/config', 'libs/database', 'libs/models']),
+  ...route('home', ['libs/config']),
   ...route('metrics', [
     'apps/api/src/routes/health',
     'libs/audit',

@@ -25,6 +25,7 @@ export default defineConfig({
           // `npm test`, in three minutes: functions, and HTTP against a service that is started once per file.
           name: 'quick',
           include: ['libs/**/*.spec.ts', 'test/e2e/**/*.e2e-spec.ts'],
+          exclude: ['**/*.acceptance.spec.ts'],
         },
       },
       {
@@ -32,7 +33,7 @@ export default defineConfig({
         test: {
           // `npm run test:acceptance`: processes that are started, replaced and killed, limits as long as they are.
           name: 'acceptance',
-          include: ['test/acceptance/**/*.spec.ts'],
+          include: ['test/acceptance/**/*.spec.ts', 'libs/**/*.acceptance.spec.ts'],
         },
       },
     ],

@@ -1,25 +1,9 @@
-import { existsSync } from 'node:fs';
-import { chromium } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-const CHROMIUM = '/usr/bin/chromium';
-const hasChromium = existsSync(CHROMIUM);
-const CHROMIUM_ARGUMENTS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const JWT_SECRET = 'a secret that only this test file knows';
-
-if (!hasChromium) console.warn(`The documentation is not tried in a browser: there is no ${CHROMIUM}.`);
 
 let database: TestDatabase;
 let local: ApiProcess;
@@ -270,46 +254,6 @@ describe('the documentation', () => {
     expect(answer.status).toBe(200);
     expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
   });
-
-  test.skipIf(!hasChromium)(
-    'works in a browser: authorize, paste a token, execute POST /predict with the example',
-    async () => {
-      const { token } = await createUser(local, database);
-      const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGUMENTS });
-      try {
-        const page = await browser.newPage();
-        page.setDefaultTimeout(20_000);
-        const mistakes: string[] = [];
-        page.on('pageerror', (error) => mistakes.push(error.message));
-        page.on('requestfailed', (request) => mistakes.push(`${request.url()} failed`));
-        page.on('console', (message) => message.type() === 'error' && mistakes.push(message.text()));
-
-        await page.goto(`${local.url}/docs`);
-        expect(await page.title()).toBe('Foretell');
-        await page.locator('.auth-wrapper').getByRole('button', { name: 'Authorize' }).click();
-        const dialog = page.locator('.dialog-ux');
-        await dialog.getByLabel('auth-bearer-value').fill(token);
-        await dialog.getByRole('button', { name: 'Apply credentials' }).click();
-        await dialog.getByRole('button', { name: 'Close' }).click();
-
-        const operation = page.locator('.opblock', { has: page.locator('[data-path="/predict"]') });
-        await operation.locator('.opblock-summary-control').click();
-        await operation.getByRole('button', { name: 'Try it out' }).click();
-        await operation.getByRole('button', { name: 'Execute' }).click();
-
-        // The live answer: the same probability also stands in the documentation, as an example.
-        const live = operation.locator('.live-responses-table .response');
-        await live.waitFor();
-        expect(await live.locator('.response-col_status').innerText()).toContain('200');
-        expect(await live.locator('.response-col_description').innerText()).toContain(
-          '"yhat_prob": "0.5124506"',
-        );
-        expect(mistakes).toEqual([]);
-      } finally {
-        await browser.close();
-      }
-    },
-  );
 });
 
 describe('every answer', () => {

@@ -484,7 +484,7 @@ describe('refuses', () => {
     '/invocations?model=nobody',
     '/invocations?model=Not%20a%20model',
   ])('an unknown model at %s: 404', async (path) => {
-    expectError(await score({ instances: [] }, path), 404, 'RESOURCE_DOES_NOT_EXIST', /model/);
+    expectError(await score({ instances: [] }, path), 404, 'RESOURCE_DOES_NOT_EXIST', /model/i);
   });
 
   test('two models: 400', async () => {

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { createUser, run, withService } from '../support/python-suite.js';
+import { createUser, run, setRole, withService } from '../support/python-suite.js';
 import { validateDocuments } from './validate-documents.js';
 
 const ROLES = ['nobody', 'user', 'analyst', 'admin'];
@@ -52,7 +52,7 @@ await withService(service, async ({ url, bin, folder }) => {
   const accounts = {};
   for (const name of ROLES.slice(1)) {
     accounts[name] = await createUser(url, `fuzz-${name}`);
-    await foretell(['users', 'set-role', '--username', `fuzz-${name}`, '--role', name], join(folder, 'data'));
+    await setRole(`fuzz-${name}`, name, join(folder, 'data'));
   }
   const failed = [];
   for (const name of role ? [role] : ROLES) {
@@ -87,8 +87,3 @@ await withService(service, async ({ url, bin, folder }) => {
   if (failed.length > 0)
     throw new Error(`As ${failed.join(', ')}: not as documented. Again with --seed ${seed}.`);
 });
-
-async function foretell(args, dataDir) {
-  const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
-  await run(process.execPath, [cli, ...args], { DATA_DIR: dataDir });
-}

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const api = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
 
 /**
  * Installs the requirements, starts the service with a database of its own, and does the work with both.
@@ -71,6 +72,12 @@ export async function createUser(url, username) {
   const { user_id: id } = await post(url, '/register-user', user);
   const { token } = await post(url, '/token', user);
   return { id, token };
+}
+
+/** With the command line, as an operator does. @param dataDir of the service */
+export async function setRole(username, role, dataDir) {
+  const args = ['users', 'set-role', '--username', username, '--role', role];
+  await run(process.execPath, [cli, ...args], { DATA_DIR: dataDir });
 }
 
 async function post(url, path, body) {

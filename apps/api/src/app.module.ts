@@ -27,6 +27,7 @@ import { RequestDurations } from './server/request-durations.js';
 import { RolesGuard } from './guards/roles.guard.js';
 import { Door } from './server/door.js';
 import { InputValidation } from './guards/input-validation.js';
+import { HomeController } from './routes/home/home.controller.js';
 import { MetricsController } from './routes/metrics/metrics.controller.js';
 import {
   COLLECT_SNAPSHOTS,
@@ -77,6 +78,7 @@ interface Measured {
     BatchesController,
     AuditController,
     HealthController,
+    HomeController,
   ],
   providers: [
     Readiness,

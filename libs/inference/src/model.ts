@@ -186,6 +186,15 @@ export class Model {
     });
   }
 
+  /**
+   * Its answer to one row for the API document. Nobody asked, so it is in no figure; and nobody is to wait for it, so only
+   * a model on the event loop answers.
+   */
+  async answerExample(row: Row): Promise<Prediction | undefined> {
+    if (this.released || this.session instanceof ModelProcess) return undefined;
+    return (await this.session.run([row]))[0];
+  }
+
   /** Waits for what was asked; afterwards nothing of the model is left. */
   release(): Promise<void> {
     return (this.released ??= Promise.allSettled(this.inParts)

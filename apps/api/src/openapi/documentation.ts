@@ -6,8 +6,10 @@ import swaggerUi from 'swagger-ui-express';
 import type { Config } from '#libs/config';
 import { ServedModels } from '#libs/models';
 import { describeModels } from './documented-models.js';
-import { describeRefusals, operationsOf } from './documented-refusals.js';
+import { describeRefusals, operationsOf } from './refusals.js';
+import { pageOptions } from './page.js';
 import { NAMED_SCHEMAS } from './schemas.js';
+import { VERSION } from '../version.js';
 
 const BEARER = 'bearer';
 
@@ -25,14 +27,17 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       .setOpenAPIVersion('3.1.0')
       .setTitle('Foretell')
       .setDescription(
-        'Register, fetch a token with `POST /token`, press "Authorize" and paste it, then predict.',
+        'Serves predictions from ONNX models and records every answer.\n\n' +
+          '1. Register with `POST /register-user`, or ask an admin for an account.\n' +
+          '2. Get a token with `POST /token`. Press **Authorize** and paste it.\n' +
+          '3. Open `POST /predict`, press **Try it out**, then **Execute**.',
       )
-      .setVersion('1')
+      .setVersion(VERSION)
       .addServer('/')
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, BEARER)
       .build(),
     // Methods of controllers are named so that no two of them share a name.
-    { operationIdFactory: (_controller, method) => method },
+    { operationIdFactory: (_controller, method) => method, autoTagControllers: false },
   );
   for (const [, operation] of operationsOf(document)) {
     // The mark that `@Public()` left: no token is needed.
@@ -45,14 +50,14 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
   const current = () => describeModels(structuredClone(document), models);
 
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  fastify.get(`${config.docsPath}-json`, (_request, reply) => reply.send(current()));
+  fastify.get(`${config.docsPath}-json`, async (_request, reply) => reply.send(await current()));
   await fastify.register(async (page) => {
     await page.register(fastifyExpress);
     page.express.disable('x-powered-by');
     page.use(config.docsPath, swaggerUi.serve);
     // The page itself is ours to send: what Express sends as HTML leaves through Fastify as plain text.
-    const html = () => swaggerUi.generateHTML(current(), { customSiteTitle: 'Foretell' });
-    page.get(`${config.docsPath}/`, (_request, reply) => reply.type('text/html; charset=utf-8').send(html()));
+    const html = swaggerUi.generateHTML(undefined, pageOptions(config.docsPath));
+    page.get(`${config.docsPath}/`, (_request, reply) => reply.type('text/html; charset=utf-8').send(html));
     // Routes for the middleware to stand before: what it does not answer is not there.
     for (const path of ['', '/*']) {
       page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());

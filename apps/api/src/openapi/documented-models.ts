@@ -1,8 +1,11 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Model } from '#libs/inference';
 import type { ServedModels } from '#libs/models';
-import { dialects, featuresSchema, type Dialect } from '#libs/predictions';
+import { dialects, exampleAnswer, exampleOf, featuresSchema, type Dialect } from '#libs/predictions';
+import { describeGroups, groupOf } from './groups.js';
 import { refersTo, type Schema } from './schemas.js';
+
+type Responses = NonNullable<OpenAPIObject['paths'][string]['post']>['responses'];
 
 const FEATURES = 'Features';
 
@@ -10,7 +13,7 @@ const FEATURES = 'Features';
  * Puts what the loaded models take into the document, with examples: as the body of each dialect's routes, and where it
  * looks different for each model, as a path of its own for each.
  */
-export function describeModels(document: OpenAPIObject, models: ServedModels): OpenAPIObject {
+export async function describeModels(document: OpenAPIObject, models: ServedModels): Promise<OpenAPIObject> {
   const schemas = document.components!.schemas as Record<string, Schema>;
   schemas[FEATURES] = featuresSchema(models.default?.columns ?? []);
   /** Without a model there is nothing that an example could be an example of. */
@@ -39,6 +42,7 @@ export function describeModels(document: OpenAPIObject, models: ServedModels): O
       const post = document.paths[template]!.post!;
       if (!dialect.document.isForEachModel) {
         post.requestBody = bodyOf(dialect, refersTo(FEATURES), models.default);
+        post.responses = await withExample(post.responses, dialect, models.default);
         continue;
       }
       delete document.paths[template];
@@ -54,6 +58,9 @@ export function describeModels(document: OpenAPIObject, models: ServedModels): O
           post: {
             ...post,
             operationId,
+            summary: `Predict with ${model.name}${isOfVersion ? `, version ${model.version}` : ''}`,
+            tags: [groupOf(model)],
+            responses: await withExample(post.responses, dialect, model),
             parameters: post.parameters!.filter((each) => !('in' in each && each.in === 'path')),
             requestBody: bodyOf(dialect, featuresOf(model), model),
           },
@@ -61,7 +68,25 @@ export function describeModels(document: OpenAPIObject, models: ServedModels): O
       }
     }
   }
+  describeGroups(document, models.all);
   return document;
+}
+
+/** The answer to the example, as the model really gives it. */
+async function withExample(
+  responses: Responses,
+  dialect: Dialect,
+  model: Model | undefined,
+): Promise<Responses> {
+  if (!model) return responses;
+  const { example = exampleOf(model.columns) } = dialect.document.bodies({}, model.columns)[
+    'application/json'
+  ]!;
+  const answer = await exampleAnswer(dialect, example, model);
+  if (answer === undefined) return responses;
+  const ok = responses['200'] as { description: string; content: Record<string, object> };
+  const content = { 'application/json': { ...ok.content['application/json'], example: answer } };
+  return { ...responses, 200: { ...ok, content } };
 }
 
 /** heart-failure → HeartFailure, 1.0 → 1_0 */

@@ -3,8 +3,8 @@ import type { JsonSchema, NamedSchema } from '#libs/json';
 
 /** What the API document says about a dialect. Its refusals are described by their `ProblemForm`. */
 export interface DialectDocument {
-  /** Groups its operations. */
-  readonly tag: string;
+  /** What its operations are grouped under. */
+  readonly group: { readonly name: string; readonly description: string };
   /** Whether its routes are described separately for each model, because each takes different bodies. */
   readonly isForEachModel: boolean;
   readonly answer: NamedSchema;

@@ -1,16 +1,17 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { PredictionLog } from '#libs/audit';
 import { UsersService } from '#libs/users';
+import { InGroup } from '../../openapi/groups.js';
 import { Roles } from '../../guards/roles.guard.js';
 import { LOG_PAGE, PredictionLogQueryDto } from './audit.dto.js';
 
 /** No user has this number. */
 const NOBODY = 0;
 
-@ApiTags('audit')
+@InGroup('Audit')
 @Controller('audit')
 export class AuditController {
   constructor(

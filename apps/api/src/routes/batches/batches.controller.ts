@@ -1,10 +1,12 @@
 import type { Readable } from 'node:stream';
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BatchesService } from '#libs/batches';
 import { Problem, type Actor } from '#libs/errors';
+import { InGroup } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { Caller } from '../../guards/caller.decorator.js';
 import { mediaTypeOf } from '../../server/bodies.js';
 import { STRING } from '../../openapi/schemas.js';
@@ -22,7 +24,7 @@ import {
 } from './batches.dto.js';
 import { WorkerBeside } from './worker-beside.js';
 
-@ApiTags('batches')
+@InGroup('Batches')
 @Controller('batches')
 export class BatchesController {
   constructor(
@@ -45,15 +47,13 @@ export class BatchesController {
     schema: BATCH,
     headers: { Location: { schema: STRING, required: true } },
   })
-  @ApiResponse({ status: 400, description: 'There is no file, or its format is not clear.' })
-  @ApiResponse({ status: 404, description: 'No such model or version.' })
-  @ApiResponse({ status: 413, description: 'Larger than MAX_BATCH_BYTES.' })
-  @ApiResponse({ status: 415, description: 'The media type is not supported.' })
-  @ApiResponse({
-    status: 429,
-    description: 'The user has too many unfinished batches, or too many bytes are kept for them.',
+  @Refuses({
+    'bad-request': 'There is no file, or its format is not clear.',
+    'model-not-found': 'No such model or version.',
+    'body-too-large': 'Larger than MAX_BATCH_BYTES.',
+    'too-many-batches': 'The user has too many unfinished batches, or too many bytes are kept for them.',
+    'storage-full': 'There is not enough room on the disk.',
   })
-  @ApiResponse({ status: 507, description: 'There is not enough room on the disk.' })
   async submitBatch(
     @Query() { model, format }: SubmitBatchDto,
     @Req() request: FastifyRequest<{ Body?: Readable }>,
@@ -88,7 +88,7 @@ export class BatchesController {
   @Get(':id')
   @ApiOperation({ summary: 'The state of a batch, how many rows are done, and how long the rest will take' })
   @ApiResponse({ status: 200, schema: BATCH })
-  @ApiResponse({ status: 404, description: 'You have no such batch.' })
+  @Refuses({ 'batch-not-found': 'You have no such batch.' })
   async getBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<BatchDto> {
     return batchOf(await this.batches.find(actor, id));
   }
@@ -100,9 +100,12 @@ export class BatchesController {
     description: 'Every column that was sent, and those of the prediction.',
     content: Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, {}])),
   })
-  @ApiResponse({ status: 404, description: 'You have no such batch.' })
-  @ApiResponse({ status: 409, description: 'The batch is not finished yet, has failed or was cancelled.' })
-  @ApiResponse({ status: 410, description: 'The output has been deleted.' })
+  @Refuses({
+    'batch-not-found': 'You have no such batch.',
+    'batch-not-finished': 'The batch is not finished yet.',
+    'batch-without-output': 'The batch has failed or was cancelled.',
+    'batch-expired': 'The output has been deleted.',
+  })
   async getBatchOutput(
     @Param('id') id: string,
     @Caller() actor: Actor,
@@ -121,7 +124,7 @@ export class BatchesController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Cancel a batch; if it is finished, delete its output' })
   @ApiResponse({ status: 204, description: 'Done.' })
-  @ApiResponse({ status: 404, description: 'You have no such batch.' })
+  @Refuses({ 'batch-not-found': 'You have no such batch.' })
   async removeBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<void> {
     await this.batches.remove(actor, id);
   }

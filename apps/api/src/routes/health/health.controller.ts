@@ -1,15 +1,16 @@
 import { Controller, Get, HttpStatus, Inject, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CONFIG, type Config } from '#libs/config';
 import { ServedModels } from '#libs/models';
+import { InGroup } from '../../openapi/groups.js';
 import { Public } from '../../guards/auth.guard.js';
 import { isReady, Readiness, type Check } from './readiness.js';
 import { dictionary, list, named, oneOf, record, STRING } from '../../openapi/schemas.js';
 
 const CHECK = oneOf('ok', 'failed');
-const STATUS = named('Status', record({ status: CHECK }));
+const LIVENESS = named('Liveness', record({ status: CHECK }));
 const HEALTH = named(
   'Health',
   record(
@@ -31,7 +32,7 @@ interface HealthDto extends StatusDto {
   failed_models?: { name: string; version: string; failure: string | null }[];
 }
 
-@ApiTags('health')
+@InGroup('Service')
 @Controller()
 @Public()
 export class HealthController {
@@ -58,7 +59,7 @@ export class HealthController {
   @Get('livez')
   @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
-  @ApiResponse({ status: 200, schema: STATUS })
+  @ApiResponse({ status: 200, schema: LIVENESS })
   getLiveness(): StatusDto {
     return { status: 'ok' };
   }
@@ -68,8 +69,12 @@ export class HealthController {
   @ApiOperation({
     summary: 'The process can answer predictions and is not stopping; send it no requests if this fails',
   })
-  @ApiResponse({ status: 200, schema: STATUS })
-  @ApiResponse({ status: 503, description: 'It cannot answer predictions, or is stopping.', schema: STATUS })
+  @ApiResponse({ status: 200, schema: LIVENESS })
+  @ApiResponse({
+    status: 503,
+    description: 'It cannot answer predictions, or is stopping.',
+    schema: LIVENESS,
+  })
   async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<StatusDto> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }

@@ -1,12 +1,14 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiProduces, ApiResponse } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
+import { InGroup } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { Roles } from '../../guards/roles.guard.js';
 import { ServiceMetrics } from './service-metrics.js';
 
 /** Where metrics have no port of their own. */
-@ApiTags('metrics')
+@InGroup('Service')
 @Controller()
 export class MetricsController {
   constructor(@Inject(ServiceMetrics) private readonly metrics: ServiceMetrics) {}
@@ -18,7 +20,7 @@ export class MetricsController {
   @ApiOperation({ summary: 'What the service measures, for Prometheus (admin)' })
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: "Prometheus' text format." })
-  @ApiResponse({ status: 403, description: 'The caller is not an admin.' })
+  @Refuses({ forbidden: 'The caller is not an admin.' })
   getMetrics(): Promise<string> {
     return this.metrics.text();
   }

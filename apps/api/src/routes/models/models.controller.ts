@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import type { Model } from '#libs/inference';
@@ -15,6 +15,8 @@ import {
   type Origin,
 } from '#libs/models';
 import { Caller } from '../../guards/caller.decorator.js';
+import { InGroup } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { Roles } from '../../guards/roles.guard.js';
 import {
   ALIAS_SET,
@@ -46,7 +48,7 @@ const ARCHIVE_TYPES = [
   'application/octet-stream',
 ];
 
-@ApiTags('models')
+@InGroup('Models')
 @Controller('models')
 export class ModelsController {
   constructor(
@@ -81,7 +83,7 @@ export class ModelsController {
       'An admin also sees its versions, its aliases and their history, and what each process serves.',
   })
   @ApiResponse({ status: 200, schema: MODEL })
-  @ApiResponse({ status: 404, description: 'No such model.' })
+  @Refuses({ 'model-not-found': 'No such model.' })
   async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<ModelDto> {
     const { name } = parseModelReference(given);
     const serving = this.serving(name, actor);
@@ -96,7 +98,7 @@ export class ModelsController {
   @Roles('admin')
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
   @ApiResponse({ status: 200, schema: VERSION })
-  @ApiResponse({ status: 404, description: 'No such model or version.' })
+  @Refuses({ 'model-not-found': 'No such model or version.' })
   async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<VersionDto> {
     return versionOf(await this.registry.find(parseModelReference(name).name, version));
   }
@@ -116,10 +118,12 @@ export class ModelsController {
     description: 'It was already registered with the same content.',
     schema: REGISTRATION,
   })
-  @ApiResponse({ status: 409, description: 'It was already registered with different content.' })
-  @ApiResponse({ status: 413, description: 'Larger than MAX_ARTIFACT_BYTES.' })
-  @ApiResponse({ status: 422, description: 'The artifact cannot be used; `detail` says why.' })
-  @ApiResponse({ status: 507, description: 'The disk is full.' })
+  @Refuses({
+    'model-version-exists': 'It was already registered with different content.',
+    'body-too-large': 'Larger than MAX_ARTIFACT_BYTES.',
+    'artifact-not-usable': 'The artifact cannot be used; `detail` says why.',
+    'storage-full': 'The disk is full.',
+  })
   async registerModelVersion(
     @Param('name') name: string,
     @Req() { body }: FastifyRequest<{ Body?: Readable }>,
@@ -143,8 +147,10 @@ export class ModelsController {
       'into production ends; any other continues, and is reported in `canary`.',
   })
   @ApiResponse({ status: 200, schema: ALIAS_SET })
-  @ApiResponse({ status: 404, description: 'No such model or version.' })
-  @ApiResponse({ status: 422, description: 'The version failed its check; the alias has not changed.' })
+  @Refuses({
+    'model-not-found': 'No such model or version.',
+    'artifact-not-usable': 'The version failed its check; the alias has not changed.',
+  })
   async setModelAlias(
     @Param('name') name: string,
     @Param('alias') given: string,
@@ -161,7 +167,7 @@ export class ModelsController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Remove an alias, which ends a shadow or a canary (admin)' })
   @ApiResponse({ status: 204, description: 'Done.' })
-  @ApiResponse({ status: 404, description: 'No such alias.' })
+  @Refuses({ 'model-not-found': 'No such alias.' })
   async removeModelAlias(
     @Param('name') name: string,
     @Param('alias') alias: string,

@@ -1,6 +1,6 @@
 import { applyDecorators, Controller, Get, HttpStatus, Inject, Param, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Problem } from '#libs/errors';
 import type { Model } from '#libs/inference';
@@ -8,10 +8,13 @@ import { ModelRegistry, parseModelReference, ServedModels, type ModelReference }
 import {
   OIP_EXTENSIONS,
   oipConfiguration,
+  oipDialect,
   oipMetadata,
   type OipConfiguration,
   type OipMetadata,
 } from '#libs/predictions';
+import { InGroupOf } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { Public } from '../../guards/auth.guard.js';
 import { refersTo, type Schema } from '../../openapi/schemas.js';
 import { VERSION } from '../../version.js';
@@ -41,10 +44,10 @@ const NotReady = (schema: Schema) =>
     description: 'It cannot be asked at the moment.',
     content: { 'application/json': { schema: { anyOf: [schema, refersTo('OpenInferenceError')] } } },
   });
-const NoModel = () => ApiResponse({ status: 404, description: 'No such model or version.' });
+const NoModel = () => Refuses({ 'model-not-found': 'No such model or version.' });
 
 /** What the Open Inference Protocol, version 2, has besides predictions. */
-@ApiTags('open inference protocol')
+@InGroupOf(oipDialect)
 @Controller('v2')
 export class OipController {
   constructor(
@@ -102,7 +105,11 @@ export class OipController {
     return oipConfiguration(await this.models.get(parseModelReference(name)));
   }
 
-  @Tells('models/:name/versions/:version/config', 'The same of one version', CONFIGURATION)
+  @Tells(
+    'models/:name/versions/:version/config',
+    'The configuration of one version, for Triton’s tools',
+    CONFIGURATION,
+  )
   @NoModel()
   async getModelVersionConfiguration(
     @Param('name') name: string,
@@ -120,7 +127,7 @@ export class OipController {
     return oipStatistics(snapshots, served.name, [...versions]);
   }
 
-  @Tells('models/:name/versions/:version/stats', 'The same of one version', STATISTICS)
+  @Tells('models/:name/versions/:version/stats', 'The statistics of one version', STATISTICS)
   @NoModel()
   async getModelVersionStatistics(
     @Param('name') name: string,

@@ -1,6 +1,6 @@
 import { applyDecorators, Controller, Header, HttpCode, Inject, Post, Req, type Type } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import {
@@ -11,6 +11,8 @@ import {
   type PredictionCall,
   type PredictionRoute,
 } from '#libs/predictions';
+import { InGroupOf } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { ANYTHING, referenceTo } from '../../openapi/schemas.js';
 
 /** An authenticated request, with its body as it came. */
@@ -26,7 +28,7 @@ export const predictionControllers: Type[] = dialects.flatMap((dialect) =>
 );
 
 function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
-  @ApiTags(dialect.document.tag)
+  @InGroupOf(dialect)
   @Controller()
   class PredictionController {
     constructor(@Inject(PredictionsService) private readonly predictions: PredictionsService) {}
@@ -96,19 +98,16 @@ function Predicts(
       description: document.answerDescription,
       schema: referenceTo(document.answer),
     }),
-    ApiResponse({
-      status: 400,
-      description:
+    Refuses({
+      'bad-request':
         'The body cannot be read, or columns are missing or not convertible; each of them is named.',
+      'model-not-found': 'There is no such model, or no such version of it.',
+      'body-too-large': 'Larger than MAX_BODY_BYTES.',
+      'unsupported-media-type': `Not declared as ${mediaTypes}.`,
+      'idempotency-key-reused': 'This `Idempotency-Key` was used for another question.',
+      overloaded: 'More predictions are waiting than can be answered in time; see `Retry-After`.',
+      'database-unavailable': 'The record cannot be written; see `Retry-After`.',
+      'prediction-timeout': 'The model did not answer in time.',
     }),
-    ApiResponse({ status: 404, description: 'There is no such model, or no such version of it.' }),
-    ApiResponse({ status: 413, description: 'Larger than MAX_BODY_BYTES.' }),
-    ApiResponse({ status: 415, description: `Not declared as ${mediaTypes}.` }),
-    ApiResponse({ status: 422, description: 'This `Idempotency-Key` was used for another question.' }),
-    ApiResponse({
-      status: 503,
-      description: 'Overloaded, or the record cannot be written; see `Retry-After`.',
-    }),
-    ApiResponse({ status: 504, description: 'The model did not answer in time.' }),
   );
 }

@@ -1,7 +1,9 @@
 import { Body, Controller, Delete, Inject, Param, Post, Put, UseGuards } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
 import { UsersService, type HashingPurpose } from '#libs/users';
+import { InGroup } from '../../openapi/groups.js';
+import { Refuses } from '../../openapi/refusals.js';
 import { Public } from '../../guards/auth.guard.js';
 import { parseFlag, parseUserId } from './path-parameters.js';
 import { Roles } from '../../guards/roles.guard.js';
@@ -9,34 +11,36 @@ import { ID } from '../../openapi/schemas.js';
 import { RegistrationGuard } from './registration.guard.js';
 import { MessageDto, RegisteredDto, RegisterUserDto } from './users.dto.js';
 
-@ApiTags('users')
 @Controller()
 export class UsersController {
   constructor(@Inject(UsersService) private readonly users: UsersService) {}
 
   @Post('register-user')
+  @InGroup('Start here')
   @Public()
   @RouteConfig({ queue: 'registration' satisfies HashingPurpose })
   @UseGuards(RegistrationGuard)
   @ApiOperation({ summary: 'Register a user, if REGISTRATION is open' })
   @ApiResponse({ status: 201, type: RegisteredDto })
-  @ApiResponse({ status: 400, description: 'Some fields are missing or invalid.' })
-  @ApiResponse({ status: 403, description: 'Registration is closed: ask an admin for an account.' })
-  @ApiResponse({ status: 409, description: 'The username is taken, regardless of case.' })
-  @ApiResponse({ status: 429, description: 'Too many registrations from one address; see `Retry-After`.' })
+  @Refuses({
+    'bad-request': 'Some fields are missing or invalid.',
+    'registration-closed': 'Registration is closed: ask an admin for an account.',
+    'user-already-exists': 'The username is taken, regardless of case.',
+    'too-many-registrations': 'Too many registrations from one address; see `Retry-After`.',
+  })
   async registerUser(@Body() user: RegisterUserDto): Promise<RegisteredDto> {
     const { id } = await this.users.register(user);
     return { message: 'User created successfully', user_id: id };
   }
 
   @Put('toggle-user-permission/:user_id/:enabled')
+  @InGroup('Accounts')
   @Roles('admin')
   @ApiOperation({ summary: 'Enable or disable a user (admin)' })
   @ApiParam({ name: 'user_id', schema: ID })
   @ApiParam({ name: 'enabled', enum: ['0', '1', 'true', 'false'] })
   @ApiResponse({ status: 200, type: RegisteredDto })
-  @ApiResponse({ status: 404, description: 'No such user.' })
-  @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
+  @Refuses({ 'user-not-found': 'No such user.', 'last-admin': 'It is the last admin who can act.' })
   async setUserEnabled(
     @Param('user_id') user: string,
     @Param('enabled') enabled: string,
@@ -47,12 +51,12 @@ export class UsersController {
   }
 
   @Delete('remove-user/:user_id')
+  @InGroup('Accounts')
   @Roles('admin')
   @ApiOperation({ summary: 'Erase a user and keep their recorded predictions (admin)' })
   @ApiParam({ name: 'user_id', schema: ID })
   @ApiResponse({ status: 200, type: MessageDto })
-  @ApiResponse({ status: 404, description: 'No such user.' })
-  @ApiResponse({ status: 409, description: 'It is the last admin who can act.' })
+  @Refuses({ 'user-not-found': 'No such user.', 'last-admin': 'It is the last admin who can act.' })
   async removeUser(@Param('user_id') user: string): Promise<MessageDto> {
     await this.users.remove(parseUserId(user));
     return { message: 'User deleted successfully' };

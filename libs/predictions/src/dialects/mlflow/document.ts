@@ -28,7 +28,7 @@ const CSV = {
 };
 
 export const mlflowDocument: DialectDocument = {
-  tag: 'mlflow',
+  group: { name: 'MLflow', description: 'What clients of an MLflow scoring server call.' },
   isForEachModel: false,
   answer: { name: 'MlflowPredictions', schema: record({ predictions: list(ANYTHING) }) },
   answerDescription: 'One entry per row.',

@@ -3,7 +3,7 @@ import { exampleOf } from '../../features-schema.js';
 import type { DialectDocument } from '../document.js';
 
 export const namedDocument: DialectDocument = {
-  tag: 'predictions',
+  group: { name: 'Predictions', description: 'Predict with a model by its name.' },
   isForEachModel: true,
   answer: {
     name: 'ModelPredictions',

@@ -5,7 +5,10 @@ import type { DialectDocument } from '../document.js';
 const QUESTION = { type: 'object', required: ['inputs'], properties: { inputs: list(ANYTHING) } };
 
 export const oipDocument: DialectDocument = {
-  tag: 'open inference protocol',
+  group: {
+    name: 'Open Inference Protocol',
+    description: 'Version 2, which clients of KServe, Triton and MLServer call.',
+  },
   isForEachModel: false,
   answer: {
     name: 'InferenceResponse',

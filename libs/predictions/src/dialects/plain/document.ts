@@ -2,7 +2,7 @@ import { oneOf, record, STRING } from '#libs/json';
 import type { DialectDocument } from '../document.js';
 
 export const plainDocument: DialectDocument = {
-  tag: 'predictions',
+  group: { name: 'Start here', description: 'Register, get a token, predict.' },
   isForEachModel: false,
   answer: {
     name: 'Prediction',

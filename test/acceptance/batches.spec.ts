@@ -149,12 +149,12 @@ describe('a file is sent', () => {
 
 describe('refused before it is read, so that nothing of it is left', () => {
   test.each<[string, Parameters<typeof submit>[3], number, string, RegExp]>([
-    ['no model', { query: '' }, 400, 'bad-request', /not valid/],
+    ['no model', { query: '' }, 400, 'bad-request', /missing or invalid/],
     ['an unknown model', { query: 'model=nobody' }, 404, 'model-not-found', /no model .nobody./],
     ['a bad model', { query: 'model=No%20Model' }, 404, 'model-not-found', /This is not the name of a model/],
     ['an unknown version', { query: 'model=models:/iris/9' }, 404, 'model-not-found', /no version 9/],
-    ['an unknown alias', { query: 'model=iris@nobody' }, 404, 'model-not-found', /as nobody/],
-    ['an unknown format', { query: 'model=iris&format=xlsx' }, 400, 'bad-request', /not valid/],
+    ['an unknown alias', { query: 'model=iris@nobody' }, 404, 'model-not-found', /no nobody version/],
+    ['an unknown format', { query: 'model=iris&format=xlsx' }, 400, 'bad-request', /missing or invalid/],
     ['no format', { query: 'model=iris', type: 'application/gzip' }, 400, 'bad-request', /format.*not clear/],
     ['two formats', { query: 'model=iris&format=parquet' }, 400, 'bad-request', /format.*not clear/],
     ['JSON', { type: 'application/json' }, 415, 'unsupported-media-type', /text\/csv.*parquet/],

@@ -1,0 +1,25 @@
+import { posix } from 'node:path';
+import type { SwaggerUiOptions } from 'swagger-ui-express';
+
+const ICON = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1b4b5a"/>' +
+    '<path d="M11 7h12v4h-8v4h7v4h-7v7h-4z" fill="#fff"/></svg>',
+)}`;
+
+/** Swagger UI under our name: without its top bar, and closed until somebody opens a group. */
+export function pageOptions(docsPath: string): SwaggerUiOptions {
+  return {
+    customSiteTitle: 'Foretell',
+    customfavIcon: ICON,
+    customCss: '.swagger-ui .topbar { display: none } .swagger-ui .info { margin: 2rem 0 1rem }',
+    // Relative, because a proxy may serve us under a path of its own.
+    swaggerUrl: `../${posix.basename(docsPath)}-json`,
+    swaggerOptions: {
+      deepLinking: true,
+      docExpansion: 'none',
+      defaultModelsExpandDepth: 0,
+      displayRequestDuration: true,
+      persistAuthorization: false,
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { ApiExtension, type OpenAPIObject } from '@nestjs/swagger';
+import { ERRORS, Problem, type ErrorCode, type ProblemForm } from '#libs/errors';
+import { problemFormAt } from '#libs/predictions';
+import { referenceTo, STRING } from './schemas.js';
+
+/** Errors by code, each with when it happens. */
+type Refusals = Partial<Record<ErrorCode, string>>;
+
+const MARK = 'x-refusals';
+const REQUEST_ID = '019aa5e2-7c1f-7b3a-9d44-5f0c8e21b6a7';
+
+/** The errors of a route, besides those that every route like it has. */
+export const Refuses = (refusals: Refusals) => ApiExtension(MARK, refusals);
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & { [MARK]?: Refusals };
+type Answer = { description: string; content?: object; headers?: object };
+
+/** Adds them to the document, each in the form of its path. */
+export function describeRefusals(document: OpenAPIObject): void {
+  for (const [path, operation] of operationsOf(document)) describeOperation(operation, problemFormAt(path));
+}
+
+/** Each with its path. */
+export function operationsOf({ paths }: OpenAPIObject): [string, Operation][] {
+  return Object.entries(paths).flatMap(([path, { get, put, post, delete: remove }]) =>
+    [get, put, post, remove].flatMap((operation): [string, Operation][] =>
+      operation ? [[path, operation]] : [],
+    ),
+  );
+}
+
+function describeOperation(operation: Operation, form: ProblemForm): void {
+  const answers = operation.responses as Record<string, Answer>;
+  const all = { ...usualRefusals(operation), ...guardsRefusals(answers), ...operation[MARK] };
+  const refusals = Object.entries(all) as [ErrorCode, string][];
+  delete operation[MARK];
+  for (const status of new Set(refusals.map(([code]) => statusOf(code)))) {
+    // Health says in a form of its own what fails.
+    if (answers[status]?.content) continue;
+    const here = refusals.filter(([code]) => statusOf(code) === status);
+    answers[status] = {
+      description: here.map(([, when]) => when).join(' '),
+      content: { [form.contentType.split(';')[0]!]: contentOf(here, form) },
+      ...(status === 401 && { headers: { 'WWW-Authenticate': { schema: STRING, required: true } } }),
+    };
+  }
+}
+
+/** The guards know nothing of this document, and say a status: 403. */
+function guardsRefusals(answers: Record<string, Answer>): Refusals {
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  return Object.fromEntries(
+    Object.entries(answers)
+      .filter(([status, { content }]) => Number(status) >= 400 && !content)
+      .map(([status, { description }]) => [
+        codes.find((code) => statusOf(code) === Number(status)),
+        description,
+      ]),
+  ) as Refusals;
+}
+
+const statusOf = (code: ErrorCode): number => ERRORS[code].status;
+
+/** With an example of each error. */
+function contentOf(refusals: [ErrorCode, string][], { schema, write }: ProblemForm): object {
+  const examples = refusals.map(([code, when]) => {
+    const value: unknown = JSON.parse(write(new Problem(code, when), REQUEST_ID));
+    return [code, { summary: ERRORS[code].title, value }];
+  });
+  return { schema: referenceTo(schema), examples: Object.fromEntries(examples) as object };
+}
+
+/** What every route answers that is like it, so that no controller has to say it again. */
+function usualRefusals({ parameters = [], requestBody, security }: Operation): Refusals {
+  const needsToken = security!.length > 0;
+  return {
+    // Also where nothing is taken: a message can be malformed.
+    'bad-request': 'Something is missing or invalid; `errors` or the text says what.',
+    ...(needsToken && {
+      unauthorized: 'No token, or one that is malformed, expired, or of a disabled or removed user.',
+    }),
+    ...(requestBody && {
+      'body-too-large': 'The body is too large.',
+      'unsupported-media-type': 'The media type is not supported, or there is a Content-Encoding.',
+    }),
+    ...((parameters.length > 0 || requestBody || needsToken) && {
+      overloaded: 'More is asked than can be done; see `Retry-After`.',
+      'database-unavailable': 'The database does not answer; see `Retry-After`.',
+    }),
+  };
+}
