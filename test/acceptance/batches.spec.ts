@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 import { makeArtifact } from '../support/artifacts.js';
 import { look, output, patients, reached, rowsOf, submit, submitted } from '../support/batches.js';
 import { call, createUser, type Answer, type TestUser } from '../support/client.js';
@@ -254,43 +254,39 @@ describe('an upload', () => {
 
 describe('MAX_BATCHES_PER_USER', () => {
   test('is never exceeded, however many come at once and to however many processes', async () => {
-    const other = await startApi({
+    const other = await startApiForThisTest({
       ...environment,
       DATABASE_URL: database.url,
       BATCH_WORKER: 'separate',
       BATCH_DIR: batchDir,
     });
-    try {
-      const user = await createUser(api, database);
-      // As many under way to each of the two as one user may have; all of them end in the same moment.
-      const file = patients(20);
-      const uploads = Array.from({ length: 2 * MAX_BATCHES_PER_USER }, (_, index) =>
-        open(user, file.length, index % 2 === 0 ? api : other),
-      );
-      for (const { socket } of uploads) socket.write(file.slice(0, -10));
-      await expect
-        .poll(() => filesOnDisk().filter((name) => name.startsWith('.incoming-')))
-        .toHaveLength(uploads.length);
-      for (const { socket } of uploads) socket.write(file.slice(-10));
-      const statusOf = ({ answer }: (typeof uploads)[number]) => answer().slice(9, 12);
-      await expect.poll(() => uploads.map(statusOf)).not.toContain('');
-      expect(uploads.map(statusOf).toSorted()).toEqual(['202', '202', '202', '429', '429', '429']);
-      for (const { socket, answer } of uploads) {
-        expect(answer()).toMatch(/ 202 |urn:foretell:error:too-many-batches/);
-        socket.destroy();
-      }
-      const ids = (await batchesOf(user)).map(({ id }) => id as string);
-      expect(await batchesOf(user)).toHaveLength(MAX_BATCHES_PER_USER);
-      const rows = await database.query<{ id: string }>('SELECT id FROM batches');
-      expect(filesOnDisk().filter((name) => !rows.some(({ id }) => id === name))).toEqual([]);
-
-      // One that is over makes room for another.
-      expect((await call(api, 'DELETE', `/batches/${ids[0]}`, { token: user.token })).status).toBe(204);
-      await submitted(api, user.token, patients(1));
-      expectProblem(await submit(api, user.token, patients(1)), 429, 'too-many-batches');
-    } finally {
-      await other.stop();
+    const user = await createUser(api, database);
+    // As many under way to each of the two as one user may have; all of them end in the same moment.
+    const file = patients(20);
+    const uploads = Array.from({ length: 2 * MAX_BATCHES_PER_USER }, (_, index) =>
+      open(user, file.length, index % 2 === 0 ? api : other),
+    );
+    for (const { socket } of uploads) socket.write(file.slice(0, -10));
+    await expect
+      .poll(() => filesOnDisk().filter((name) => name.startsWith('.incoming-')))
+      .toHaveLength(uploads.length);
+    for (const { socket } of uploads) socket.write(file.slice(-10));
+    const statusOf = ({ answer }: (typeof uploads)[number]) => answer().slice(9, 12);
+    await expect.poll(() => uploads.map(statusOf)).not.toContain('');
+    expect(uploads.map(statusOf).toSorted()).toEqual(['202', '202', '202', '429', '429', '429']);
+    for (const { socket, answer } of uploads) {
+      expect(answer()).toMatch(/ 202 |urn:foretell:error:too-many-batches/);
+      socket.destroy();
     }
+    const ids = (await batchesOf(user)).map(({ id }) => id as string);
+    expect(await batchesOf(user)).toHaveLength(MAX_BATCHES_PER_USER);
+    const rows = await database.query<{ id: string }>('SELECT id FROM batches');
+    expect(filesOnDisk().filter((name) => !rows.some(({ id }) => id === name))).toEqual([]);
+
+    // One that is over makes room for another.
+    expect((await call(api, 'DELETE', `/batches/${ids[0]}`, { token: user.token })).status).toBe(204);
+    await submitted(api, user.token, patients(1));
+    expectProblem(await submit(api, user.token, patients(1)), 429, 'too-many-batches');
   });
 });
 
@@ -445,25 +441,25 @@ describe('with a worker', () => {
     const id = await submitted(api, ada.token, IRIS_ROWS, { query: 'model=iris' });
     // Found and registered by the service that is started next.
     await makeArtifact(join(scratch, 'models/iris/2'), { version: '2', description: 'another' });
-    const other = await startApi({ ...environment, DATABASE_URL: database.url, BATCH_DIR: batchDir });
-    try {
-      const promoted = await call(other, 'PUT', '/models/iris/aliases/production', {
-        token: admin.token,
-        body: { version: '2' },
-      });
-      expect(promoted.status, promoted.text).toBe(200);
-      expect((await reached(other, ada.token, id, 'succeeded')).model).toEqual({
-        name: 'iris',
-        version: '1',
-      });
-      const later = await submitted(other, ada.token, IRIS_ROWS, { query: 'model=iris' });
-      expect((await reached(other, ada.token, later, 'succeeded')).model).toEqual({
-        name: 'iris',
-        version: '2',
-      });
-    } finally {
-      await other.stop();
-    }
+    const other = await startApiForThisTest({
+      ...environment,
+      DATABASE_URL: database.url,
+      BATCH_DIR: batchDir,
+    });
+    const promoted = await call(other, 'PUT', '/models/iris/aliases/production', {
+      token: admin.token,
+      body: { version: '2' },
+    });
+    expect(promoted.status, promoted.text).toBe(200);
+    expect((await reached(other, ada.token, id, 'succeeded')).model).toEqual({
+      name: 'iris',
+      version: '1',
+    });
+    const later = await submitted(other, ada.token, IRIS_ROWS, { query: 'model=iris' });
+    expect((await reached(other, ada.token, later, 'succeeded')).model).toEqual({
+      name: 'iris',
+      version: '2',
+    });
   });
 
   test('its output can be deleted, and expires by itself; its row stays', async () => {
@@ -504,13 +500,9 @@ describe('with a worker', () => {
       utimesSync(folder(name), anHourAgo, anHourAgo);
     }
     // A service that starts tidies up, and does so every minute afterwards.
-    const next = await startApi({ ...environment, DATABASE_URL: workingDatabase.url });
-    try {
-      await expect.poll(() => [expired, ...orphans].filter((name) => existsSync(folder(name)))).toEqual([]);
-      expect([kept, young].map((name) => existsSync(folder(name)))).toEqual([true, true]);
-    } finally {
-      await next.stop();
-    }
+    await startApiForThisTest({ ...environment, DATABASE_URL: workingDatabase.url });
+    await expect.poll(() => [expired, ...orphans].filter((name) => existsSync(folder(name)))).toEqual([]);
+    expect([kept, young].map((name) => existsSync(folder(name)))).toEqual([true, true]);
     expect((await output(working, user.token, kept)).status).toBe(200);
     for (const id of [deleted, expired]) {
       expect((await look(working, user.token, id)).body).toMatchObject({

@@ -5,18 +5,17 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { AliasHistory } from '../../libs/models/src/alias-history.js';
+import { prepareDatabase } from '../support/prepared-service.js';
 
 const ORIGIN = { from: 'test' };
 const IRIS = { name: 'iris', alias: 'production' };
 
-let database: TestDatabase;
+const database = prepareDatabase();
 let dataSource: DataSource;
 let history: AliasHistory;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
   dataSource = createDataSource({ url: database.url, entities: [...userEntities, ...modelEntities] });
   await dataSource.initialize();
   history = new AliasHistory(dataSource);

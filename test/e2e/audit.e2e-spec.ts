@@ -1,19 +1,12 @@
 import pg from 'pg';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { expectProblem } from '../support/problems.js';
 import { recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
+import { startApiForThisTest } from '../support/test-api.js';
 
-let database: TestDatabase;
-let api: ApiProcess;
-let analyst: TestUser;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-  analyst = await createUser(api, database, 'analyst');
-});
+const { database, api, user: analyst } = prepareService({}, { role: 'analyst' });
 
 type Query = Record<string, string | number>;
 
@@ -39,17 +32,6 @@ async function userWithPredictions(...ages: unknown[]): Promise<{ user: TestUser
   const ids = (await recordsOfUser(database, user.id)).map(({ id }) => id).toReversed();
   expect(ids).toHaveLength(ages.length);
   return { user, ids };
-}
-
-function expectProblem(answer: Answer, status: number, message: string): void {
-  expect(answer.status).toBe(status);
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect(answer.body).toMatchObject({
-    title: message,
-    status,
-    message,
-    request_id: answer.headers.get('x-request-id'),
-  });
 }
 
 describe('GET /audit/predictions', () => {
@@ -249,21 +231,20 @@ describe('pages', () => {
        INSERT INTO responses (request_id, output, status_code, duration_ms) SELECT id, '{}', 200, 1 FROM request`,
       [user.id],
     );
-    const small = await startApi({ DATABASE_URL: database.url, NODE_OPTIONS: '--max-old-space-size=96' });
-    try {
-      const asked = Array.from({ length: 8 }, () =>
-        call(small, 'GET', `/audit/predictions?limit=1000&user=${user.id}`, { token: analyst.token }),
-      );
-      const answers = await Promise.all(asked);
-      // Whole pages, or none because too many asked at once.
-      expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
-      const pages = answers.filter(({ status }) => status === 200);
-      expect(pages.length).toBeGreaterThan(0);
-      for (const { body } of pages) expect(body.items.length).toBeGreaterThan(0);
-      expect(small.process.exitCode).toBe(null);
-    } finally {
-      await small.kill();
-    }
+    const small = await startApiForThisTest({
+      DATABASE_URL: database.url,
+      NODE_OPTIONS: '--max-old-space-size=96',
+    });
+    const asked = Array.from({ length: 8 }, () =>
+      call(small, 'GET', `/audit/predictions?limit=1000&user=${user.id}`, { token: analyst.token }),
+    );
+    const answers = await Promise.all(asked);
+    // Whole pages, or none because too many asked at once.
+    expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
+    const pages = answers.filter(({ status }) => status === 200);
+    expect(pages.length).toBeGreaterThan(0);
+    for (const { body } of pages) expect(body.items.length).toBeGreaterThan(0);
+    expect(small.process.exitCode).toBe(null);
   });
 
   test.each(['abc', '-1', '1.5', '1;DROP TABLE users', '9'.repeat(40)])(

@@ -3,38 +3,31 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 import { createUser } from '../support/client.js';
 import { freePort, haproxyVersion, startHaproxy, type Haproxy } from '../support/haproxy.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareDatabase, prepareService } from '../support/prepared-service.js';
 
 const hasHaproxy = haproxyVersion() !== undefined;
 if (!hasHaproxy) console.warn('Foretell is not tried behind HAProxy: there is none. apt-get install haproxy');
 
-let database: TestDatabase;
+const database = prepareDatabase();
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
-
-interface From {
-  /** `X-Forwarded-For`; a list is sent as several headers. */
-  forwarded?: string | string[];
-  /** Any address of the loopback network is ours. */
-  localAddress?: string;
-}
+/** `X-Forwarded-For`, a list as several headers; or the address to call from: all of the loopback network are ours. */
+type Sent = string | string[] | { localAddress: string };
 
 /** @returns the status of a login with a wrong password */
-function fail(url: string, username: string, { forwarded, localAddress }: From = {}): Promise<number> {
+function fail(url: string, username: string, sent: Sent): Promise<number> {
   const body = JSON.stringify({ username, password: 'wrong' });
+  const isForwarded = typeof sent === 'string' || Array.isArray(sent);
   return new Promise((resolve, reject) => {
     const call = request(
       `${url}/token`,
       {
         method: 'POST',
-        localAddress,
+        localAddress: isForwarded ? undefined : sent.localAddress,
         agent: false,
         headers: {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(body),
-          ...(forwarded !== undefined && { 'x-forwarded-for': forwarded }),
+          ...(isForwarded && { 'x-forwarded-for': sent }),
         },
       },
       (answer) => {
@@ -68,7 +61,7 @@ describe.skipIf(!hasHaproxy)('behind HAProxy with the configuration that we reco
       for (let attempt = 0; attempt < 40; attempt++) {
         const invented = `198.51.100.${attempt}`;
         const forwarded = attempt % 2 ? invented : [invented, `${invented}, 127.0.0.1`];
-        statuses.push(await fail(proxy.url, username, { forwarded }));
+        statuses.push(await fail(proxy.url, username, forwarded));
       }
       expect(statuses).toEqual([...Array<number>(10).fill(401), ...Array<number>(30).fill(429)]);
     });
@@ -84,11 +77,11 @@ describe.skipIf(!hasHaproxy)('behind HAProxy with the configuration that we reco
 });
 
 /** With a limit of one, the second login of a username is refused if both count as the same caller. */
-describe.each<[string, string, [string, From, From][], [string, From, From][]]>([
+describe.each<[string, string, [string, Sent, Sent][], [string, Sent, Sent][]]>([
   [
     'false',
     'false',
-    [['whatever they claim', { forwarded: '192.0.2.1' }, { forwarded: '192.0.2.2' }]],
+    [['whatever they claim', '192.0.2.1', '192.0.2.2']],
     [['another machine', { localAddress: '127.0.0.2' }, { localAddress: '127.0.0.3' }]],
   ],
   [
@@ -97,72 +90,42 @@ describe.each<[string, string, [string, From, From][], [string, From, From][]]>(
     [
       [
         'the second from the right, whatever is left of it',
-        { forwarded: 'x, 192.0.2.1, 10.0.0.1' },
-        { forwarded: 'y, 192.0.2.1, 10.0.0.1' },
+        'x, 192.0.2.1, 10.0.0.1',
+        'y, 192.0.2.1, 10.0.0.1',
       ],
-      [
-        'the same in headers of their own',
-        { forwarded: ['a', '192.0.2.9, 10.0.0.1'] },
-        { forwarded: ['b, 192.0.2.9', '10.0.0.1'] },
-      ],
-      ['with its port', { forwarded: '192.0.2.3:4000, 10.0.0.1' }, { forwarded: '192.0.2.3:4001, 10.0.0.1' }],
+      ['the same in headers of their own', ['a', '192.0.2.9, 10.0.0.1'], ['b, 192.0.2.9', '10.0.0.1']],
+      ['with its port', '192.0.2.3:4000, 10.0.0.1', '192.0.2.3:4001, 10.0.0.1'],
       [
         'an IPv6 network of 64 bits',
-        { forwarded: '2001:db8:1:2::1, 10.0.0.1' },
-        { forwarded: '[2001:db8:1:2:ffff:ffff:ffff:ffff]:443, 10.0.0.1' },
+        '2001:db8:1:2::1, 10.0.0.1',
+        '[2001:db8:1:2:ffff:ffff:ffff:ffff]:443, 10.0.0.1',
       ],
-      [
-        'IPv4 and the same mapped into IPv6',
-        { forwarded: '192.0.2.4, 10.0.0.1' },
-        { forwarded: '::ffff:192.0.2.4, 10.0.0.1' },
-      ],
+      ['IPv4 and the same mapped into IPv6', '192.0.2.4, 10.0.0.1', '::ffff:192.0.2.4, 10.0.0.1'],
       [
         'IPv4 mapped into IPv6 in another notation',
-        { forwarded: '192.0.2.5, 10.0.0.1' },
-        { forwarded: '0:0:0:0:0:FFFF:C000:205, 10.0.0.1' },
+        '192.0.2.5, 10.0.0.1',
+        '0:0:0:0:0:FFFF:C000:205, 10.0.0.1',
       ],
-      [
-        'what is no address',
-        { forwarded: 'unknown, 10.0.0.1' },
-        { forwarded: `_hidden-${'x'.repeat(4000)}, 10.0.0.1` },
-      ],
+      ['what is no address', 'unknown, 10.0.0.1', `_hidden-${'x'.repeat(4000)}, 10.0.0.1`],
     ],
     [
-      ['other addresses', { forwarded: 'x, 192.0.2.1, 10.0.0.1' }, { forwarded: 'x, 192.0.2.2, 10.0.0.1' }],
-      [
-        'other networks of IPv6',
-        { forwarded: '2001:db8:1:3::1, 10.0.0.1' },
-        { forwarded: '2001:db8:1:4::1, 10.0.0.1' },
-      ],
+      ['other addresses', 'x, 192.0.2.1, 10.0.0.1', 'x, 192.0.2.2, 10.0.0.1'],
+      ['other networks of IPv6', '2001:db8:1:3::1, 10.0.0.1', '2001:db8:1:4::1, 10.0.0.1'],
       [
         'IPv4 mapped into IPv6, which share their first 64 bits',
-        { forwarded: '::ffff:192.0.2.6, 10.0.0.1' },
-        { forwarded: '::ffff:192.0.2.7, 10.0.0.1' },
+        '::ffff:192.0.2.6, 10.0.0.1',
+        '::ffff:192.0.2.7, 10.0.0.1',
       ],
     ],
   ],
   [
     'networks',
     '10.0.0.0/8, loopback,2001:db8:f::/48',
-    [
-      [
-        'the first from the right that is no proxy',
-        { forwarded: 'x, 192.0.2.1, 2001:db8:f::1, 10.9.8.7' },
-        { forwarded: 'y, 192.0.2.1' },
-      ],
-    ],
-    [['other addresses', { forwarded: '192.0.2.1, 10.0.0.1' }, { forwarded: '192.0.2.2, 10.0.0.1' }]],
+    [['the first from the right that is no proxy', 'x, 192.0.2.1, 2001:db8:f::1, 10.9.8.7', 'y, 192.0.2.1']],
+    [['other addresses', '192.0.2.1, 10.0.0.1', '192.0.2.2, 10.0.0.1']],
   ],
 ])('with TRUST_PROXY of %s', (_, TRUST_PROXY, same, different) => {
-  let api: ApiProcess;
-
-  beforeAll(async () => {
-    api = await startApi({ DATABASE_URL: database.url, TRUST_PROXY, LOGIN_FAILURES_PER_MINUTE: '1' });
-  });
-
-  afterAll(async () => {
-    await api?.stop();
-  });
+  const { api } = prepareService({ TRUST_PROXY, LOGIN_FAILURES_PER_MINUTE: '1' }, { database });
 
   const nobody = () => `nobody-${Math.random().toString(36).slice(2)}`;
 
@@ -190,7 +153,7 @@ describe.each<[string, string, [string, From, From][], [string, From, From][]]>(
     ['a number', '2130706433'],
     ['many headers', Array(100).fill('[::1]')],
   ])('%s in the header is no reason to fail', async (_, forwarded) => {
-    expect(await fail(api.url, nobody(), { forwarded })).toBeOneOf([401, 429]);
+    expect(await fail(api.url, nobody(), forwarded)).toBeOneOf([401, 429]);
   });
 });
 

@@ -1,8 +1,7 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { connectTo, exchange, type RawAnswer } from '../support/raw-http.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
 
 type Form = 'problem' | 'mlflow' | 'oip';
 
@@ -43,13 +42,7 @@ const TARGETS: [target: string, form: Form][] = [
   ['/x/v2', 'problem'],
 ];
 
-let database: TestDatabase;
-let api: ApiProcess;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-});
+const { database, api } = prepareService();
 
 async function ask(method: string, target: string, headers = 'host: a\r\n'): Promise<RawAnswer> {
   const [answer] = await exchange(api, `${method} ${target} HTTP/1.1\r\n${headers}connection: close\r\n\r\n`);

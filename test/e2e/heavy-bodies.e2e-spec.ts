@@ -1,8 +1,7 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { describe, expect, test } from 'vitest';
+import { call, PATIENT, type Answer } from '../support/client.js';
+import { onlyRecordOf } from '../support/records.js';
+import { prepareService } from '../support/prepared-service.js';
 
 /** What is there for each row of a model with eight columns. */
 const MOST = 4 * 8 + 4_000;
@@ -11,25 +10,13 @@ const ROW = Object.values(PATIENT);
 const INFER = '/v2/models/heart-failure/infer';
 const NAMED = '/models/heart-failure/predict';
 
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, MAX_BODY_BYTES: String(4 * 1024 ** 2) });
-  user = await createUser(api, database);
-});
+const { database, api, user } = prepareService({ MAX_BODY_BYTES: String(4 * 1024 ** 2) });
 
 function ask(path: string, body: object | string, type = 'application/json'): Promise<Answer> {
   return call(api, 'POST', path, { body, token: user.token, headers: { 'content-type': type } });
 }
 
-async function recordOf(answer: Answer) {
-  const records = await recordsOfRequest(database, answer.headers.get('x-request-id')!);
-  expect(records).toHaveLength(1);
-  return records[0]!;
-}
+const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 const unknown = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`x${index}`, 1]));

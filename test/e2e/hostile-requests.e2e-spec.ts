@@ -1,21 +1,12 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { describe, expect, test } from 'vitest';
+import { call, PATIENT } from '../support/client.js';
 import { HOSTILE_REQUESTS, mistakesIn } from '../support/hostile-requests.js';
 import { connectTo, exchange, readAnswers, untilClosed } from '../support/raw-http.js';
 import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
 
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
+const { database, api, user } = prepareService();
 let count = 0;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-  user = await createUser(api, database);
-});
 
 const sender = () => ({ token: user.token, id: `hostile-${++count}` });
 const statusesOf = async (id: string) =>

@@ -1,19 +1,10 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { describe, expect, test } from 'vitest';
+import { call, PATIENT } from '../support/client.js';
 import { exchange, type RawAnswer } from '../support/raw-http.js';
 import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
 
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-  user = await createUser(api, database);
-});
+const { database, api, user } = prepareService();
 
 const one = async (bytes: string): Promise<RawAnswer> => {
   const answers = await exchange(api, bytes);

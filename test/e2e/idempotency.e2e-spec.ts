@@ -1,20 +1,13 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
+import { startApiForThisTest } from '../support/test-api.js';
 
-let database: TestDatabase;
-let api: ApiProcess;
-let other: ApiProcess;
+const settings = { JWT_SECRET: 'the same secret for two processes' };
+const { database, api } = prepareService(settings);
+const { api: other } = prepareService({ ...settings, AUDIT_MODE: 'async' }, { database });
 let user: TestUser;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  const settings = { DATABASE_URL: database.url, JWT_SECRET: 'the same secret for two processes' };
-  api = await startApi(settings);
-  other = await startApi({ ...settings, AUDIT_MODE: 'async' });
-});
 
 beforeEach(async () => {
   user = await createUser(api, database);
@@ -160,18 +153,14 @@ test('a key is kept for a day', async () => {
     `UPDATE idempotency_keys SET created_datetime = now() - interval '25 hours' WHERE user_id = $1 AND key = 'old'`,
     [user.id],
   );
-  const next = await startApi({
+  const next = await startApiForThisTest({
     DATABASE_URL: database.url,
     JWT_SECRET: 'the same secret for two processes',
   });
-  try {
-    const kept = () =>
-      database.query('SELECT key FROM idempotency_keys WHERE user_id = $1 ORDER BY key', [user.id]);
-    while ((await kept()).length > 1) await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(await kept()).toEqual([{ key: 'new' }]);
-    expect(isReplay(await ask('old', { at: next }))).toBe(false);
-    expect(isReplay(await ask('new', { at: next }))).toBe(true);
-  } finally {
-    await next.stop();
-  }
+  const kept = () =>
+    database.query('SELECT key FROM idempotency_keys WHERE user_id = $1 ORDER BY key', [user.id]);
+  while ((await kept()).length > 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await kept()).toEqual([{ key: 'new' }]);
+  expect(isReplay(await ask('old', { at: next }))).toBe(false);
+  expect(isReplay(await ask('new', { at: next }))).toBe(true);
 });

@@ -1,30 +1,14 @@
-import { cpSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { expect, test } from 'vitest';
+import { type ApiProcess } from '../support/test-api.js';
+import { call, PATIENT, type Answer } from '../support/client.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const JWT_SECRET = 'a secret that both processes know';
 const MODEL_QUEUE_ROWS = 3;
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let impatient: ApiProcess;
-let user: TestUser;
-
-beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
-  cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
-  database = await createTestDatabase();
-  const environment = { DATABASE_URL: database.url, MODEL_DIR: modelDir, JWT_SECRET };
-  api = await startApi({ ...environment, MODEL_QUEUE_ROWS: String(MODEL_QUEUE_ROWS) });
-  impatient = await startApi({ ...environment, PREDICTION_TIMEOUT_MS: '50' });
-  user = await createUser(api, database);
-});
+const settings = { MODEL_DIR: createModelDir({ own: ['heart-failure'], foreign: ['slow'] }), JWT_SECRET };
+const { database, api, user } = prepareService({ ...settings, MODEL_QUEUE_ROWS: String(MODEL_QUEUE_ROWS) });
+const { api: impatient } = prepareService({ ...settings, PREDICTION_TIMEOUT_MS: '50' }, { database });
 
 /** `b` tells one call from another: the slow model answers the sum. */
 const askSlow = (service: ApiProcess, b = 2) =>

@@ -1,29 +1,20 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { describe, expect, test, vi } from 'vitest';
+import { startApi } from '../support/test-api.js';
+import { call, createUser, PATIENT } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { createTestDatabase } from '../support/test-database.js';
 import { claimsOf, signToken } from '../support/tokens.js';
+import { prepareDatabase, prepareService } from '../support/prepared-service.js';
 
 const JWT_SECRET = 'a secret for these tests alone, of 32 bytes or more';
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 const REQUESTS = 'foretell_http_request_duration_seconds_count';
 
-let database: TestDatabase;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
+const database = prepareDatabase();
 
 describe('without METRICS_PORT, GET /metrics', () => {
-  let api: ApiProcess;
-  beforeAll(async () => {
-    api = await startApi({ DATABASE_URL: database.url });
-  });
-  afterAll(async () => {
-    await api?.stop();
-  });
+  const { api } = prepareService({}, { database });
 
   test('is for admins', async () => {
     const admin = await createUser(api, database, 'admin');
@@ -47,20 +38,8 @@ describe('without METRICS_PORT, GET /metrics', () => {
 });
 
 describe('with METRICS_PORT', () => {
-  let api: ApiProcess;
-  let user: TestUser;
-  beforeAll(async () => {
-    api = await startApi({
-      DATABASE_URL: database.url,
-      JWT_SECRET,
-      METRICS_PORT: '0',
-      LOGIN_FAILURES_PER_MINUTE: '2',
-    });
-    user = await createUser(api, database);
-  });
-  afterAll(async () => {
-    await api?.stop();
-  });
+  const settings = { JWT_SECRET, METRICS_PORT: '0', LOGIN_FAILURES_PER_MINUTE: '2' };
+  const { api, user } = prepareService(settings, { database });
 
   /** How much a sample grew meanwhile. */
   async function growth(

@@ -1,31 +1,23 @@
 import pg from 'pg';
-import { beforeAll, expect, test } from 'vitest';
-import { startApi } from '../support/test-api.js';
+import { expect, test } from 'vitest';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareDatabase } from '../support/prepared-service.js';
+import { startApiForThisTest } from '../support/test-api.js';
 
-let database: TestDatabase;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
+const database = prepareDatabase();
 
 test('a month that is missing is made when it is needed: a clock that jumps costs nobody an answer', async () => {
-  const api = await startApi({ DATABASE_URL: database.url });
-  try {
-    const user = await createUser(api, database);
-    // As if the clock of the database had jumped to a month that nobody made.
-    const dropped = await database.query(`SELECT drop_record_partitions(now() + interval '1 month') AS name`);
-    expect(dropped).toHaveLength(3);
-    const predict = () => call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
-    const answers = await Promise.all(Array.from({ length: 8 }, predict));
-    expect(answers.map(({ status }) => status)).toEqual(new Array(8).fill(200));
-    expect(await recordsOfUser(database, user.id)).toHaveLength(8);
-    expect((await call(api, 'GET', '/health')).status).toBe(200);
-  } finally {
-    await api.stop();
-  }
+  const api = await startApiForThisTest({ DATABASE_URL: database.url });
+  const user = await createUser(api, database);
+  // As if the clock of the database had jumped to a month that nobody made.
+  const dropped = await database.query(`SELECT drop_record_partitions(now() + interval '1 month') AS name`);
+  expect(dropped).toHaveLength(3);
+  const predict = () => call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
+  const answers = await Promise.all(Array.from({ length: 8 }, predict));
+  expect(answers.map(({ status }) => status)).toEqual(new Array(8).fill(200));
+  expect(await recordsOfUser(database, user.id)).toHaveLength(8);
+  expect((await call(api, 'GET', '/health')).status).toBe(200);
 });
 
 test('a role that only reads cannot keep months from being made', async () => {

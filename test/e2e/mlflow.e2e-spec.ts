@@ -1,12 +1,11 @@
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MISSING_VALUES } from '#libs/inference';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { startApiForThisTest } from '../support/test-api.js';
+import { call, PATIENT, type Answer } from '../support/client.js';
+import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 400_000;
 const COLUMNS = Object.keys(PATIENT);
@@ -15,26 +14,9 @@ const OLD = { ...PATIENT, age: 75 };
 const PROBA = { params: { predict_method: 'predict_proba' } };
 const NOT_CONVERTIBLE = 'must be a number, or a string in plain decimal notation';
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-
-beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-mlflow-'));
-  cpSync('model-artifacts', modelDir, { recursive: true });
-  for (const name of ['tensor-per-column', 'float64']) {
-    cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
-  }
-  copyWithCategory('NA', join(modelDir, 'words', '1'));
-  database = await createTestDatabase();
-  api = await startApi({
-    DATABASE_URL: database.url,
-    MODEL_DIR: modelDir,
-    MAX_BODY_BYTES: String(MAX_BODY_BYTES),
-  });
-  user = await createUser(api, database);
-});
+const MODEL_DIR = createModelDir({ foreign: ['tensor-per-column', 'float64'] });
+copyWithCategory('NA', join(MODEL_DIR, 'words', '1'));
+const { database, api, user } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: String(MAX_BODY_BYTES) });
 
 /** A model whose colours have one more, which pandas takes for a missing value. */
 function copyWithCategory(category: string, folder: string): void {
@@ -52,11 +34,7 @@ const score = (body: object | string, path = '/invocations', type = 'application
 
 const csv = (text: string, path?: string) => score(text, path, 'text/csv');
 
-async function recordOf(answer: Answer) {
-  const records = await recordsOfRequest(database, answer.headers.get('x-request-id')!);
-  expect(records).toHaveLength(1);
-  return records[0]!;
-}
+const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 function expectError(answer: Answer, status: number, code: string, message: string | RegExp): void {
   expect(answer.body).toEqual({ error_code: code, message: expect.stringMatching(message) });
@@ -76,21 +54,17 @@ describe('without a token', () => {
   test('/version is a version; in production there is nothing', async () => {
     const answer = await call(api, 'GET', '/version');
     expect([answer.status, answer.text]).toEqual([200, '0.2.0']);
-    const production = await startApi({
+    const production = await startApiForThisTest({
       DATABASE_URL: database.url,
       JWT_SECRET: 'a secret of at least thirty-two bytes',
       APP_ENV: 'production',
     });
-    try {
-      const hidden = await call(production, 'GET', '/version');
-      const nothing = await call(production, 'GET', '/nothing');
-      const { request_id: _, ...told } = hidden.body;
-      expect(hidden.status).toBe(404);
-      expect(nothing.body).toMatchObject(told);
-      expect((await fetch(`${production.url}/ping`)).status).toBe(200);
-    } finally {
-      await production.stop();
-    }
+    const hidden = await call(production, 'GET', '/version');
+    const nothing = await call(production, 'GET', '/nothing');
+    const { request_id: _, ...told } = hidden.body;
+    expect(hidden.status).toBe(404);
+    expect(nothing.body).toMatchObject(told);
+    expect((await fetch(`${production.url}/ping`)).status).toBe(200);
   });
 
   test.each([undefined, 'nonsense'])('/invocations is 401 in the form of the protocol', async (token) => {
@@ -364,129 +338,75 @@ describe('CSV', () => {
 });
 
 describe('refuses', () => {
-  test.each<[string, unknown, string, RegExp]>([
-    ['what is not JSON', 'this is,,,, not valid json', 'BAD_REQUEST', /not JSON/],
-    ['a number', '1', 'BAD_REQUEST', /JSON dictionary with exactly one of the input fields/],
-    ['a text', '"1"', 'BAD_REQUEST', /JSON dictionary with exactly one of the input fields/],
-    ['a list', [1], 'BAD_REQUEST', /JSON dictionary with exactly one of the input fields/],
-    ['no layout', { not: 'a serialized dataframe' }, 'BAD_REQUEST', /exactly one of the input fields/],
-    [
-      'two layouts',
-      { dataframe_records: [], dataframe_split: { data: [] } },
-      'BAD_REQUEST',
-      /exactly one of/,
-    ],
-    [
-      'a split that is a list',
+  async function expectRefused(body: unknown, code: string, message: RegExp): Promise<void> {
+    const answer = await score(body as object);
+    expectError(answer, 400, code, message);
+    expect(answer.text).not.toMatch(/secret|private/);
+    const { output, ...record } = await recordOf(answer);
+    expect(record).toMatchObject({ dialect: 'mlflow', status_code: 400 });
+    expect(output).toEqual(answer.body);
+  }
+  type Refused = [body: unknown, message: RegExp];
+
+  const NO_TABLE: Record<string, Refused> = {
+    'what is not JSON': ['this is,,,, not valid json', /not JSON/],
+    'a number': ['1', /JSON dictionary with exactly one of the input fields/],
+    'a text': ['"1"', /JSON dictionary with exactly one of the input fields/],
+    'a list': [[1], /JSON dictionary with exactly one of the input fields/],
+    'no layout': [{ not: 'a serialized dataframe' }, /exactly one of the input fields/],
+    'two layouts': [{ dataframe_records: [], dataframe_split: { data: [] } }, /exactly one of/],
+    'a split that is a list': [
       { dataframe_split: [PATIENT] },
-      'BAD_REQUEST',
       /^Dataframe split format must be a dictionary\. Got list\.$/,
     ],
-    [
-      'records that are a split',
+    'records that are a split': [
       { dataframe_records: { data: [ROW] } },
-      'BAD_REQUEST',
       /^Dataframe records format must be a list of records\. Got dictionary\.$/,
     ],
-    [
-      'an index of another length',
+    'an index of another length': [
       { dataframe_split: { index: [1, 2], data: [[1], [2], [3]] } },
-      'BAD_REQUEST',
       /^Provided dataframe_split field is not a valid dataframe representation/,
     ],
-    [
-      'a split without data',
-      { dataframe_split: { columns: COLUMNS } },
-      'BAD_REQUEST',
-      /must have a list 'data'/,
-    ],
-    ['a split with more', { dataframe_split: { data: [ROW], name: 'x' } }, 'BAD_REQUEST', /and nothing else/],
-    [
-      'a column twice',
+    'a split without data': [{ dataframe_split: { columns: COLUMNS } }, /must have a list 'data'/],
+    'a split with more': [{ dataframe_split: { data: [ROW], name: 'x' } }, /and nothing else/],
+    'a column twice': [
       { dataframe_split: { columns: ['age', 'age'], data: [[1, 2]] } },
-      'BAD_REQUEST',
       /two of its columns/,
     ],
-    [
-      'names that are no names',
-      { dataframe_split: { columns: [null], data: [[1]] } },
-      'BAD_REQUEST',
-      /list of names/,
-    ],
-    [
-      'a record that is a number',
-      { dataframe_records: [PATIENT, 5] },
-      'BAD_REQUEST',
-      /row 1 is not a record/,
-    ],
-    [
-      'a row that is too short',
-      { instances: [ROW, [1, 2]] },
-      'BAD_REQUEST',
-      /row 1 has 2, and there are 8 columns/,
-    ],
-    [
-      'a row that is not a list',
-      { dataframe_split: { columns: COLUMNS, data: [5] } },
-      'BAD_REQUEST',
-      /row 0 is no list/,
-    ],
-    [
-      'plain values for several columns',
-      { instances: [1, 2] },
-      'BAD_REQUEST',
-      /row 0 has 1, and there are 8/,
-    ],
-    [
-      'columns of several lengths',
+    'names that are no names': [{ dataframe_split: { columns: [null], data: [[1]] } }, /list of names/],
+    'a record that is a number': [{ dataframe_records: [PATIENT, 5] }, /row 1 is not a record/],
+    'a row that is too short': [{ instances: [ROW, [1, 2]] }, /row 1 has 2, and there are 8 columns/],
+    'a row that is not a list': [{ dataframe_split: { columns: COLUMNS, data: [5] } }, /row 0 is no list/],
+    'plain values for several columns': [{ instances: [1, 2] }, /row 0 has 1, and there are 8/],
+    'columns of several lengths': [
       { inputs: { age: [1, 2], sex: [1] } },
-      'BAD_REQUEST',
       /length of values for each input\/column name/,
     ],
-    [
-      'instances by column, of several lengths',
+    'instances by column, of several lengths': [
       { instances: { age: [1, 2], sex: [1] } },
-      'BAD_REQUEST',
       /length of values for each input\/column name/,
     ],
-    [
-      'instances that are no table',
-      { instances: 5 },
-      'BAD_REQUEST',
-      /must be a list of rows, or of columns by name/,
-    ],
-    [
-      'a bare split of other columns',
-      { columns: COLUMNS.slice(1), data: [ROW.slice(1)] },
-      'INVALID_PARAMETER_VALUE',
-      /^Model is missing inputs \['age'\]\.$/,
-    ],
-    [
-      'a bare split whose columns are none',
+    'instances that are no table': [{ instances: 5 }, /must be a list of rows, or of columns by name/],
+    'a bare split whose columns are none': [
       { columns: 8, data: [ROW] },
-      'BAD_REQUEST',
       /^Provided data field is not a valid table: 'columns' must be a list of names\.$/,
     ],
-    [
-      'parameters that are none',
-      { instances: [PATIENT], params: 5 },
-      'BAD_REQUEST',
-      /"params" must be an object/,
-    ],
-    [
-      'a missing column',
-      { dataframe_split: { columns: COLUMNS.slice(1), data: [ROW.slice(1)] } },
-      'INVALID_PARAMETER_VALUE',
+    'parameters that are none': [{ instances: [PATIENT], params: 5 }, /"params" must be an object/],
+  };
+  const NOT_FOR_THE_MODEL: Record<string, Refused> = {
+    'a bare split of other columns': [
+      { columns: COLUMNS.slice(1), data: [ROW.slice(1)] },
       /^Model is missing inputs \['age'\]\.$/,
     ],
-    [
-      'all missing in every row',
+    'a missing column': [
+      { dataframe_split: { columns: COLUMNS.slice(1), data: [ROW.slice(1)] } },
+      /^Model is missing inputs \['age'\]\.$/,
+    ],
+    'all missing in every row': [
       { dataframe_records: [{}, {}] },
-      'INVALID_PARAMETER_VALUE',
       escaped(`Model is missing inputs [${COLUMNS.map((name) => `'${name}'`).join(', ')}].`),
     ],
-    [
-      'some missing in some rows',
+    'some missing in some rows': [
       {
         dataframe_records: [
           PATIENT,
@@ -495,74 +415,58 @@ describe('refuses', () => {
           { ...PATIENT, sex: undefined },
         ],
       },
-      'INVALID_PARAMETER_VALUE',
       escaped(
         "Model is missing inputs ['sex', 'age', 'platelets'] in some rows, first: sex (row 1), age (row 2), " +
           'platelets (row 2). Rows are counted from 0.',
       ),
     ],
-    [
-      'one missing everywhere and one in a row',
+    'one missing everywhere and one in a row': [
       {
         dataframe_records: [
           { ...PATIENT, age: undefined, sex: undefined },
           { ...PATIENT, age: undefined },
         ],
       },
-      'INVALID_PARAMETER_VALUE',
       /^Model is missing inputs \['age'\]; and \['sex'\] in some rows, first: sex \(row 0\)\. Rows are counted from 0\.$/,
     ],
-    [
-      'a column that is not the model’s, and looks like one of its',
+    'a column that is not the model’s, and looks like one of its': [
       { dataframe_records: [{ ...PATIENT, age: undefined, Age: 25 }] },
-      'INVALID_PARAMETER_VALUE',
       /^Model is missing inputs \['age'\]\. Unknown column 'Age'; did you mean 'age'\?$/,
     ],
-    [
-      'the same in one of several rows',
+    'the same in one of several rows': [
       { dataframe_records: [PATIENT, { ...PATIENT, sex: undefined, Sex: 1 }] },
-      'INVALID_PARAMETER_VALUE',
       /\(row 1\)\. Rows are counted from 0\. Unknown column 'Sex'; did you mean 'sex'\?$/,
     ],
-    [
-      'the same in a table without rows',
+    'the same in a table without rows': [
       { dataframe_split: { columns: ['AGE', ...COLUMNS.slice(1)], data: [] } },
-      'INVALID_PARAMETER_VALUE',
       /^Model is missing inputs \['age'\]\. Unknown column 'AGE'; did you mean 'age'\?$/,
     ],
-    [
-      'Infinity as Python writes it, told by column',
+    'Infinity as Python writes it, told by column': [
       `{"instances":[[${ROW}],[-Infinity,Infinity,${ROW.slice(2)}]]}`,
-      'INVALID_PARAMETER_VALUE',
       escaped(
         "Inputs ['age', 'creatinine_phosphokinase'] have values that cannot be converted: " +
           'age must fit a 32-bit floating point number (row 1); ' +
           'creatinine_phosphokinase must fit a 32-bit floating point number (row 1). Rows are counted from 0.',
       ),
     ],
-    [
-      'another method',
+    'another method': [
       { instances: [PATIENT], params: { predict_method: 'transform' } },
-      'INVALID_PARAMETER_VALUE',
       /must be predict or predict_proba/,
     ],
-    [
-      'values that cannot be converted',
+    'values that cannot be converted': [
       { instances: [PATIENT, { ...PATIENT, sex: 'secret', age: 'private' }, { ...PATIENT, age: [] }] },
-      'INVALID_PARAMETER_VALUE',
       escaped(
         `Inputs ['age', 'sex'] have values that cannot be converted: age ${NOT_CONVERTIBLE} (row 1); ` +
           `sex must be true, false, 0 or 1, or one of these as a string (row 1). Rows are counted from 0.`,
       ),
     ],
-  ])('%s', async (_, body, code, message) => {
-    const answer = await score(body as object);
-    expectError(answer, 400, code, message);
-    expect(answer.text).not.toMatch(/secret|private/);
-    const { output, ...record } = await recordOf(answer);
-    expect(record).toMatchObject({ dialect: 'mlflow', status_code: 400 });
-    expect(output).toEqual(answer.body);
-  });
+  };
+  test.each(Object.entries(NO_TABLE))('%s', (_, [body, message]) =>
+    expectRefused(body, 'BAD_REQUEST', message),
+  );
+  test.each(Object.entries(NOT_FOR_THE_MODEL))('%s', (_, [body, message]) =>
+    expectRefused(body, 'INVALID_PARAMETER_VALUE', message),
+  );
 
   test('probabilities of a regression', async () => {
     const body = { instances: [[1, 2, 3]], ...PROBA };

@@ -1,34 +1,19 @@
-import { appendFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { expect, test } from 'vitest';
+import { startApi } from '../support/test-api.js';
+import { call, createUser, PATIENT } from '../support/client.js';
+import { createTestDatabase } from '../support/test-database.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const HUT = { size: 1, rooms: 1, colour: 'red' };
 const PALACE = { size: 6, rooms: 3, colour: 'blue' };
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
+const FOREIGN = ['int64-labels', 'float64', 'tensor-per-column', 'zipmap'];
+const modelDir = createModelDir({ own: ['heart-failure'], foreign: FOREIGN });
+const { database, api, user } = prepareService({ MODEL_DIR: modelDir });
 /** With the models of this repository. */
-let committed: ApiProcess;
-let committedDatabase: TestDatabase;
-let user: TestUser;
-
-beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
-  for (const name of ['int64-labels', 'float64', 'tensor-per-column', 'zipmap']) {
-    cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
-  }
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
-  user = await createUser(api, database);
-  committedDatabase = await createTestDatabase();
-  committed = await startApi({ DATABASE_URL: committedDatabase.url });
-});
+const committed = prepareService();
 
 const predict = (path: string, body: object) => call(api, 'POST', path, { body, token: user.token });
 
@@ -133,15 +118,8 @@ test.each([
   ['float64', { sepal_length: 5, sepal_width: 3, petal_length: 1 }, /^\{"prediction":"-0\.08406901\d+"\}$/],
 ])('the plain dialect on %s as the default model', async (model, body, expected) => {
   const other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir, DEFAULT_MODEL: model });
-  try {
-    const answer = await call(other, 'POST', '/predict', {
-      body,
-      token: (await createUser(other, database)).token,
-    });
-    expect(answer.text).toMatch(expected);
-  } finally {
-    await other.stop();
-  }
+  const { token } = await createUser(other, database);
+  expect((await call(other, 'POST', '/predict', { body, token })).text).toMatch(expected);
 });
 
 test('the documentation has a path, a schema and an example for every loaded model', async () => {
@@ -159,33 +137,26 @@ test.each([
   ['california-housing', { prediction: expect.any(Number) }],
   ['iris', { label: expect.any(String), confidence: expect.any(Number) }],
 ])('the committed %s answers the example of its documentation', async (name, expected) => {
-  const { body: document } = await call(committed, 'GET', '/docs-json');
+  const { body: document } = await call(committed.api, 'GET', '/docs-json');
   const { example } = document.paths[`/models/${name}/predict`].post.requestBody.content['application/json'];
-  const { token } = await createUser(committed, committedDatabase);
-  const answer = await call(committed, 'POST', `/models/${name}/predict`, { body: example, token });
+  const { token } = committed.user;
+  const answer = await call(committed.api, 'POST', `/models/${name}/predict`, { body: example, token });
   expect(answer.status, answer.text).toBe(200);
   expect(answer.body.predictions).toEqual([expect.objectContaining(expected)]);
 });
 
 test('a version that cannot be loaded at the start is told by /health, and the other models answer', async () => {
   const scratch = await createTestDatabase();
-  const folder = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-  cpSync('model-artifacts/heart-failure', join(folder, 'heart-failure'), { recursive: true });
-  cpSync('test/support/foreign-models/float64', join(folder, 'float64/1'), { recursive: true });
+  const folder = createModelDir({ own: ['heart-failure'], foreign: ['float64'] });
   const environment = { DATABASE_URL: scratch.url, MODEL_DIR: folder };
   await (await startApi(environment)).stop();
   appendFileSync(join(folder, 'float64/1/model.onnx'), 'damaged');
   const other = await startApi(environment);
-  try {
-    const { status, body } = await call(other, 'GET', '/health');
-    expect(status).toBe(200);
-    const failure = expect.stringMatching(/^the sha256 of model\.onnx is \w{64}, the manifest says \w{64}/);
-    expect(body.failed_models).toEqual([{ name: 'float64', version: '1', failure }]);
-    const { token } = await createUser(other, scratch);
-    expect((await call(other, 'POST', '/models/float64/predict', { body: HUT, token })).status).toBe(404);
-    expect((await call(other, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
-  } finally {
-    await other.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const { status, body } = await call(other, 'GET', '/health');
+  expect(status).toBe(200);
+  const failure = expect.stringMatching(/^the sha256 of model\.onnx is \w{64}, the manifest says \w{64}/);
+  expect(body.failed_models).toEqual([{ name: 'float64', version: '1', failure }]);
+  const { token } = await createUser(other, scratch);
+  expect((await call(other, 'POST', '/models/float64/predict', { body: HUT, token })).status).toBe(404);
+  expect((await call(other, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
 });

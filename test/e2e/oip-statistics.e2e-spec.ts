@@ -1,30 +1,12 @@
-import { cpSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { describe, expect, test } from 'vitest';
+import { call, PATIENT } from '../support/client.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const HEART = '/v2/models/heart-failure';
 const ROW = Object.values(PATIENT);
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-
-beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-oip-'));
-  cpSync('model-artifacts', modelDir, { recursive: true });
-  cpSync('test/support/foreign-models/tensor-per-column', join(modelDir, 'tensor-per-column/1'), {
-    recursive: true,
-  });
-  cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
-  user = await createUser(api, database);
-});
+const modelDir = createModelDir({ foreign: ['tensor-per-column', 'slow'] });
+const { api, user } = prepareService({ MODEL_DIR: modelDir });
 
 const get = (path: string, token: string | undefined = user.token) => call(api, 'GET', path, { token });
 

@@ -1,12 +1,8 @@
-import { cpSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { describe, expect, test } from 'vitest';
+import { call, createUser, PATIENT, type Answer } from '../support/client.js';
 import { expectProtocolAnswer, expectProtocolRequest } from '../support/open-inference-document.js';
-import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 200_000;
 const COLUMNS = Object.keys(PATIENT);
@@ -19,28 +15,12 @@ const SERVER = {
   extensions: ['classification', 'model_configuration', 'statistics'],
 };
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-/** The name of heart-failure's one tensor. */
-let features: string;
-
-beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-oip-'));
-  cpSync('model-artifacts', modelDir, { recursive: true });
-  for (const name of ['tensor-per-column', 'float64', 'int64-labels', 'zipmap']) {
-    cpSync(`test/support/foreign-models/${name}`, join(modelDir, name, '1'), { recursive: true });
-  }
-  database = await createTestDatabase();
-  api = await startApi({
-    DATABASE_URL: database.url,
-    MODEL_DIR: modelDir,
-    MAX_BODY_BYTES: String(MAX_BODY_BYTES),
-  });
-  user = await createUser(api, database);
-  features = (await get(HEART)).body.inputs[0].name;
+const { database, api, user } = prepareService({
+  MODEL_DIR: createModelDir({ foreign: ['tensor-per-column', 'float64', 'int64-labels', 'zipmap'] }),
+  MAX_BODY_BYTES: String(MAX_BODY_BYTES),
 });
+/** The name of heart-failure's one tensor. */
+const features = 'features';
 
 const get = async (path: string, token: string | undefined = user.token): Promise<Answer> => {
   const answer = await call(api, 'GET', path, { token });
@@ -57,11 +37,7 @@ async function infer(path: string, body: object | string, headers?: Record<strin
 
 const recordsOf = (answer: Answer) => recordsOfRequest(database, answer.headers.get('x-request-id')!);
 
-async function recordOf(answer: Answer) {
-  const records = await recordsOf(answer);
-  expect(records).toHaveLength(1);
-  return records[0]!;
-}
+const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 const whole = (data: unknown, rows = 1, datatype = 'FP32') => ({
   inputs: [{ name: features, shape: [rows, COLUMNS.length], datatype, data }],
@@ -220,35 +196,35 @@ describe('infer', () => {
     });
   });
 
-  test.each<[string, () => object, number]>([
-    ['nested data', () => whole([ROW, ROW], 2), 2],
-    ['flat data of several rows', () => whole([...ROW, ...ROW], 2), 2],
-    ['doubles', () => whole(ROW, 1, 'FP64'), 1],
-    ['whole numbers', () => whole(ROW, 1, 'INT64'), 1],
-    ['texts', () => whole(ROW.map(String), 1, 'BYTES'), 1],
-    ['a tensor a column', () => ({ inputs: patientByColumn() }), 1],
+  test.each<[string, object, number]>([
+    ['nested data', whole([ROW, ROW], 2), 2],
+    ['flat data of several rows', whole([...ROW, ...ROW], 2), 2],
+    ['doubles', whole(ROW, 1, 'FP64'), 1],
+    ['whole numbers', whole(ROW, 1, 'INT64'), 1],
+    ['texts', whole(ROW.map(String), 1, 'BYTES'), 1],
+    ['a tensor a column', { inputs: patientByColumn() }, 1],
     [
       'a tensor a column in another order, and one more',
-      () => ({ inputs: [...patientByColumn().toReversed(), column('note', 'BYTES', 'x')] }),
+      { inputs: [...patientByColumn().toReversed(), column('note', 'BYTES', 'x')] },
       1,
     ],
-    ['flat tensors', () => ({ inputs: patientByColumn().map((each) => ({ ...each, shape: [1] })) }), 1],
+    ['flat tensors', { inputs: patientByColumn().map((each) => ({ ...each, shape: [1] })) }, 1],
     [
       'tensors of several datatypes',
-      () => ({
+      {
         inputs: patientByColumn().map((each) => (each.name === 'sex' ? column('sex', 'BOOL', true) : each)),
-      }),
+      },
       1,
     ],
-    ['outputs that are all of them', () => ({ ...whole(ROW), outputs: [] }), 1],
+    ['outputs that are all of them', { ...whole(ROW), outputs: [] }, 1],
   ])('takes %s', async (_, body, rows) => {
-    expectProtocolRequest('POST', `${HEART}/infer`, body());
-    const answer = await infer(HEART, body());
+    expectProtocolRequest('POST', `${HEART}/infer`, body);
+    const answer = await infer(HEART, body);
     expect(answer.body.outputs).toMatchObject([
       { name: 'label', shape: [rows], data: new Array(rows).fill(1) },
       { name: 'probabilities', shape: [rows, 2] },
     ]);
-    expect(await recordOf(answer)).toMatchObject({ dialect: 'oip', row_count: rows, input: body() });
+    expect(await recordOf(answer)).toMatchObject({ dialect: 'oip', row_count: rows, input: body });
   });
 
   test('names in the record what it ignored', async () => {
@@ -471,41 +447,41 @@ describe('binary data', () => {
     });
   });
 
-  test.each<[string, () => Partial<BinaryTensor>, Record<string, string>, RegExp]>([
-    ['too few bytes', () => ({ bytes: new Uint8Array(16) }), {}, /does not have the shape \[1, 8\]/],
-    ['half an element', () => ({ bytes: new Uint8Array(31) }), {}, /elements of 4 bytes/],
-    ['more bytes said than sent', () => ({ size: 33 }), {}, /"binary_data_size" is not what follows/],
-    ['fewer bytes said than sent', () => ({ size: 28 }), {}, /4 bytes follow the JSON/],
-    ['an invalid size', () => ({ size: -4 }), {}, /"binary_data_size" is not/],
+  test.each<[string, Partial<BinaryTensor>, Record<string, string>, RegExp]>([
+    ['too few bytes', { bytes: new Uint8Array(16) }, {}, /does not have the shape \[1, 8\]/],
+    ['half an element', { bytes: new Uint8Array(31) }, {}, /elements of 4 bytes/],
+    ['more bytes said than sent', { size: 33 }, {}, /"binary_data_size" is not what follows/],
+    ['fewer bytes said than sent', { size: 28 }, {}, /4 bytes follow the JSON/],
+    ['an invalid size', { size: -4 }, {}, /"binary_data_size" is not/],
     [
       'texts that are none',
-      () => ({ datatype: 'BYTES', bytes: bytesTensor(Buffer.from([0xff])) }),
+      { datatype: 'BYTES', bytes: bytesTensor(Buffer.from([0xff])) },
       {},
       /must be UTF-8 texts/,
     ],
     [
       'texts cut off',
-      () => ({ datatype: 'BYTES', bytes: bytesTensor('abc').subarray(0, 5) }),
+      { datatype: 'BYTES', bytes: bytesTensor('abc').subarray(0, 5) },
       {},
       /must be UTF-8 texts/,
     ],
-    ['an unknown datatype', () => ({ datatype: 'FP8' }), {}, /"datatype" must be one of BOOL, UINT8/],
+    ['an unknown datatype', { datatype: 'FP8' }, {}, /"datatype" must be one of BOOL, UINT8/],
     [
       'an invalid length of the JSON',
-      () => ({}),
+      {},
       { 'inference-header-content-length': 'x' },
       /Inference-Header-Content-Length/,
     ],
     [
       'a length beyond the body',
-      () => ({}),
+      {},
       { 'inference-header-content-length': '9999' },
       /Inference-Header-Content-Length/,
     ],
-    ['a length within the JSON', () => ({}), { 'inference-header-content-length': '9' }, /not JSON/],
+    ['a length within the JSON', {}, { 'inference-header-content-length': '9' }, /not JSON/],
   ])('with %s: 400, recorded', async (_, changes, headers, message) => {
     const tensor = { name: features, shape: [1, 8], datatype: 'FP32', bytes: bytesOf(new Float32Array(ROW)) };
-    const answer = await inferBinary(HEART, [{ ...tensor, ...changes() }], headers);
+    const answer = await inferBinary(HEART, [{ ...tensor, ...changes }], headers);
     expect(answer.status).toBe(400);
     expect(answer.body.error).toMatch(message);
     expect(await recordOf(answer)).toMatchObject({ status_code: 400, output: answer.body });
@@ -515,156 +491,128 @@ describe('binary data', () => {
 describe('refuses', () => {
   const first = (changes: object) => ({ inputs: [{ ...whole(ROW).inputs[0], ...changes }] });
 
-  test.each<[string, () => unknown, RegExp]>([
-    ['what is not JSON', () => 'inputs', /not JSON/],
-    ['what is no object', () => [], /JSON object with "inputs"/],
-    ['no inputs', () => ({}), /"inputs" must be a list/],
-    ['inputs that are none', () => ({ inputs: [5] }), /"inputs" must be a list/],
-    [
-      'an empty list of inputs',
-      () => ({ inputs: [] }),
-      /^The inputs lack "age", .* one tensor ".+" \[n, 8\], or a tensor/,
-    ],
-    ['an invalid id', () => ({ id: 5, ...whole(ROW) }), /"id" must be a string/],
-    [
-      'an id that is no id any more',
-      () => ({ id: 'x'.repeat(1025), ...whole(ROW) }),
-      /"id" must be a string of at most 1024 characters/,
-    ],
-    [
-      'an output in shared memory',
-      () => ({ ...whole(ROW), outputs: [{ name: 'label', parameters: { shared_memory_region: 'r' } }] }),
-      /^Output "label": "shared_memory_region" is not supported/,
-    ],
-    [
-      'an input in shared memory',
-      () =>
+  test.each(
+    Object.entries<[body: unknown, message: RegExp]>({
+      'what is not JSON': ['inputs', /not JSON/],
+      'what is no object': [[], /JSON object with "inputs"/],
+      'no inputs': [{}, /"inputs" must be a list/],
+      'inputs that are none': [{ inputs: [5] }, /"inputs" must be a list/],
+      'an empty list of inputs': [
+        { inputs: [] },
+        /^The inputs lack "age", .* one tensor ".+" \[n, 8\], or a tensor/,
+      ],
+      'an invalid id': [{ id: 5, ...whole(ROW) }, /"id" must be a string/],
+      'an id that is no id any more': [
+        { id: 'x'.repeat(1025), ...whole(ROW) },
+        /"id" must be a string of at most 1024 characters/,
+      ],
+      'an output in shared memory': [
+        { ...whole(ROW), outputs: [{ name: 'label', parameters: { shared_memory_region: 'r' } }] },
+        /^Output "label": "shared_memory_region" is not supported/,
+      ],
+      'an input in shared memory': [
         first({ data: undefined, parameters: { shared_memory_region: 'r', shared_memory_byte_size: 32 } }),
-      /^Tensor ".+": "shared_memory_region" is not supported\. Send its data with the request\.$/,
-    ],
-    [
-      'Infinity as Python writes it, in one tensor',
-      () => JSON.stringify(whole(['X', ...ROW.slice(1)])).replace('"X"', '-Infinity'),
-      /^Tensor ".+", row 0, column 0 \(age\): must fit a 32-bit floating point number\. Rows/,
-    ],
-    [
-      'Infinity as Python writes it, in a tensor of one column',
-      () =>
+        /^Tensor ".+": "shared_memory_region" is not supported\. Send its data with the request\.$/,
+      ],
+      'Infinity as Python writes it, in one tensor': [
+        JSON.stringify(whole(['X', ...ROW.slice(1)])).replace('"X"', '-Infinity'),
+        /^Tensor ".+", row 0, column 0 \(age\): must fit a 32-bit floating point number\. Rows/,
+      ],
+      'Infinity as Python writes it, in a tensor of one column': [
         JSON.stringify({ inputs: [column('age', 'FP32', 'X'), ...patientByColumn().slice(1)] }).replace(
           '"X"',
           'Infinity',
         ),
-      /^Tensor "age", row 0: must fit a 32-bit floating point number\. Rows/,
-    ],
-    [
-      'Infinity among whole numbers',
-      () =>
+        /^Tensor "age", row 0: must fit a 32-bit floating point number\. Rows/,
+      ],
+      'Infinity among whole numbers': [
         JSON.stringify(first({ datatype: 'INT32', data: ['X', ...ROW.slice(1)] })).replace('"X"', 'Infinity'),
-      /must hold whole numbers/,
-    ],
-    [
-      'an unknown output',
-      () => ({ ...whole(ROW), outputs: [{ name: 'odds' }] }),
-      /"outputs" must be .*"label".*"probabilities"/,
-    ],
-    [
-      'an output twice',
-      () => ({ ...whole(ROW), outputs: [{ name: 'label' }, { name: 'label' }] }),
-      /"outputs" must be/,
-    ],
-    ['outputs that are none', () => ({ ...whole(ROW), outputs: 'label' }), /"outputs" must be/],
-    ['no name', () => first({ name: undefined }), /must have a "name"/],
-    ['no datatype', () => first({ datatype: undefined }), /^Tensor ".+": "datatype" must be one of/],
-    ['no shape', () => first({ shape: undefined }), /^Tensor ".+": "shape" must be/],
-    ['an invalid shape', () => first({ shape: [1, -8] }), /^Tensor ".+": "shape" must be/],
-    [
-      'a shape of too many sizes',
-      () => first({ shape: new Array(9).fill(1) }),
-      /"shape" must be a list of at most 8/,
-    ],
-    ['another shape', () => first({ shape: [2, 4] }), /^Tensor ".+" must have the shape \[n, 8\]/],
-    [
-      'a shape that is not the data’s',
-      () => first({ shape: [2, 8] }),
-      /^Tensor ".+": "data" does not have the shape/,
-    ],
-    ['a shape beyond all data', () => first({ shape: [2 ** 52, 8] }), /at most 100000 rows/],
-    [
-      'data nested in another way',
-      () => first({ data: [ROW.slice(0, 4), ROW.slice(4)] }),
-      /does not have the shape/,
-    ],
-    ['data nested deeper', () => first({ data: [[ROW]] }), /does not have the shape/],
-    ['no data', () => first({ data: undefined }), /^Tensor ".+": "data" must be a list/],
-    [
-      'data of another datatype',
-      () => first({ datatype: 'INT32', data: [0.5, ...ROW.slice(1)] }),
-      /must hold whole numbers.* INT32/,
-    ],
-    [
-      'whole numbers out of range',
-      () => first({ datatype: 'INT8' }),
-      /must hold whole numbers from -128 to 127/,
-    ],
-    [
-      'whole numbers whose digits are lost',
-      () =>
+        /must hold whole numbers/,
+      ],
+      'an unknown output': [
+        { ...whole(ROW), outputs: [{ name: 'odds' }] },
+        /"outputs" must be .*"label".*"probabilities"/,
+      ],
+      'an output twice': [
+        { ...whole(ROW), outputs: [{ name: 'label' }, { name: 'label' }] },
+        /"outputs" must be/,
+      ],
+      'outputs that are none': [{ ...whole(ROW), outputs: 'label' }, /"outputs" must be/],
+      'no name': [first({ name: undefined }), /must have a "name"/],
+      'no datatype': [first({ datatype: undefined }), /^Tensor ".+": "datatype" must be one of/],
+      'no shape': [first({ shape: undefined }), /^Tensor ".+": "shape" must be/],
+      'an invalid shape': [first({ shape: [1, -8] }), /^Tensor ".+": "shape" must be/],
+      'a shape of too many sizes': [
+        first({ shape: new Array(9).fill(1) }),
+        /"shape" must be a list of at most 8/,
+      ],
+      'another shape': [first({ shape: [2, 4] }), /^Tensor ".+" must have the shape \[n, 8\]/],
+      'a shape that is not the data’s': [
+        first({ shape: [2, 8] }),
+        /^Tensor ".+": "data" does not have the shape/,
+      ],
+      'a shape beyond all data': [first({ shape: [2 ** 52, 8] }), /at most 100000 rows/],
+      'data nested in another way': [
+        first({ data: [ROW.slice(0, 4), ROW.slice(4)] }),
+        /does not have the shape/,
+      ],
+      'data nested deeper': [first({ data: [[ROW]] }), /does not have the shape/],
+      'no data': [first({ data: undefined }), /^Tensor ".+": "data" must be a list/],
+      'data of another datatype': [
+        first({ datatype: 'INT32', data: [0.5, ...ROW.slice(1)] }),
+        /must hold whole numbers.* INT32/,
+      ],
+      'whole numbers out of range': [first({ datatype: 'INT8' }), /must hold whole numbers from -128 to 127/],
+      'whole numbers whose digits are lost': [
         JSON.stringify(first({ datatype: 'INT64', data: ['X', ...ROW.slice(1)] })).replace(
           '"X"',
           '9007199254740993',
         ),
-      /must hold whole numbers from -9007199254740991/,
-    ],
-    ['numbers that overflow', () => first({ data: [1e39, ...ROW.slice(1)] }), /must hold numbers up to 3\.4/],
-    ['numbers for booleans', () => first({ datatype: 'BOOL' }), /must hold true or false/],
-    ['numbers for texts', () => first({ datatype: 'BYTES' }), /must hold strings/],
-    [
-      'a tensor twice',
-      () => ({ inputs: [...patientByColumn(), column('age', 'FP32', 1)] }),
-      /^Tensor "age" is there twice/,
-    ],
-    [
-      'all columns and one column',
-      () => ({ inputs: [...whole(ROW).inputs, column('age', 'FP32', 1)] }),
-      /holds all columns: send it alone/,
-    ],
-    [
-      'a column too few',
-      () => ({ inputs: patientByColumn().slice(1) }),
-      /^The inputs lack "age"\. The model takes/,
-    ],
-    [
-      'a column by a name that looks like it',
-      () => ({ inputs: [column('Age', 'FP32', 25), ...patientByColumn().slice(1)] }),
-      /^The inputs lack "age"\. The model takes .*\. Unknown column 'Age'; did you mean 'age'\?$/,
-    ],
-    [
-      'a column of another shape',
-      () => ({
-        inputs: [
-          { name: 'age', shape: [1, 2], datatype: 'FP32', data: [1, 2] },
-          ...patientByColumn().slice(1),
-        ],
-      }),
-      /^Tensor "age" is of one column/,
-    ],
-    [
-      'columns of several lengths',
-      () => ({ inputs: [...patientByColumn().slice(0, -1), column('high_blood_pressure', 'FP32', 1, 1)] }),
-      /^Tensor "high_blood_pressure" has 2 rows, and Tensor "age" has 1/,
-    ],
-    [
-      'a value that no column takes',
-      () => whole([ROW, [...ROW.slice(0, 6), 7, 0]], 2),
-      /^Tensor ".+", row 1, column 6 \(sex\): must be true, false, 0 or 1/,
-    ],
-    [
-      'texts that are no numbers',
-      () => ({ inputs: [column('age', 'BYTES', 'secret'), ...patientByColumn().slice(1)] }),
-      /^Tensor "age", row 0: must be a number/,
-    ],
-  ])('%s: 400, recorded', async (_, body, message) => {
-    const answer = await infer(HEART, body() as object);
+        /must hold whole numbers from -9007199254740991/,
+      ],
+      'numbers that overflow': [first({ data: [1e39, ...ROW.slice(1)] }), /must hold numbers up to 3\.4/],
+      'numbers for booleans': [first({ datatype: 'BOOL' }), /must hold true or false/],
+      'numbers for texts': [first({ datatype: 'BYTES' }), /must hold strings/],
+      'a tensor twice': [
+        { inputs: [...patientByColumn(), column('age', 'FP32', 1)] },
+        /^Tensor "age" is there twice/,
+      ],
+      'all columns and one column': [
+        { inputs: [...whole(ROW).inputs, column('age', 'FP32', 1)] },
+        /holds all columns: send it alone/,
+      ],
+      'a column too few': [
+        { inputs: patientByColumn().slice(1) },
+        /^The inputs lack "age"\. The model takes/,
+      ],
+      'a column by a name that looks like it': [
+        { inputs: [column('Age', 'FP32', 25), ...patientByColumn().slice(1)] },
+        /^The inputs lack "age"\. The model takes .*\. Unknown column 'Age'; did you mean 'age'\?$/,
+      ],
+      'a column of another shape': [
+        {
+          inputs: [
+            { name: 'age', shape: [1, 2], datatype: 'FP32', data: [1, 2] },
+            ...patientByColumn().slice(1),
+          ],
+        },
+        /^Tensor "age" is of one column/,
+      ],
+      'columns of several lengths': [
+        { inputs: [...patientByColumn().slice(0, -1), column('high_blood_pressure', 'FP32', 1, 1)] },
+        /^Tensor "high_blood_pressure" has 2 rows, and Tensor "age" has 1/,
+      ],
+      'a value that no column takes': [
+        whole([ROW, [...ROW.slice(0, 6), 7, 0]], 2),
+        /^Tensor ".+", row 1, column 6 \(sex\): must be true, false, 0 or 1/,
+      ],
+      'texts that are no numbers': [
+        { inputs: [column('age', 'BYTES', 'secret'), ...patientByColumn().slice(1)] },
+        /^Tensor "age", row 0: must be a number/,
+      ],
+    }),
+  )('%s: 400, recorded', async (_, [body, message]) => {
+    const answer = await infer(HEART, body as object);
     expect(answer.body.error).toMatch(message);
     expect(answer.status).toBe(400);
     expect(answer.text).not.toMatch(/secret/);

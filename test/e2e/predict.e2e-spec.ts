@@ -1,27 +1,21 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type jwt from 'jsonwebtoken';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { expectProblem } from '../support/problems.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { claimsOf, signToken } from '../support/tokens.js';
+import { prepareService, createModelDir } from '../support/prepared-service.js';
+import { editJson } from '../support/artifacts.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const COLUMNS = Object.keys(PATIENT) as (keyof typeof PATIENT)[];
 const ALL_MISSING = Object.fromEntries(COLUMNS.map((name) => [name, null]));
 
-let database: TestDatabase;
-let api: ApiProcess;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, JWT_SECRET });
-});
+const { database, api } = prepareService({ JWT_SECRET });
 
 const patient = (...values: (number | null)[]) =>
   Object.fromEntries(COLUMNS.map((name, index) => [name, values[index]]));
@@ -35,19 +29,6 @@ async function onlyRecordOf(user: TestUser) {
   const records = await recordsOfUser(database, user.id);
   expect(records).toHaveLength(1);
   return records[0]!;
-}
-
-function expectProblem(answer: Answer, status: number, title: string): void {
-  expect(answer.status).toBe(status);
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect(answer.body).toMatchObject({
-    type: expect.stringMatching(/^urn:foretell:error:[a-z-]+$/),
-    title,
-    status,
-    detail: expect.stringMatching(/./),
-    message: title,
-    request_id: answer.headers.get('x-request-id'),
-  });
 }
 
 describe('answers', () => {
@@ -577,26 +558,14 @@ describe('knows each request by an id', () => {
 });
 
 describe('with other settings', () => {
-  let models: string;
-  /** A database of its own: where the model is known, this version would be one with other content. */
-  let database: TestDatabase;
-  let other: ApiProcess;
-
-  beforeAll(async () => {
-    models = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-    cpSync('model-artifacts/heart-failure/1', join(models, 'heart-failure/1'), { recursive: true });
-    const file = join(models, 'heart-failure/1/manifest.json');
-    // The threshold is the very float32 that the tutorial's patient gets.
-    const manifest = { ...JSON.parse(readFileSync(file, 'utf8')), threshold: Math.fround(0.5124506) };
-    writeFileSync(file, JSON.stringify(manifest));
-    database = await createTestDatabase();
-    other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: models, MAX_BODY_BYTES: '1024' });
-  });
-
-  afterAll(async () => {
-    await other?.stop();
-    rmSync(models, { recursive: true, force: true });
-  });
+  const MODEL_DIR = createModelDir({ own: ['heart-failure'] });
+  // The threshold is the very float32 that the tutorial's patient gets.
+  const threshold = Math.fround(0.5124506);
+  beforeAll(() =>
+    editJson(join(MODEL_DIR, 'heart-failure/1/manifest.json'), (manifest) => ({ ...manifest, threshold })),
+  );
+  // A database of its own: where the model is known, this version would be one with other content.
+  const { database, api: other } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: '1024' });
 
   test('yhat is 1 only strictly over the threshold of the model', async () => {
     const { token } = await createUser(other, database);

@@ -11,13 +11,13 @@ import { ModelProcess } from '#libs/inference';
 import { modelEntities, PromoteVersion, ServedModels, ServedModelsModule } from '#libs/models';
 import { userEntities } from '#libs/users';
 import { IRIS, makeArtifact } from '../support/artifacts.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { ARTIFACT_STORE, type ArtifactStore } from '../../libs/models/src/artifacts/stored-artifact.js';
+import { prepareDatabase } from '../support/prepared-service.js';
 
 const ORIGIN = { from: 'test' };
 
+const database = prepareDatabase();
 let scratch: string;
-let database: TestDatabase;
 let dataSource: DataSource;
 let process: INestApplicationContext;
 
@@ -27,7 +27,6 @@ beforeAll(async () => {
   const modelDir = join(scratch, 'models');
   cpSync(IRIS, join(modelDir, 'iris/1'), { recursive: true });
   for (const version of ['2', '3']) await makeArtifact(join(modelDir, 'iris', version), { version });
-  database = await createTestDatabase();
   dataSource = createDataSource({ url: database.url, entities: [...userEntities, ...modelEntities] });
   await dataSource.initialize();
   const config = loadConfig({ DATA_DIR: scratch, MODEL_DIR: modelDir, DEFAULT_MODEL: 'iris' });

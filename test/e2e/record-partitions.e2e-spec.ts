@@ -1,14 +1,13 @@
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareDatabase } from '../support/prepared-service.js';
+import { startApiForThisTest } from '../support/test-api.js';
 
-let database: TestDatabase;
+const database = prepareDatabase();
 
 beforeAll(async () => {
-  database = await createTestDatabase();
   await database.query(
     `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`,
   );
@@ -116,24 +115,16 @@ test('a service makes what is missing before it answers, and drops what is older
   const recent = (await partitions()).filter((name) => !name.endsWith('2018_03'));
   await database.query(`DROP TABLE ${recent.join(', ')} CASCADE`);
 
-  const forever = await startApi({ DATABASE_URL: database.url });
-  try {
-    expect(await partitions()).toEqual([...recent, ...of('2018_03')].toSorted());
-    const user = await createUser(forever, database);
-    expect((await call(forever, 'POST', '/predict', { body: PATIENT, token: user.token })).status).toBe(200);
-    expect(await recordsOfUser(database, user.id)).toHaveLength(1);
-  } finally {
-    await forever.stop();
-  }
+  const forever = await startApiForThisTest({ DATABASE_URL: database.url });
+  expect(await partitions()).toEqual([...recent, ...of('2018_03')].toSorted());
+  const user = await createUser(forever, database);
+  expect((await call(forever, 'POST', '/predict', { body: PATIENT, token: user.token })).status).toBe(200);
+  expect(await recordsOfUser(database, user.id)).toHaveLength(1);
+  await forever.stop();
 
-  const forgetful = await startApi({ DATABASE_URL: database.url, RECORD_RETENTION_DAYS: '400' });
-  try {
-    while ((await partitions()).length > recent.length)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(await partitions()).toEqual(recent);
-    // What is younger stays.
-    expect(await database.query('SELECT FROM requests')).toHaveLength(1);
-  } finally {
-    await forgetful.stop();
-  }
+  await startApiForThisTest({ DATABASE_URL: database.url, RECORD_RETENTION_DAYS: '400' });
+  while ((await partitions()).length > recent.length) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await partitions()).toEqual(recent);
+  // What is younger stays.
+  expect(await database.query('SELECT FROM requests')).toHaveLength(1);
 });

@@ -2,17 +2,16 @@ import { RecordedAnswers } from '#libs/audit';
 import { createDataSource, poolOf } from '#libs/database';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareDatabase } from '../support/prepared-service.js';
 
 const MIB = 1024 ** 2;
 const OF = { model: 'churn', version: '1' };
 
-let database: TestDatabase;
+const database = prepareDatabase();
 let dataSource: DataSource;
 let answers: RecordedAnswers;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
   dataSource = createDataSource({ url: database.url, entities: [] });
   await dataSource.initialize();
   answers = new RecordedAnswers(dataSource);

@@ -1,24 +1,11 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { recordsOfRequest } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { describe, expect, test } from 'vitest';
+import { call, PATIENT, type Answer } from '../support/client.js';
+import { onlyRecordOf } from '../support/records.js';
+import { prepareService } from '../support/prepared-service.js';
 
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
+const { database, api, user } = prepareService();
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-  user = await createUser(api, database);
-});
-
-async function recordOf(answer: Answer) {
-  const records = await recordsOfRequest(database, answer.headers.get('x-request-id')!);
-  expect(records).toHaveLength(1);
-  return records[0]!;
-}
+const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 const PATIENT_MEMBERS = JSON.stringify(PATIENT).slice(1, -1);
 const OTHERS = Object.entries(PATIENT).slice(1);

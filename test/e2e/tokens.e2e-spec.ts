@@ -3,21 +3,16 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, test } from 'vitest';
+import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { expectProblem } from '../support/problems.js';
 import { claimsOf, signToken } from '../support/tokens.js';
+import { prepareService } from '../support/prepared-service.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 
-let database: TestDatabase;
-let api: ApiProcess;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, JWT_SECRET });
-});
+const { database, api } = prepareService({ JWT_SECRET });
 
 type Credentials = Record<string, unknown> & { username: unknown; password: unknown };
 
@@ -25,19 +20,6 @@ const login = (body: Credentials | string, at: { url: string } = api) => call(at
 
 const disable = (user: TestUser) =>
   database.query('UPDATE users SET enabled = false WHERE id = $1', [user.id]);
-
-function expectProblem(answer: Answer, status: number, message: string): void {
-  expect(answer.status).toBe(status);
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect(answer.body).toMatchObject({
-    type: expect.stringMatching(/^urn:foretell:error:[a-z-]+$/),
-    title: message,
-    status,
-    detail: expect.stringMatching(/./),
-    message,
-    request_id: answer.headers.get('x-request-id'),
-  });
-}
 
 describe('a token', () => {
   test('is answered with its type and how long it holds, and opens /predict', async () => {
@@ -142,33 +124,29 @@ describe('no token', () => {
 
   test('an unknown or disabled user is refused no faster than a wrong password', async () => {
     // A hash of this cost takes far longer than everything else in a login, so that a skipped one shows.
-    const slow = await startApi({ DATABASE_URL: database.url, BCRYPT_COST: '11' });
-    try {
-      const user = await createUser(slow, database);
-      const disabled = await createUser(slow, database);
-      await disable(disabled);
-      const fastest = async (body: Credentials) => {
-        let best = Infinity;
-        for (let attempt = 0; attempt < 3; attempt++) {
-          const started = performance.now();
-          expect((await login(body, slow)).status).toBe(401);
-          best = Math.min(best, performance.now() - started);
-        }
-        return best;
-      };
-      const wrongPassword = await fastest({ username: user.username, password: 'wrong' });
-      expect(wrongPassword).toBeGreaterThan(20);
-      const others: Credentials[] = [
-        { username: `nobody-${user.username}`, password: 'wrong' },
-        { username: 'x'.repeat(4_000), password: 'wrong' },
-        { username: 'no\u200Bbody', password: 'wrong' },
-        { username: disabled.username, password: disabled.password },
-        { username: user.username, password: 'x'.repeat(100) },
-      ];
-      for (const body of others) expect(await fastest(body)).toBeGreaterThan(wrongPassword / 3);
-    } finally {
-      await slow.stop();
-    }
+    const slow = await startApiForThisTest({ DATABASE_URL: database.url, BCRYPT_COST: '11' });
+    const user = await createUser(slow, database);
+    const disabled = await createUser(slow, database);
+    await disable(disabled);
+    const fastest = async (body: Credentials) => {
+      let best = Infinity;
+      for (let attempt = 0; attempt < 3; attempt++) {
+        const started = performance.now();
+        expect((await login(body, slow)).status).toBe(401);
+        best = Math.min(best, performance.now() - started);
+      }
+      return best;
+    };
+    const wrongPassword = await fastest({ username: user.username, password: 'wrong' });
+    expect(wrongPassword).toBeGreaterThan(20);
+    const others: Credentials[] = [
+      { username: `nobody-${user.username}`, password: 'wrong' },
+      { username: 'x'.repeat(4_000), password: 'wrong' },
+      { username: 'no\u200Bbody', password: 'wrong' },
+      { username: disabled.username, password: disabled.password },
+      { username: user.username, password: 'x'.repeat(100) },
+    ];
+    for (const body of others) expect(await fastest(body)).toBeGreaterThan(wrongPassword / 3);
   });
 });
 
@@ -269,56 +247,44 @@ describe('failed logins', () => {
 });
 
 test('more passwords than can wait to be compared are refused with 503 and Retry-After, and predictions go on', async () => {
-  const busy = await startApi({
+  const busy = await startApiForThisTest({
     DATABASE_URL: database.url,
     JWT_SECRET,
     BCRYPT_COST: '12',
     TRUST_PROXY: '1',
   });
-  try {
-    const user = await createUser(busy, database);
-    const told: Answer[] = [];
-    const attempts = Array.from({ length: 400 }, async (_, index) => {
-      const headers = { 'x-forwarded-for': `2001:db8:0:${index}::1` };
-      const body = { username: `nobody-${index}`, password: 'wrong' };
-      told.push(await call(busy, 'POST', '/token', { body, headers }));
-    });
-    const over = Promise.allSettled(attempts);
-    await expect.poll(() => told.filter(({ status }) => status === 503).length).toBeGreaterThan(0);
-    for (let number = 0; number < 5; number++) {
-      expect((await call(busy, 'POST', '/predict', { body: PATIENT, token: user.token })).status).toBe(200);
-    }
-    // Those that wait for their turn would take a while.
-    await busy.kill();
-    await over;
-    for (const answer of told) {
-      expect([401, 503]).toContain(answer.status);
-      if (answer.status !== 503) continue;
-      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-      expect(answer.body).toMatchObject({ type: 'urn:foretell:error:overloaded', status: 503 });
-    }
-  } finally {
-    await busy.kill();
+  const user = await createUser(busy, database);
+  const told: Answer[] = [];
+  const attempts = Array.from({ length: 400 }, async (_, index) => {
+    const headers = { 'x-forwarded-for': `2001:db8:0:${index}::1` };
+    const body = { username: `nobody-${index}`, password: 'wrong' };
+    told.push(await call(busy, 'POST', '/token', { body, headers }));
+  });
+  const over = Promise.allSettled(attempts);
+  await expect.poll(() => told.filter(({ status }) => status === 503).length).toBeGreaterThan(0);
+  for (let number = 0; number < 5; number++) {
+    expect((await call(busy, 'POST', '/predict', { body: PATIENT, token: user.token })).status).toBe(200);
+  }
+  // Those that wait for their turn would take a while.
+  await busy.kill();
+  await over;
+  for (const answer of told) {
+    expect([401, 503]).toContain(answer.status);
+    if (answer.status !== 503) continue;
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(answer.body).toMatchObject({ type: 'urn:foretell:error:overloaded', status: 503 });
   }
 });
 
 describe('with other settings', () => {
-  let other: ApiProcess;
-
-  beforeAll(async () => {
-    other = await startApi({
-      DATABASE_URL: database.url,
-      JWT_SECRET,
-      JWT_TTL_MINUTES: '5',
-      JWT_ISSUER: 'https://issuer.example.org',
-      JWT_AUDIENCE: 'predictions',
-      LOGIN_FAILURES_PER_MINUTE: '2',
-    });
-  });
-
-  afterAll(async () => {
-    await other?.stop();
-  });
+  const settings = {
+    JWT_SECRET,
+    JWT_TTL_MINUTES: '5',
+    JWT_ISSUER: 'https://issuer.example.org',
+    JWT_AUDIENCE: 'predictions',
+    LOGIN_FAILURES_PER_MINUTE: '2',
+  };
+  const { api: other } = prepareService(settings, { database });
 
   test('a token follows JWT_TTL_MINUTES, JWT_ISSUER and JWT_AUDIENCE, and no other service takes it', async () => {
     const { token } = await createUser(other, database);
@@ -376,81 +342,77 @@ describe('with other settings', () => {
 });
 
 test('neither token, password nor Authorization header is ever in the log, at its most talkative', async () => {
-  const talkative = await startApi({ DATABASE_URL: database.url, JWT_SECRET, LOG_LEVEL: 'trace' });
-  try {
-    const user = await createUser(talkative, database);
-    const admin = await createUser(talkative, database, 'admin');
-    const expired = signToken(await claimsOf(database, user.id), JWT_SECRET, { expiresIn: -1 });
-    const wrongPassword = `wrong-${randomBytes(8).toString('hex')}`;
-    const nonsense = `nonsense-${randomBytes(8).toString('hex')}`;
-    const basic = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}`;
-    const get = (path: string) => call(talkative, 'GET', path);
-    const predict = (authorization: string, body: object | string = PATIENT) =>
-      call(talkative, 'POST', '/predict', { body, headers: { authorization } });
+  const talkative = await startApiForThisTest({ DATABASE_URL: database.url, JWT_SECRET, LOG_LEVEL: 'trace' });
+  const user = await createUser(talkative, database);
+  const admin = await createUser(talkative, database, 'admin');
+  const expired = signToken(await claimsOf(database, user.id), JWT_SECRET, { expiresIn: -1 });
+  const wrongPassword = `wrong-${randomBytes(8).toString('hex')}`;
+  const nonsense = `nonsense-${randomBytes(8).toString('hex')}`;
+  const basic = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}`;
+  const get = (path: string) => call(talkative, 'GET', path);
+  const predict = (authorization: string, body: object | string = PATIENT) =>
+    call(talkative, 'POST', '/predict', { body, headers: { authorization } });
 
-    const answers = [
-      await login({ username: user.username, password: wrongPassword }, talkative),
-      await login(`{"username":"${user.username}","password":"${user.password}"`, talkative),
-      await login({ username: [user.username], password: [user.password] }, talkative),
-      await call(talkative, 'POST', '/register-user', { body: user }),
-      await call(talkative, 'POST', '/register-user', { body: { ...user, email: '?' } }),
-      await get(`/token_status/${user.token}`),
-      await get(`/token_status/${user.token}?token=${user.token}`),
-      await get(`/token_status/${expired}`),
-      await get(`/token_status/${nonsense}`),
-      await get(`/token_status/${user.token}/${user.token}`),
-      await get(`/nowhere/${user.token}?password=${user.password}`),
-      await predict(`Bearer ${user.token}`),
-      await predict(user.token),
-      await predict(user.token, '{"age":'),
-      await predict(expired),
-      await predict(nonsense),
-      await predict(basic),
-      await call(talkative, 'GET', '/audit/predictions', { token: user.token }),
-      await call(talkative, 'GET', '/audit/predictions', { token: admin.token }),
-      await call(talkative, 'PUT', `/toggle-user-permission/${user.id}/0`, { token: admin.token }),
-      await predict(user.token),
-      await get(`/token_status/${user.token}`),
-      await call(talkative, 'DELETE', `/remove-user/${user.id}`, { token: admin.token }),
-    ];
-    expect(answers.map(({ status }) => status)).toEqual([
-      401, 400, 400, 409, 400, 200, 200, 401, 401, 404, 404, 200, 200, 400, 401, 401, 401, 403, 200, 200, 401,
-      401, 200,
-    ]);
-    // These two never reach a route.
-    expect((await get(`/token_status/${user.token}%zz`)).status).toBe(400);
-    expect((await get(`/token_status/${user.token}${'x'.repeat(20_000)}`)).status).toBe(431);
-    await talkative.stop();
+  const answers = [
+    await login({ username: user.username, password: wrongPassword }, talkative),
+    await login(`{"username":"${user.username}","password":"${user.password}"`, talkative),
+    await login({ username: [user.username], password: [user.password] }, talkative),
+    await call(talkative, 'POST', '/register-user', { body: user }),
+    await call(talkative, 'POST', '/register-user', { body: { ...user, email: '?' } }),
+    await get(`/token_status/${user.token}`),
+    await get(`/token_status/${user.token}?token=${user.token}`),
+    await get(`/token_status/${expired}`),
+    await get(`/token_status/${nonsense}`),
+    await get(`/token_status/${user.token}/${user.token}`),
+    await get(`/nowhere/${user.token}?password=${user.password}`),
+    await predict(`Bearer ${user.token}`),
+    await predict(user.token),
+    await predict(user.token, '{"age":'),
+    await predict(expired),
+    await predict(nonsense),
+    await predict(basic),
+    await call(talkative, 'GET', '/audit/predictions', { token: user.token }),
+    await call(talkative, 'GET', '/audit/predictions', { token: admin.token }),
+    await call(talkative, 'PUT', `/toggle-user-permission/${user.id}/0`, { token: admin.token }),
+    await predict(user.token),
+    await get(`/token_status/${user.token}`),
+    await call(talkative, 'DELETE', `/remove-user/${user.id}`, { token: admin.token }),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([
+    401, 400, 400, 409, 400, 200, 200, 401, 401, 404, 404, 200, 200, 400, 401, 401, 401, 403, 200, 200, 401,
+    401, 200,
+  ]);
+  // These two never reach a route.
+  expect((await get(`/token_status/${user.token}%zz`)).status).toBe(400);
+  expect((await get(`/token_status/${user.token}${'x'.repeat(20_000)}`)).status).toBe(431);
+  await talkative.stop();
 
-    const log = talkative.output();
-    // It did log these very calls.
-    for (const { headers } of answers) {
-      expect(log).toContain(headers.get('x-request-id'));
-    }
-    expect(log).toContain('/token_status/:token');
-    const hashes = await database.query<{ password: string }>(
-      'SELECT password FROM users WHERE password IS NOT NULL',
-    );
-    for (const secret of [
-      user.token,
-      admin.token,
-      expired,
-      user.token.split('.')[2]!,
-      expired.split('.')[2]!,
-      user.password,
-      encodeURIComponent(user.password),
-      admin.password,
-      wrongPassword,
-      nonsense,
-      basic.split(' ')[1]!,
-      JWT_SECRET,
-      new URL(database.url).password,
-      ...hashes.map(({ password }) => password),
-    ]) {
-      expect(secret.length).toBeGreaterThan(8);
-      expect(log).not.toContain(secret);
-    }
-  } finally {
-    await talkative.kill();
+  const log = talkative.output();
+  // It did log these very calls.
+  for (const { headers } of answers) {
+    expect(log).toContain(headers.get('x-request-id'));
+  }
+  expect(log).toContain('/token_status/:token');
+  const hashes = await database.query<{ password: string }>(
+    'SELECT password FROM users WHERE password IS NOT NULL',
+  );
+  for (const secret of [
+    user.token,
+    admin.token,
+    expired,
+    user.token.split('.')[2]!,
+    expired.split('.')[2]!,
+    user.password,
+    encodeURIComponent(user.password),
+    admin.password,
+    wrongPassword,
+    nonsense,
+    basic.split(' ')[1]!,
+    JWT_SECRET,
+    new URL(database.url).password,
+    ...hashes.map(({ password }) => password),
+  ]) {
+    expect(secret.length).toBeGreaterThan(8);
+    expect(log).not.toContain(secret);
   }
 });

@@ -3,15 +3,14 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ChangeListener, createDataSource } from '#libs/database';
 import { userEntities, UserDirectory } from '#libs/users';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareDatabase } from '../support/prepared-service.js';
 
-let database: TestDatabase;
+const database = prepareDatabase();
 let dataSource: DataSource;
 let changes: ChangeListener;
 let directory: UserDirectory;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
   await database.query(
     `INSERT INTO users (username, password, email) SELECT 'user-' || n, 'a hash', 'a@example.org' FROM generate_series(1, 1001) AS n`,
   );

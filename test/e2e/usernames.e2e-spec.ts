@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, test } from 'vitest';
 import { call } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
 
-let database: TestDatabase;
-let api: ApiProcess;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-});
+const { database, api } = prepareService();
 
 const PASSWORD = 'correct horse';
 const suffix = () => randomBytes(4).toString('hex');

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import bcrypt from 'bcrypt';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { expectProblem } from '../support/problems.js';
 import { recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
 
 interface UserRow {
   id: number;
@@ -18,13 +18,7 @@ interface UserRow {
   removed_datetime: Date | null;
 }
 
-let database: TestDatabase;
-let api: ApiProcess;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-});
+const { database, api } = prepareService();
 
 const newName = () => `Person-${randomBytes(5).toString('hex')}`;
 const newUser = () => ({ username: newName(), password: 'correct horse', email: 'person@example.org' });
@@ -37,19 +31,6 @@ const usersNamed = (username: string) =>
 async function userRow(id: number): Promise<UserRow> {
   const [row] = await database.query<UserRow>('SELECT * FROM users WHERE id = $1', [id]);
   return row!;
-}
-
-function expectProblem(answer: Answer, status: number, message: string): void {
-  expect(answer.status).toBe(status);
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect(answer.body).toMatchObject({
-    type: expect.stringMatching(/^urn:foretell:error:[a-z-]+$/),
-    title: message,
-    status,
-    detail: expect.stringMatching(/./),
-    message,
-    request_id: answer.headers.get('x-request-id'),
-  });
 }
 
 const pointersOf = (answer: Answer): string[] =>

@@ -84,209 +84,174 @@ function one(name: string, parts: Parts, status: number, { recorded = false, isH
   list.push({ name, bytes: (sender) => write(sender, parts), answers: [status], records, isHead });
 }
 
-/** A prediction that is answered, and recorded whatever the answer. */
-function asked(name: string, body: string | Buffer, status: number, parts: Parts = {}): void {
-  one(name, { body, ...parts }, status, { recorded: true });
+type Bodies = Record<string, string | Buffer>;
+
+/** Predictions by their names, sent in the same way, answered and recorded with the same status. */
+function asked(status: number, parts: Parts, bodies: Bodies): void {
+  for (const [name, body] of Object.entries(bodies))
+    one(name, { body, ...parts }, status, { recorded: true });
+}
+
+/** The tutorial's patient, sent in a way of its own; answered and recorded. */
+function askedOddly(ways: Record<string, Parts>): void {
+  for (const [name, parts] of Object.entries(ways)) asked(200, parts, { [name]: PREDICT });
+}
+
+/** Refused with this status, and not recorded. */
+function unread(status: number, requests: Record<string, Parts>): void {
+  for (const [name, parts] of Object.entries(requests)) one(name, parts, status);
 }
 
 /** Bytes that are no request, or not one that may be trusted. */
 function refused(name: string, lines: string | Buffer, status = 400): void {
-  const bytes = ({ token, id }: Sender) =>
-    typeof lines === 'string'
-      ? Buffer.from(lines.replace('TOKEN', token).replace('ID', id), 'latin1')
-      : lines;
+  const bytes = (sender: Sender) => (typeof lines === 'string' ? bytesOf(lines, sender) : lines);
   list.push({ name, bytes, answers: [status], records: [] });
 }
+
+const bytesOf = (lines: string, { token, id }: Sender) =>
+  Buffer.from(lines.replace('TOKEN', token).replace('ID', id), 'latin1');
 
 const head = (...lines: string[]) =>
   `${['POST /predict HTTP/1.1', 'host: foretell', 'authorization: Bearer TOKEN', 'x-request-id: ID', 'content-type: application/json', ...lines].join('\r\n')}\r\n\r\n`;
 
 // ---- Bodies of a prediction.
 
-const [NAMED, MLFLOW] = ['/models/heart-failure/predict', '/invocations'];
-const INFER = '/v2/models/heart-failure/infer';
-const csv = { path: MLFLOW, type: 'text/csv' };
+const named = { path: '/models/heart-failure/predict' };
+const mlflow = { path: '/invocations' };
+const infer = { path: '/v2/models/heart-failure/infer' };
+const csv = { ...mlflow, type: 'text/csv' };
 
-asked('100 000 nested arrays', '['.repeat(1e5) + ']'.repeat(1e5), 400);
-asked('100 000 nested objects', '{"a":'.repeat(1e5) + '1' + '}'.repeat(1e5), 400);
-asked('a million brackets that never close', '['.repeat(1e6), 400);
-asked('100 000 nested arrays among columns', `${PATIENT_AND},"x":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 400);
-asked('100 000 nested arrays as MLflow', `{"instances":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 400, {
-  path: MLFLOW,
-});
-asked('100 000 nested arrays as a tensor', `{"inputs":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 400, {
-  path: INFER,
-});
-const polluted = [
-  '__proto__',
-  'constructor',
-  'prototype',
-  'toString',
-  'hasOwnProperty',
-  'toJSON',
-].reduceRight((inner, name) => `{"${name}":${inner},"__proto__":{"age":1}}`, '{"__proto__":null}');
-asked(
-  '__proto__ and constructor at every level',
-  `${PATIENT_AND},"__proto__":${polluted},"constructor":${polluted}}`,
-  200,
-);
-asked('__proto__ instead of columns', `{"__proto__":${PREDICT}}`, 400);
-asked('__proto__ in instances', `{"instances":[{"__proto__":${PREDICT}}],"__proto__":1}`, 400, {
-  path: NAMED,
-});
-asked('__proto__ in records', `{"dataframe_records":[{"__proto__":${PREDICT}}]}`, 400, { path: MLFLOW });
-asked(
-  '__proto__ as a column of a table',
-  `{"dataframe_split":{"columns":["__proto__"],"data":[[{"age":1}]]}}`,
-  400,
-  { path: MLFLOW },
-);
-asked(
-  '__proto__ as a tensor',
-  `{"inputs":[{"name":"__proto__","shape":[1],"datatype":"constructor","data":[1]}]}`,
-  400,
-  { path: INFER },
-);
+const nested = (open: string, close: string, levels = 1e5) => open.repeat(levels) + close.repeat(levels);
 const extra = (columns: number) =>
   Array.from({ length: columns }, (_, index) => `"x${index}":${index}`).join();
-asked('four thousand extra columns', `${PATIENT_AND},${extra(4_000)}}`, 200);
-asked('60 000 extra columns', `${PATIENT_AND},${extra(60_000)}}`, 400);
+const times = (count: number, json: string) => `[${Array<string>(count).fill(json).join()}]`;
+const pollution = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'toJSON'];
+const polluted = pollution.reduceRight(
+  (inner, name) => `{"${name}":${inner},"__proto__":{"age":1}}`,
+  '{"__proto__":null}',
+);
+
 asked(
-  '60 000 extra columns in one of the instances',
-  `{"instances":[${PATIENT_AND},${extra(60_000)}}]}`,
-  400,
+  200,
+  {},
   {
-    path: NAMED,
+    '__proto__ and constructor at every level': `${PATIENT_AND},"__proto__":${polluted},"constructor":${polluted}}`,
+    'four thousand extra columns': `${PATIENT_AND},${extra(4_000)}}`,
+    'a key of half a mebibyte': `${PATIENT_AND},"${'k'.repeat(MIB / 2)}":1}`,
+    'a million digits behind the point': `${PATIENT_AND},"age":0.${'3'.repeat(1e6)}}`,
+    'a number beyond all floats where none is looked at': `${PATIENT_AND},"x":[1e400,-1e400]}`,
+    'a byte order mark': `\uFEFF${PREDICT}`,
+    'lone surrogates': `${PATIENT_AND},"\\ud800":"\\udfff\\ud800"}`,
+    NUL: `${PATIENT_AND},"\\u0000":"a\\u0000"}`,
+    'a key that is there twice': `${PATIENT_AND},"age":25}`,
   },
 );
-asked('an extra column of 480 000 elements', `${PATIENT_AND},"x":[${Array(480_000).fill(0).join()}]}`, 400);
-asked('a key of half a mebibyte', `${PATIENT_AND},"${'k'.repeat(MIB / 2)}":1}`, 200);
-asked('a string of half a mebibyte', `${PATIENT_AND},"age":"${'9'.repeat(MIB / 2)}"}`, 400);
-asked('a number of a million digits', `${PATIENT_AND},"age":${'9'.repeat(1e6)}}`, 400);
-asked('a million digits behind the point', `${PATIENT_AND},"age":0.${'3'.repeat(1e6)}}`, 200);
-asked('an exponent of a thousand digits', `${PATIENT_AND},"age":1e${'9'.repeat(1e3)}}`, 400);
-asked('a number beyond all floats where none is looked at', `${PATIENT_AND},"x":[1e400,-1e400]}`, 200);
 asked(
-  'ten thousand instances',
-  `{"instances":[${Array(10_000)
-    .fill(PREDICT.replaceAll(/"(\w)\w+"/g, '"$1"'))
-    .join()}]}`,
   400,
-  { path: NAMED },
+  {},
+  {
+    '100 000 nested arrays': nested('[', ']'),
+    '100 000 nested objects': '{"a":'.repeat(1e5) + '1' + '}'.repeat(1e5),
+    'a million brackets that never close': '['.repeat(1e6),
+    '100 000 nested arrays among columns': `${PATIENT_AND},"x":${nested('[', ']')}}`,
+    '__proto__ instead of columns': `{"__proto__":${PREDICT}}`,
+    '60 000 extra columns': `${PATIENT_AND},${extra(60_000)}}`,
+    'an extra column of 480 000 elements': `${PATIENT_AND},"x":${times(480_000, '0')}}`,
+    'a string of half a mebibyte': `${PATIENT_AND},"age":"${'9'.repeat(MIB / 2)}"}`,
+    'a number of a million digits': `${PATIENT_AND},"age":${'9'.repeat(1e6)}}`,
+    'an exponent of a thousand digits': `${PATIENT_AND},"age":1e${'9'.repeat(1e3)}}`,
+    'bytes that are no UTF-8': Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0xc0, 0x80, 0x22, 0x7d]),
+    'UTF-16': Buffer.from(PREDICT, 'utf16le'),
+    'two byte order marks': `\uFEFF\uFEFF${PREDICT}`,
+    'NUL as it is': `${PATIENT_AND},"x":"\0"}`,
+    'no body': '',
+    'white space': ' '.repeat(1e6),
+    'a body that is no object': '[1]',
+    'a body that is null': 'null',
+  },
 );
-asked('ten thousand rows', `{"instances":[${Array(10_000).fill(JSON.stringify(VALUES)).join()}]}`, 200, {
-  path: MLFLOW,
+asked(400, named, {
+  '__proto__ in instances': `{"instances":[{"__proto__":${PREDICT}}],"__proto__":1}`,
+  '60 000 extra columns in one of the instances': `{"instances":[${PATIENT_AND},${extra(60_000)}}]}`,
+  'ten thousand instances': `{"instances":${times(10_000, PREDICT.replaceAll(/"(\w)\w+"/g, '"$1"'))}}`,
+});
+asked(200, mlflow, {
+  'ten thousand rows': `{"instances":${times(10_000, JSON.stringify(VALUES))}}`,
+});
+asked(400, mlflow, {
+  '100 000 nested arrays as MLflow': `{"instances":${nested('[', ']')}}`,
+  '__proto__ in records': `{"dataframe_records":[{"__proto__":${PREDICT}}]}`,
+  '__proto__ as a column of a table': `{"dataframe_split":{"columns":["__proto__"],"data":[[{"age":1}]]}}`,
+  '300 000 records without a column': `{"dataframe_records":${times(300_000, '{}')}}`,
+  '300 000 rows without a cell': `{"dataframe_split":{"columns":[],"data":${times(300_000, '[]')}}}`,
+  '300 000 instances that are none': `{"instances":${times(300_000, '0')}}`,
+});
+asked(200, infer, {
+  'ten thousand rows in a tensor': `{"inputs":[{"name":"features","shape":[10000,8],"datatype":"FP32","data":${times(10_000, VALUES.join())}}]}`,
+});
+asked(400, infer, {
+  '100 000 nested arrays as a tensor': `{"inputs":${nested('[', ']')}}`,
+  '__proto__ as a tensor': `{"inputs":[{"name":"__proto__","shape":[1],"datatype":"constructor","data":[1]}]}`,
+  '100 000 tensors': `{"inputs":${times(100_000, '{}')}}`,
+  'a shape that lies':
+    '{"inputs":[{"name":"float_input","shape":[9007199254740991,8],"datatype":"FP32","data":[1]}]}',
+  'a shape of nothing':
+    '{"inputs":[{"name":"float_input","shape":[0,9007199254740991],"datatype":"FP32","data":[]}]}',
 });
 asked(
-  'ten thousand rows in a tensor',
-  `{"inputs":[{"name":"features","shape":[10000,8],"datatype":"FP32","data":[${Array(10_000).fill(VALUES.join()).join()}]}]}`,
-  200,
-  { path: INFER },
-);
-asked(
-  '300 000 records without a column',
-  `{"dataframe_records":[${Array(300_000).fill('{}').join()}]}`,
   400,
-  { path: MLFLOW },
+  { ...infer, headers: ['inference-header-content-length: 1'] },
+  {
+    'binary data that is not there':
+      '{"inputs":[{"name":"float_input","shape":[1,8],"datatype":"FP32","parameters":{"binary_data_size":1e300}}]}',
+  },
 );
-asked(
-  '300 000 rows without a cell',
-  `{"dataframe_split":{"columns":[],"data":[${Array(300_000).fill('[]').join()}]}}`,
-  400,
-  { path: MLFLOW },
-);
-asked('300 000 instances that are none', `{"instances":[${Array(300_000).fill('0').join()}]}`, 400, {
-  path: MLFLOW,
+asked(200, csv, {
+  'a CSV of 90 000 empty lines': `${COLUMNS}\n${'\n'.repeat(9e4)}`,
+  'a CSV of 100 000 rows of empty cells': `${COLUMNS}\n${',,,,,,,\n'.repeat(1e5)}`,
 });
-asked('100 000 tensors', `{"inputs":[${Array(100_000).fill('{}').join()}]}`, 400, { path: INFER });
-asked(
-  'a shape that lies',
-  '{"inputs":[{"name":"float_input","shape":[9007199254740991,8],"datatype":"FP32","data":[1]}]}',
-  400,
-  { path: INFER },
-);
-asked(
-  'a shape of nothing',
-  '{"inputs":[{"name":"float_input","shape":[0,9007199254740991],"datatype":"FP32","data":[]}]}',
-  400,
-  { path: INFER },
-);
-asked(
-  'binary data that is not there',
-  '{"inputs":[{"name":"float_input","shape":[1,8],"datatype":"FP32","parameters":{"binary_data_size":1e300}}]}',
-  400,
-  { path: INFER, headers: ['inference-header-content-length: 1'] },
-);
-asked('a CSV of a million empty lines', `${COLUMNS}\n${'\n'.repeat(1e6)}`, 400, csv);
-asked('a CSV of 90 000 empty lines', `${COLUMNS}\n${'\n'.repeat(9e4)}`, 200, csv);
-asked('a CSV of nothing but a million empty lines', '\n'.repeat(1e6), 400, csv);
-asked('a CSV of half a million rows of one cell', `a\n${'1\n'.repeat(5e5)}`, 400, csv);
-asked('a CSV of 100 000 rows of empty cells', `${COLUMNS}\n${',,,,,,,\n'.repeat(1e5)}`, 200, csv);
-asked('a CSV of a million columns', ','.repeat(1e6), 400, csv);
-asked('a CSV whose quote never closes', `${COLUMNS}\n"${'x'.repeat(1e6)}`, 400, csv);
-asked('a CSV of half a million quotes', `${COLUMNS}\n${'""'.repeat(5e5)}`, 400, csv);
-asked('a CSV whose last line is ragged', `${COLUMNS}\n${',,,,,,,\n'.repeat(1e5)}1`, 400, csv);
-asked('bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0xc0, 0x80, 0x22, 0x7d]), 400);
-asked('bytes that are no UTF-8 as CSV', Buffer.from([0x61, 0xff, 0x0a, 0x31]), 400, csv);
-asked('UTF-16', Buffer.from(PREDICT, 'utf16le'), 400);
-asked('a byte order mark', `\uFEFF${PREDICT}`, 200);
-asked('two byte order marks', `\uFEFF\uFEFF${PREDICT}`, 400);
-asked('lone surrogates', `${PATIENT_AND},"\\ud800":"\\udfff\\ud800"}`, 200);
-asked('NUL', `${PATIENT_AND},"\\u0000":"a\\u0000"}`, 200);
-asked('NUL as it is', `${PATIENT_AND},"x":"\0"}`, 400);
-asked('a key that is there twice', `${PATIENT_AND},"age":25}`, 200);
-asked('no body', '', 400);
-asked('white space', ' '.repeat(1e6), 400);
-asked('a body that is no object', '[1]', 400);
-asked('a body that is null', 'null', 400);
-asked('many small chunks', PREDICT, 200, { chunk: 1 });
+asked(400, csv, {
+  'a CSV of a million empty lines': `${COLUMNS}\n${'\n'.repeat(1e6)}`,
+  'a CSV of nothing but a million empty lines': '\n'.repeat(1e6),
+  'a CSV of half a million rows of one cell': `a\n${'1\n'.repeat(5e5)}`,
+  'a CSV of a million columns': ','.repeat(1e6),
+  'a CSV whose quote never closes': `${COLUMNS}\n"${'x'.repeat(1e6)}`,
+  'a CSV of half a million quotes': `${COLUMNS}\n${'""'.repeat(5e5)}`,
+  'a CSV whose last line is ragged': `${COLUMNS}\n${',,,,,,,\n'.repeat(1e5)}1`,
+  'bytes that are no UTF-8 as CSV': Buffer.from([0x61, 0xff, 0x0a, 0x31]),
+});
+asked(400, { type: null }, { 'no media type and no JSON': 'age=25' });
+askedOddly({
+  'many small chunks': { chunk: 1 },
+  'the encoding identity': { headers: ['content-encoding: identity'] },
+  'no media type': { type: null },
+  'no media type, in chunks': { type: null, chunk: 7 },
+  'no media type for a named model': { type: null, ...named },
+});
 
 // ---- Bodies that are not read.
 
-one('gzip', { body: gzipSync(PREDICT), headers: ['content-encoding: gzip'] }, 415);
-one(
-  'gzip that blows up',
-  { body: gzipSync(Buffer.alloc(100 * MIB)), headers: ['content-encoding: gzip'] },
-  415,
-);
-one('gzip as CSV', { ...csv, body: gzipSync(`${COLUMNS}\n`), headers: ['content-encoding: gzip'] }, 415);
-one(
-  'an encoding that does not exist',
-  { path: '/token', body: '{}', headers: ['content-encoding: x, y'] },
-  415,
-);
-asked('the encoding identity', PREDICT, 200, { headers: ['content-encoding: identity'] });
-asked('no media type', PREDICT, 200, { type: null });
-asked('no media type, in chunks', PREDICT, 200, { type: null, chunk: 7 });
-asked('no media type for a named model', PREDICT, 200, { type: null, path: NAMED });
-asked('no media type and no JSON', 'age=25', 400, { type: null });
-one('no media type as MLflow', { path: MLFLOW, body: `{"instances":[${PREDICT}]}`, type: null }, 415);
-one('no media type and more than is taken', { body: Buffer.alloc(MIB + 1, ' '), type: null }, 413);
-one(
-  'no media type and gzip',
-  { body: gzipSync(PREDICT), type: null, headers: ['content-encoding: gzip'] },
-  415,
-);
-one('no media type at an unknown path', { path: '/nowhere', body: PREDICT, type: null }, 404);
-one('an invalid media type', { body: PREDICT, type: ';;,/' }, 415);
-one('a form', { body: 'age=25', type: 'application/x-www-form-urlencoded' }, 415);
-one('more than is taken', { body: Buffer.alloc(MIB + 1, ' ') }, 413);
-one('more than is taken, in chunks', { body: Buffer.alloc(2 * MIB, ' '), chunk: 65_536 }, 413);
-one('more than is taken, in CSV', { ...csv, body: Buffer.alloc(2 * MIB, ' '), chunk: 65_536 }, 413);
-one(
-  'ten gigabytes, as declared',
-  { headers: ['content-length: 10000000000', 'content-type: application/json'] },
-  413,
-);
-one(
-  'a stranger’s ten gigabytes',
-  {
-    isStranger: true,
-    path: '/register-user',
-    headers: ['content-length: 10000000000', 'content-type: application/json'],
-  },
-  413,
-);
+const headers = ['content-encoding: gzip'];
+unread(415, {
+  gzip: { body: gzipSync(PREDICT), headers },
+  'gzip that blows up': { body: gzipSync(Buffer.alloc(100 * MIB)), headers },
+  'gzip as CSV': { ...csv, body: gzipSync(`${COLUMNS}\n`), headers },
+  'an encoding that does not exist': { path: '/token', body: '{}', headers: ['content-encoding: x, y'] },
+  'no media type as MLflow': { ...mlflow, body: `{"instances":[${PREDICT}]}`, type: null },
+  'no media type and gzip': { body: gzipSync(PREDICT), type: null, headers },
+  'an invalid media type': { body: PREDICT, type: ';;,/' },
+  'a form': { body: 'age=25', type: 'application/x-www-form-urlencoded' },
+});
+const tenGigabytes = { headers: ['content-length: 10000000000', 'content-type: application/json'] };
+unread(413, {
+  'no media type and more than is taken': { body: Buffer.alloc(MIB + 1, ' '), type: null },
+  'more than is taken': { body: Buffer.alloc(MIB + 1, ' ') },
+  'more than is taken, in chunks': { body: Buffer.alloc(2 * MIB, ' '), chunk: 65_536 },
+  'more than is taken, in CSV': { ...csv, body: Buffer.alloc(2 * MIB, ' '), chunk: 65_536 },
+  'ten gigabytes, as declared': tenGigabytes,
+  'a stranger’s ten gigabytes': { ...tenGigabytes, isStranger: true, path: '/register-user' },
+});
+unread(404, { 'no media type at an unknown path': { path: '/nowhere', body: PREDICT, type: null } });
 
 // ---- Framing: what two servers could read differently is read by none.
 
@@ -345,138 +310,109 @@ refused(
 
 // ---- Several in one packet.
 
-list.push(
-  {
-    name: 'three predictions in one packet',
-    bytes: (sender) =>
-      Buffer.concat([false, false, true].map((close) => write(sender, { body: PREDICT, close }))),
-    answers: [200, 200, 200],
-    records: [200, 200, 200],
-  },
-  {
-    name: 'a prediction and noise in one packet',
-    bytes: (sender) =>
-      Buffer.concat([write(sender, { body: PREDICT, close: false }), Buffer.from('\x01\x02\r\n\r\n')]),
-    answers: [200, 400],
-    records: [200],
-  },
-  {
-    name: 'two predictions and one that is cut off by noise',
-    bytes: (sender) =>
-      Buffer.concat([
-        write(sender, { body: PREDICT, close: false }),
-        write(sender, { body: '{}', close: false }),
-        Buffer.from(
-          head('transfer-encoding: chunked').replace('TOKEN', sender.token).replace('ID', sender.id),
-        ),
-        Buffer.from('zz\r\n\r\n'),
-      ]),
-    answers: [200, 400, 400],
-    records: [200, 400],
-  },
-  {
-    name: 'a body longer than it says',
-    bytes: (sender) =>
-      Buffer.concat([write(sender, { body: PREDICT, close: false }), Buffer.from('}}}}\r\n\r\n')]),
-    answers: [200, 400],
-    records: [200],
-  },
-  {
-    name: 'a request behind the last one',
-    bytes: (sender) => Buffer.concat([write(sender, { body: PREDICT }), write(sender, { body: PREDICT })]),
-    answers: [200],
-    records: [200],
-  },
-  {
-    name: 'Expect: 100-continue',
-    bytes: (sender) => write(sender, { body: PREDICT, headers: ['expect: 100-continue'] }),
-    answers: [100, 200],
-    records: [200],
-  },
+/** These, one behind the other; the last one closes the connection, or is noise that does. */
+function packet(name: string, parts: (Parts | string)[], answers: number[], records: number[]): void {
+  const bytes = (sender: Sender) =>
+    Buffer.concat(
+      parts.map((part) => (typeof part === 'string' ? bytesOf(part, sender) : write(sender, part))),
+    );
+  list.push({ name, bytes, answers, records });
+}
+
+const first = { body: PREDICT, close: false };
+const last = { body: PREDICT };
+packet('three predictions in one packet', [first, first, last], [200, 200, 200], [200, 200, 200]);
+packet('a prediction and noise in one packet', [first, '\x01\x02\r\n\r\n'], [200, 400], [200]);
+packet(
+  'two predictions and one that is cut off by noise',
+  [first, { body: '{}', close: false }, head('transfer-encoding: chunked'), 'zz\r\n\r\n'],
+  [200, 400, 400],
+  [200, 400],
 );
+packet('a body longer than it says', [first, '}}}}\r\n\r\n'], [200, 400], [200]);
+packet('a request behind the last one', [last, last], [200], [200]);
+packet('Expect: 100-continue', [{ ...last, headers: ['expect: 100-continue'] }], [100, 200], [200]);
 
 // ---- Headers that are well formed, and absurd.
 
-asked('an expectation that nobody knows', PREDICT, 200, { headers: ['expect: the-unexpected'] });
-asked('an upgrade to web sockets', PREDICT, 200, {
-  close: false,
-  headers: ['connection: upgrade, close', 'upgrade: websocket'],
+askedOddly({
+  'an expectation that nobody knows': { headers: ['expect: the-unexpected'] },
+  'an upgrade to web sockets': {
+    close: false,
+    headers: ['connection: upgrade, close', 'upgrade: websocket'],
+  },
+  'an upgrade to HTTP/2': {
+    close: false,
+    headers: ['connection: upgrade, close', 'upgrade: h2c', 'http2-settings: AAA'],
+  },
+  'a thousand headers': { headers: Array.from({ length: 1_000 }, (_, index) => `x-${index}: x`) },
+  'a header a thousand times': { headers: Array<string>(1_000).fill('accept: */*') },
+  'headers that are not ASCII': { headers: ['x-more: \xe9\xff', 'accept-language: \x80'] },
+  'headers called like members of every object': {
+    headers: ['__proto__: x', 'constructor: x', 'toString: x'],
+  },
 });
-asked('an upgrade to HTTP/2', PREDICT, 200, {
-  close: false,
-  headers: ['connection: upgrade, close', 'upgrade: h2c', 'http2-settings: AAA'],
+const withTokens = (...tokens: string[]): Parts => ({
+  body: PREDICT,
+  isStranger: true,
+  headers: tokens.map((token) => `authorization: Bearer ${token}`),
 });
-asked('a thousand headers', PREDICT, 200, {
-  headers: Array.from({ length: 1_000 }, (_, index) => `x-${index}: x`),
+unread(401, {
+  'another’s token behind the own one': withTokens('x', 'y'),
+  'a token of 10 kB': withTokens('x'.repeat(10_000)),
+  'a token that is not ASCII': withTokens('\xe9.\x80.\xff'),
+  'a token of three empty objects': withTokens('e30.e30.e30'),
 });
-asked('a header a thousand times', PREDICT, 200, { headers: Array<string>(1_000).fill('accept: */*') });
-asked('headers that are not ASCII', PREDICT, 200, { headers: ['x-more: \xe9\xff', 'accept-language: \x80'] });
-asked('headers called like members of every object', PREDICT, 200, {
-  headers: ['__proto__: x', 'constructor: x', 'toString: x'],
-});
-one(
-  'another’s token behind the own one',
-  { body: PREDICT, isStranger: true, headers: ['authorization: Bearer x', 'authorization: Bearer y'] },
-  401,
-);
-one(
-  'a token of 10 kB',
-  { body: PREDICT, isStranger: true, headers: [`authorization: Bearer ${'x'.repeat(10_000)}`] },
-  401,
-);
-one(
-  'a token that is not ASCII',
-  { body: PREDICT, isStranger: true, headers: ['authorization: Bearer \xe9.\x80.\xff'] },
-  401,
-);
-one(
-  'a token of three empty objects',
-  { body: PREDICT, isStranger: true, headers: ['authorization: Bearer e30.e30.e30'] },
-  401,
-);
 
 // ---- URLs and methods.
 
-const get = (path: string, status: number) =>
-  one(`GET ${path.slice(0, 60)}`, { method: 'GET', path }, status);
-get(`/${'a'.repeat(10_000)}`, 404);
-get(`/${'a/'.repeat(5_000)}`, 404);
-get(`/livez?${'a[]=1&'.repeat(2_000)}`, 200);
-get('/livez?__proto__[x]=1&constructor[prototype][y]=2&%=%', 200);
-get('/%', 400);
-get('/%zz', 400);
-get('/%c0%ae%c0%ae/', 400);
-get('/%00', 404);
-get('//livez', 404);
-get('/LIVEZ', 404);
-get('/livez/', 404);
-get('/./livez', 404);
-get('/livez;jsessionid=1', 404);
-get('/docs/..%2f..%2fpackage.json', 404);
-get('/docs/%00', 404);
-get('http://elsewhere.example/livez', 200);
-get('/token_status/%00', 401);
-get(`/token_status/${'x'.repeat(10_000)}`, 401);
-get('/v2/nowhere', 404);
-get('/v2/models/%00', 404);
-get('/v2/models/__proto__', 404);
-get('/v2/models/heart-failure/versions/%00', 404);
-get('/v2/models/heart-failure/versions/__proto__/ready', 404);
-get('/batches/%00', 404);
-get('/batches?cursor=%00', 400);
-get('/batches?limit=1&limit=2', 400);
-get('/batches?limit=1e999', 400);
-get('/batches?limit[__proto__]=1', 400);
-get('/audit/predictions', 403);
-one('a model called __proto__', { path: '/models/__proto__/predict', body: PREDICT }, 404);
-one('a version called NUL', { path: '/models/heart-failure/versions/%00/predict', body: PREDICT }, 404);
-one(
-  'a version called like a path',
-  { path: '/models/heart-failure/versions/..%2f1/predict', body: PREDICT },
-  404,
+const get = (status: number, ...paths: string[]) => {
+  for (const path of paths) one(`GET ${path.slice(0, 60)}`, { method: 'GET', path }, status);
+};
+get(
+  200,
+  `/livez?${'a[]=1&'.repeat(2_000)}`,
+  '/livez?__proto__[x]=1&constructor[prototype][y]=2&%=%',
+  'http://elsewhere.example/livez',
 );
+get(
+  400,
+  '/%',
+  '/%zz',
+  '/%c0%ae%c0%ae/',
+  '/batches?cursor=%00',
+  '/batches?limit=1&limit=2',
+  '/batches?limit=1e999',
+  '/batches?limit[__proto__]=1',
+);
+get(401, '/token_status/%00', `/token_status/${'x'.repeat(10_000)}`);
+get(403, '/audit/predictions');
+get(
+  404,
+  `/${'a'.repeat(10_000)}`,
+  `/${'a/'.repeat(5_000)}`,
+  '/%00',
+  '//livez',
+  '/LIVEZ',
+  '/livez/',
+  '/./livez',
+  '/livez;jsessionid=1',
+  '/docs/..%2f..%2fpackage.json',
+  '/docs/%00',
+  '/v2/nowhere',
+  '/v2/models/%00',
+  '/v2/models/__proto__',
+  '/v2/models/heart-failure/versions/%00',
+  '/v2/models/heart-failure/versions/__proto__/ready',
+  '/batches/%00',
+);
+unread(404, {
+  'a model called __proto__': { path: '/models/__proto__/predict', body: PREDICT },
+  'a version called NUL': { path: '/models/heart-failure/versions/%00/predict', body: PREDICT },
+  'a version called like a path': { path: '/models/heart-failure/versions/..%2f1/predict', body: PREDICT },
+  'a model in the query that is NUL': { path: '/invocations?model=%00', body: '{}' },
+});
 one('a model in the query twice', { path: '/invocations?model=a&model=b', body: '{}' }, 400);
-one('a model in the query that is NUL', { path: '/invocations?model=%00', body: '{}' }, 404);
 for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'QUERY']) {
   one(`${method} /predict`, { method, body: PREDICT }, 405);
 }
@@ -487,87 +423,59 @@ one('GET with a body', { method: 'GET', path: '/livez', body: PREDICT }, 200);
 
 // ---- What strangers may send.
 
-const stranger = (
-  name: string,
+function strangers(
   path: string,
-  body: string,
   status: number,
+  bodies: Bodies,
   type: Parts['type'] = 'application/json',
-) => one(`${path}: ${name}`, { path, body, type, isStranger: true }, status);
-const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
+): void {
+  for (const [name, body] of Object.entries(bodies)) {
+    one(`${path}: ${name}`, { path, body, type, isStranger: true }, status);
+  }
+}
+
+const ones = (keys: number) => `{${Array.from({ length: keys }, (_, index) => `"x${index}":1`).join()}}`;
 for (const path of ['/token', '/register-user']) {
-  // The first two are more than these routes take.
-  stranger('100 000 nested arrays', path, `{"username":${nested('[', ']', 1e5)}}`, 413);
-  stranger(
-    '80 000 keys',
+  // More than these routes take.
+  strangers(path, 413, {
+    '100 000 nested arrays': `{"username":${nested('[', ']')}}`,
+    '80 000 keys': ones(80_000),
+  });
+  strangers(path, 400, {
+    '1 500 keys': ones(1_500),
+    'a name of nested arrays': `{"username":${nested('[', ']', 8_000)}}`,
+    'a name of nested objects': `{"username":${'{"a":'.repeat(2_500)}1${'}'.repeat(2_500)}}`,
+    'nested arrays beside the name': `{"x":${nested('[', ']', 8_000)},"password":"p"}`,
+    'nested arrays': nested('[', ']', 8_000),
+    'an array of 5 000': times(5_000, '{}'),
+    ['__proto__']: '{"__proto__":{"username":"u","password":"p","email":"e@example.org"}}',
+    constructor: '{"constructor":{"prototype":{"username":"u"}},"password":"p"}',
+    'an object with a string’s members': '{"username":{"length":1,"toString":1},"password":["p"]}',
+    null: 'null',
+    'a string': '"x"',
+    numbers: '{"username":1e400,"password":1}',
+  });
+  strangers(
     path,
-    `{${Array.from({ length: 80_000 }, (_, index) => `"x${index}":1`).join()}}`,
-    413,
-  );
-  stranger(
-    '1 500 keys',
-    path,
-    `{${Array.from({ length: 1_500 }, (_, index) => `"x${index}":1`).join()}}`,
     400,
+    { 'no media type, and nothing in it': '{}', 'no media type, and no JSON': 'username=u' },
+    null,
   );
-  stranger('a name of nested arrays', path, `{"username":${nested('[', ']', 8_000)}}`, 400);
-  stranger(
-    'a name of nested objects',
-    path,
-    `{"username":${'{"a":'.repeat(2_500)}1${'}'.repeat(2_500)}}`,
-    400,
-  );
-  stranger('nested arrays beside the name', path, `{"x":${nested('[', ']', 8_000)},"password":"p"}`, 400);
-  stranger('nested arrays', path, nested('[', ']', 8_000), 400);
-  stranger('an array of 5 000', path, `[${Array(5_000).fill('{}').join()}]`, 400);
-  stranger('__proto__', path, '{"__proto__":{"username":"u","password":"p","email":"e@example.org"}}', 400);
-  stranger('constructor', path, '{"constructor":{"prototype":{"username":"u"}},"password":"p"}', 400);
-  stranger(
-    'an object with a string’s members',
-    path,
-    '{"username":{"length":1,"toString":1},"password":["p"]}',
-    400,
-  );
-  stranger('null', path, 'null', 400);
-  stranger('no media type, and nothing in it', path, '{}', 400, null);
-  stranger('no media type, and no JSON', path, 'username=u', 400, null);
-  stranger('no media type, and more than is taken', path, `{"username":"${'x'.repeat(20_000)}"}`, 413, null);
-  stranger('a string', path, '"x"', 400);
-  stranger('numbers', path, '{"username":1e400,"password":1}', 400);
+  const tooMuch = { 'no media type, and more than is taken': `{"username":"${'x'.repeat(20_000)}"}` };
+  strangers(path, 413, tooMuch, null);
 }
 const LONG = 'x'.repeat(10_000);
-stranger(
-  'a long name',
-  '/register-user',
-  `{"username":"${LONG}","password":"p","email":"e@example.org"}`,
-  400,
-);
-stranger(
-  'a long address',
-  '/register-user',
-  `{"username":"u","password":"p","email":"${LONG}@example.org"}`,
-  400,
-);
-stranger(
-  'a long password',
-  '/register-user',
-  `{"username":"u","password":"${LONG}","email":"e@example.org"}`,
-  400,
-);
-stranger(
-  'NUL in the name',
-  '/register-user',
-  '{"username":"a\\u0000b","password":"p","email":"e@example.org"}',
-  400,
-);
-stranger(
-  'NUL in the password',
-  '/register-user',
-  '{"username":"u","password":"a\\u0000b","email":"e@example.org"}',
-  400,
-);
-stranger('NUL in the name', '/token', '{"username":"a\\u0000b","password":"p"}', 401);
-stranger('lone surrogates', '/token', '{"username":"\\ud800","password":"\\udfff"}', 401);
+strangers('/register-user', 400, {
+  'a long name': `{"username":"${LONG}","password":"p","email":"e@example.org"}`,
+  'a long address': `{"username":"u","password":"p","email":"${LONG}@example.org"}`,
+  'a long password': `{"username":"u","password":"${LONG}","email":"e@example.org"}`,
+  'NUL in the name': '{"username":"a\\u0000b","password":"p","email":"e@example.org"}',
+  'NUL in the password': '{"username":"u","password":"a\\u0000b","email":"e@example.org"}',
+});
+strangers('/token', 401, {
+  'NUL in the name': '{"username":"a\\u0000b","password":"p"}',
+  'lone surrogates': '{"username":"\\ud800","password":"\\udfff"}',
+});
 
 export const HOSTILE_REQUESTS: readonly HostileRequest[] = list;
 

@@ -1,3 +1,5 @@
+import { expect } from 'vitest';
+import type { Answer } from './client.js';
 import type { TestDatabase } from './test-database.js';
 
 /** A request row with its response row, as they stand in the tables. */
@@ -26,6 +28,13 @@ const SELECT = `
 /** Everything recorded of one user, in the order it was written. */
 export function recordsOfUser(database: TestDatabase, userId: number): Promise<Recorded[]> {
   return database.query<Recorded>(`${SELECT} WHERE user_id = $1 ORDER BY requests.id`, [userId]);
+}
+
+/** The one prediction that got this answer. */
+export async function onlyRecordOf(database: TestDatabase, { headers }: Answer): Promise<Recorded> {
+  const records = await recordsOfRequest(database, headers.get('x-request-id')!);
+  expect(records).toHaveLength(1);
+  return records[0]!;
 }
 
 /** Everything recorded under one `X-Request-Id`, from any caller. */

@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest';
 import { afterThisFile } from './after-this-file.js';
 import { startApi as start, type ApiProcess } from './api-process.js';
 
@@ -7,5 +8,12 @@ export type { ApiProcess };
 export async function startApi(...parameters: Parameters<typeof start>): Promise<ApiProcess> {
   const api = await start(...parameters);
   afterThisFile(() => api.stop());
+  return api;
+}
+
+/** The same, which ends with the test that starts it. */
+export async function startApiForThisTest(...parameters: Parameters<typeof start>): Promise<ApiProcess> {
+  const api = await start(...parameters);
+  onTestFinished(async () => void (await api.stop()));
   return api;
 }

@@ -1,0 +1,16 @@
+import { expect } from 'vitest';
+import type { Answer } from './client.js';
+
+/** A refusal in our own form (RFC 9457), with all of its members. */
+export function expectProblem(answer: Answer, status: number, title: string): void {
+  expect(answer.status, answer.text).toBe(status);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toMatchObject({
+    type: expect.stringMatching(/^urn:foretell:error:[a-z-]+$/),
+    title,
+    status,
+    detail: expect.stringMatching(/./),
+    message: title,
+    request_id: answer.headers.get('x-request-id'),
+  });
+}
