@@ -6,8 +6,10 @@ import type { Road } from './road.js';
 export interface Breakage {
   name: string;
   /** @returns what makes it well again, and resolves when it is */
-  begin(postgres: PostgresServer, road: Road): Promise<() => Promise<void>>;
+  begin: Begin<Promise<() => Promise<void>>>;
 }
+
+type Begin<T> = (postgres: PostgresServer, road: Road) => T;
 
 /** Every connection of the service. */
 const OURS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'foretell%'`;
@@ -21,15 +23,17 @@ function signalled(pid: number, signal: NodeJS.Signals): void {
 }
 
 const well = async (postgres: PostgresServer) => {
-  for (;;) {
-    try {
-      await postgres.query('SELECT 1');
-      return;
-    } catch {
-      await sleep(20);
-    }
-  }
+  while (!(await postgres.query('SELECT 1').catch(() => undefined))) await sleep(20);
 };
+
+/** Again and again, in the middle of whatever they do. */
+const repeated = (name: string, everyMs: number, what: Begin<void>): Breakage => ({
+  name,
+  begin: async (...place) => {
+    const repeating = setInterval(() => what(...place), everyMs);
+    return async () => clearInterval(repeating);
+  },
+});
 
 export const silent: Breakage = {
   name: 'stopped (SIGSTOP)',
@@ -137,16 +141,11 @@ export const backendsStopped: Breakage = {
   },
 };
 
-/** Again and again, in the middle of whatever they do. */
-export const backendsTerminated: Breakage = {
-  name: 'its connections terminated (pg_terminate_backend)',
-  begin: async (postgres) => {
-    const terminating = setInterval(() => {
-      postgres.query(`SELECT pg_terminate_backend(pid) ${OURS}`).catch(() => undefined);
-    }, 700);
-    return async () => clearInterval(terminating);
-  },
-};
+export const backendsTerminated = repeated(
+  'its connections terminated (pg_terminate_backend)',
+  700,
+  (postgres) => void postgres.query(`SELECT pg_terminate_backend(pid) ${OURS}`).catch(() => undefined),
+);
 
 export const blocked: Breakage = {
   name: 'out of reach (nothing arrives)',
@@ -167,13 +166,7 @@ export const blockedThenCut: Breakage = {
   },
 };
 
-export const halfClosed: Breakage = {
-  name: 'its connections half-closed',
-  begin: async (_, road) => {
-    const closing = setInterval(() => road.halfClose(), 500);
-    return async () => clearInterval(closing);
-  },
-};
+export const halfClosed = repeated('its connections half-closed', 500, (_, road) => road.halfClose());
 
 export const slow: Breakage = {
   name: 'slow (400 ms a round trip)',
@@ -183,13 +176,7 @@ export const slow: Breakage = {
   },
 };
 
-export const cut: Breakage = {
-  name: 'cut off',
-  begin: async (_, road) => {
-    const cutting = setInterval(() => road.cut(), 100);
-    return async () => clearInterval(cutting);
-  },
-};
+export const cut = repeated('cut off', 100, (_, road) => road.cut());
 
 /** What was on its way is committed, and nobody hears of it. */
 export const unheard: Breakage = {

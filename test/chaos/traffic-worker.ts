@@ -15,6 +15,7 @@ const {
   body,
   from,
   restMs = 0,
+  pauseMs = 0,
   patienceMs = 30_000,
   path = '/predict',
 } = options;
@@ -125,7 +126,8 @@ class Connection {
     )
       withoutRetryAfter++;
     this.done(status, name && status === 200 ? this.received.slice(head + 4) : '');
-    if (status !== 200 && restMs > 0) setTimeout(() => this.next(), restMs);
+    const idleMs = (status === 200 ? 0 : restMs) + Math.random() * pauseMs;
+    if (idleMs > 0) setTimeout(() => this.next(), idleMs);
     else this.next();
   }
 

@@ -27,6 +27,8 @@ export interface TrafficOptions {
   from?: string;
   /** A connection rests for so long after an answer that is no 200. */
   restMs?: number;
+  /** A connection rests after each answer, for a time by chance up to so long. */
+  pauseMs?: number;
   /** So long after the end an answer is waited for. */
   patienceMs?: number;
 }
