@@ -14,7 +14,16 @@ import { migrateDatabase, openOwnPostgres } from '../test/support/own-postgres.j
 import { fillRecord, fillUsers, tableSizes } from './generated-record.js';
 import { load, type Figures, type LoadTarget } from './load.js';
 import { createToken } from './peers/peers.js';
-import { benchCommand, progress, Rounds, runBench, table, type BenchOptions, type Place } from './run.js';
+import {
+  benchCommand,
+  progress,
+  Rounds,
+  runBench,
+  table,
+  type BenchOptions,
+  type Place,
+  withClient,
+} from './run.js';
 
 const options = benchCommand('bench:growth', 'What a full record costs those who predict and those who read.')
   .option('--rows <counts>', 'recorded predictions, one after the other', counts, [0, 1_000_000, 10_000_000])
@@ -32,6 +41,9 @@ await runBench(async ({ onEnd }) => {
   // Room for the write-ahead log of what is generated; the same for both databases, since they are of one server.
   const database = await openOwnPostgres({ max_wal_size: '8GB' });
   onEnd(() => database.close());
+  await withClient(database.superuserUrl, (superuser) =>
+    superuser.query('GRANT SET ON PARAMETER session_replication_role TO foretell'),
+  );
   const fullUrl = await database.createDatabase('full');
   await migrateDatabase(fullUrl);
   const client = new pg.Client({ connectionString: fullUrl });

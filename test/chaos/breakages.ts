@@ -26,6 +26,14 @@ const well = async (postgres: PostgresServer) => {
   while (!(await postgres.query('SELECT 1').catch(() => undefined))) await sleep(20);
 };
 
+const broken = (name: string, begin: Begin<unknown>, end: Begin<unknown>): Breakage => ({
+  name,
+  begin: async (...place) => {
+    await begin(...place);
+    return async () => void (await end(...place));
+  },
+});
+
 /** Again and again, in the middle of whatever they do. */
 const repeated = (name: string, everyMs: number, what: Begin<void>): Breakage => ({
   name,
@@ -35,46 +43,37 @@ const repeated = (name: string, everyMs: number, what: Begin<void>): Breakage =>
   },
 });
 
-export const silent: Breakage = {
-  name: 'stopped (SIGSTOP)',
-  begin: async (postgres) => {
-    postgres.signal('SIGSTOP');
-    return async () => postgres.signal('SIGCONT');
-  },
-};
+export const silent = broken(
+  'stopped (SIGSTOP)',
+  (postgres) => postgres.signal('SIGSTOP'),
+  (postgres) => postgres.signal('SIGCONT'),
+);
 
-export const ended: Breakage = {
-  name: 'stopped (pg_ctl stop)',
-  begin: async (postgres) => {
-    await postgres.stop('fast');
-    return () => postgres.startAgain();
-  },
-};
+const startAgain: Begin<Promise<void>> = (postgres) => postgres.startAgain();
 
-export const restarted: Breakage = {
-  name: 'restarted',
-  begin: async (postgres) => () => postgres.startAgain(),
-};
+export const ended = broken('stopped (pg_ctl stop)', (postgres) => postgres.stop('fast'), startAgain);
 
-export const killed: Breakage = {
-  name: 'killed (SIGKILL)',
-  begin: async (postgres) => {
+export const restarted = broken('restarted', () => undefined, startAgain);
+
+export const killed = broken(
+  'killed (SIGKILL)',
+  async (postgres) => {
     postgres.signal('SIGKILL');
     while (postgres.isRunning) await sleep(20);
-    return () => postgres.startAgain();
   },
-};
+  startAgain,
+);
 
-export const backendKilled: Breakage = {
-  name: 'one of its processes killed',
-  begin: async (postgres) => {
+export const backendKilled = broken(
+  'one of its processes killed',
+  async (postgres) => {
     const [row] = await postgres.query<{ pid: number }>(
       `SELECT pid ${OURS} AND application_name = 'foretell' LIMIT 1`,
     );
     if (row) process.kill(row.pid, 'SIGKILL');
-    return () => well(postgres);
   },
-};
+  well,
+);
 
 export const outOfConnections: Breakage = {
   name: 'out of connections',
@@ -147,45 +146,37 @@ export const backendsTerminated = repeated(
   (postgres) => void postgres.query(`SELECT pg_terminate_backend(pid) ${OURS}`).catch(() => undefined),
 );
 
-export const blocked: Breakage = {
-  name: 'out of reach (nothing arrives)',
-  begin: async (_, road) => {
-    road.block();
-    return async () => road.unblock();
-  },
-};
+export const blocked = broken(
+  'out of reach (nothing arrives)',
+  (_, road) => road.block(),
+  (_, road) => road.unblock(),
+);
 
-export const blockedThenCut: Breakage = {
-  name: 'out of reach, and then cut',
-  begin: async (_, road) => {
-    road.block();
-    return async () => {
-      road.cut();
-      road.unblock();
-    };
+export const blockedThenCut = broken(
+  'out of reach, and then cut',
+  (_, road) => road.block(),
+  (_, road) => {
+    road.cut();
+    road.unblock();
   },
-};
+);
 
 export const halfClosed = repeated('its connections half-closed', 500, (_, road) => road.halfClose());
 
-export const slow: Breakage = {
-  name: 'slow (400 ms a round trip)',
-  begin: async (_, road) => {
-    road.delayMs = 200;
-    return async () => void (road.delayMs = 0);
-  },
-};
+export const slow = broken(
+  'slow (400 ms a round trip)',
+  (_, road) => (road.delayMs = 200),
+  (_, road) => (road.delayMs = 0),
+);
 
 export const cut = repeated('cut off', 100, (_, road) => road.cut());
 
 /** What was on its way is committed, and nobody hears of it. */
-export const unheard: Breakage = {
-  name: 'its answers lost',
-  begin: async (_, road) => {
-    road.losesAnswers = true;
-    return async () => {
-      road.losesAnswers = false;
-      road.cut();
-    };
+export const unheard = broken(
+  'its answers lost',
+  (_, road) => (road.losesAnswers = true),
+  (_, road) => {
+    road.losesAnswers = false;
+    road.cut();
   },
-};
+);

@@ -1,10 +1,9 @@
 /** Suites in Python against the built service: their packages from PyPI in a folder of its own, which is gone afterwards. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openRunFolder } from './run-folder.js';
 
 const api = fileURLToPath(new URL('../../dist/apps/api/src/main.js', import.meta.url));
 const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
@@ -14,7 +13,9 @@ const cli = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta
  * What goes wrong is told, and makes the exit code 1.
  */
 export async function withService({ requirements, environment = {} }, work) {
-  const folder = await mkdtemp(join(tmpdir(), 'foretell-python-'));
+  // However this ends, nothing is left of it.
+  const suite = openRunFolder();
+  const folder = suite.path;
   const bin = join(folder, 'venv/bin');
   let service;
   try {
@@ -28,7 +29,7 @@ export async function withService({ requirements, environment = {} }, work) {
     process.exitCode = 1;
   } finally {
     await service?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await suite.close();
   }
 }
 
