@@ -42,7 +42,9 @@ await runBench(async ({ onEnd }) => {
   const database = await openOwnPostgres({ max_wal_size: '8GB' });
   onEnd(() => database.close());
   await withClient(database.superuserUrl, (superuser) =>
-    superuser.query('GRANT SET ON PARAMETER session_replication_role TO foretell'),
+    superuser.query(
+      'GRANT SET ON PARAMETER session_replication_role TO foretell; GRANT pg_checkpoint TO foretell',
+    ),
   );
   const fullUrl = await database.createDatabase('full');
   await migrateDatabase(fullUrl);
