@@ -2,6 +2,7 @@
 import { RecordedAnswers, PredictionLog } from '../libs/audit/src/index.js';
 import { createDataSource, poolOf } from '../libs/database/src/index.js';
 import type { DataSource } from 'typeorm';
+import { progress } from './run.js';
 
 const PAGE = 100;
 /** Nobody waits longer for a page. */
@@ -26,7 +27,7 @@ interface Statement {
   values: unknown[];
 }
 
-export async function explainQuestions(url: string, progress: (text: string) => void): Promise<Explained[]> {
+export async function explainQuestions(url: string): Promise<Explained[]> {
   const dataSource = await createDataSource({ url, entities: [] }).initialize();
   try {
     const explained: Explained[] = [];

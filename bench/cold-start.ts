@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { startApi } from '../test/support/api-process.js';
-import { PATIENT } from '../test/support/client.js';
+import { call, PATIENT } from '../test/support/client.js';
 import { createToken } from './peers/peers.js';
 
 /** Process start, embedded PostgreSQL start, model load, one prediction: with a data folder that exists already. */
@@ -11,12 +11,8 @@ export async function coldStart(folder: string): Promise<number> {
   await first.stop();
   const started = performance.now();
   const second = await startApi(environment);
-  const response = await fetch(`${second.url}/predict`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify(PATIENT),
-  });
-  if (!response.ok) throw new Error(`cold start: ${response.status}`);
+  const response = await call(second, 'POST', '/predict', { body: PATIENT, token });
+  if (response.status !== 200) throw new Error(`cold start: ${response.status}`);
   const seconds = (performance.now() - started) / 1000;
   await second.stop();
   return seconds;

@@ -1,5 +1,6 @@
 /** A record as it would be after a long time, made in the database itself. */
-import pg from 'pg';
+import type pg from 'pg';
+import { progress, withClient } from './run.js';
 
 const DAYS = 90;
 const ROWS_AT_ONCE = 500_000;
@@ -8,9 +9,7 @@ const ROWS_PER_COMMIT = 20;
 
 /** Users up to so many, all with the password of the one that is there. @returns the names of some */
 export async function fillUsers(url: string, count: number, some: number): Promise<string[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
+  return withClient(url, async (client) => {
     await client.query(
       `INSERT INTO users (username, password, email)
        SELECT 'user-' || number, bench.password, 'user-' || number || '@example.org'
@@ -23,20 +22,14 @@ export async function fillUsers(url: string, count: number, some: number): Promi
       [some],
     );
     return rows.map(({ username }) => username);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /**
  * So many predictions and no others, spread over the days before now in the order of their ids: four models of unlike
  * use, two versions of the most used, one in fifty refused, users by chance. Foreign keys are not checked meanwhile.
  */
-export async function fillRecord(
-  client: pg.Client,
-  count: number,
-  progress: (text: string) => void,
-): Promise<void> {
+export async function fillRecord(client: pg.Client, count: number): Promise<void> {
   await client.query('TRUNCATE requests, responses, shadow_responses, idempotency_keys RESTART IDENTITY');
   await client.query(`SELECT create_record_partitions(now() - interval '${DAYS} days', now())`);
   await client.query(`SET session_replication_role = replica; SET synchronous_commit = off`);

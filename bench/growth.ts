@@ -5,7 +5,7 @@
  * The predictions are generated in the database, over the 90 days before now. Both databases are of one server and are
  * asked by a service process each; each figure is the median of its rounds.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import pg from 'pg';
 import { startApi } from '../test/support/api-process.js';
 import { call, PATIENT } from '../test/support/client.js';
@@ -13,66 +13,52 @@ import { explainQuestions, shownMs } from './analysts-questions.js';
 import { migrateDatabase, openOwnPostgres } from '../test/support/own-postgres.js';
 import { fillRecord, fillUsers, tableSizes } from './generated-record.js';
 import { load, type Figures, type LoadTarget } from './load.js';
-import { table } from './report.js';
-import { median } from './rounds.js';
+import { createToken } from './peers/peers.js';
+import {
+  benchCommand,
+  progress,
+  Rounds,
+  runBench,
+  table,
+  type BenchOptions,
+  type Place,
+  withClient,
+} from './run.js';
 
-const options = new Command('bench:growth')
-  .description('What a full record costs those who predict and those who read.')
+const options = benchCommand('bench:growth', 'What a full record costs those who predict and those who read.')
   .option('--rows <counts>', 'recorded predictions, one after the other', counts, [0, 1_000_000, 10_000_000])
   .option('--users <count>', 'in the full database', Number, 100_000)
-  .option('--rounds <count>', 'how often each is measured', Number)
-  .option('--seconds <count>', 'how long each time', Number)
   .option('--plans', 'print the plans as well')
-  .option('--quick', 'little of everything, to see that it runs')
   .parse()
-  .opts<{
-    rows: number[];
-    users: number;
-    rounds?: number;
-    seconds?: number;
-    plans?: true;
-    quick?: true;
-  }>();
+  .opts<BenchOptions & { rows: number[]; users: number; plans?: true }>();
 const ROWS = options.quick ? [0, 50_000] : options.rows;
 const USERS = options.quick ? 1_000 : options.users;
 const ROUNDS = options.rounds ?? (options.quick ? 1 : 3);
 const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
 const CONNECTIONS = 64;
 
-const startedAt = performance.now();
-const progress = (text: string) =>
-  process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
-
-const stopping: (() => Promise<unknown>)[] = [];
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void stopAll().finally(() => process.exit(1)));
-}
-try {
-  await bench();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-} finally {
-  await stopAll();
-}
-
-async function bench(): Promise<void> {
+await runBench(async ({ onEnd }) => {
   // Room for the write-ahead log of what is generated; the same for both databases, since they are of one server.
   const database = await openOwnPostgres({ max_wal_size: '8GB' });
-  stopping.push(() => database.close());
+  onEnd(() => database.close());
+  await withClient(database.superuserUrl, (superuser) =>
+    superuser.query(
+      'GRANT SET ON PARAMETER session_replication_role TO foretell; GRANT pg_checkpoint TO foretell',
+    ),
+  );
   const fullUrl = await database.createDatabase('full');
   await migrateDatabase(fullUrl);
   const client = new pg.Client({ connectionString: fullUrl });
   await client.connect();
-  stopping.push(() => client.end());
+  onEnd(() => client.end());
 
-  const empty = await startService(database.url, CONNECTIONS);
-  const full = await startService(fullUrl, USERS);
+  const empty = await startService(database.url, CONNECTIONS, onEnd);
+  const full = await startService(fullUrl, USERS, onEnd);
   progress(`${USERS} users in the full database`);
 
   const rows: (string | number)[][] = [];
   for (const count of ROWS) {
-    await fillRecord(client, count, progress);
+    await fillRecord(client, count);
     const figures = await compare(empty, full, count);
     rows.push([
       count,
@@ -106,7 +92,7 @@ async function bench(): Promise<void> {
   );
 
   progress("the analysts' questions");
-  const answers = await explainQuestions(fullUrl, progress);
+  const answers = await explainQuestions(fullUrl);
   console.log(
     `\n${table(
       ['question', 'rows', 'ms', 'blocks read or found', 'found by'],
@@ -115,18 +101,17 @@ async function bench(): Promise<void> {
   );
   if (!options.plans) return;
   for (const { question, plan } of answers) console.log(`\n### ${question}\n\n\`\`\`\n${plan}\n\`\`\``);
-}
+});
 
 /** A service on a database with so many users, of whom as many as there are connections will ask. */
-async function startService(url: string, users: number): Promise<LoadTarget> {
+async function startService(url: string, users: number, onEnd: Place['onEnd']): Promise<LoadTarget> {
   const api = await startApi({ DATABASE_URL: url, JWT_TTL_MINUTES: '600' });
-  stopping.push(() => api.stop());
-  const bench = { username: 'bench', password: 'bench', email: 'bench@example.org' };
-  await call(api, 'POST', '/register-user', { body: bench });
+  onEnd(() => api.stop());
+  await createToken(api.url);
   const usernames = await fillUsers(url, users, CONNECTIONS);
   const token: string[] = [];
   for (const username of usernames) {
-    const issued = await call(api, 'POST', '/token', { body: { username, password: bench.password } });
+    const issued = await call(api, 'POST', '/token', { body: { username, password: 'bench' } });
     if (issued.status !== 200) throw new Error(`token: ${issued.status} ${issued.text}`);
     token.push(issued.body.token as string);
   }
@@ -135,7 +120,7 @@ async function startService(url: string, users: number): Promise<LoadTarget> {
 
 /** By turns, and in the other order in every other round. */
 async function compare(empty: LoadTarget, full: LoadTarget, count: number) {
-  const all = { empty: [] as Figures[], full: [] as Figures[] };
+  const rounds = new Rounds<Figures>();
   const targets = { empty, full };
   for (const target of [empty, full])
     await load({ ...target, connections: CONNECTIONS, seconds: SECONDS / 2 });
@@ -143,20 +128,11 @@ async function compare(empty: LoadTarget, full: LoadTarget, count: number) {
     const order = ['empty', 'full'] as const;
     for (const name of round % 2 === 0 ? order.toReversed() : order) {
       const figures = await load({ ...targets[name], connections: CONNECTIONS, seconds: SECONDS });
-      all[name].push(figures);
+      rounds.add(name, figures);
       progress(`${count} predictions, round ${round}/${ROUNDS}  ${name}: ${Math.round(figures.perSecond)}/s`);
     }
   }
-  const summary = (name: keyof typeof all) => ({
-    perSecond: median(all[name].map(({ perSecond }) => perSecond)),
-    p50: median(all[name].map(({ p50 }) => p50)),
-    p99: median(all[name].map(({ p99 }) => p99)),
-  });
-  return { empty: summary('empty'), full: summary('full') };
-}
-
-async function stopAll(): Promise<void> {
-  for (const stop of stopping.splice(0).toReversed()) await stop();
+  return { empty: rounds.median('empty')!, full: rounds.median('full')! };
 }
 
 function counts(value: string): number[] {

@@ -1,5 +1,5 @@
 import { bareCommit, bareOnnx, RecordLimit } from './limits.js';
-import { median } from './rounds.js';
+import { progress, Rounds } from './run.js';
 
 /** Rows a second of one way to write the record, with as many rows in each commit as the recorder had. */
 export interface RecordFigures {
@@ -17,17 +17,19 @@ export interface Limits {
   onnx: { rowsPerRun: number; perSecond: number }[];
 }
 
+const ROWS_PER_RUN = [1, 32];
+
 /** The limits take their turn in each round, beside the variants. */
 export class LimitRounds {
-  private readonly commits: number[] = [];
-  private readonly onnx = new Map<number, number[]>([1, 32].map((rows) => [rows, []]));
-  private readonly runs: RecordFigures[] = [];
+  private readonly commits = new Rounds<{ ms: number }>();
+  private readonly onnx = new Rounds<{ rowsPerRun: number; perSecond: number }>();
+  private readonly runs = new Rounds<Omit<RecordFigures, 'way'>>();
+  private readonly ways = new Map<string, string>();
   private limit?: RecordLimit;
 
   constructor(
     private readonly databaseUrl: string,
     private readonly seconds: number,
-    private readonly progress: (text: string) => void,
   ) {}
 
   /** As many rows in each commit as the recorder had there just now. */
@@ -36,8 +38,9 @@ export class LimitRounds {
     const rowsPerCommit = Math.max(1, Math.round(mean));
     const measure = async (way: string, run: Promise<number>) => {
       const perSecond = await run;
-      this.runs.push({ connections, way, rowsPerCommit, perSecond });
-      this.progress(`  ${way}, ${rowsPerCommit} rows per commit: ${Math.round(perSecond)} rows/s`);
+      this.ways.set(`${connections} ${way}`, way);
+      this.runs.add(`${connections} ${way}`, { connections, rowsPerCommit, perSecond });
+      progress(`  ${way}, ${rowsPerCommit} rows per commit: ${Math.round(perSecond)} rows/s`);
     };
     const seconds = this.seconds / 2;
     await measure("the recorder's statement in a loop", this.limit.loop(rowsPerCommit, seconds));
@@ -45,24 +48,18 @@ export class LimitRounds {
   }
 
   async others(): Promise<void> {
-    this.commits.push(await bareCommit(this.databaseUrl, this.seconds < 2 ? 300 : 2000));
-    for (const [rows, runs] of this.onnx) runs.push(await bareOnnx(rows, Math.min(1, this.seconds / 2)));
+    this.commits.add('', { ms: await bareCommit(this.databaseUrl, this.seconds < 2 ? 300 : 2000) });
+    for (const rowsPerRun of ROWS_PER_RUN) {
+      const perSecond = await bareOnnx(rowsPerRun, Math.min(1, this.seconds / 2));
+      this.onnx.add(`${rowsPerRun}`, { rowsPerRun, perSecond });
+    }
   }
 
   figures(): Limits {
-    const kinds = new Map(this.runs.map((run) => [`${run.connections} ${run.way}`, run]));
     return {
-      bareCommitMs: median(this.commits),
-      onnx: [...this.onnx].map(([rowsPerRun, runs]) => ({ rowsPerRun, perSecond: median(runs) })),
-      record: [...kinds.values()].map(({ connections, way }) => {
-        const runs = this.runs.filter((run) => run.connections === connections && run.way === way);
-        return {
-          connections,
-          way,
-          rowsPerCommit: median(runs.map(({ rowsPerCommit }) => rowsPerCommit)),
-          perSecond: median(runs.map(({ perSecond }) => perSecond)),
-        };
-      }),
+      bareCommitMs: this.commits.median('')!.ms,
+      onnx: ROWS_PER_RUN.map((rowsPerRun) => this.onnx.median(`${rowsPerRun}`)!),
+      record: [...this.ways].map(([key, way]) => ({ way, ...this.runs.median(key)! })),
     };
   }
 }

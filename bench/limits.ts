@@ -1,23 +1,19 @@
 /** What no service of this kind can beat: the commit alone, the record's statement alone, the model alone. */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import ort from 'onnxruntime-node';
-import pg from 'pg';
 import { BinaryArrays } from '../libs/database/src/index.js';
 import type { PredictionRecord } from '../libs/audit/src/index.js';
 import { insertOf } from '../libs/audit/src/record-statements.js';
 import { PATIENT } from '../test/support/client.js';
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+import { median, withClient } from './run.js';
 
 /** One row in, one commit, over a connection of its own. @returns the median in ms */
 export async function bareCommit(databaseUrl: string, commits: number): Promise<number> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
+  return withClient(databaseUrl, async (client) => {
     await client.query('CREATE TABLE IF NOT EXISTS bare_commit (body jsonb)');
     const times: number[] = [];
     for (let index = 0; index < commits; index++) {
@@ -26,9 +22,7 @@ export async function bareCommit(databaseUrl: string, commits: number): Promise<
       times.push(performance.now() - started);
     }
     return median(times);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** ONNX Runtime in a loop on a prepared tensor, in one thread. @returns rows a second */
@@ -66,77 +60,42 @@ export class RecordLimit {
 
   /** @throws where nothing has been recorded yet */
   static async open(databaseUrl: string): Promise<RecordLimit> {
-    const client = new pg.Client({ connectionString: databaseUrl });
-    await client.connect();
-    try {
+    return withClient(databaseUrl, async (client) => {
       await client.query(`
         CREATE TABLE IF NOT EXISTS bench_rows AS
         SELECT user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns,
                status_code, output, duration_ms
         FROM (SELECT * FROM requests ORDER BY id DESC LIMIT 1) AS request
         JOIN responses ON responses.request_id = request.id, generate_series(1, ${MOST_ROWS})`);
-      const { rows } = await client.query('SELECT *, input::text, output::text FROM bench_rows LIMIT 1');
-      const [row] = rows as Record<string, never>[];
-      return new RecordLimit(databaseUrl, {
-        userId: row!.user_id!,
-        requestUuid: row!.request_uuid!,
-        model: row!.model!,
-        modelVersion: row!.model_version!,
-        dialect: row!.dialect!,
-        input: row!.input!,
-        rowCount: row!.row_count!,
-        ignoredColumns: row!.ignored_columns!,
-        statusCode: row!.status_code!,
-        output: row!.output!,
-        durationMs: row!.duration_ms!,
-      });
-    } finally {
-      await client.end();
-    }
+      const { rows } = await client.query<PredictionRecord>(`
+        SELECT user_id AS "userId", request_uuid AS "requestUuid", model, model_version AS "modelVersion", dialect,
+               input::text, row_count AS "rowCount", ignored_columns AS "ignoredColumns", status_code AS "statusCode",
+               output::text, duration_ms AS "durationMs"
+        FROM bench_rows LIMIT 1`);
+      return new RecordLimit(databaseUrl, rows[0]!);
+    });
   }
 
   /** @returns rows a second */
   async pgbench(rowsPerCommit: number, seconds: number): Promise<number> {
-    const { hostname, port, username, password, pathname } = new URL(this.databaseUrl);
-    const folder = mkdtempSync(join(tmpdir(), 'foretell-pgbench-'));
-    try {
-      const script = join(folder, 'record.sql');
-      writeFileSync(script, pgbenchScript(rowsPerCommit));
-      const duration = String(Math.max(1, Math.round(seconds)));
-      const { stdout } = await promisify(execFile)(
-        'pgbench',
-        ['-n', '-c', '1', '-M', 'prepared', '-T', duration, '-f', script],
-        {
-          env: {
-            PATH: process.env.PATH,
-            PGHOST: hostname,
-            PGPORT: port,
-            PGUSER: decodeURIComponent(username),
-            PGPASSWORD: decodeURIComponent(password),
-            PGDATABASE: pathname.slice(1),
-          },
-        },
-      );
-      return Number(/tps = ([\d.]+)/.exec(stdout)![1]) * rowsPerCommit;
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const script = join(mkdtempSync(join(tmpdir(), 'foretell-pgbench-')), 'record.sql');
+    writeFileSync(script, pgbenchScript(rowsPerCommit));
+    const duration = String(Math.max(1, Math.round(seconds)));
+    const options = ['-n', '-c', '1', '-M', 'prepared', '-T', duration, '-f', script, this.databaseUrl];
+    const { stdout } = await promisify(execFile)('pgbench', options);
+    return Number(/tps = ([\d.]+)/.exec(stdout)![1]) * rowsPerCommit;
   }
 
   /** @returns rows a second */
   async loop(rowsPerCommit: number, seconds: number): Promise<number> {
     const records = Array.from({ length: rowsPerCommit }, () => this.record);
     const statement = insertOf(records, new BinaryArrays());
-    const client = new pg.Client({ connectionString: this.databaseUrl });
-    await client.connect();
-    try {
+    return withClient(this.databaseUrl, async (client) => {
       let commits = 0;
       const started = performance.now();
       for (; performance.now() - started < seconds * 1000; commits++) await client.query(statement);
       return (commits * rowsPerCommit) / ((performance.now() - started) / 1000);
-    } finally {
-      await client.end();
-    }
+    });
   }
 }
 

@@ -6,37 +6,26 @@
  * measured. Progress on standard error, the tables on standard output.
  */
 import { availableParallelism, cpus } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
-import { openOwnPostgres, type OwnPostgres } from '../test/support/own-postgres.js';
+import { openOwnPostgres } from '../test/support/own-postgres.js';
 import { coldStart } from './cold-start.js';
 import { LimitRounds } from './limit-rounds.js';
 import { load } from './load.js';
 import { comparison, goals, limitsTable } from './report.js';
 import { Measurement, Samples } from './rounds.js';
+import { aboveZero, benchCommand, progress, runBench, type BenchOptions } from './run.js';
 import { createBenchUser, startVariant, VARIANTS, type Variant, type VariantName } from './variants.js';
 
 const NAMES = Object.keys(VARIANTS) as VariantName[];
 
-const options = new Command('bench')
-  .description('Foretell, its peers and its limits, side by side in one run.')
+const options = benchCommand('bench', 'Foretell, its peers and its limits, side by side in one run.')
   .option('--only <names...>', `some of ${NAMES.join(', ')}`)
   .option('--connections <counts...>', 'how many callers at once', (value, all: number[] = []) => [
     ...all,
-    count(value),
+    aboveZero(value),
   ])
-  .option('--rounds <count>', 'how often each is measured', count)
-  .option('--seconds <count>', 'how long each time', count)
-  .option('--quick', 'one short round, to see that everything runs')
   .option('--no-limits', 'neither ONNX Runtime nor PostgreSQL alone, nor a cold start')
   .parse()
-  .opts<{
-    only?: string[];
-    connections?: number[];
-    rounds?: number;
-    seconds?: number;
-    quick?: true;
-    limits: boolean;
-  }>();
+  .opts<BenchOptions & { only?: string[]; connections?: number[]; limits: boolean }>();
 const CONNECTIONS = options.connections ?? [1, 16, 64, 256];
 const ROUNDS = options.rounds ?? (options.quick ? 1 : 3);
 const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
@@ -47,38 +36,21 @@ if (strangers.length > 0) {
   process.exit(2);
 }
 
-const startedAt = performance.now();
-const progress = (text: string) =>
-  process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
-
-// An interrupted bench ends what it started.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void stopAll().finally(() => process.exit(1)));
-}
-const stopping: (() => Promise<unknown>)[] = [];
-// The tutorial has a connection for each of its threads.
-const database = await openOwnPostgres({ max_connections: '200' });
-stopping.push(() => database.close());
-try {
-  await bench(database);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-} finally {
-  await stopAll();
-}
-
-async function bench({ url: databaseUrl, folder, createDatabase }: OwnPostgres): Promise<void> {
+await runBench(async ({ folder, onEnd }) => {
+  // The tutorial has a connection for each of its threads.
+  const database = await openOwnPostgres({ max_connections: '200' });
+  onEnd(() => database.close());
+  const { url: databaseUrl, createDatabase } = database;
   const token = await createBenchUser(databaseUrl);
   const measurement = await Measurement.open(databaseUrl);
-  stopping.push(() => measurement.close());
+  onEnd(() => measurement.close());
   const variants: Variant[] = [];
   const absent: string[] = [];
   for (const name of NAMES.filter((each) => CHOSEN.includes(each))) {
     try {
       progress(`${VARIANTS[name]}: starting`);
-      const variant = await startVariant(name, { databaseUrl, token, folder, createDatabase, progress });
-      stopping.push(() => variant.stop());
+      const variant = await startVariant(name, { databaseUrl, token, folder, createDatabase });
+      onEnd(() => variant.stop());
       variants.push(variant);
     } catch (error) {
       absent.push(`${VARIANTS[name]} is not measured: ${reasonOf(error)}`);
@@ -91,7 +63,7 @@ async function bench({ url: databaseUrl, folder, createDatabase }: OwnPostgres):
     await load({ ...target, connections: 16, seconds: options.quick ? 0.5 : 2 });
 
   const samples = new Samples();
-  const limits = new LimitRounds(databaseUrl, SECONDS, progress);
+  const limits = new LimitRounds(databaseUrl, SECONDS);
   for (let round = 1; round <= ROUNDS; round++) {
     for (const connections of CONNECTIONS) {
       for (const variant of variants) {
@@ -119,17 +91,7 @@ async function bench({ url: databaseUrl, folder, createDatabase }: OwnPostgres):
     `\n${availableParallelism()} cores (${cpus()[0]?.model.trim()}), Node ${process.version}, median of ${ROUNDS} ` +
       `interleaved rounds of ${SECONDS} s.`,
   );
-}
-
-async function stopAll(): Promise<void> {
-  for (const stop of stopping.splice(0).toReversed()) await stop();
-}
-
-function count(value: string): number {
-  const number = Number(value);
-  if (!(number > 0)) throw new InvalidArgumentError('It must be a number above 0.');
-  return number;
-}
+});
 
 /** What a program said last of an error, out of all that it said. */
 function reasonOf(error: unknown): string {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { processorSeconds, processTree, readProc } from './process-tree.js';
+import { tmpdir } from 'node:os';
+import { memoryMb, processorSeconds, processTree } from '../test/support/process-tree.js';
 
 const SAMPLE_EVERY_MS = 50;
 const KEPT_OUTPUT = 4_000;
@@ -23,7 +24,7 @@ export async function measuredRun(
   const started = performance.now();
   const child = spawn(command, args, {
     cwd,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -38,12 +39,12 @@ export async function measuredRun(
   }).finally(() => clearInterval(timer));
   const seconds = (performance.now() - started) / 1000;
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${code}:\n${stderr}`);
-  return { seconds, cpuSeconds: usage.cpuSeconds(), peakMb: usage.peakKb / 1024, stdout };
+  return { seconds, cpuSeconds: usage.cpuSeconds(), peakMb: usage.peakMb, stdout };
 }
 
 /** What /proc says of a process and all that it started. */
 class TreeUsage {
-  peakKb = 0;
+  peakMb = 0;
   private readonly seconds = new Map<number, number>();
 
   constructor(private readonly root: number) {}
@@ -51,21 +52,16 @@ class TreeUsage {
   sample(): void {
     let together = 0;
     for (const pid of processTree(this.root)) {
-      const status = readProc(`${pid}/status`);
-      together += kilobytes(status, 'VmRSS');
+      together += memoryMb(pid);
       // The kernel's own high-water mark of one process, which no sample can miss.
-      this.peakKb = Math.max(this.peakKb, kilobytes(status, 'VmHWM'));
+      this.peakMb = Math.max(this.peakMb, memoryMb(pid, 'VmHWM'));
       const seconds = processorSeconds(pid);
       if (seconds !== undefined) this.seconds.set(pid, seconds);
     }
-    this.peakKb = Math.max(this.peakKb, together);
+    this.peakMb = Math.max(this.peakMb, together);
   }
 
   cpuSeconds(): number {
     return [...this.seconds.values()].reduce((sum, seconds) => sum + seconds, 0);
   }
-}
-
-function kilobytes(status: string, field: string): number {
-  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
 }

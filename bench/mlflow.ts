@@ -18,8 +18,8 @@ export interface Mlflow {
   predict(model: string, input: string, output: string): Promise<Run>;
 }
 
-export async function installMlflow(folder: string, progress: (text: string) => void): Promise<Mlflow> {
-  const bin = await installPython('mlflow', MLFLOW_REQUIREMENTS, progress);
+export async function installMlflow(folder: string): Promise<Mlflow> {
+  const bin = await installPython('mlflow', MLFLOW_REQUIREMENTS);
   const models = join(folder, 'mlflow-models');
   await mkdir(models);
   // It would keep a database of runs where it is started, and tell its makers about them.

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
 import { measuredRun } from './measured-run.js';
+import { progress } from './run.js';
 
 const CACHE = 'node_modules/.cache/foretell-bench';
 
@@ -11,11 +12,7 @@ const CACHE = 'node_modules/.cache/foretell-bench';
  *
  * @returns the folder of its commands
  */
-export async function installPython(
-  name: string,
-  requirements: string,
-  progress: (text: string) => void,
-): Promise<string> {
+export async function installPython(name: string, requirements: string): Promise<string> {
   const digest = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
   const folder = resolvePath(CACHE, `${name}-${digest}`);
   const bin = join(folder, 'bin');

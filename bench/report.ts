@@ -1,6 +1,7 @@
 /** What a run found, as Markdown. */
 import type { Limits } from './limit-rounds.js';
 import type { Samples } from './rounds.js';
+import { table } from './run.js';
 import { UNRECORDING_PEERS, VARIANTS, type VariantName } from './variants.js';
 
 const NAMES = Object.keys(VARIANTS) as VariantName[];
@@ -107,9 +108,4 @@ const ratio = (one: number | undefined, other: number | undefined) =>
 function goal(text: string, value: number | undefined, isMet: (value: number) => boolean): string {
   if (value === undefined) return `- recorded, ${text}: not measured`;
   return `- recorded, ${text}: ${value.toFixed(2)}, ${isMet(value) ? 'met' : '**not met**'}`;
-}
-
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { load, type Figures } from './load.js';
-import { parentOf, secondsSince, treeSeconds } from './process-tree.js';
+import { parentOf, secondsSince, treeSeconds } from '../test/support/process-tree.js';
+import { Rounds } from './run.js';
 import type { Variant, VariantName } from './variants.js';
 
 export interface Sample extends Figures {
@@ -9,37 +10,20 @@ export interface Sample extends Figures {
   /** The same of PostgreSQL and all its processes. */
   databaseMicros: number;
   /** How many requests one commit recorded, on the average; of what records in `requests`. */
-  rowsPerCommit?: number;
+  rowsPerCommit: number;
 }
 
 /** Every sample of a variant at so many connections. */
 export class Samples {
-  private readonly all = new Map<string, Sample[]>();
+  private readonly rounds = new Rounds<Sample>();
 
   add(name: VariantName, connections: number, sample: Sample): void {
-    const key = `${name} ${connections}`;
-    this.all.set(key, [...(this.all.get(key) ?? []), sample]);
+    this.rounds.add(`${name} ${connections}`, sample);
   }
 
-  /** Each figure the median of its rounds; undefined if nothing was measured. */
   median(name: VariantName, connections: number): Sample | undefined {
-    const samples = this.all.get(`${name} ${connections}`);
-    if (!samples) return undefined;
-    const of = (figure: keyof Sample) => median(samples.map((sample) => sample[figure] ?? NaN));
-    return {
-      count: of('count'),
-      perSecond: of('perSecond'),
-      p50: of('p50'),
-      p99: of('p99'),
-      serviceMicros: of('serviceMicros'),
-      databaseMicros: of('databaseMicros'),
-      rowsPerCommit: of('rowsPerCommit'),
-    };
+    return this.rounds.median(`${name} ${connections}`);
   }
-}
-
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 /** One variant, once, at so many connections, with the processor time it took of others. */
@@ -63,12 +47,12 @@ export class Measurement {
     // What was answered but not recorded yet must not weigh on the next.
     await this.isRecorded();
     const each = 1e6 / figures.count;
-    const sample = {
+    return {
       ...figures,
       serviceMicros: secondsSince(before.service, pid) * each,
       databaseMicros: secondsSince(before.database, this.postmaster) * each,
+      rowsPerCommit: name === 'recorded' ? await this.rowsPerCommit(lastId) : NaN,
     };
-    return name === 'recorded' ? { ...sample, rowsPerCommit: await this.rowsPerCommit(lastId) } : sample;
   }
 
   close(): Promise<void> {

@@ -4,47 +4,54 @@
  * Twenty under load, beside as long a load without any; then two hundred one after another, under the load that one
  * caller makes, with the service's memory after each ten. `--quick` makes it short, to see that everything runs.
  */
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startApi, type ApiProcess } from '../test/support/api-process.js';
 import { call, createUser, PATIENT } from '../test/support/client.js';
 import { openOwnPostgres } from '../test/support/own-postgres.js';
+import { memoryMb } from '../test/support/process-tree.js';
 import { load, type Figures } from './load.js';
+import {
+  benchCommand,
+  median,
+  progress,
+  runBench,
+  table,
+  withClient,
+  type BenchOptions,
+  type Cell,
+} from './run.js';
 
-const QUICK = process.argv.includes('--quick');
+const { quick } = benchCommand('bench:swaps', 'A model is replaced while it serves.')
+  .parse()
+  .opts<BenchOptions>();
 const CONNECTIONS = 32;
-const UNDER_LOAD = QUICK ? 4 : 20;
-const SWAPS = QUICK ? 20 : 200;
+const UNDER_LOAD = quick ? 4 : 20;
+const SWAPS = quick ? 20 : 200;
 const SAMPLE_EVERY = 10;
 
-const progress = (text: string) => process.stderr.write(`${text}\n`);
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-const database = await openOwnPostgres();
-const stopping: (() => Promise<unknown>)[] = [];
-try {
-  await bench();
-} finally {
-  for (const stop of stopping.toReversed()) await stop();
-  await database.close();
-}
-
-async function bench(): Promise<void> {
-  const modelDir = join(database.folder, 'models');
+await runBench(async ({ folder, onEnd }) => {
+  const database = await openOwnPostgres();
+  onEnd(() => database.close());
+  const modelDir = join(folder, 'models');
   cpSync('model-artifacts/heart-failure/1', join(modelDir, 'heart-failure/1'), { recursive: true });
   // Its answers are as long as those of version 1.
   cpSync('test/support/foreign-models/heart-failure-2', join(modelDir, 'heart-failure/2'), {
     recursive: true,
   });
   const api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
-  stopping.push(api.stop);
-  const token = await createAdminToken(api);
+  onEnd(api.stop);
+  const { token } = await withClient(database.url, (client) => {
+    const query = async (sql: string, values?: unknown[]) =>
+      (await client.query(sql, values)).rows as never[];
+    return createUser(api, { query }, 'admin');
+  });
   const promote = promoter(api, token);
   const loadFor = (options: { seconds: number } | { until: AbortSignal }, connections = CONNECTIONS) =>
     load({ url: api.url, path: '/predict', token, body: JSON.stringify(PATIENT), connections, ...options });
 
-  await loadFor({ seconds: QUICK ? 1 : 5 });
+  await loadFor({ seconds: quick ? 1 : 5 });
   const started = performance.now();
   const swapping = await during(
     (until) => loadFor({ until }),
@@ -53,29 +60,31 @@ async function bench(): Promise<void> {
   const seconds = (performance.now() - started) / 1000;
   const steady = await loadFor({ seconds });
   console.log(
-    '| 32 connections | requests answered | failures | p50 ms | p99 ms | promotion p50 ms | max ms |',
+    table(
+      ['32 connections', 'requests answered', 'failures', 'p50 ms', 'p99 ms', 'promotion p50 ms', 'max ms'],
+      [
+        ['without promotions', ...summary(steady), '', ''],
+        [`with ${UNDER_LOAD} promotions`, ...summary(swapping.figures), ...times(swapping.work)],
+      ],
+    ),
   );
-  console.log('|---|---|---|---|---|---|---|');
-  console.log(`| without promotions | ${summary(steady)} | | |`);
-  console.log(`| with ${UNDER_LOAD} promotions | ${summary(swapping.figures)} | ${times(swapping.work)} |`);
 
-  console.log('\n| swaps | RSS MB | promotion p50 ms | max ms |');
-  console.log('|---|---|---|---|');
   await sleep(2_000);
-  console.log(`| 0 | ${rssMb(api)} | | |`);
+  const rows: Cell[][] = [[0, rssMb(api), '', '']];
   const { figures } = await during(
     (until) => loadFor({ until }, 1),
     async () => {
       for (let swaps = SAMPLE_EVERY; swaps <= SWAPS; swaps += SAMPLE_EVERY) {
         const taken = await promote(SAMPLE_EVERY);
-        console.log(`| ${swaps} | ${rssMb(api)} | ${times(taken)} |`);
+        rows.push([swaps, rssMb(api), ...times(taken)]);
       }
     },
   );
+  console.log(`\n${table(['swaps', 'RSS MB', 'promotion p50 ms', 'max ms'], rows)}`);
   console.log(
     `\nMeanwhile one caller: ${figures.count} requests answered, 0 failures, p99 ${figures.p99.toFixed(2)} ms.`,
   );
-}
+});
 
 /** A load that lasts as long as the work. It throws at the first wrong answer. */
 async function during<T>(run: (until: AbortSignal) => Promise<Figures>, work: () => Promise<T>) {
@@ -106,28 +115,15 @@ function promoter(api: ApiProcess, token: string): (count: number) => Promise<nu
   };
 }
 
-async function createAdminToken(api: ApiProcess): Promise<string> {
-  const pool = new pg.Pool({ connectionString: database.url, max: 1 });
-  const query = async <Row extends object>(sql: string, values?: unknown[]) =>
-    (await pool.query(sql, values)).rows as Row[];
-  try {
-    return (await createUser(api, { query }, 'admin')).token;
-  } finally {
-    await pool.end();
-  }
-}
-
 /** Every page of the process that is in memory, as Linux counts it. */
 function rssMb({ process: { pid } }: ApiProcess): number {
-  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1];
-  return Math.round(Number(kilobytes) / 1024);
+  return Math.round(memoryMb(pid!));
 }
 
-function summary({ count, p50, p99 }: Figures): string {
-  return `${count} | 0 | ${p50.toFixed(2)} | ${p99.toFixed(2)}`;
+function summary({ count, p50, p99 }: Figures): Cell[] {
+  return [count, 0, p50.toFixed(2), p99.toFixed(2)];
 }
 
-function times(taken: readonly number[]): string {
-  const sorted = taken.toSorted((a, b) => a - b);
-  return `${sorted[Math.floor(sorted.length / 2)]!.toFixed(0)} | ${sorted.at(-1)!.toFixed(0)}`;
+function times(taken: readonly number[]): Cell[] {
+  return [median(taken), Math.max(...taken)].map((ms) => ms.toFixed(0));
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { startApi } from '../test/support/api-process.js';
-import { PATIENT } from '../test/support/client.js';
+import { call, PATIENT } from '../test/support/client.js';
 import type { LoadTarget } from './load.js';
 import { createToken, PEERS, startPeer, type PeerContext, type PeerName } from './peers/peers.js';
 
@@ -92,13 +92,9 @@ async function startOurs(name: Exclude<VariantName, PeerName>, { databaseUrl, to
 }
 
 async function checkAnswer(target: LoadTarget, probability: (answer: never) => unknown): Promise<void> {
-  const answer = await fetch(target.url + target.path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${target.token as string}` },
-    body: target.body,
-  });
-  const text = await answer.text();
-  if (answer.status !== 200) throw new Error(`answered with ${answer.status}: ${text.slice(0, 200)}`);
+  const token = target.token as string;
+  const { status, text } = await call(target, 'POST', target.path, { body: target.body, token });
+  if (status !== 200) throw new Error(`answered with ${status}: ${text.slice(0, 200)}`);
   const said = Number(probability(JSON.parse(text) as never));
   if (!(Math.abs(said - GOLDEN) < TOLERANCE))
     throw new Error(`says ${said} where ${GOLDEN} is right: ${text}`);

@@ -8,56 +8,56 @@
  * `--ten-times` adds ten times the rows of heart-failure, once, for the memory; `--quick` makes it short, to see that
  * everything runs. The first time it installs MLflow with pip.
  */
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { checkAgreement } from './agreement.js';
 import { generate, TABLE_NAMES, type TableName } from './generate.js';
 import { measuredRun, type Run } from '../measured-run.js';
 import { installMlflow, type Mlflow } from '../mlflow.js';
+import {
+  aboveZero,
+  benchCommand,
+  progress,
+  Rounds,
+  runBench,
+  table,
+  type BenchOptions,
+  type Cell,
+} from '../run.js';
 
-const { values: options } = parseArgs({
-  options: {
-    rows: { type: 'string' },
-    rounds: { type: 'string' },
-    'ten-times': { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-  },
-});
-const ROWS = Number(options.rows ?? (options.quick ? 20_000 : 1_000_000));
-const ROUNDS = Number(options.rounds ?? (options.quick ? 1 : 5));
+const options = benchCommand('bench:batch', 'Rows a second and memory of foretell predict.')
+  .option('--rows <count>', 'of each table', aboveZero)
+  .option('--ten-times', 'ten times the rows of heart-failure as well, once, for the memory')
+  .parse()
+  .opts<BenchOptions & { rows?: number; tenTimes?: true }>();
+const ROWS = options.rows ?? (options.quick ? 20_000 : 1_000_000);
+const ROUNDS = options.rounds ?? (options.quick ? 1 : 5);
 const THREADS = availableParallelism();
 /** With fewer a column may come to have no empty cell; MLflow then reads whole numbers and refuses them. */
 const FEWEST_ROWS = 10_000;
-if (!(ROWS >= FEWEST_ROWS && ROUNDS >= 1)) {
-  throw new Error(`--rows is at least ${FEWEST_ROWS}, --rounds at least 1`);
-}
+if (ROWS < FEWEST_ROWS) throw new Error(`--rows is at least ${FEWEST_ROWS}`);
 
 const CLI = 'dist/apps/cli/src/main.js';
-const progress = (text: string) => process.stderr.write(`${text}\n`);
 const script = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 const artifact = (table: TableName) => `model-artifacts/${table}/1`;
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-const folder = await mkdtemp(join(tmpdir(), 'foretell-bench-batch-'));
-try {
-  await bench(await installMlflow(folder, progress));
-} finally {
-  await rm(folder, { recursive: true, force: true });
-}
-
-async function bench(mlflow: Mlflow): Promise<void> {
-  console.log(
-    '| table | variant | rows/s | seconds | processor s | peak MB | times MLflow | of parse-only | of the bare loop |',
+const HEAD =
+  'table | variant | rows/s | seconds | processor s | peak MB | times MLflow | of parse-only | of the bare loop'.split(
+    ' | ',
   );
-  console.log('|---|---|---|---|---|---|---|---|---|');
-  for (const table of TABLE_NAMES) await compare(table, mlflow);
-  if (options['ten-times']) await tenTimes(mlflow);
-}
 
-async function compare(table: TableName, mlflow: Mlflow): Promise<void> {
+let folder: string;
+await runBench(async (place) => {
+  folder = place.folder;
+  const mlflow = await installMlflow(folder);
+  const rows: Cell[][] = [];
+  for (const name of TABLE_NAMES) rows.push(...(await compare(name, mlflow)));
+  if (options.tenTimes) rows.push(...(await tenTimes(mlflow)));
+  console.log(table(HEAD, rows));
+});
+
+async function compare(table: TableName, mlflow: Mlflow): Promise<Cell[][]> {
   const input = await generated(table, ROWS);
   const output = (name: string) => join(folder, `${table}-${name}`);
   const parseOnly = (threads: number) => () =>
@@ -77,11 +77,11 @@ async function compare(table: TableName, mlflow: Mlflow): Promise<void> {
     [`bare loop, ${all}`]: bareLoop(THREADS),
   };
 
-  const rounds = new Map<string, Run[]>(Object.keys(variants).map((name) => [name, []]));
+  const rounds = new Rounds<Omit<Run, 'stdout'>>();
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [name, run] of Object.entries(variants)) {
-      const figures = await run();
-      rounds.get(name)!.push(figures);
+      const { stdout: _, ...figures } = await run();
+      rounds.add(name, figures);
       progress(
         `round ${round}/${ROUNDS}  ${table}  ${name}: ${figures.seconds.toFixed(2)} s, ${figures.peakMb.toFixed(0)} MB`,
       );
@@ -89,41 +89,42 @@ async function compare(table: TableName, mlflow: Mlflow): Promise<void> {
     if (round === 1) await checkAgreement(input, output('foretell.csv'), output('mlflow.json'));
   }
 
-  const of = (name: string, figure: 'seconds' | 'cpuSeconds' | 'peakMb') =>
-    median(rounds.get(name)!.map((run) => run[figure]));
-  const rowsPerSecond = (name: string) => ROWS / of(name, 'seconds');
-  for (const name of Object.keys(variants)) {
+  const rowsPerSecond = (name: string) => ROWS / rounds.median(name)!.seconds;
+  return Object.keys(variants).map((name) => {
+    const { seconds, cpuSeconds, peakMb } = rounds.median(name)!;
     const beside = (other: string) => rowsPerSecond(name) / rowsPerSecond(other);
-    const cells = [
+    return [
       table,
       name,
       Math.round(rowsPerSecond(name)),
-      of(name, 'seconds').toFixed(2),
-      Number.isNaN(of(name, 'cpuSeconds')) ? '' : of(name, 'cpuSeconds').toFixed(2),
-      of(name, 'peakMb').toFixed(0),
+      seconds.toFixed(2),
+      Number.isNaN(cpuSeconds) ? '' : cpuSeconds.toFixed(2),
+      peakMb.toFixed(0),
       beside('mlflow models predict').toFixed(1),
       `${(beside(`parse-only, ${all}`) * 100).toFixed(0)} %`,
       `${(beside(`bare loop, ${all}`) * 100).toFixed(0)} %`,
     ];
-    console.log(`| ${cells.join(' | ')} |`);
-  }
+  });
 }
 
 /** Whether memory grows with the file. */
-async function tenTimes(mlflow: Mlflow): Promise<void> {
+async function tenTimes(mlflow: Mlflow): Promise<Cell[][]> {
   const input = await generated('heart-failure', 10 * ROWS);
   const runs = {
     'foretell predict': await foretell('heart-failure', input, join(folder, 'ten-times.csv')),
     'mlflow models predict': await mlflow.predict('heart-failure', input, join(folder, 'ten-times.json')),
   };
-  for (const [name, { seconds, cpuSeconds, peakMb }] of Object.entries(runs)) {
-    const perSecond = Math.round((10 * ROWS) / seconds);
-    console.log(
-      `| heart-failure, ten times the rows | ${name} | ${perSecond} | ${seconds.toFixed(2)} ` +
-        `| ${cpuSeconds.toFixed(2)} | ${peakMb.toFixed(0)} ` +
-        `| ${(runs['mlflow models predict'].seconds / seconds).toFixed(1)} | | |`,
-    );
-  }
+  return Object.entries(runs).map(([name, { seconds, cpuSeconds, peakMb }]) => [
+    'heart-failure, ten times the rows',
+    name,
+    Math.round((10 * ROWS) / seconds),
+    seconds.toFixed(2),
+    cpuSeconds.toFixed(2),
+    peakMb.toFixed(0),
+    (runs['mlflow models predict'].seconds / seconds).toFixed(1),
+    '',
+    '',
+  ]);
 }
 
 function foretell(table: TableName, input: string, output: string): Promise<Run> {

@@ -4,12 +4,13 @@
  */
 import { availableParallelism } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
-import { PATIENT } from '../../test/support/client.js';
+import { call, PATIENT } from '../../test/support/client.js';
+import { freePort } from '../../test/support/haproxy.js';
 import type { LoadTarget } from '../load.js';
 import { installMlflow, MLFLOW_REQUIREMENTS } from '../mlflow.js';
 import { measuredRun } from '../measured-run.js';
 import { installPython } from '../python-environment.js';
-import { freePorts, startPythonServer } from './python-server.js';
+import { startPythonServer, type PythonServer } from './python-server.js';
 
 export const PEERS = ['tutorial', 'mlflow', 'mlserver', 'bentoml', 'litserve'] as const;
 export type PeerName = (typeof PEERS)[number];
@@ -27,7 +28,6 @@ export interface PeerContext {
   readonly folder: string;
   /** An empty database of its own. */
   createDatabase(name: string): Promise<string>;
-  progress(text: string): void;
 }
 
 const CORES = availableParallelism();
@@ -39,18 +39,28 @@ const requirementsOf = (name: PeerName) =>
   name === 'mlflow' ? MLFLOW_REQUIREMENTS : `bench/peers/${name}/requirements.txt`;
 
 /** @returns the folder of its commands */
-export function installPeer(name: PeerName, progress: (text: string) => void): Promise<string> {
-  return installPython(name, requirementsOf(name), progress);
+export function installPeer(name: PeerName): Promise<string> {
+  return installPython(name, requirementsOf(name));
 }
 
 export async function startPeer(name: PeerName, context: PeerContext): Promise<Peer> {
-  const bin = await installPeer(name, context.progress);
-  return START[name](bin, context);
+  const bin = await installPeer(name);
+  const { server, token, path, body, probability } = await START[name](bin, context);
+  return {
+    ...server,
+    target: { url: server.url, path, token, body: typeof body === 'string' ? body : JSON.stringify(body) },
+    probability,
+  };
 }
 
-const START: Record<PeerName, (bin: string, context: PeerContext) => Promise<Peer>> = {
+interface Started extends Omit<LoadTarget, 'url' | 'body'> {
+  server: PythonServer;
+  body: object | string;
+  probability: Peer['probability'];
+}
+
+const START: Record<PeerName, (bin: string, context: PeerContext) => Promise<Started>> = {
   async tutorial(bin, { createDatabase }) {
-    const [port] = await freePorts(1);
     const environment = {
       DATABASE_URL: (await createDatabase('tutorial')).replace(/^postgresql:/, 'postgresql+psycopg2:'),
       JWT_SECRET: 'a secret for the bench alone, of 32 bytes or more',
@@ -60,61 +70,52 @@ const START: Record<PeerName, (bin: string, context: PeerContext) => Promise<Pee
     const cwd = folderOf('tutorial');
     await measuredRun(join(bin, 'python'), ['app.py'], { cwd, env: environment });
     const workers = ['--workers', '2', '--worker-class', 'uvicorn_worker.UvicornWorker'];
-    const server = await startPythonServer({
+    const server = await startPythonServer((port) => ({
       command: join(bin, 'gunicorn'),
       args: ['app:app', ...workers, '--bind', `${HOST}:${port}`],
       cwd,
       environment,
-      readyUrl: `http://${HOST}:${port}/openapi.json`,
-    });
-    const url = `http://${HOST}:${port}`;
-    const token = await createToken(url).catch(async (error) => {
+      readyPath: '/openapi.json',
+    }));
+    const token = await createToken(server.url).catch(async (error) => {
       await server.stop();
       throw error;
     });
     return {
-      ...server,
-      target: { url, path: '/predict', token, body: JSON.stringify(PATIENT) },
+      server,
+      token,
+      path: '/predict',
+      body: PATIENT,
       probability: ({ yhat_prob }: { yhat_prob: string }) => yhat_prob,
     };
   },
 
-  async mlflow(_, { folder, progress }) {
-    const mlflow = await installMlflow(folder, progress);
-    const [port] = await freePorts(1);
-    const url = `http://${HOST}:${port}`;
-    const where = ['--host', HOST, '--port', String(port), '--workers', String(CORES)];
-    const server = await startPythonServer({
+  async mlflow(_, { folder }) {
+    const mlflow = await installMlflow(folder);
+    const model = ['-m', mlflow.modelFolder('heart-failure'), '--env-manager', 'local'];
+    const server = await startPythonServer((port) => ({
       command: join(mlflow.bin, 'mlflow'),
-      args: [
-        'models',
-        'serve',
-        '-m',
-        mlflow.modelFolder('heart-failure'),
-        '--env-manager',
-        'local',
-        ...where,
-      ],
+      args: ['models', 'serve', ...model, '--host', HOST, '--port', port, '--workers', CORES],
       cwd: folder,
       // It starts uvicorn by its name.
       environment: { ...mlflow.environment, PATH: `${mlflow.bin}:${process.env.PATH}` },
-      readyUrl: `${url}/ping`,
-    });
+      readyPath: '/ping',
+    }));
     // Its schema says double, and its reading of JSON takes 25 for an integer; the split form is its quickest.
     const data = FEATURES.map((value) => (Number.isInteger(value) ? `${value}.0` : String(value)));
     const body = `{"dataframe_split":{"columns":${JSON.stringify(Object.keys(PATIENT))},"data":[[${data.join(',')}]]}}`;
     return {
-      ...server,
-      target: { url, path: '/invocations', body },
+      server,
+      path: '/invocations',
+      body,
       probability: ({ predictions: [first] }: { predictions: [{ probability: number }] }) =>
         first.probability,
     };
   },
 
   async mlserver(bin, { folder }) {
-    const [http, grpc, metrics] = await freePorts(3);
-    const url = `http://${HOST}:${http}`;
-    const server = await startPythonServer({
+    const [grpc, metrics] = [await freePort(), await freePort()];
+    const server = await startPythonServer((http) => ({
       command: join(bin, 'mlserver'),
       args: ['start', '.'],
       cwd: folderOf('mlserver'),
@@ -125,60 +126,46 @@ const START: Record<PeerName, (bin: string, context: PeerContext) => Promise<Pee
         MLSERVER_METRICS_DIR: join(folder, 'mlserver-metrics'),
         MLSERVER_MODEL_URI: MODEL,
       },
-      readyUrl: `${url}/v2/models/heart-failure/ready`,
-    });
+      readyPath: '/v2/models/heart-failure/ready',
+    }));
     const input = { name: 'features', shape: [1, FEATURES.length], datatype: 'FP32', data: FEATURES };
     return {
-      ...server,
-      target: { url, path: '/v2/models/heart-failure/infer', body: JSON.stringify({ inputs: [input] }) },
+      server,
+      path: '/v2/models/heart-failure/infer',
+      body: { inputs: [input] },
       probability: ({ outputs: [first] }: { outputs: [{ data: number[] }] }) => first.data[1],
     };
   },
 
   async bentoml(bin, { folder }) {
-    const [port] = await freePorts(1);
-    const url = `http://${HOST}:${port}`;
-    const server = await startPythonServer({
+    const server = await startPythonServer((port) => ({
       command: join(bin, 'bentoml'),
-      args: ['serve', 'service:HeartFailure', '--host', HOST, '--port', String(port)],
+      args: ['serve', 'service:HeartFailure', '--host', HOST, '--port', port],
       cwd: folderOf('bentoml'),
       environment: { MODEL, BENTOML_HOME: join(folder, 'bentoml'), BENTOML_DO_NOT_TRACK: 'True' },
-      readyUrl: `${url}/readyz`,
-    });
-    return {
-      ...server,
-      target: { url, path: '/predict', body: JSON.stringify({ features: [FEATURES] }) },
-      probability: ([first]: number[]) => first,
-    };
+      readyPath: '/readyz',
+    }));
+    const probability = ([first]: number[]) => first;
+    return { server, path: '/predict', body: { features: [FEATURES] }, probability };
   },
 
   async litserve(bin) {
-    const [port] = await freePorts(1);
-    const url = `http://${HOST}:${port}`;
-    const server = await startPythonServer({
+    const server = await startPythonServer((port) => ({
       command: join(bin, 'python'),
-      args: ['server.py', MODEL, String(port)],
+      args: ['server.py', MODEL, port],
       cwd: folderOf('litserve'),
-      readyUrl: `${url}/health`,
-    });
-    return {
-      ...server,
-      target: { url, path: '/predict', body: JSON.stringify({ features: FEATURES }) },
-      probability: ({ probability }: { probability: number }) => probability,
-    };
+      readyPath: '/health',
+    }));
+    const probability = ({ probability }: { probability: number }) => probability;
+    return { server, path: '/predict', body: { features: FEATURES }, probability };
   },
 };
 
 /** The token of a user that it registers: the tutorial's routes are those of the service. */
 export async function createToken(url: string): Promise<string> {
-  const body = JSON.stringify({ username: 'bench', password: 'bench', email: 'bench@example.org' });
-  const post = async (path: string) => {
-    const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(url + path, { method: 'POST', headers, body });
-    return { status: answer.status, text: await answer.text() };
-  };
-  await post('/register-user');
-  const { status, text } = await post('/token');
+  const body = { username: 'bench', password: 'bench', email: 'bench@example.org' };
+  await call({ url }, 'POST', '/register-user', { body });
+  const { status, text, body: answer } = await call({ url }, 'POST', '/token', { body });
   if (status !== 200) throw new Error(`POST /token was answered with ${status}: ${text}`);
-  return (JSON.parse(text) as { token: string }).token;
+  return answer.token as string;
 }

@@ -1,36 +1,38 @@
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../test/support/haproxy.js';
 
 const START_MS = 90_000;
 const STOP_MS = 10_000;
 const KEPT_OUTPUT = 4_000;
 
 export interface PythonServer {
+  readonly url: string;
   readonly pid: number;
   stop(): Promise<void>;
 }
 
 interface ServerCommand {
   command: string;
-  args: readonly string[];
+  args: readonly (string | number)[];
   cwd?: string;
   environment?: Record<string, string>;
   /** Answers with 200 once the server may be asked. */
-  readyUrl: string;
+  readyPath: string;
 }
 
-/** Groups that run. What a bench that is interrupted leaves of them dies with it. */
-const groups = new Set<number>();
-process.once('exit', () => groups.forEach((pid) => signal(pid, 'SIGKILL')));
-
 /** Starts a server, with all the processes it makes, as a process group of its own, and waits until it is ready. */
-export async function startPythonServer(options: ServerCommand): Promise<PythonServer> {
-  const child = spawn(options.command, options.args, {
+export async function startPythonServer(at: (port: number) => ServerCommand): Promise<PythonServer> {
+  const port = await freePort();
+  const options = at(port);
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(options.command, options.args.map(String), {
     cwd: options.cwd,
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
+      TMPDIR: tmpdir(),
       PYTHONDONTWRITEBYTECODE: '1',
       ...options.environment,
     },
@@ -42,15 +44,13 @@ export async function startPythonServer(options: ServerCommand): Promise<PythonS
   child.stderr.on('data', (chunk) => (output = `${output}${chunk}`.slice(-KEPT_OUTPUT)));
   await new Promise((resolve, reject) => child.once('spawn', () => resolve(undefined)).once('error', reject));
   const pid = child.pid!;
-  groups.add(pid);
   const stop = async () => {
     signal(pid, 'SIGTERM');
     for (const end = Date.now() + STOP_MS; signal(pid, 0) && Date.now() < end;) await sleep(50);
     signal(pid, 'SIGKILL');
-    groups.delete(pid);
   };
   const deadline = Date.now() + START_MS;
-  while (!(await isReady(options.readyUrl))) {
+  while (!(await isReady(url + options.readyPath))) {
     const hasEnded = child.exitCode !== null || child.signalCode !== null;
     if (hasEnded || Date.now() > deadline) {
       await stop();
@@ -58,18 +58,7 @@ export async function startPythonServer(options: ServerCommand): Promise<PythonS
     }
     await sleep(200);
   }
-  return { pid, stop };
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    ports.push((server.address() as { port: number }).port);
-  }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
+  return { url, pid, stop };
 }
 
 async function isReady(url: string): Promise<boolean> {

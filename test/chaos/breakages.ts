@@ -6,8 +6,10 @@ import type { Road } from './road.js';
 export interface Breakage {
   name: string;
   /** @returns what makes it well again, and resolves when it is */
-  begin(postgres: PostgresServer, road: Road): Promise<() => Promise<void>>;
+  begin: Begin<Promise<() => Promise<void>>>;
 }
+
+type Begin<T> = (postgres: PostgresServer, road: Road) => T;
 
 /** Every connection of the service. */
 const OURS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'foretell%'`;
@@ -21,56 +23,57 @@ function signalled(pid: number, signal: NodeJS.Signals): void {
 }
 
 const well = async (postgres: PostgresServer) => {
-  for (;;) {
-    try {
-      await postgres.query('SELECT 1');
-      return;
-    } catch {
-      await sleep(20);
-    }
-  }
+  while (!(await postgres.query('SELECT 1').catch(() => undefined))) await sleep(20);
 };
 
-export const silent: Breakage = {
-  name: 'stopped (SIGSTOP)',
-  begin: async (postgres) => {
-    postgres.signal('SIGSTOP');
-    return async () => postgres.signal('SIGCONT');
+const broken = (name: string, begin: Begin<unknown>, end: Begin<unknown>): Breakage => ({
+  name,
+  begin: async (...place) => {
+    await begin(...place);
+    return async () => void (await end(...place));
   },
-};
+});
 
-export const ended: Breakage = {
-  name: 'stopped (pg_ctl stop)',
-  begin: async (postgres) => {
-    await postgres.stop('fast');
-    return () => postgres.startAgain();
+/** Again and again, in the middle of whatever they do. */
+const repeated = (name: string, everyMs: number, what: Begin<void>): Breakage => ({
+  name,
+  begin: async (...place) => {
+    const repeating = setInterval(() => what(...place), everyMs);
+    return async () => clearInterval(repeating);
   },
-};
+});
 
-export const restarted: Breakage = {
-  name: 'restarted',
-  begin: async (postgres) => () => postgres.startAgain(),
-};
+export const silent = broken(
+  'stopped (SIGSTOP)',
+  (postgres) => postgres.signal('SIGSTOP'),
+  (postgres) => postgres.signal('SIGCONT'),
+);
 
-export const killed: Breakage = {
-  name: 'killed (SIGKILL)',
-  begin: async (postgres) => {
+const startAgain: Begin<Promise<void>> = (postgres) => postgres.startAgain();
+
+export const ended = broken('stopped (pg_ctl stop)', (postgres) => postgres.stop('fast'), startAgain);
+
+export const restarted = broken('restarted', () => undefined, startAgain);
+
+export const killed = broken(
+  'killed (SIGKILL)',
+  async (postgres) => {
     postgres.signal('SIGKILL');
     while (postgres.isRunning) await sleep(20);
-    return () => postgres.startAgain();
   },
-};
+  startAgain,
+);
 
-export const backendKilled: Breakage = {
-  name: 'one of its processes killed',
-  begin: async (postgres) => {
+export const backendKilled = broken(
+  'one of its processes killed',
+  async (postgres) => {
     const [row] = await postgres.query<{ pid: number }>(
       `SELECT pid ${OURS} AND application_name = 'foretell' LIMIT 1`,
     );
     if (row) process.kill(row.pid, 'SIGKILL');
-    return () => well(postgres);
   },
-};
+  well,
+);
 
 export const outOfConnections: Breakage = {
   name: 'out of connections',
@@ -137,68 +140,43 @@ export const backendsStopped: Breakage = {
   },
 };
 
-/** Again and again, in the middle of whatever they do. */
-export const backendsTerminated: Breakage = {
-  name: 'its connections terminated (pg_terminate_backend)',
-  begin: async (postgres) => {
-    const terminating = setInterval(() => {
-      postgres.query(`SELECT pg_terminate_backend(pid) ${OURS}`).catch(() => undefined);
-    }, 700);
-    return async () => clearInterval(terminating);
-  },
-};
+export const backendsTerminated = repeated(
+  'its connections terminated (pg_terminate_backend)',
+  700,
+  (postgres) => void postgres.query(`SELECT pg_terminate_backend(pid) ${OURS}`).catch(() => undefined),
+);
 
-export const blocked: Breakage = {
-  name: 'out of reach (nothing arrives)',
-  begin: async (_, road) => {
-    road.block();
-    return async () => road.unblock();
-  },
-};
+export const blocked = broken(
+  'out of reach (nothing arrives)',
+  (_, road) => road.block(),
+  (_, road) => road.unblock(),
+);
 
-export const blockedThenCut: Breakage = {
-  name: 'out of reach, and then cut',
-  begin: async (_, road) => {
-    road.block();
-    return async () => {
-      road.cut();
-      road.unblock();
-    };
+export const blockedThenCut = broken(
+  'out of reach, and then cut',
+  (_, road) => road.block(),
+  (_, road) => {
+    road.cut();
+    road.unblock();
   },
-};
+);
 
-export const halfClosed: Breakage = {
-  name: 'its connections half-closed',
-  begin: async (_, road) => {
-    const closing = setInterval(() => road.halfClose(), 500);
-    return async () => clearInterval(closing);
-  },
-};
+export const halfClosed = repeated('its connections half-closed', 500, (_, road) => road.halfClose());
 
-export const slow: Breakage = {
-  name: 'slow (400 ms a round trip)',
-  begin: async (_, road) => {
-    road.delayMs = 200;
-    return async () => void (road.delayMs = 0);
-  },
-};
+export const slow = broken(
+  'slow (400 ms a round trip)',
+  (_, road) => (road.delayMs = 200),
+  (_, road) => (road.delayMs = 0),
+);
 
-export const cut: Breakage = {
-  name: 'cut off',
-  begin: async (_, road) => {
-    const cutting = setInterval(() => road.cut(), 100);
-    return async () => clearInterval(cutting);
-  },
-};
+export const cut = repeated('cut off', 100, (_, road) => road.cut());
 
 /** What was on its way is committed, and nobody hears of it. */
-export const unheard: Breakage = {
-  name: 'its answers lost',
-  begin: async (_, road) => {
-    road.losesAnswers = true;
-    return async () => {
-      road.losesAnswers = false;
-      road.cut();
-    };
+export const unheard = broken(
+  'its answers lost',
+  (_, road) => (road.losesAnswers = true),
+  (_, road) => {
+    road.losesAnswers = false;
+    road.cut();
   },
-};
+);

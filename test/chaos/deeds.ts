@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { call, type Answer } from '../support/client.js';
+import { call, type Answer, type CallOptions } from '../support/client.js';
 import type { PostgresServer } from './postgres-server.js';
 
 /** Something that is asked of the service besides predictions, and that is done once it says so. */
@@ -59,36 +59,25 @@ export class Deeds {
   private async doOne(number: number): Promise<void> {
     const person = String(this.firstPerson + number);
     const alias = `deed-${number}`;
-    const { token } = this;
-    switch (number % 4) {
-      case 0:
-        return this.note(
-          { what: 'disable', id: person },
-          await call(this.service, 'PUT', `/toggle-user-permission/${person}/0`, { token }),
-        );
-      case 1:
-        return this.note(
-          { what: 'remove', id: person },
-          await call(this.service, 'DELETE', `/remove-user/${person}`, { token }),
-        );
-      case 2:
-        return this.note(
-          { what: 'name', id: alias },
-          await call(this.service, 'PUT', `/models/heart-failure/aliases/${alias}`, {
-            token,
-            body: { version: '1' },
-          }),
-        );
-      default: {
-        const headers = { 'content-type': 'text/csv' };
-        const answer = await call(this.service, 'POST', '/batches?model=heart-failure', {
-          token,
-          headers,
-          body: PATIENTS,
-        });
-        return this.note({ what: 'submit', id: answer.body?.id as string }, answer);
-      }
-    }
+    const asks: [Deed, method: string, path: string, content?: CallOptions][] = [
+      [{ what: 'disable', id: person }, 'PUT', `/toggle-user-permission/${person}/0`],
+      [{ what: 'remove', id: person }, 'DELETE', `/remove-user/${person}`],
+      [
+        { what: 'name', id: alias },
+        'PUT',
+        `/models/heart-failure/aliases/${alias}`,
+        { body: { version: '1' } },
+      ],
+      [
+        { what: 'submit', id: '' },
+        'POST',
+        '/batches?model=heart-failure',
+        { headers: { 'content-type': 'text/csv' }, body: PATIENTS },
+      ],
+    ];
+    const [deed, method, path, content] = asks[number % asks.length]!;
+    const answer = await call(this.service, method, path, { ...content, token: this.token });
+    this.note({ ...deed, id: deed.id || (answer.body?.id as string) }, answer);
   }
 
   private note(deed: Deed, { status, text }: Answer): void {

@@ -10,6 +10,7 @@ import { overload } from './cases/overload.js';
 import { postgresql } from './cases/postgres.js';
 import { rollingRestart } from './cases/rolling-restart.js';
 import { unknownState } from './cases/unknown-state.js';
+import { openRunFolder } from '../support/run-folder.js';
 import type { ChaosCase, ChaosContext, Scale } from './chaos-case.js';
 
 /** In the order they run. */
@@ -41,6 +42,8 @@ const startedAt = performance.now();
 const progress = (text: string) =>
   process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
 
+// However this ends, nothing is left of it.
+const run = openRunFolder();
 const rows: string[] = [];
 let broken = 0;
 for (const chaos of CASES) {
@@ -71,6 +74,7 @@ for (const chaos of CASES) {
   }
   rows.push(`| ${chaos.name} | ${chaos.promise} | ${figures.join(', ')} | ${verdict} |`);
 }
+await run.close();
 
 console.log(['| case | promise | figures | |', '|---|---|---|---|', ...rows].join('\n'));
 process.exitCode = broken === 0 ? 0 : 1;

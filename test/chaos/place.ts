@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { startApi, type ApiProcess } from '../support/api-process.js';
 import { createUser, type TestUser } from '../support/client.js';
+import { memoryMb, processorSeconds } from '../support/process-tree.js';
 import type { ChaosContext } from './chaos-case.js';
 import { PostgresServer } from './postgres-server.js';
 import { patient, type Exchange } from './traffic.js';
@@ -41,26 +41,33 @@ export function openUser(service: { url: string }, postgres: PostgresServer): Pr
 
 /** Everything that the process has in memory, in MB. */
 export function residentMb({ process: { pid } }: ApiProcess): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
+  return Math.round(memoryMb(pid!));
 }
 
-/** So far, of the thread that runs the event loop, in microseconds. Linux counts in hundredths of a second. */
+/** So far, of the thread that runs the event loop, in microseconds. */
 export function eventLoopMicroseconds({ process: { pid } }: ApiProcess): number {
-  const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(stat[11]) + Number(stat[12])) * 10_000;
+  return processorSeconds(`${pid}/task/${pid}`)! * 1e6;
 }
 
-/** Looks at the memory until it is told to stop. @returns the most it was, in MB */
-export function watchMemory(service: ApiProcess): () => number {
-  let most = residentMb(service);
-  const looking = setInterval(() => {
-    if (service.process.exitCode === null && service.process.signalCode === null)
-      most = Math.max(most, residentMb(service));
-  }, 100);
-  return () => {
-    clearInterval(looking);
-    return most;
+/** Looks at the memory until the case ends. */
+export function watchMemory({ onEnd }: ChaosContext, service: ApiProcess) {
+  let [most, mostOfPart] = [0, 0];
+  const look = () => {
+    mostOfPart = Math.max(mostOfPart, residentMb(service));
+    most = Math.max(most, mostOfPart);
+  };
+  look();
+  const looking = setInterval(look, 100);
+  onEnd(() => clearInterval(looking));
+  return {
+    mostMb: () => most,
+    /** Since this was asked last. */
+    mostMbOfPart(): number {
+      const found = mostOfPart;
+      mostOfPart = 0;
+      look();
+      return found;
+    },
   };
 }
 

@@ -1,14 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,6 +7,7 @@ import pg from 'pg';
 import { EmbeddedPostgres, migrateDatabase } from '#libs/database';
 import { migrations } from '#migrations';
 import { accountFor, runPostgres, type Account } from '../../libs/database/src/postgres-binaries.js';
+import { processTree } from '../support/process-tree.js';
 import { start } from '../../libs/database/src/postgres-cluster.js';
 
 /** A migrated PostgreSQL of its own that can be broken in every way, and comes back at the same port. */
@@ -93,7 +85,7 @@ export class PostgresServer {
 
   /** To the server and to each of its processes. */
   signal(signal: NodeJS.Signals): void {
-    for (const pid of this.processes()) {
+    for (const pid of this.pid === undefined ? [] : processTree(this.pid)) {
       try {
         process.kill(pid, signal);
       } catch {
@@ -139,19 +131,5 @@ export class PostgresServer {
     } catch {
       return undefined;
     }
-  }
-
-  private processes(): number[] {
-    const postmaster = this.pid;
-    if (postmaster === undefined) return [];
-    const children = readdirSync('/proc').filter((pid) => {
-      try {
-        // "pid (name) state ppid …"
-        return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(postmaster);
-      } catch {
-        return false;
-      }
-    });
-    return [postmaster, ...children.map(Number)];
   }
 }

@@ -13,7 +13,7 @@ export interface Probes {
 
 /** Asks for a path ten times a second from a thread of its own, until it is told to stop. */
 export function probe(url: string): () => Promise<Probes> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: url });
+  const worker = new Worker(new URL(import.meta.url), { workerData: { probed: url } });
   const result = new Promise<Probes>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -27,7 +27,8 @@ export function probe(url: string): () => Promise<Probes> {
 
 const EVERY_MS = 100;
 
-if (!isMainThread && typeof workerData === 'string') {
+if (!isMainThread && workerData?.probed) {
+  const { probed } = workerData as { probed: string };
   const agent = new Agent({ keepAlive: true });
   const times: number[] = [];
   let refused = 0;
@@ -37,7 +38,7 @@ if (!isMainThread && typeof workerData === 'string') {
       times.push(performance.now() - started);
       if (!isFine) refused++;
     };
-    request(workerData, { agent }, (response) => {
+    request(probed, { agent }, (response) => {
       response.resume().once('end', () => end(response.statusCode === 200));
     })
       .once('error', () => end(false))

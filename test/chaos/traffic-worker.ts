@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { now, patient, type TrafficOptions } from './traffic.js';
+import { now, patient, type Exchange, type TrafficOptions } from './traffic.js';
 
 const options = workerData as TrafficOptions & { answered: Int32Array };
 const {
@@ -15,6 +15,7 @@ const {
   body,
   from,
   restMs = 0,
+  pauseMs = 0,
   patienceMs = 30_000,
   path = '/predict',
 } = options;
@@ -44,14 +45,7 @@ function addressOf(number: number): string {
 /** Where requests need not be told apart, one is made for all. */
 const same = name || body !== undefined || from ? undefined : Buffer.from(requestOf(0));
 
-const columns = {
-  number: [] as number[],
-  meantAt: [] as number[],
-  sentAt: [] as number[],
-  endedAt: [] as number[],
-  status: [] as number[],
-};
-const bodies: string[] = [];
+const list: Exchange[] = [];
 let withoutRetryAfter = 0;
 
 let nextNumber = options.firstNumber ?? 0;
@@ -125,17 +119,14 @@ class Connection {
     )
       withoutRetryAfter++;
     this.done(status, name && status === 200 ? this.received.slice(head + 4) : '');
-    if (status !== 200 && restMs > 0) setTimeout(() => this.next(), restMs);
+    const idleMs = (status === 200 ? 0 : restMs) + Math.random() * pauseMs;
+    if (idleMs > 0) setTimeout(() => this.next(), idleMs);
     else this.next();
   }
 
   private done(status: number, text: string): void {
-    columns.number.push(this.number);
-    columns.meantAt.push(this.meantAt);
-    columns.sentAt.push(this.sentAt);
-    columns.endedAt.push(now());
-    columns.status.push(status);
-    if (name) bodies.push(text);
+    const { number, meantAt, sentAt } = this;
+    list.push({ number, meantAt, sentAt, endedAt: now(), status, body: text });
     if (status === 200) Atomics.add(options.answered, 0, 1);
     this.number = -1;
   }
@@ -196,11 +187,5 @@ let finished = false;
 function finish(): void {
   if (finished) return;
   finished = true;
-  const arrays = Object.fromEntries(
-    Object.entries(columns).map(([key, values]) => [key, Float64Array.from(values)]),
-  );
-  parentPort!.postMessage(
-    { columns: arrays, bodies, unsent: meant.length - meantHead, withoutRetryAfter },
-    Object.values(arrays).map(({ buffer }) => buffer as ArrayBuffer),
-  );
+  parentPort!.postMessage({ list, unsent: meant.length - meantHead, withoutRetryAfter });
 }

@@ -27,6 +27,8 @@ export interface TrafficOptions {
   from?: string;
   /** A connection rests for so long after an answer that is no 200. */
   restMs?: number;
+  /** A connection rests after each answer, for a time by chance up to so long. */
+  pauseMs?: number;
   /** So long after the end an answer is waited for. */
   patienceMs?: number;
 }
@@ -71,18 +73,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
     workerData: { ...options, answered },
   });
   const result = new Promise<Exchanges>((resolve, reject) => {
-    worker.once('message', ({ columns, bodies, ...others }) => {
-      const { number, meantAt, sentAt, endedAt, status } = columns as Record<string, Float64Array>;
-      const list = Array.from(number!, (_, index) => ({
-        number: number![index]!,
-        meantAt: meantAt![index]!,
-        sentAt: sentAt![index]!,
-        endedAt: endedAt![index]!,
-        status: status![index]!,
-        body: (bodies as string[])[index] ?? '',
-      }));
-      resolve({ list, ...others } as Exchanges);
-    });
+    worker.once('message', resolve);
     worker.once('error', reject);
   });
   // Waited for only at the end; until then nobody listens.

@@ -11,15 +11,17 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openRunFolder } from '../support/run-folder.js';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
-const place = mkdtempSync(join(tmpdir(), 'foretell-readme-'));
+// However this ends, nothing is left of it.
+const run = openRunFolder();
+const place = run.path;
 const clone = join(place, 'foretell');
 const variables = join(place, 'variables');
 
@@ -38,11 +40,10 @@ let server;
 const leftOut = [];
 let ran = 0;
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end(130));
 try {
   await shell(`git clone --quiet '${project}' '${clone}'`, place);
   const wanted = process.argv.slice(2);
-  const pages = wanted.length > 0 ? wanted : readdirSync(join(clone, 'docs')).filter(isPage).map(inDocs);
+  const pages = wanted.length > 0 ? wanted : allPages();
   for (const page of ['README.md', ...pages]) await runPage(page);
   await stopServer();
   console.log(`\n${ran} blocks ran as the pages say. Left out:`);
@@ -51,15 +52,13 @@ try {
   console.error(`\n${error.message}`);
   process.exitCode = 1;
 } finally {
-  await end(process.exitCode ?? 0);
+  await run.close();
 }
 
-function isPage(file) {
-  return file.endsWith('.md');
-}
-
-function inDocs(file) {
-  return `docs/${file}`;
+function allPages() {
+  return readdirSync(join(clone, 'docs'))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`);
 }
 
 async function runPage(page) {
@@ -112,24 +111,26 @@ async function shell(lines, cwd) {
     set +a
     unset -f curl
     declare -px > '${variables}'`;
-  const child = spawn('bash', ['-c', `${script}`], {
-    cwd,
-    env: environment(),
-    stdio: 'pipe',
-    detached: true,
-  });
+  const running = start(script, cwd);
+  const { child, ended } = running;
   child.stdin.on('error', () => {}).end(PASSWORD);
-  let output = '';
+  const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), BLOCK_WITHIN_MS);
+  const [code] = await ended;
+  clearTimeout(timer);
+  if (code !== 0) throw new Error(`ended with code ${code}:\n${running.output}`);
+  return running.output;
+}
+
+/** In a process group of its own, with all that it prints. */
+function start(script, cwd) {
+  const child = spawn('bash', ['-c', script], { cwd, env: environment(), stdio: 'pipe', detached: true });
+  const running = { child, output: '', ended: once(child, 'close') };
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
-      output += text;
+      running.output += text;
     });
   }
-  const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), BLOCK_WITHIN_MS);
-  const [code] = await once(child, 'close');
-  clearTimeout(timer);
-  if (code !== 0) throw new Error(`ended with code ${code}:\n${output}`);
-  return output;
+  return running;
 }
 
 /** What a fresh login has; nothing that is set here reaches the service. */
@@ -140,25 +141,14 @@ function environment() {
 
 async function startServer(command) {
   await stopServer();
-  const child = spawn('bash', ['-c', command], {
-    cwd: clone,
-    env: environment(),
-    stdio: 'pipe',
-    detached: true,
-  });
-  server = { child, output: '', ended: once(child, 'close') };
-  const started = server;
-  const isReady = new Promise((resolve) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        started.output += text;
-        if (started.output.includes(READY)) resolve(true);
-      });
-    }
-  });
-  const isIt = await Promise.race([isReady, started.ended, wait(READY_WITHIN_MS)]);
-  if (isIt !== true) throw new Error(`the service did not become ready:\n${started.output}`);
-  return started.output;
+  server = start(command, clone);
+  const deadline = Date.now() + READY_WITHIN_MS;
+  while (!server.output.includes(READY)) {
+    if (server.child.exitCode !== null || Date.now() > deadline)
+      throw new Error(`the service did not become ready:\n${server.output}`);
+    await wait(100);
+  }
+  return server.output;
 }
 
 /** As Ctrl+C does: to all that the terminal runs. */
@@ -242,15 +232,5 @@ async function freePort() {
 }
 
 function wait(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms, undefined).unref());
-}
-
-/** Nothing stays: no process, no file. */
-async function end(code) {
-  await stopServer().catch((error) => {
-    console.error(error.message);
-    code = 1;
-  });
-  if (existsSync(place)) rmSync(place, { recursive: true, force: true });
-  process.exit(code);
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

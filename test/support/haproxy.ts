@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Debian's package puts it where only root looks. */
@@ -27,7 +28,7 @@ export async function startHaproxy(ports: readonly [number, number]): Promise<Ha
   const listen = `127.0.0.1:${await freePort()}`;
   const [one, two] = ports.map((port) => `127.0.0.1:${port}`);
   const proxy = spawn('haproxy', ['-db', '-f', 'deploy/haproxy.cfg'], {
-    env: { PATH, LISTEN: listen, FORETELL_1: one, FORETELL_2: two },
+    env: { PATH, TMPDIR: tmpdir(), LISTEN: listen, FORETELL_1: one, FORETELL_2: two },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';

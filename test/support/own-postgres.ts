@@ -7,6 +7,8 @@ import { migrations } from '#migrations';
 
 export interface OwnPostgres {
   readonly url: string;
+  /** For what its owner may not do. */
+  readonly superuserUrl: string;
   /** For what else its user needs on disk; removed with the rest. */
   readonly folder: string;
   /** Another database on the same server, with nothing in it. */
@@ -22,6 +24,7 @@ export async function openOwnPostgres(settings: Record<string, string> = {}): Pr
   await migrateDatabase(url);
   return {
     url,
+    superuserUrl: postgres.superuserUrl,
     folder,
     createDatabase: async (name) => {
       const client = new pg.Client({ connectionString: postgres.superuserUrl });

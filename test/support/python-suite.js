@@ -1,17 +1,18 @@
 /** Suites in Python against the built service: their packages from PyPI in a folder of its own, which is gone afterwards. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { COMMAND_LINE, spawnService, untilListening } from './foretell-process.js';
+import { openRunFolder } from './run-folder.js';
 
 /**
  * Installs the requirements, starts the service with a database of its own, and does the work with both.
  * What goes wrong is told, and makes the exit code 1.
  */
 export async function withService({ requirements, environment = {} }, work) {
-  const folder = await mkdtemp(join(tmpdir(), 'foretell-python-'));
+  // However this ends, nothing is left of it.
+  const suite = openRunFolder();
+  const folder = suite.path;
   const bin = join(folder, 'venv/bin');
   let service;
   try {
@@ -25,7 +26,7 @@ export async function withService({ requirements, environment = {} }, work) {
     process.exitCode = 1;
   } finally {
     await service?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await suite.close();
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * Every process of a run gets the folder as its TMPDIR, so that what belongs to the run can be told from everything
  * else. The keeper is a process in a session of its own, which Ctrl+C does not reach, and waits for the end of its
- * standard input: the kernel closes that with the run, however it ends. Then it ends what the run left and removes the folder.
+ * standard input: the kernel closes that with the run, however it ends. Then it ends what the run left, unmounts what it
+ * mounted there, and removes the folder.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -113,5 +114,9 @@ if (process.argv[1] === HERE) {
   process.stdin.resume();
   await once(process.stdin, 'close');
   await endProcessesIn(folder);
+  for (const [, disk] of (readable(() => readFileSync('/proc/mounts', 'utf8')) ?? '').matchAll(
+    /^\S+ (\S+)/gm,
+  ))
+    if (disk.startsWith(`${folder}/`)) execFileSync('umount', [disk]);
   rmSync(folder, { recursive: true, force: true });
 }

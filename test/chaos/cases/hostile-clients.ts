@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import pg from 'pg';
-import { openOwnPostgres } from '../../support/own-postgres.js';
-import { startApi, type ApiProcess } from '../../support/api-process.js';
-import { call, createUser, PATIENT, type TestUser } from '../../support/client.js';
+import type { ApiProcess } from '../../support/api-process.js';
+import { call, PATIENT, type TestUser } from '../../support/client.js';
 import { HOSTILE_REQUESTS, mistakesIn } from '../../support/hostile-requests.js';
 import { connectTo, exchange, readAnswers, untilClosed } from '../../support/raw-http.js';
 import type { ChaosCase, ChaosContext } from '../chaos-case.js';
+import {
+  assertRecorded,
+  compareWithRecord,
+  openPostgres,
+  openService,
+  openUser,
+  watchMemory,
+} from '../place.js';
+import type { PostgresServer } from '../postgres-server.js';
+import { probe } from '../prober.js';
+import { startTraffic, withStatus } from '../traffic.js';
 
 const SIZES = {
   short: { rounds: 1, slow: 200, byteEveryMs: 40, never: 0, cuts: 300 },
@@ -34,21 +41,17 @@ export const hostileClients: ChaosCase = {
   promise: 'whatever is sent and however: bounded time and memory, never a 5xx, every prediction recorded',
   async run(context) {
     const size = SIZES[context.scale];
-    const database = await openOwnPostgres();
-    context.onEnd(() => database.close());
-    const pool = new pg.Pool({ connectionString: database.url, max: 2 });
-    context.onEnd(() => pool.end());
-    const query = async <Row extends object>(sql: string, values?: unknown[]) =>
-      (await pool.query(sql, values)).rows as Row[];
-    const api = await startApi({ DATABASE_URL: database.url });
-    context.onEnd(() => api.stop());
-    const [hostile, ordinary] = [await createUser(api, { query }), await createUser(api, { query })];
+    const postgres = await openPostgres(context);
+    const api = await openService(context, postgres.url, { LOG_LEVEL: 'warn' });
+    const [hostile, ordinary] = [await openUser(api, postgres), await openUser(api, postgres)];
     const expected: Expected = new Map();
 
-    const memory = watchMemory(api);
-    context.onEnd(() => memory.end());
-    const livez = watchLivez(api);
-    const predictions = predictOn(api, ordinary, expected);
+    const memory = watchMemory(context, api);
+    const livez = probe(`${api.url}/livez`);
+    const { url } = api;
+    // Clients of good will, who must not notice. Not to saturate it, which is another case.
+    const clients = { url, token: ordinary.token, name: 'ordinary', connections: ORDINARY_CLIENTS };
+    const predictions = startTraffic({ ...clients, pauseMs: 20 });
 
     context.progress(`${size.slow} clients that send a byte at a time`);
     const slow = Promise.all(
@@ -66,24 +69,24 @@ export const hostileClients: ChaosCase = {
     for (let round = 1; round <= size.rounds; round++) {
       context.progress(`${HOSTILE_REQUESTS.length} kinds of hostile requests, round ${round}/${size.rounds}`);
       await sendHostile(api, hostile, `round-${round}`, expected);
-      peaks.push(memory.peakSince());
+      peaks.push(memory.mostMbOfPart());
     }
     context.progress(`${size.cuts} connections that are cut somewhere`);
     const maybe = await cutSomewhere(api, hostile, size.cuts);
     await slow;
     for (const statuses of await never) assert.deepEqual(statuses, [408]);
 
-    const served = await predictions.end();
-    const { latencies, failures } = await livez.end();
-    const worst = Math.max(...latencies);
-    const resident = memory.peak();
+    const { list: served } = await predictions.stop();
+    assert.equal(withStatus(served, 200).length, served.length, 'an ordinary prediction was not answered');
+    const { slowest, p99, refused } = await livez();
+    const resident = memory.mostMb();
     context.figure('slow clients at once', size.slow + size.never);
-    context.figure('ordinary predictions meanwhile', served);
-    context.figure('/livez p99', `${quantile(latencies, 0.99).toFixed(0)} ms`);
-    context.figure('/livez worst', `${worst.toFixed(0)} ms`);
+    context.figure('ordinary predictions meanwhile', served.length);
+    context.figure('/livez p99', `${p99.toFixed(0)} ms`);
+    context.figure('/livez worst', `${slowest.toFixed(0)} ms`);
     context.figure('resident at most', `${resident} MiB`);
-    assert.equal(failures, 0, '/livez was not answered with 200');
-    assert.ok(worst < MAX_LIVEZ_MS, `/livez took ${worst} ms`);
+    assert.equal(refused, 0, '/livez was not answered with 200');
+    assert.ok(slowest < MAX_LIVEZ_MS, `/livez took ${slowest} ms`);
     assert.ok(resident < MAX_RESIDENT_MIB, `it took ${resident} MiB`);
     if (peaks.length > 2) {
       const growth = peaks.at(-1)! - peaks[1]!;
@@ -94,37 +97,11 @@ export const hostileClients: ChaosCase = {
     assert.equal((await call(api, 'GET', '/readyz')).status, 200);
     const answer = await call(api, 'POST', '/predict', { body: PATIENT, token: ordinary.token });
     assert.equal(answer.text, ANSWER);
-    await assertRecorded(query, expected, maybe, context);
+    assertRecorded(await compareWithRecord(postgres, 'ordinary', served));
+    await assertExpected(postgres, expected, maybe, context);
     assert.doesNotMatch(api.output(), /unhandled|uncaught|"level":"(error|fatal)"/i);
   },
 };
-
-/** Clients of good will, who must not notice. */
-function predictOn(api: ApiProcess, { token }: TestUser, expected: Expected) {
-  let isEnded = false;
-  let count = 0;
-  const client = async (name: number) => {
-    for (let turn = 0; !isEnded; turn++) {
-      const id = `ordinary-${name}-${turn}`;
-      const headers = { 'x-request-id': id };
-      const answer = await call(api, 'POST', '/predict', { body: PATIENT, token, headers });
-      assert.deepEqual([answer.status, answer.text], [200, ANSWER]);
-      expected.set(id, [200]);
-      count++;
-      // Not to saturate it: that is another case.
-      await sleep(10);
-    }
-  };
-  const ended = Promise.all(Array.from({ length: ORDINARY_CLIENTS }, (_, name) => client(name)));
-  ended.catch(() => undefined);
-  return {
-    async end(): Promise<number> {
-      isEnded = true;
-      await ended;
-      return count;
-    },
-  };
-}
 
 function head(id: string, token: string): string {
   return (
@@ -213,47 +190,15 @@ async function cutSomewhere(api: ApiProcess, { token }: TestUser, cuts: number):
   return ids;
 }
 
-function watchMemory({ process: { pid } }: ApiProcess) {
-  let [peak, peakOfPart] = [0, 0];
-  const look = () => {
-    const kib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
-    peakOfPart = Math.max(peakOfPart, Math.round(kib / 1024));
-    peak = Math.max(peak, peakOfPart);
-  };
-  const timer = setInterval(look, 100);
-  return {
-    peak: () => peak,
-    peakSince(): number {
-      const found = peakOfPart;
-      peakOfPart = 0;
-      look();
-      return found;
-    },
-    end: () => clearInterval(timer),
-  };
-}
-
-function watchLivez({ url }: ApiProcess) {
-  const worker = new Worker(new URL('../livez-sampler.js', import.meta.url), { workerData: { url } });
-  worker.unref();
-  return {
-    async end(): Promise<{ latencies: number[]; failures: number }> {
-      const told = once(worker, 'message');
-      worker.postMessage('end');
-      return (await told)[0] as { latencies: number[]; failures: number };
-    },
-  };
-}
-
 /** Every request that was answered has the rows that it must have; those that were cut have one at most. */
-async function assertRecorded(
-  query: <Row extends object>(sql: string) => Promise<Row[]>,
+async function assertExpected(
+  postgres: PostgresServer,
   expected: Expected,
   maybe: readonly string[],
   { figure }: ChaosContext,
 ): Promise<void> {
   const recorded = new Map<string, number[]>();
-  const rows = await query<{ id: string; status: number | null }>(
+  const rows = await postgres.query<{ id: string; status: number | null }>(
     `SELECT request_uuid AS id, status_code AS status
      FROM requests LEFT JOIN responses ON responses.request_id = requests.id`,
   );
@@ -269,9 +214,4 @@ async function assertRecorded(
   const twice = maybe.filter((id) => (recorded.get(id) ?? []).length > 1);
   assert.deepEqual(twice, [], 'recorded twice');
   figure('predictions recorded', rows.length);
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }

@@ -39,28 +39,26 @@ export const loginFlood: ChaosCase = {
     const predict = () =>
       traffic({ url, token: user.token, connections: 64, rate: PREDICTIONS_PER_SECOND[scale] }, seconds);
     const addresses = '2001:db8:{high}:{low}::1';
-    const floods: TrafficOptions[] = [
-      {
-        path: '/token',
-        body: JSON.stringify({ username: user.username, password: 'wrong' }),
-        from: '192.0.2.1',
-      },
-      {
-        path: '/token',
-        body: JSON.stringify({ username: user.username, password: 'wrong {n}' }),
-        from: addresses,
-      },
-      {
-        path: '/token',
-        body: JSON.stringify({ username: 'nobody-{n}', password: 'wrong' }),
-        from: addresses,
-      },
-      {
-        path: '/register-user',
-        body: JSON.stringify({ username: 'flood-{n}', password: 'flood', email: 'flood@example.org' }),
-        from: addresses,
-      },
-    ].map((flood) => ({ ...flood, url, connections: 200, patienceMs: 500, rate: FLOOD[scale] / 4 }));
+    const floods: TrafficOptions[] = (
+      [
+        ['/token', { username: user.username, password: 'wrong' }, '192.0.2.1'],
+        ['/token', { username: user.username, password: 'wrong {n}' }, addresses],
+        ['/token', { username: 'nobody-{n}', password: 'wrong' }, addresses],
+        [
+          '/register-user',
+          { username: 'flood-{n}', password: 'flood', email: 'flood@example.org' },
+          addresses,
+        ],
+      ] as const
+    ).map(([path, body, from]) => ({
+      url,
+      path,
+      body: JSON.stringify(body),
+      from,
+      connections: 200,
+      patienceMs: 500,
+      rate: FLOOD[scale] / 4,
+    }));
 
     await traffic({ url, token: user.token, connections: 64 }, 2);
     const calm: Exchange[] = [];

@@ -42,7 +42,7 @@ export const overload: ChaosCase = {
     progress(`sustainable: ${Math.round(peak)}/s`);
 
     const before = residentMb(service);
-    const memory = watchMemory(service);
+    const memory = watchMemory(context, service);
     const probes = ['/livez', '/readyz'].map((path) => probe(url + path));
     const rate = peak * 4;
     const spent = eventLoopMicroseconds(service);
@@ -50,7 +50,7 @@ export const overload: ChaosCase = {
       { url, token, rate, connections: CONNECTIONS },
       SECONDS[scale],
     );
-    const most = memory();
+    const most = memory.mostMb();
     const [livez, readyz] = await Promise.all(probes.map((stop) => stop()));
     const served = withStatus(list, 200);
     const refused = withStatus(list, 503);

@@ -2,25 +2,23 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiProcess } from '../../support/api-process.js';
 import * as breakages from '../breakages.js';
-import type { ChaosCase, ChaosContext } from '../chaos-case.js';
+import { answerFirst, breakFor, openPlace, type Place, type Round } from '../break-under-load.js';
+import type { ChaosCase } from '../chaos-case.js';
 import {
   assertRecorded,
   compareWithRecord,
-  openPostgres,
   openService,
   openUser,
   residentMb,
   watchMemory,
   type Comparison,
 } from '../place.js';
-import type { PostgresServer } from '../postgres-server.js';
-import { Road } from '../road.js';
-import { latencyAt, now, startTraffic, withStatus, type Exchanges } from '../traffic.js';
+import { latencyAt, startTraffic, withStatus, type Exchanges } from '../traffic.js';
 
 const CONNECTIONS = 64;
-const HOLD_MS = { short: 1_500, full: 12_000 };
+const HOLD_SECONDS = { short: 1.5, full: 12 };
 /** Longer than a statement may take: what was on its way when it stopped is in doubt. */
-const SILENT_MS = 6_500;
+const SILENT_SECONDS = 6.5;
 const SETTINGS = {
   max_connections: '40',
   // So that a small disk holds the rest.
@@ -28,52 +26,34 @@ const SETTINGS = {
   min_wal_size: '32MB',
 };
 const DISK_MB = 1000;
+/** Until 200 are answered. */
+const PATIENCE_MS = 30_000;
 const BOUNDS = { short: { recoveryMs: 20_000, growthMb: 400 }, full: { recoveryMs: 5_000, growthMb: 200 } };
-const QUEUE_ROWS = 300;
 
 export const postgresql: ChaosCase = {
   name: 'postgres',
   promise:
     'PostgreSQL stopped, killed, full, slow: no 200 without a record, 503 meanwhile, recovery by itself; async: the lost are counted exactly',
   async run(context) {
-    const onDisk = await openDisk(context);
-    const road = await Road.open(onDisk.url);
-    context.onEnd(() => road.close());
-    const service = await openService(context, road.url);
-    const { token } = await openUser(service, onDisk);
-    const memory = watchMemory(service);
+    const place = await openPlace(context, SETTINGS, DISK_MB);
+    const { postgres } = place;
+    const service = await openService(context, place.road.url);
+    const { token } = await openUser(service, postgres);
+    const memory = watchMemory(context, service);
     const before = residentMb(service);
+    const seconds = HOLD_SECONDS[context.scale];
 
-    const {
-      outOfDisk,
-      silent,
-      ended,
-      restarted,
-      killed,
-      backendKilled,
-      outOfConnections,
-      locked,
-      slow,
-      cut,
-    } = breakages;
+    const { silent, killed, backendKilled, locked, cut } = breakages;
+    const { ended, restarted, outOfConnections, slow, outOfDisk, unheard } = breakages;
     const table = locked('responses');
     const list = [silent, ended, restarted, killed, backendKilled, outOfConnections, table, slow, cut];
-    if (onDisk.hasOwnDisk) list.push(outOfDisk);
-    else context.figure('out of disk', 'NOT SHOWN, no disk can be mounted here');
+    if (postgres.hasOwnDisk) list.push(outOfDisk);
     let lastId = '0';
     for (const [index, breakage] of list.entries()) {
       const name = `postgres-${index}`;
       context.progress(`${breakage.name} …`);
-      const under = await breakUnderLoad(
-        service,
-        token,
-        name,
-        HOLD_MS[context.scale],
-        breakage,
-        onDisk,
-        road,
-      );
-      const comparison = await compareWithRecord(onDisk, name, under.list, lastId);
+      const under = await breakUnderLoad(service, token, name, { breakage, seconds }, place);
+      const comparison = await compareWithRecord(postgres, name, under.list, lastId);
       lastId = comparison.lastId;
       assertKept(breakage.name, under, comparison, BOUNDS[context.scale].recoveryMs);
       const refused = withStatus(under.list, 503);
@@ -83,23 +63,20 @@ export const postgresql: ChaosCase = {
       );
       context.figure(`${breakage.name}: recovery`, `${(under.recoveryMs / 1000).toFixed(1)} s`);
     }
-    const most = memory();
+    const most = memory.mostMb();
     context.figure('memory', `${before} to ${most} MB`);
     assert.ok(most - before <= BOUNDS[context.scale].growthMb, `memory grew from ${before} to ${most} MB`);
     await service.stop();
-    await answerFirst(context, onDisk, road, token, lastId);
+    const whileAnswering = [table, unheard, backendKilled, cut, killed, silent].map((breakage) => ({
+      breakage,
+      seconds: breakage === silent ? SILENT_SECONDS : seconds / 2,
+    }));
+    const clients = { name: 'async', token, connections: CONNECTIONS };
+    const bounds = { afterId: lastId, withinMs: PATIENCE_MS };
+    const { missing } = await answerFirst(context, place, whileAnswering, clients, bounds);
+    assert.ok(missing.length > 0, 'nothing was lost: nothing was shown');
   },
 };
-
-/** On a small disk of its own, where one can be mounted. */
-async function openDisk(context: ChaosContext): Promise<PostgresServer> {
-  try {
-    return await openPostgres(context, SETTINGS, DISK_MB);
-  } catch (error) {
-    context.progress(`a full disk is not shown, because none can be mounted: ${String(error)}`);
-    return openPostgres(context, SETTINGS);
-  }
-}
 
 interface UnderLoad extends Exchanges {
   /** From when it was well until the last refusal, or else the first answer. */
@@ -110,18 +87,11 @@ async function breakUnderLoad(
   service: ApiProcess,
   token: string,
   name: string,
-  holdMs: number,
-  breakage: breakages.Breakage,
-  postgres: PostgresServer,
-  road: Road,
+  round: Round,
+  place: Place,
 ): Promise<UnderLoad> {
   const clients = startTraffic({ url: service.url, token, name, connections: CONNECTIONS, restMs: 50 });
-  await reached(clients.answered, 200);
-  const mend = await breakage.begin(postgres, road);
-  await sleep(holdMs);
-  await mend();
-  const wellAt = now();
-  await reached(clients.answered, clients.answered() + 200);
+  const wellAt = await breakFor(round, place, clients, { answers: 200, withinMs: PATIENCE_MS });
   await sleep(1_500);
   const exchanges = await clients.stop();
   assert.equal(service.process.exitCode, null, `the service ended:\n${service.output()}`);
@@ -129,15 +99,6 @@ async function breakUnderLoad(
   const firstAnswer = Math.min(...withStatus(after, 200).map(({ endedAt }) => endedAt));
   const lastRefusal = Math.max(wellAt, ...withStatus(after, 503).map(({ endedAt }) => endedAt));
   return { ...exchanges, recoveryMs: Math.max(firstAnswer, lastRefusal) - wellAt };
-}
-
-/** @throws where it takes half a minute */
-async function reached(count: () => number, least: number): Promise<void> {
-  const deadline = now() + 30_000;
-  while (count() < least) {
-    assert.ok(now() < deadline, `${count()} answers after half a minute, not ${least}`);
-    await sleep(20);
-  }
 }
 
 function assertKept(
@@ -151,44 +112,4 @@ function assertKept(
   assert.deepEqual(others.slice(0, 3), [], `${name}: something else than 200 and 503 was answered`);
   assert.equal(withoutRetryAfter, 0, `${name}: 503 without Retry-After`);
   assert.ok(recoveryMs <= limitMs, `${name}: recovery took ${recoveryMs.toFixed(0)} ms`);
-}
-
-/** AUDIT_MODE=async: what is answered and never recorded is as many as the log says, to the last one. */
-async function answerFirst(
-  context: ChaosContext,
-  postgres: PostgresServer,
-  road: Road,
-  token: string,
-  lastId: string,
-): Promise<void> {
-  const service = await openService(context, road.url, {
-    AUDIT_MODE: 'async',
-    AUDIT_QUEUE_ROWS: String(QUEUE_ROWS),
-    LOG_LEVEL: 'error',
-  });
-  const name = 'async';
-  const clients = startTraffic({ url: service.url, token, name, connections: CONNECTIONS, restMs: 20 });
-  const { silent, killed, backendKilled, locked, cut, unheard } = breakages;
-  for (const breakage of [locked('responses'), unheard, backendKilled, cut, killed, silent]) {
-    context.progress(`answering first, ${breakage.name} …`);
-    await reached(clients.answered, clients.answered() + 200);
-    const mend = await breakage.begin(postgres, road);
-    await sleep(breakage === silent ? SILENT_MS : HOLD_MS[context.scale] / 2);
-    await mend();
-  }
-  await reached(clients.answered, clients.answered() + 200);
-  const { list } = await clients.stop();
-  assert.equal(await service.stop(), 0, `the service did not end well:\n${service.output().slice(-3000)}`);
-  const counted = Number(/(\d+) answers left without a record since/.exec(service.output())?.[1] ?? 0);
-  assert.doesNotMatch(service.output(), /is not known/, 'the database was there at the end');
-  const { missing, wrong, answered } = await compareWithRecord(postgres, name, list, lastId);
-  assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} records are wrong`);
-  assert.equal(missing.length, counted, 'answers without a record, and how many were counted');
-  assert.ok(missing.length > 0, 'nothing was lost: nothing was shown');
-  context.progress(
-    `answering first: ${answered} answers, ${missing.length} without a record, ${counted} counted`,
-  );
-  context.figure('async: answers', answered);
-  context.figure('async: without a record', missing.length);
-  context.figure('async: counted as such', counted);
 }

@@ -2,27 +2,21 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createUser } from '../../support/client.js';
+import { answerFirst, breakFor, openPlace, type Round } from '../break-under-load.js';
 import * as breakages from '../breakages.js';
-import type { Breakage } from '../breakages.js';
 import type { ChaosCase, ChaosContext } from '../chaos-case.js';
 import { assertDone, Deeds } from '../deeds.js';
-import { assertRecorded, compareWithRecord, openPostgres, openService, openUser } from '../place.js';
-import type { PostgresServer } from '../postgres-server.js';
-import { Road } from '../road.js';
-import { now, startTraffic, withStatus, type Exchange } from '../traffic.js';
+import { assertRecorded, compareWithRecord, openService, openUser } from '../place.js';
+import { startTraffic, withStatus, type Exchange } from '../traffic.js';
 
 const CONNECTIONS = 16;
 /** Predictions a second: enough to be in the middle of one whenever something breaks, few enough for a small disk. */
 const RATE = 150;
 const SETTINGS = { max_wal_size: '64MB', min_wal_size: '32MB' };
 const DISK_MB = 600;
-
-interface Round {
-  breakage: Breakage;
-  seconds: number;
-}
+/** Until 50 or 200 are answered. */
+const PATIENCE_MS = 60_000;
 
 /** Twice as long as anybody waits, so that whatever can be given up is given up while it lasts. */
 const LONG = 24;
@@ -65,14 +59,20 @@ function rounds(scale: ChaosContext['scale'], month: string): Round[] {
   ];
 }
 
+function asyncRounds(scale: ChaosContext['scale']): Round[] {
+  const { locked, backendsStopped, blocked, halfClosed } = breakages;
+  if (scale === 'short') return [{ breakage: backendsStopped, seconds: 7 }];
+  const list = [locked('requests'), locked('responses'), backendsStopped, blocked, halfClosed];
+  return list.map((breakage) => ({ breakage, seconds: 12 }));
+}
+
 export const unknownState: ChaosCase = {
   name: 'unknown-state',
   promise:
     'tables locked, PostgreSQL and its processes standing still, the network gone for longer than anybody waits: every 200 has its record and every “done” was done, also after a restart; async: the lost are counted exactly',
   async run(context) {
-    const postgres = await openDisk(context);
-    const road = await Road.open(postgres.url);
-    context.onEnd(() => road.close());
+    const place = await openPlace(context, SETTINGS, DISK_MB);
+    const { postgres, road } = place;
     const environment = { MAX_BATCHES_PER_USER: '10000', BATCH_WORKER: 'separate', ...ownFolder(context) };
     const service = await openService(context, road.url, environment);
     const { token } = await openUser(service, postgres);
@@ -82,14 +82,19 @@ export const unknownState: ChaosCase = {
       `SELECT to_char(now() AT TIME ZONE 'UTC', '"_"YYYY"_"MM') AS month`,
     )) as [{ month: string }];
     const list = rounds(context.scale, month);
-    if (!postgres.hasOwnDisk) context.figure('out of disk', 'NOT SHOWN, no disk can be mounted here');
-    else if (context.scale === 'full') list.push({ breakage: breakages.outOfDisk, seconds: 12 });
+    if (postgres.hasOwnDisk && context.scale === 'full')
+      list.push({ breakage: breakages.outOfDisk, seconds: 12 });
 
     const answered: { name: string; exchanges: Exchange[] }[] = [];
-    for (const [index, { breakage, seconds }] of list.entries()) {
+    for (const [index, round] of list.entries()) {
+      const { breakage, seconds } = round;
       const name = `stuck-${index}`;
       context.progress(`${breakage.name}, ${seconds} s …`);
-      const exchanges = await breakFor(service, token, name, breakage, seconds, postgres, road);
+      const clients = { name, token, connections: CONNECTIONS, rate: RATE };
+      const calling = startTraffic({ ...clients, url: service.url, restMs: 100, patienceMs: 60_000 });
+      // What was asked and answered before, during and after; afterwards it answers again.
+      await breakFor(round, place, calling, { answers: 50, withinMs: PATIENCE_MS });
+      const { list: exchanges } = await calling.stop();
       answered.push({ name, exchanges });
       const refused = withStatus(exchanges, 503).length;
       assertRecorded(await compareWithRecord(postgres, name, exchanges));
@@ -116,7 +121,8 @@ export const unknownState: ChaosCase = {
     context.figure('breakages', list.length);
     context.figure('answers, each with its record', count);
     context.figure('deeds that were done', deeds.done.length);
-    await answerFirst(context, postgres, road, token);
+    const clients = { name: 'stuck-async', token, connections: CONNECTIONS, rate: RATE };
+    await answerFirst(context, place, asyncRounds(context.scale), clients, { withinMs: PATIENCE_MS });
   },
 };
 
@@ -124,97 +130,4 @@ function ownFolder({ onEnd }: ChaosContext): { DATA_DIR: string } {
   const folder = mkdtempSync(join(tmpdir(), 'foretell-chaos-data-'));
   onEnd(() => rmSync(folder, { recursive: true, force: true }));
   return { DATA_DIR: folder };
-}
-
-async function openDisk(context: ChaosContext): Promise<PostgresServer> {
-  try {
-    return await openPostgres(context, SETTINGS, DISK_MB);
-  } catch {
-    return openPostgres(context, SETTINGS);
-  }
-}
-
-/** What was asked and answered before, during and after; afterwards it answers again. */
-async function breakFor(
-  service: { url: string },
-  token: string,
-  name: string,
-  breakage: Breakage,
-  seconds: number,
-  postgres: PostgresServer,
-  road: Road,
-): Promise<Exchange[]> {
-  const clients = startTraffic({
-    url: service.url,
-    token,
-    name,
-    connections: CONNECTIONS,
-    rate: RATE,
-    restMs: 100,
-    patienceMs: 60_000,
-  });
-  await reached(clients.answered, 50);
-  const mend = await breakage.begin(postgres, road);
-  await sleep(seconds * 1_000);
-  await mend();
-  await reached(clients.answered, clients.answered() + 50);
-  return (await clients.stop()).list;
-}
-
-/** @throws where it takes a minute */
-async function reached(count: () => number, least: number): Promise<void> {
-  const deadline = now() + 60_000;
-  while (count() < least) {
-    assert.ok(now() < deadline, `${count()} answers after a minute, not ${least}`);
-    await sleep(20);
-  }
-}
-
-/** AUDIT_MODE=async: answers without a record are as many as are counted, to the last one. */
-async function answerFirst(
-  context: ChaosContext,
-  postgres: PostgresServer,
-  road: Road,
-  token: string,
-): Promise<void> {
-  const service = await openService(context, road.url, {
-    AUDIT_MODE: 'async',
-    AUDIT_QUEUE_ROWS: '300',
-    LOG_LEVEL: 'error',
-  });
-  const name = 'stuck-async';
-  const clients = startTraffic({
-    url: service.url,
-    token,
-    name,
-    connections: CONNECTIONS,
-    rate: RATE,
-    restMs: 20,
-  });
-  const { locked, backendsStopped, blocked, halfClosed } = breakages;
-  const list =
-    context.scale === 'short'
-      ? [{ breakage: backendsStopped, seconds: 7 }]
-      : [locked('requests'), locked('responses'), backendsStopped, blocked, halfClosed].map((breakage) => ({
-          breakage,
-          seconds: 12,
-        }));
-  for (const { breakage, seconds } of list) {
-    context.progress(`answering first, ${breakage.name}, ${seconds} s …`);
-    await reached(clients.answered, clients.answered() + 200);
-    const mend = await breakage.begin(postgres, road);
-    await sleep(seconds * 1_000);
-    await mend();
-  }
-  await reached(clients.answered, clients.answered() + 200);
-  const { list: exchanges } = await clients.stop();
-  assert.equal(await service.stop(), 0, 'the service did not end well');
-  const counted = Number(/(\d+) answers left without a record since/.exec(service.output())?.[1] ?? 0);
-  assert.doesNotMatch(service.output(), /is not known/, 'the database was there at the end');
-  const { missing, wrong, answered } = await compareWithRecord(postgres, name, exchanges);
-  assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} records are wrong`);
-  assert.equal(missing.length, counted, 'answers without a record, and how many were counted');
-  context.figure('async: answers', answered);
-  context.figure('async: without a record', missing.length);
-  context.figure('async: counted as such', counted);
 }

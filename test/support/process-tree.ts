@@ -1,9 +1,9 @@
+/** What Linux tells in /proc of a process and of all that it started; a process ends between two readings as it likes. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Linux counts processor time in hundredths of a second (`getconf CLK_TCK`). */
-const TICKS_PER_SECOND = 100;
+export const TICKS_PER_SECOND = 100;
 
-/** A process and all that it started, as /proc has them; a process ends between two readings as it likes. */
 export function processTree(pid: number): number[] {
   const children = threads(pid).flatMap((thread) =>
     readProc(`${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
@@ -11,9 +11,9 @@ export function processTree(pid: number): number[] {
   return [pid, ...children.flatMap(processTree)];
 }
 
-/** Processor time of one process so far, in seconds; undefined when it is gone. */
-export function processorSeconds(pid: number): number | undefined {
-  const fields = readProc(`${pid}/stat`).split(') ').at(-1)!.split(' ');
+/** Processor time so far of a process, or of its thread `<pid>/task/<thread>`, in seconds; undefined when it is gone. */
+export function processorSeconds(task: number | string): number | undefined {
+  const fields = statOf(task);
   return fields.length > 12 ? (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND : undefined;
 }
 
@@ -28,11 +28,22 @@ export function secondsSince(before: ReadonlyMap<number, number>, pid: number): 
 }
 
 export function parentOf(pid: number): number {
-  return Number(readProc(`${pid}/stat`).split(') ').at(-1)!.split(' ')[1]);
+  return Number(statOf(pid)[1]);
+}
+
+/** What a process has in memory now, or has had at most, in megabytes; 0 when it is gone. */
+export function memoryMb(pid: number, figure: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+  const kilobytes = new RegExp(`^${figure}:\\s+(\\d+) kB`, 'm').exec(readProc(`${pid}/status`))?.[1];
+  return Number(kilobytes ?? 0) / 1024;
+}
+
+/** After the command, which may hold anything: state, parent, …, and as 12th and 13th user and system time. */
+function statOf(task: number | string): string[] {
+  return readProc(`${task}/stat`).split(') ').at(-1)!.split(' ');
 }
 
 /** Empty when the process is gone. */
-export function readProc(path: string): string {
+function readProc(path: string): string {
   try {
     return readFileSync(`/proc/${path}`, 'utf8');
   } catch {

@@ -1,0 +1,91 @@
+/** What every bench does: it says how far it is, keeps the samples of its rounds, prints tables and leaves nothing. */
+import { Command, InvalidArgumentError } from 'commander';
+import pg from 'pg';
+import { openRunFolder } from '../test/support/run-folder.js';
+
+export interface Place {
+  /** For whatever is kept on disk; removed afterwards. */
+  readonly folder: string;
+  /** Undone when the bench ends, the last first. */
+  onEnd(undo: () => unknown): void;
+}
+
+const startedAt = performance.now();
+
+export function progress(text: string): void {
+  process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
+}
+
+/** However it ends, no process and no folder is left of it. */
+export async function runBench(bench: (place: Place) => Promise<void>): Promise<void> {
+  const run = openRunFolder();
+  const undoing: (() => unknown)[] = [];
+  try {
+    await bench({ folder: run.path, onEnd: (undo) => undoing.push(undo) });
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  } finally {
+    for (const undo of undoing.toReversed()) await undo();
+    await run.close();
+  }
+}
+
+/** The options that every bench has. */
+export interface BenchOptions {
+  rounds?: number;
+  seconds?: number;
+  quick?: true;
+}
+
+export function benchCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--rounds <count>', 'how often each is measured', aboveZero)
+    .option('--seconds <count>', 'how long each time', aboveZero)
+    .option('--quick', 'little of everything, to see that it runs');
+}
+
+export function aboveZero(value: string): number {
+  const number = Number(value);
+  if (!(number > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
+}
+
+/** Every sample of every variant. */
+export class Rounds<Sample extends object> {
+  private readonly samples = new Map<string, Sample[]>();
+
+  add(key: string, sample: Sample): void {
+    this.samples.set(key, [...(this.samples.get(key) ?? []), sample]);
+  }
+
+  /** Each figure the median of its rounds; undefined if nothing was measured. */
+  median(key: string): Sample | undefined {
+    const samples = this.samples.get(key);
+    if (!samples) return undefined;
+    const figures = Object.keys(samples[0]!) as (keyof Sample)[];
+    const medians = figures.map((figure) => [
+      figure,
+      median(samples.map((sample) => sample[figure] as number)),
+    ]);
+    return Object.fromEntries(medians) as Sample;
+  }
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+export type Cell = string | number;
+
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const line = (cells: readonly Cell[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return work(client).finally(() => client.end());
+}
