@@ -67,9 +67,9 @@ describe('wrong arguments: exit code 2, nothing is written', () => {
     ],
     ['--resume from standard input', ['--format', 'csv', '-o', 'out.csv', '--resume'], /can be resumed/],
     ['--resume into standard output', ['-i', 'in.csv', '--resume'], /can be resumed/],
-    ['Parquet in gzip', ['-i', 'in.csv', '-o', 'out.parquet.gz'], /leave the \.gz away/],
-    ['--threads 0', ['-i', 'in.csv', '--threads', '0'], /no number from 1 to 999/],
-    ['--threads many', ['-i', 'in.csv', '--threads', 'many'], /no number from 1 to 999/],
+    ['Parquet in gzip', ['-i', 'in.csv', '-o', 'out.parquet.gz'], /already compressed: drop the \.gz/],
+    ['--threads 0', ['-i', 'in.csv', '--threads', '0'], /must be a whole number from 1 to 999/],
+    ['--threads many', ['-i', 'in.csv', '--threads', 'many'], /must be a whole number from 1 to 999/],
     ['an unknown option', ['-i', 'in.csv', '--fast'], /unknown option '--fast'/],
     ['an argument too many', ['in.csv'], /too many arguments/],
   ];

@@ -207,7 +207,7 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
 
   test('Parquet on standard input', async () => {
     expect(await refused(['--format', 'parquet', '-o', place.path('out.parquet')])).toMatch(
-      /^Parquet cannot be read from standard input: .* Name the file\.$/m,
+      /^Parquet cannot be read from standard input, because .* Name the file\.$/m,
     );
   });
 

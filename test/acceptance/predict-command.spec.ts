@@ -290,7 +290,7 @@ describe('rows with an error', () => {
       `${PATIENT_COLUMNS},yhat_prob,yhat,error\n${PATIENT_ROW},0.5124506,1,\n`,
     );
     expect(await refused(place.fromTo('in.csv', 'a.csv', '--errors', 'b.parquet.gz'), { code: 2 })).toMatch(
-      'Parquet is compressed already',
+      'Parquet is already compressed',
     );
   });
 
