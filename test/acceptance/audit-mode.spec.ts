@@ -164,10 +164,7 @@ describe('AUDIT_MODE=async', () => {
         expect((await predictAt(api, user)).text).toBe(ANSWER);
       }
       expect(await api.stop()).toBe(0);
-      const counts = [
-        /(\d+) answers left without a record since/,
-        /whether (\d+) more have one is not known/,
-      ];
+      const counts = [/(\d+) answers left without a record since/, /not known whether (\d+) more have one/];
       const [lost, inDoubt] = counts.map((count) => Number(count.exec(api.output())?.[1] ?? 0));
       expect(inDoubt).toBeGreaterThan(0);
       expect(lost! + inDoubt!).toBe(3);
