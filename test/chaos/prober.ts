@@ -11,9 +11,9 @@ export interface Probes {
   refused: number;
 }
 
-/** Asks for a path ten times a second from a thread of its own, until it is told to stop. */
-export function probe(url: string): () => Promise<Probes> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { probed: url } });
+/** Asks for a path again and again, from a thread of its own, until it is told to stop. */
+export function probe(url: string, everyMs = 100): () => Promise<Probes> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { probed: url, everyMs } });
   const result = new Promise<Probes>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -25,10 +25,8 @@ export function probe(url: string): () => Promise<Probes> {
   };
 }
 
-const EVERY_MS = 100;
-
 if (!isMainThread && workerData?.probed) {
-  const { probed } = workerData as { probed: string };
+  const { probed, everyMs } = workerData as { probed: string; everyMs: number };
   const agent = new Agent({ keepAlive: true });
   const times: number[] = [];
   let refused = 0;
@@ -44,11 +42,11 @@ if (!isMainThread && workerData?.probed) {
       .once('error', () => end(false))
       .end();
   };
-  const asking = setInterval(ask, EVERY_MS);
+  const asking = setInterval(ask, everyMs);
   parentPort!.once('message', async () => {
     clearInterval(asking);
     // The last one may be on its way.
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
     agent.destroy();
     times.sort((a, b) => a - b);
     const p99 = times[Math.floor(times.length * 0.99)] ?? NaN;

@@ -47,7 +47,7 @@ export const hostileClients: ChaosCase = {
     const expected: Expected = new Map();
 
     const memory = watchMemory(context, api);
-    const livez = probe(`${api.url}/livez`);
+    const livez = probe(`${api.url}/livez`, 20);
     const { url } = api;
     // Clients of good will, who must not notice. Not to saturate it, which is another case.
     const clients = { url, token: ordinary.token, name: 'ordinary', connections: ORDINARY_CLIENTS };
