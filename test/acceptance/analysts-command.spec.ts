@@ -64,7 +64,7 @@ describe('foretell analysts', () => {
     for (const name of ['foretell', 'pg_monitor', 'Grace', "grace'; DROP ROLE foretell", '']) {
       const ending = await analysts(dataDir, ['create', '--username', name], 'a password\n');
       expect(ending.code, name).toBe(1);
-      expect(ending.stderr, name).toMatch(/name of PostgreSQL/);
+      expect(ending.stderr, name).toMatch(/is a PostgreSQL name/);
     }
     expect((await analysts(dataDir, ['create', '--username', 'grace'], 'a password\n')).code).toBe(0);
     const again = await analysts(dataDir, ['create', '--username', 'grace'], 'a password\n');

@@ -54,7 +54,7 @@ describe('a small file', () => {
     const id = await submitted(service.api, user.token, '{}\n'.repeat(300_000), {
       type: 'application/x-ndjson',
     });
-    expect(await failureOf(user, id)).toMatch(/output would have more than 4194304 bytes/);
+    expect(await failureOf(user, id)).toMatch(/output would have more than the 4194304 bytes/);
     await expect.poll(() => existsSync(join(service.batchDir, id))).toBe(false);
   });
 });
@@ -82,7 +82,7 @@ describe('the files and outputs of a user', () => {
     expect(failed.length + kept.length).toBe(ids.length);
     expect(Math.min(failed.length, kept.length)).toBeGreaterThan(0);
     for (const { failure } of failed) {
-      expect(failure).toMatch(/more than 6291456 bytes.*MAX_BATCH_BYTES_PER_USER.*Delete those/);
+      expect(failure).toMatch(/more than the 6291456 bytes.*MAX_BATCH_BYTES_PER_USER.*Delete those/);
     }
     expect(kept.reduce((sum, { output }) => sum + output.bytes, 0)).toBeLessThanOrEqual(LIMITS.user);
     await expect.poll(() => bytesIn(service.batchDir)).toBeLessThanOrEqual(LIMITS.user);
