@@ -119,7 +119,10 @@ test.each([
 ])('the plain dialect on %s as the default model', async (model, body, expected) => {
   const other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir, DEFAULT_MODEL: model });
   const { token } = await createUser(other, database);
-  expect((await call(other, 'POST', '/predict', { body, token })).text).toMatch(expected);
+  const answer = await call(other, 'POST', '/predict', { body, token });
+  expect(answer.text).toMatch(expected);
+  const { body: document } = await call(other, 'GET', '/docs-json');
+  expect(document.components.schemas.Prediction.required).toEqual(Object.keys(answer.body));
 });
 
 test('the documentation has a path, a schema and an example for every loaded model', async () => {

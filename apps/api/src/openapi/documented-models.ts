@@ -42,6 +42,8 @@ export async function describeModels(document: OpenAPIObject, models: ServedMode
       const post = document.paths[template]!.post!;
       if (!dialect.document.isForEachModel) {
         post.requestBody = bodyOf(dialect, refersTo(FEATURES), models.default);
+        const { answer, answerOf } = dialect.document;
+        if (answerOf && models.default) schemas[answer.name] = answerOf(models.default.manifest.task);
         post.responses = await withExample(post.responses, dialect, models.default);
         continue;
       }

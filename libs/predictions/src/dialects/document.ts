@@ -1,4 +1,4 @@
-import type { Column } from '#libs/inference';
+import type { Column, Manifest } from '#libs/inference';
 import type { JsonSchema, NamedSchema } from '#libs/json';
 
 /** What the API document says about a dialect. Its refusals are described by their `ProblemForm`. */
@@ -9,6 +9,8 @@ export interface DialectDocument {
   readonly isForEachModel: boolean;
   readonly answer: NamedSchema;
   readonly answerDescription?: string;
+  /** If it depends on what the model is for: `answer` is then that of a binary classifier. */
+  answerOf?(task: Manifest['task']): JsonSchema;
   /**
    * The bodies that a model with these columns takes, by media type, each with an example that works.
    * @param features the schema of one row as an object
