@@ -1,5 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { join } from 'node:path';
+import { editJson, makeArtifact } from '../support/artifacts.js';
+import { createModelDir } from '../support/prepared-service.js';
+import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 import { ERRORS, type ErrorCode } from '#libs/errors';
 import { call, createUser } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -96,6 +99,31 @@ describe('the API document', () => {
 });
 
 describe('the examples of the API document', () => {
+  test('leave out what a model cannot answer, or answers at great length', async () => {
+    const folder = createModelDir({ foreign: ['fragile'] });
+    const labels = ['stays', 'leaves'].map((label) => label.repeat(166));
+    const long = await makeArtifact(
+      join(folder, 'long-winded/1'),
+      { name: 'long-winded', manifest: { labels } },
+      'model-artifacts/heart-failure/1',
+    );
+    await editJson(join(long, 'golden.json'), ({ tolerance, cases }) => ({
+      tolerance,
+      cases: cases.map(({ input, output }: { input: object; output: { probabilities: number[] } }) => ({
+        input,
+        output: { probabilities: output.probabilities },
+      })),
+    }));
+    const other = await startApiForThisTest({ DATABASE_URL: database.url, MODEL_DIR: folder });
+    const answer = await call(other, 'GET', '/docs-json');
+    expect(answer.status, answer.text).toBe(200);
+    const exampleOf = (model: string) =>
+      answer.body.paths[`/models/${model}/predict`].post.responses['200'].content['application/json'].example;
+    expect(exampleOf('iris')).toMatchObject({ model: { name: 'iris' } });
+    expect(exampleOf('fragile')).toBeUndefined();
+    expect(exampleOf('long-winded')).toBeUndefined();
+  });
+
   test('of errors have the types of real errors', async () => {
     const all = await operations();
     const errors = all.flatMap(({ responses, path }) =>

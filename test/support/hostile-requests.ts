@@ -292,6 +292,10 @@ refused('control characters in a header', head('x-more: a\x01\x7fb'));
 refused('NUL in a header', head('x-more: a\0b'));
 refused('a lone CR in a header', head('x-more: a\rx-evil: b'));
 refused('no Host', 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n');
+refused(
+  'a second Host header behind 1 500 others',
+  head('connection: close', ...Array<string>(1_500).fill('x: x'), 'host: other'),
+);
 refused('20 kB of one header', head(`x-more: ${'x'.repeat(20_000)}`), 431);
 refused('5 000 headers', head(...Array.from({ length: 5_000 }, (_, index) => `x-${index}: x`)), 431);
 refused('a URL of 20 kB', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nhost: foretell\r\n\r\n`, 431);
@@ -350,14 +354,10 @@ askedOddly({
     headers: ['__proto__: x', 'constructor: x', 'toString: x'],
   },
 });
-// Node 20 drops in silence what is beyond a thousand headers; later ones refuse it.
-for (const [name, headers] of Object.entries({
-  'a thousand headers': Array.from({ length: 1_000 }, (_, index) => `x-${index}: x`),
-  'a header a thousand times': Array<string>(1_000).fill('accept: */*'),
-})) {
-  if (Number(process.versions.node.split('.')[0]) < 22) askedOddly({ [name]: { headers } });
-  else refused(name, head(...headers), 431);
-}
+askedOddly({
+  'a thousand headers': { headers: Array.from({ length: 1_000 }, (_, index) => `x-${index}: x`) },
+  'a header a thousand times': { headers: Array<string>(1_000).fill('accept: */*') },
+});
 const withTokens = (...tokens: string[]): Parts => ({
   body: PREDICT,
   isStranger: true,

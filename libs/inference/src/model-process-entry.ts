@@ -63,7 +63,8 @@ async function load(wanted: Place | undefined): Promise<Loaded> {
   const started = performance.now();
   session = await Session.open(artifact);
   const openMs = performance.now() - started;
-  const runs = await session.warmUp(RUN_BUDGET_MS['own process']);
+  const sample = session.sampleOf(artifact.golden);
+  const runs = await session.warmUp(sample, RUN_BUDGET_MS['own process']);
   const place = wanted ?? decidePlace({ openMs, runs }, () => isBounded(artifact.graph));
   if (place === 'own process') lowerPriority();
   const before = process.cpuUsage();
@@ -74,6 +75,7 @@ async function load(wanted: Place | undefined): Promise<Loaded> {
   return {
     place,
     batch: decideBatch(runs, place),
+    sample,
     inputs,
     elementTypes,
     warnings,

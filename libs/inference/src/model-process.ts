@@ -20,6 +20,8 @@ export interface Loaded {
   place: Place;
   /** The largest batch the model may run there, and how long it takes. */
   batch: MeasuredRun;
+  /** What it was measured with. */
+  sample: Row;
   inputs: readonly InputTensor[];
   /** What the graph takes, a column each. */
   elementTypes: readonly ElementType[];

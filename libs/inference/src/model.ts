@@ -107,7 +107,7 @@ export class Model {
 
   private constructor(
     { manifest, columns, contentSha256 }: Described,
-    { place, batch, inputs, elementTypes, isQuickToCheck }: Omit<Loaded, 'warnings'>,
+    { place, batch, inputs, elementTypes, isQuickToCheck }: Omit<Loaded, 'warnings' | 'sample'>,
     private readonly session: Session | ModelProcess,
     private readonly timeLimitMs: number,
     maxQueued: number,
@@ -152,7 +152,7 @@ export class Model {
     if (loaded.place === 'own process') return make(candidate);
     await candidate.release();
     const session = await Session.open({ ...described, graph: await readGraph(folder, described.manifest) });
-    await session.warmUp(RUN_BUDGET_MS['event loop'], loaded.batch.rows);
+    await session.warmUp(loaded.sample, RUN_BUDGET_MS['event loop'], loaded.batch.rows);
     return make(session);
   }
 
@@ -269,7 +269,7 @@ async function loadKnown(folder: string) {
   const session = await Session.open({ ...artifact, graph });
   const openMs = performance.now() - started;
   try {
-    const runs = await session.warmUp(RUN_BUDGET_MS['event loop']);
+    const runs = await session.warmUp(session.sampleOf(golden), RUN_BUDGET_MS['event loop']);
     const place = decidePlace({ openMs, runs }, () => isBounded(graph));
     if (place === 'event loop') {
       await session.checkGolden(golden);

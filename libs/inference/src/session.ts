@@ -114,12 +114,20 @@ export class Session {
     return this.outputs.read(results, end - start);
   }
 
+  /** A golden case's row, to measure with: zeros and empty texts may cost less than a real row, and the graph may refuse them. */
+  sampleOf({ cases }: Golden): Row {
+    for (const { input } of cases) {
+      const { row, errors } = this.coerce(input);
+      if (errors.length === 0) return row;
+    }
+    return this.elementTypes.map((type) => (type === 'string' ? '' : 0));
+  }
+
   /**
-   * Runs larger and larger batches, of at most `maxRows`, until one takes longer than the budget.
+   * Runs larger and larger batches of this row, of at most `maxRows`, until one takes longer than the budget.
    * @returns the best time of each size, the one that took longer included.
    */
-  async warmUp(budgetMs: number, maxRows = Infinity): Promise<MeasuredRun[]> {
-    const row: Row = this.elementTypes.map((type) => (type === 'string' ? '' : 0));
+  async warmUp(row: Row, budgetMs: number, maxRows = Infinity): Promise<MeasuredRun[]> {
     const runs: MeasuredRun[] = [];
     for (const rows of BATCH_SIZES.filter((size) => size <= maxRows)) {
       const batch = new Array<Row>(rows).fill(row);

@@ -14,6 +14,6 @@ export { oipDialect } from './dialects/oip/oip.dialect.js';
 export { oipConfiguration, type OipConfiguration } from './dialects/oip/configuration.js';
 export { OIP_EXTENSIONS, oipMetadata, type OipMetadata } from './dialects/oip/metadata.js';
 export type { Addressed, PredictionRoute } from './dialects/route.js';
-export { exampleAnswer } from './example-answer.js';
+export { EXAMPLE_REQUEST_ID, exampleAnswer } from './example-answer.js';
 export { exampleOf, featuresSchema } from './features-schema.js';
 export { ModelComparison, type Comparison, type Differences, type Replay } from './model-comparison.js';

@@ -5,26 +5,32 @@ import { dialects, exampleAnswer, exampleOf, featuresSchema, type Dialect } from
 import { describeGroups, groupOf } from './groups.js';
 import { refersTo, type Schema } from './schemas.js';
 
-type Responses = NonNullable<OpenAPIObject['paths'][string]['post']>['responses'];
+type Post = NonNullable<OpenAPIObject['paths'][string]['post']>;
 
 const FEATURES = 'Features';
 
 /**
- * Puts what the loaded models take into the document, with examples: as the body of each dialect's routes, and where it
- * looks different for each model, as a path of its own for each.
+ * Puts what the loaded models take and answer into the document: into each dialect's routes, and where it looks
+ * different for each model, into a path of its own for each.
  */
 export async function describeModels(document: OpenAPIObject, models: ServedModels): Promise<OpenAPIObject> {
   const schemas = document.components!.schemas as Record<string, Schema>;
   schemas[FEATURES] = featuresSchema(models.default?.columns ?? []);
   /** Without a model there is nothing that an example could be an example of. */
-  const bodyOf = (dialect: Dialect, features: Schema, model: Model | undefined) => {
+  const describe = async (post: Post, dialect: Dialect, features: Schema, model?: Model): Promise<Post> => {
     const content: Record<string, object> = {};
     const bodies = dialect.document.bodies(features, model?.columns ?? []);
     for (const [type, { name, schema, example }] of Object.entries(bodies)) {
       if (name !== undefined) schemas[name] = schema;
       content[type] = { schema: name === undefined ? schema : refersTo(name), ...(model && { example }) };
     }
-    return { required: true, content };
+    const described = { ...post, requestBody: { required: true, content } };
+    if (!model) return described;
+    const { answer, answerOf } = dialect.document;
+    if (answerOf) schemas[answer.name] = answerOf(model.manifest.task);
+    const { example: body = exampleOf(model.columns) } = bodies['application/json']!;
+    const example = await exampleAnswer(dialect, body, model);
+    return { ...described, responses: withExample(post.responses, example) };
   };
   const features = new Map<Model, Schema>();
   const featuresOf = (model: Model): Schema => {
@@ -41,10 +47,7 @@ export async function describeModels(document: OpenAPIObject, models: ServedMode
       const template = `/${route.path.replaceAll(/:(\w+)/g, '{$1}')}`;
       const post = document.paths[template]!.post!;
       if (!dialect.document.isForEachModel) {
-        post.requestBody = bodyOf(dialect, refersTo(FEATURES), models.default);
-        const { answer, answerOf } = dialect.document;
-        if (answerOf && models.default) schemas[answer.name] = answerOf(models.default.manifest.task);
-        post.responses = await withExample(post.responses, dialect, models.default);
+        document.paths[template]!.post = await describe(post, dialect, refersTo(FEATURES), models.default);
         continue;
       }
       delete document.paths[template];
@@ -58,13 +61,11 @@ export async function describeModels(document: OpenAPIObject, models: ServedMode
         const path = template.replace('{name}', model.name).replace('{version}', model.version);
         document.paths[path] = {
           post: {
-            ...post,
+            ...(await describe(post, dialect, featuresOf(model), model)),
             operationId,
             summary: `Predict with ${model.name}${isOfVersion ? `, version ${model.version}` : ''}`,
             tags: [groupOf(model)],
-            responses: await withExample(post.responses, dialect, model),
             parameters: post.parameters!.filter((each) => !('in' in each && each.in === 'path')),
-            requestBody: bodyOf(dialect, featuresOf(model), model),
           },
         };
       }
@@ -74,20 +75,10 @@ export async function describeModels(document: OpenAPIObject, models: ServedMode
   return document;
 }
 
-/** The answer to the example, as the model really gives it. */
-async function withExample(
-  responses: Responses,
-  dialect: Dialect,
-  model: Model | undefined,
-): Promise<Responses> {
-  if (!model) return responses;
-  const { example = exampleOf(model.columns) } = dialect.document.bodies({}, model.columns)[
-    'application/json'
-  ]!;
-  const answer = await exampleAnswer(dialect, example, model);
-  if (answer === undefined) return responses;
+function withExample(responses: Post['responses'], example: unknown): Post['responses'] {
+  if (example === undefined) return responses;
   const ok = responses['200'] as { description: string; content: Record<string, object> };
-  const content = { 'application/json': { ...ok.content['application/json'], example: answer } };
+  const content = { 'application/json': { ...ok.content['application/json'], example } };
   return { ...responses, 200: { ...ok, content } };
 }
 

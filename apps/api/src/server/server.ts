@@ -97,6 +97,8 @@ function newServer(serve: RequestListener): Server {
     },
     serve,
   );
+  // Their limit is in bytes. With a limit to their number Node 20 leaves out the rest, such as a second Host.
+  server.maxHeadersCount = 0;
   // A client that says it sends no more still waits for its answer; Node would hang up.
   Object.assign(server, { httpAllowHalfOpen: true });
   // Nothing is known to expect but `100-continue`, which Node sees to; it would refuse the rest without a body.
