@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import {
   constants,
   copyFile,
   mkdir,
   open,
   readdir,
+  rename,
   rm,
   stat,
   statfs,
@@ -26,6 +28,7 @@ export interface Digest {
 const LEFT_BEHIND_AFTER_MS = 600_000;
 
 const INCOMING = '.incoming-';
+const OUTGOING = '.outgoing-';
 
 /** So often the room on the disk is looked at while something is written to it. */
 export const LOOK_EVERY_BYTES = 1024 ** 2;
@@ -36,6 +39,7 @@ export const LOOK_EVERY_BYTES = 1024 ** 2;
  *     .incoming-<id>/input    while it is uploaded
  *     <id>/input              until it is scored
  *     <id>/run-<n>/output     until it expires; until it is complete, what the scoring keeps to go on from
+ *     .outgoing-<uuid>        while it is removed
  *
  * Every run has a folder of its own, which begins as a copy of what the run before it came to. So a worker that was
  * believed dead and writes on, writes into files that nobody reads.
@@ -117,11 +121,16 @@ export class BatchFiles {
   async beginRun({ id, runs }: Pick<Batch, 'id' | 'runs'>): Promise<string> {
     const output = this.outputOf({ id, runs });
     const folder = dirname(output);
-    const before = (await readdir(dirname(folder))).filter((name) => name.startsWith('run-'));
+    const earlier = join(folder, 'earlier');
     await mkdir(folder, { mode: 0o700 });
-    const last = before.toSorted((a, b) => Number(b.slice(4)) - Number(a.slice(4)))[0];
-    if (last !== undefined) await copyCheckpoint(join(dirname(folder), last), folder, await this.room());
-    for (const name of before) await rm(join(dirname(folder), name), { recursive: true, force: true });
+    await mkdir(earlier);
+    let last: string | undefined;
+    for (const name of await runsBefore(runs, dirname(folder))) {
+      // Somebody who still writes there, by name, finds it no more, and nothing is put into it while it is removed.
+      if (await moved(join(dirname(folder), name), join(earlier, name))) last ??= join(earlier, name);
+    }
+    if (last !== undefined) await copyCheckpoint(last, folder, await this.room());
+    await rm(earlier, { recursive: true });
     return output;
   }
 
@@ -145,8 +154,9 @@ export class BatchFiles {
   }
 
   async remove(id: string): Promise<void> {
-    // Again where somebody is just putting something into it.
-    await rm(join(this.root, id), { recursive: true, force: true, maxRetries: 3 });
+    // A worker that does not know yet finds it no more, and puts nothing into it while it is removed.
+    const aside = join(this.root, OUTGOING + randomUUID());
+    if (await moved(join(this.root, id), aside)) await rm(aside, { recursive: true, force: true });
   }
 
   /**
@@ -161,7 +171,7 @@ export class BatchFiles {
     const ids = names.filter((name) => /^[0-9a-f-]{36}$/.test(name));
     const needed = ids.length > 0 ? await isNeeded(ids) : new Map<string, boolean>();
     for (const name of names) {
-      const isOurs = ids.includes(name) || name.startsWith(INCOMING);
+      const isOurs = ids.includes(name) || name.startsWith(INCOMING) || name.startsWith(OUTGOING);
       if (!isOurs || needed.get(name) === true) continue;
       if (needed.get(name) === false || (await isLeftBehind(join(this.root, name)))) await this.remove(name);
     }
@@ -180,6 +190,25 @@ async function withFile<T>(path: string, flags: string, work: (file: FileHandle)
 export function storageFull(cause?: unknown): Problem {
   const detail = 'There is not enough room on the disk. Nothing of the file was kept.';
   return new Problem('storage-full', detail, { cause });
+}
+
+/** The folders of the runs before this one, the latest first. A worker that wakes up late finds later ones as well. */
+async function runsBefore(runs: number, folder: string): Promise<string[]> {
+  const numberOf = (name: string) => Number(name.slice('run-'.length));
+  return (await readdir(folder))
+    .filter((name) => name.startsWith('run-') && numberOf(name) < runs)
+    .toSorted((a, b) => numberOf(b) - numberOf(a));
+}
+
+/** False if it is not there: another run that begins has moved it. */
+async function moved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync(from)) return false;
+    throw error;
+  }
 }
 
 /**

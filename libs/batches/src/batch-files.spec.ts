@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { Config } from '#libs/config';
+import { BatchFiles } from './batch-files.js';
+
+const id = '019aa5e2-7c1f-7b3a-9d44-5f0c8e21b6a7';
+
+let root: string;
+let files: BatchFiles;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'foretell-batch-files-'));
+  files = new BatchFiles({ batchDir: root, batchDiskReserveBytes: 0 } as Config);
+  await mkdir(join(root, id));
+  onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
+});
+
+/** What a scoring leaves when it is in the middle of its file. */
+async function checkpoint(output: string, rows: string): Promise<void> {
+  await writeFile(`${output}.partial`, rows);
+  await writeFile(`${output}.partial.checkpoint.draft`, rows);
+  await rename(`${output}.partial.checkpoint.draft`, `${output}.partial.checkpoint`);
+}
+
+test('a batch is removed in spite of a worker that writes on', async () => {
+  const output = await files.beginRun({ id, runs: 1 });
+  await checkpoint(output, 'rows');
+  for (let time = 0; time < 200; time++) {
+    await mkdir(dirname(output), { recursive: true });
+    const writing = (async () => {
+      for (;;) await checkpoint(output, 'rows');
+    })().catch((error: NodeJS.ErrnoException) => error.code);
+    await files.remove(id);
+    expect(await readdir(root)).toEqual([]);
+    expect(await writing).toBe('ENOENT');
+  }
+  await files.remove(id);
+});
+
+describe('a run', () => {
+  test('goes on from what the one before it came to, and leaves nothing else of it', async () => {
+    await checkpoint(await files.beginRun({ id, runs: 1 }), 'rows');
+    const output = await files.beginRun({ id, runs: 2 });
+    expect(await readFile(`${output}.partial`, 'utf8')).toBe('rows');
+    expect(await readFile(`${output}.partial.checkpoint`, 'utf8')).toBe('rows');
+    expect(await readdir(join(root, id))).toEqual(['run-2']);
+    expect((await readdir(dirname(output))).toSorted()).toEqual([
+      'output.partial',
+      'output.partial.checkpoint',
+    ]);
+  });
+
+  test('begins in spite of a worker that was believed dead and writes on', async () => {
+    for (let runs = 1; runs < 200; runs++) {
+      const before = await files.beginRun({ id, runs });
+      await checkpoint(before, 'rows');
+      let isWriting = true;
+      const writing = (async () => {
+        while (isWriting) await checkpoint(before, 'rows');
+      })().catch((error: NodeJS.ErrnoException) => error);
+      const output = await files.beginRun({ id, runs: runs + 1 });
+      expect(existsSync(dirname(before)), `run ${runs}`).toBe(false);
+      isWriting = false;
+      await writing;
+      await rm(dirname(output), { recursive: true });
+    }
+  });
+
+  test('begins in spite of a worker that was believed dead and comes to its end', async () => {
+    for (let runs = 1; runs < 200; runs++) {
+      const before = await files.beginRun({ id, runs });
+      await checkpoint(before, 'rows');
+      const [output] = await Promise.all([
+        files.beginRun({ id, runs: runs + 1 }),
+        rename(`${before}.partial`, before)
+          .then(() => rm(`${before}.partial.checkpoint`))
+          .catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('ENOENT')),
+      ]);
+      await rm(dirname(output), { recursive: true });
+    }
+  });
+
+  test('whose worker wakes up too late takes nothing from the one that took its place', async () => {
+    const output = await files.beginRun({ id, runs: 2 });
+    await checkpoint(output, 'rows');
+    await files.beginRun({ id, runs: 1 });
+    expect(await readFile(`${output}.partial`, 'utf8')).toBe('rows');
+  });
+
+  test('begins beside another that wakes up and begins as well', async () => {
+    for (let runs = 1; runs < 200; runs += 3) {
+      await checkpoint(await files.beginRun({ id, runs }), 'rows');
+      const [, last] = await Promise.all([
+        files.beginRun({ id, runs: runs + 1 }).catch(() => undefined),
+        files.beginRun({ id, runs: runs + 2 }),
+      ]);
+      expect(existsSync(dirname(last))).toBe(true);
+      await rm(dirname(last), { recursive: true });
+    }
+  });
+});
