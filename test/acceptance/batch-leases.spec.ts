@@ -143,9 +143,7 @@ describe('a lease', () => {
     const worker = await service.startWorker();
     const id = await submitted(service.api, service.user.token, patients(5 * ROWS));
     await middleOf(id);
-    const holder = new pg.Client({ connectionString: database.url });
-    await holder.connect();
-    onTestFinished(() => holder.end());
+    const holder = await sessions(database.url)();
     await holder.query('BEGIN');
     await holder.query('SELECT FROM batches WHERE id = $1 FOR UPDATE', [id]);
     let most = 0;

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createUser } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
+import { withClient } from '../support/postgres-client.js';
 import { createPreparedDataDir } from '../support/test-data-dir.js';
 
 describe('after a crash', () => {
@@ -89,10 +89,9 @@ describe('after a crash', () => {
 
   /** The postmaster of the cluster that the other tests use. */
   async function anotherPostmaster(): Promise<number> {
-    const client = new pg.Client({ connectionString: inject('superuserUrl') });
-    await client.connect();
-    const { rows } = await client.query(`SELECT pg_read_file('postmaster.pid') AS file`);
-    await client.end();
+    const { rows } = await withClient(inject('superuserUrl'), (client) =>
+      client.query(`SELECT pg_read_file('postmaster.pid') AS file`),
+    );
     return Number.parseInt(rows[0].file, 10);
   }
 });

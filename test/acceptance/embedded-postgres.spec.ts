@@ -3,7 +3,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import bcrypt from 'bcrypt';
-import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
 import { migrations } from '#migrations';
@@ -13,6 +12,7 @@ import { readOrCreateSecret } from '#libs/config';
 import { call, createUser, PATIENT } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict } from '../support/prediction-client.js';
+import { withClient } from '../support/postgres-client.js';
 import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
 
 const predicts = async (service: Service, token: string) =>
@@ -116,10 +116,7 @@ async function makeFormerFolder(dataDir: DataDir): Promise<void> {
   await start(folder, {}, account);
   const port = readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[3];
   const url = (database: string) => `postgresql://foretell:${password}@127.0.0.1:${port}/${database}`;
-  const client = new pg.Client({ connectionString: url('postgres') });
-  await client.connect();
-  await client.query('CREATE DATABASE foretell');
-  await client.end();
+  await withClient(url('postgres'), (client) => client.query('CREATE DATABASE foretell'));
   const dataSource = await createDataSource({ url: url('foretell'), migrations }).initialize();
   await migrate(dataSource);
   await dataSource.query('INSERT INTO users (username, password, email) VALUES ($1, $2, $3)', [
@@ -136,18 +133,17 @@ describe('a role that only reads', () => {
     const dataDir = await createPreparedDataDir();
     const postgres = await EmbeddedPostgres.open({ dataDir: dataDir.path, purpose: 'command' });
     onTestFinished(() => postgres.close());
-    await asRole(postgres.url, async (owner) => {
-      await owner.query(`CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`);
-    });
+    const createGrace = `CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`;
+    await withClient(postgres.url, (owner) => owner.query(createGrace));
     const url = Object.assign(new URL(postgres.url), { username: 'grace', password: 'hopper' });
-    await asRole(url.href, async (grace) => {
+    await withClient(url.href, async (grace) => {
       for (const statement of FORBIDDEN) {
         await expect(grace.query(statement), statement).rejects.toMatchObject({ code: '42501' });
         await grace.query('ROLLBACK');
       }
     });
     url.pathname = '/postgres';
-    await expect(asRole(url.href, async () => undefined)).rejects.toMatchObject({ code: '42501' });
+    await expect(withClient(url.href, async () => undefined)).rejects.toMatchObject({ code: '42501' });
   });
 });
 
@@ -164,9 +160,3 @@ const FORBIDDEN = [
   'SELECT id FROM users FOR SHARE',
   'SELECT password FROM users',
 ];
-
-async function asRole(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await work(client).finally(() => client.end());
-}

@@ -1,6 +1,6 @@
-import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT } from '../support/client.js';
+import { withClient } from '../support/postgres-client.js';
 import { recordsOfUser } from '../support/records.js';
 import { prepareDatabase } from '../support/prepared-service.js';
 import { startApiForThisTest } from '../support/test-api.js';
@@ -94,17 +94,13 @@ describe('months of the record', () => {
   });
 
   test('that somebody reads are left for another time, and nobody waits behind it', async () => {
-    const reader = new pg.Client({ connectionString: database.url });
-    await reader.connect();
-    try {
+    await withClient(database.url, async (reader) => {
       await reader.query('BEGIN');
       await reader.query('SELECT FROM requests_2020_01');
       await expect(drop('2020-02-01Z')).rejects.toMatchObject({ code: '55P03' });
       expect(await partitions()).toEqual(expect.arrayContaining(of('2020_01')));
       await reader.query('COMMIT');
-    } finally {
-      await reader.end();
-    }
+    });
     expect((await drop('2020-02-01Z')).toSorted()).toEqual(of('2020_01'));
   });
 });

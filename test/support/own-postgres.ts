@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { EmbeddedPostgres, migrateDatabase as bringUpToDate } from '#libs/database';
 import { migrations } from '#migrations';
+import { databaseUrl } from './database-cluster.js';
+import { withClient } from './postgres-client.js';
 
 export interface OwnPostgres {
   readonly url: string;
@@ -27,10 +28,9 @@ export async function openOwnPostgres(settings: Record<string, string> = {}): Pr
     superuserUrl: postgres.superuserUrl,
     folder,
     createDatabase: async (name) => {
-      const client = new pg.Client({ connectionString: postgres.superuserUrl });
-      await client.connect();
-      await client.query(`CREATE DATABASE "${name}" OWNER foretell`).finally(() => client.end());
-      return Object.assign(new URL(url), { pathname: `/${name}` }).href;
+      const create = `CREATE DATABASE "${name}" OWNER foretell`;
+      await withClient(postgres.superuserUrl, (client) => client.query(create));
+      return databaseUrl(url, name);
     },
     close: async () => {
       await postgres.close();

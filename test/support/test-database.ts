@@ -3,6 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { afterThisFile } from './after-this-file.js';
 import { databaseUrl, TEMPLATE } from './database-cluster.js';
+import { withClient } from './postgres-client.js';
 
 export interface TestDatabase {
   /** As its owner, as the service connects. */
@@ -17,11 +18,8 @@ export interface TestDatabase {
 /** A migrated database that is dropped after this file of tests; `empty` for one with nothing in it. */
 export async function createTestDatabase({ empty = false } = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const admin = async (sql: string) => {
-    const client = new pg.Client({ connectionString: inject('superuserUrl') });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
-  };
+  const admin = async (sql: string) =>
+    void (await withClient(inject('superuserUrl'), (client) => client.query(sql)));
   await admin(`CREATE DATABASE ${name} OWNER foretell ${empty ? '' : `TEMPLATE ${TEMPLATE}`}`);
   const url = databaseUrl(inject('ownerUrl'), name);
   const pool = new pg.Pool({ connectionString: url, max: 2 });
