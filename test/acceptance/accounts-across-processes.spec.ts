@@ -5,13 +5,13 @@ import {
   EVERYWHERE_WITHIN_MS,
   predictAt as predictWith,
   prepareTwoServices,
-} from '../support/accounts-in-two-processes.js';
+} from '../support/two-services.js';
 import { call, createUser, type TestUser } from '../support/client.js';
 import { logIn } from '../support/prediction-client.js';
 import { recordsOfUser } from '../support/records.js';
 import type { ApiProcess } from '../support/test-api.js';
 
-const { database, a, b, admin, toggleAt, users: foretellUsers } = prepareTwoServices();
+const { database, a, b, admin, toggleAt, foretell } = prepareTwoServices();
 
 const predictAt = (api: ApiProcess, { token }: TestUser) => predictWith(api, token);
 const auditAt = async (api: ApiProcess, { token }: TestUser) =>
@@ -160,7 +160,7 @@ describe.concurrent('an account changed by plain SQL', () => {
 
 test('an account demoted on the command line may read no more within a second', async () => {
   const user = await knownUser('analyst');
-  const demoted = await foretellUsers(['set-role', '--username', user.username, '--role', 'user']);
+  const demoted = await foretell(['users', 'set-role', '--username', user.username, '--role', 'user']);
   expect(demoted.code, demoted.stderr).toBe(0);
   await expectSoon(auditAt, user, 403);
 });

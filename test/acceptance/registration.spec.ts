@@ -1,23 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { call, createUser, somebody, type Answer } from '../support/client.js';
+import { prepareDatabase } from '../support/prepared-service.js';
 import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, type Answer } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 
-let database: TestDatabase;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
-
-const somebody = () => {
-  const username = `user-${randomBytes(5).toString('hex')}`;
-  return { username, password: `secret of ${username}`, email: `${username}@example.org` };
-};
+const database = prepareDatabase();
 
 async function withApi(environment: Record<string, string>, work: (api: ApiProcess) => Promise<void>) {
   const api = await startApi({ DATABASE_URL: database.url, JWT_SECRET, ...environment });

@@ -2,19 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import jwt from 'jsonwebtoken';
 import { describe, expect, test } from 'vitest';
-import {
-  EVERYWHERE_WITHIN_MS,
-  JWT_SECRET,
-  predictAt,
-  prepareTwoServices,
-} from '../support/accounts-in-two-processes.js';
+import { EVERYWHERE_WITHIN_MS, JWT_SECRET, predictAt, prepareTwoServices } from '../support/two-services.js';
 import { call, createUser, type TestUser } from '../support/client.js';
 import { logIn } from '../support/prediction-client.js';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 import { claimsOf } from '../support/tokens.js';
 import { createTestDatabase } from '../support/test-database.js';
 
-const { database, a, b, toggleAt, users } = prepareTwoServices();
+const { database, a, b, toggleAt, foretell } = prepareTwoServices();
+const users = (args: string[], input?: string) => foretell(['users', ...args], input);
 
 const statusAt = async (api: ApiProcess, token: string) =>
   (await call(api, 'GET', `/token_status/${token}`)).status;
