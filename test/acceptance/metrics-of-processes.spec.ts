@@ -25,8 +25,9 @@ async function predict(api: ApiProcess, { token }: TestUser, times: number): Pro
   }
 }
 
-const expectSoon = (api: ApiProcess, name: string, value: number) =>
-  expect.poll(async () => (await Samples.read(api)).get(name), { timeout: 30_000 }).toBe(value);
+async function expectSoon(api: ApiProcess, name: string, value: number): Promise<void> {
+  await expect.poll(async () => (await Samples.read(api)).get(name), { timeout: 30_000 }).toBe(value);
+}
 
 const servingPids = async () =>
   (await database.query<{ pid: number }>('SELECT pid FROM serving_processes')).map(({ pid }) => pid);
