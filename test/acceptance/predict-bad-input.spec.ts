@@ -187,16 +187,8 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
       `a,b\n${'1,2\n'.repeat(200_000)}`,
       Buffer.from('\uFEFFa,b\n'.repeat(500_000), 'utf16le'),
     ]) {
-      const running = place.dataDir.spawn(process.execPath, [
-        'dist/apps/cli/src/main.js',
-        'predict',
-        '-m',
-        HEART_FAILURE,
-        '--format',
-        'csv',
-        '-o',
-        place.path('out.csv'),
-      ]);
+      const output = ['--format', 'csv', '-o', place.path('out.csv')];
+      const running = place.dataDir.spawnForetell(['predict', '-m', HEART_FAILURE, ...output]);
       running.process.stdin!.on('error', () => undefined).write(text);
       const { code, stderr } = await running.ended;
       expect(code).toBe(1);
@@ -246,8 +238,8 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     mkdirSync(folder, { mode: 0o555 });
     chmodSync(place.path('.'), 0o755);
     const run = async (...args: string[]) => {
-      const command = ['dist/apps/cli/src/main.js', 'predict', '-m', HEART_FAILURE, ...args];
-      return place.dataDir.spawn(process.execPath, command, isRoot ? NOBODY : {}).ended;
+      const command = ['predict', '-m', HEART_FAILURE, ...args];
+      return place.dataDir.spawnForetell(command, isRoot ? NOBODY : {}).ended;
     };
     expect(await run('-i', input, '-o', `${folder}/out.csv`)).toMatchObject({
       code: 1,

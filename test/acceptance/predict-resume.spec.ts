@@ -32,8 +32,7 @@ beforeAll(() => {
 const errorsIn = () => ['--errors', place.path('errors.csv')];
 
 function start(args: string[]): RunningProcess {
-  const command = ['dist/apps/cli/src/main.js', 'predict', '-m', HEART_FAILURE, '--threads', '1', ...args];
-  return place.dataDir.spawn(process.execPath, command);
+  return place.dataDir.spawnForetell(['predict', '-m', HEART_FAILURE, '--threads', '1', ...args]);
 }
 
 const CHECKPOINT_EVERY_MS = 2_000;
