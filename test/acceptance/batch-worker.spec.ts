@@ -18,10 +18,10 @@ import {
   rowOf as rowIn,
   submitted,
 } from '../support/batches.js';
-import { call, createUser, type TestUser } from '../support/client.js';
-import type { DataDir, Service } from '../support/data-dir.js';
+import { call } from '../support/client.js';
+import type { DataDir } from '../support/data-dir.js';
 import { createFolder, createModelDir } from '../support/prepared-service.js';
-import { createPreparedDataDir } from '../support/test-data-dir.js';
+import { expectToStop, startPrepared } from '../support/test-data-dir.js';
 import type { TestDatabase } from '../support/test-database.js';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
@@ -195,16 +195,10 @@ describe('beside the service, on its own database', () => {
       .filter((line) => line.includes(WORKER))
       .map((line) => Number.parseInt(line, 10));
 
-  async function start(place: DataDir): Promise<{ service: Service; ada: TestUser }> {
-    const service = await place.startService();
-    return { service, ada: await createUser(service, place) };
-  }
-
   const middleIn = (place: DataDir, id: string) => middleOf(join(place.path, 'batches'), id);
 
   test('it is there from the first batch on, behind the API, is replaced when it dies, and ends with the service', async () => {
-    const place = await createPreparedDataDir();
-    const { service, ada } = await start(place);
+    const { dataDir: place, service, user: ada } = await startPrepared();
     expect(await workersIn(place)).toEqual([]);
     const id = await submitted(service, ada.token, FILE);
     await middleIn(place, id);
@@ -230,8 +224,7 @@ describe('beside the service, on its own database', () => {
   });
 
   test('the service is killed: its worker ends by itself, and gives the batch back', async () => {
-    const place = await createPreparedDataDir();
-    const { service, ada } = await start(place);
+    const { dataDir: place, service, user: ada } = await startPrepared();
     const id = await submitted(service, ada.token, FILE);
     await middleIn(place, id);
     await service.signal('SIGKILL');
@@ -240,8 +233,7 @@ describe('beside the service, on its own database', () => {
   });
 
   test('everything is killed: what is started again finishes it, without being asked', async () => {
-    const place = await createPreparedDataDir();
-    const { service, ada } = await start(place);
+    const { dataDir: place, service, user: ada } = await startPrepared();
     const id = await submitted(service, ada.token, FILE);
     await middleIn(place, id);
     const pids = [service.process.pid!, place.postmasterPid, ...(await workersIn(place))];
@@ -251,7 +243,6 @@ describe('beside the service, on its own database', () => {
     const again = await place.startService();
     await expectUndisturbed(id, again, ada.token);
     expect(await rowOf(id, place)).toMatchObject({ runs: 2, lost_workers: 1 });
-    expect(await again.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await place.processes()).toEqual([]);
+    await expectToStop(place, again);
   });
 });

@@ -5,7 +5,7 @@ import { createUser } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
 import { withClient } from '../support/postgres-client.js';
-import { createPreparedDataDir } from '../support/test-data-dir.js';
+import { createPreparedDataDir, expectToStop } from '../support/test-data-dir.js';
 
 describe('after a crash', () => {
   /** Crashes a service that is under load, starts the next one on the same folder and says which postmasters they had. */
@@ -25,8 +25,7 @@ describe('after a crash', () => {
     const nextPostmaster = dataDir.postmasterPid;
     await predict(next, await logIn(next, user));
     expect(await unrecorded(dataDir, load.answered)).toEqual([]);
-    expect(await next.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, next);
     return [postmaster, nextPostmaster];
   }
 

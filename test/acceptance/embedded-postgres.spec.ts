@@ -9,11 +9,16 @@ import { migrations } from '#migrations';
 import { accountFor, runPostgres } from '../../libs/database/src/postgres-binaries.js';
 import { initialise, start } from '../../libs/database/src/postgres-cluster.js';
 import { readOrCreateSecret } from '#libs/config';
-import { call, createUser, PATIENT } from '../support/client.js';
+import { call, PATIENT } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict } from '../support/prediction-client.js';
 import { withClient } from '../support/postgres-client.js';
-import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+import {
+  createDataDir,
+  createPreparedDataDir,
+  expectToStop,
+  startPrepared,
+} from '../support/test-data-dir.js';
 
 const predicts = async (service: Service, token: string) =>
   (await call(service, 'POST', '/predict', { body: PATIENT, token })).status;
@@ -23,9 +28,7 @@ describe('a PostgreSQL that ended while the service runs', () => {
     ['killed', (dataDir: DataDir) => process.kill(dataDir.postmasterPid, 'SIGKILL')],
     ['stopped', (dataDir: DataDir) => process.kill(dataDir.postmasterPid, 'SIGINT')],
   ])('is started again by itself, at the same port: %s', async (_, end) => {
-    const dataDir = await createPreparedDataDir();
-    const service = await dataDir.startService();
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startPrepared();
     const before = dataDir.postmasterPid;
     end(dataDir);
     await expect.poll(() => predicts(service, user.token)).toBe(200);
@@ -35,14 +38,11 @@ describe('a PostgreSQL that ended while the service runs', () => {
       .poll(() => dataDir.query(`SELECT FROM pg_stat_activity WHERE application_name = 'foretell'`))
       .not.toEqual([]);
     expect((await dataDir.spawnService().ended).stderr).toMatch(/is already running on/);
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 
   test('and cannot be started yet is tried again until it can', async () => {
-    const dataDir = await createPreparedDataDir();
-    const service = await dataDir.startService();
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startPrepared();
     const configuration = join(dataDir.postgresDir, 'postgresql.auto.conf');
     // A setting with which no server starts, as a full disk is a reason not to.
     const mend = await breakConfiguration(configuration);
@@ -52,8 +52,7 @@ describe('a PostgreSQL that ended while the service runs', () => {
     expect((await call(service, 'GET', '/livez')).status).toBe(200);
     await mend();
     await expect.poll(() => predicts(service, user.token)).toBe(200);
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 });
 
@@ -102,8 +101,7 @@ describe('the role of the service', () => {
        JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname IN ('public', 'pgboss')`,
     );
     expect(owners).toEqual([{ owner: 'foretell' }]);
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 });
 
