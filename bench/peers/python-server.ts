@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../test/support/haproxy.js';
+import { freePort } from '../../test/support/free-port.js';
 
 const START_MS = 90_000;
 const STOP_MS = 10_000;

@@ -1,14 +1,15 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { request, type IncomingMessage } from 'node:http';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeArtifact } from '../support/artifacts.js';
+import { HEART_FAILURE_2, makeArtifact } from '../support/artifacts.js';
 import { output, patients, reached, submitted } from '../support/batches.js';
 import { ANSWER, call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import type { DataDir, Service, StartOptions } from '../support/data-dir.js';
 import { predict, startLoad, unrecorded } from '../support/prediction-client.js';
+import { createModelDir } from '../support/prepared-service.js';
 import {
   createDataDir,
   createPreparedDataDir,
@@ -83,12 +84,8 @@ describe('with WEB_CONCURRENCY=2', () => {
   test('two processes serve one port, say so once, and see one another’s changes', async () => {
     const dataDir = createDataDir();
     const messages: unknown[] = [];
-    const modelDir = join(dirname(dataDir.path), 'models');
-    mkdirSync(modelDir);
-    cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
-    cpSync('test/support/foreign-models/heart-failure-2', join(modelDir, 'heart-failure/2'), {
-      recursive: true,
-    });
+    const modelDir = createModelDir({ own: ['heart-failure'] });
+    cpSync(HEART_FAILURE_2, join(modelDir, 'heart-failure/2'), { recursive: true });
     const starting = dataDir.spawnService({
       environment: { ...TWO, LOG_LEVEL: 'debug', MODEL_DIR: modelDir },
     });

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { IRIS, makeArtifact } from '../support/artifacts.js';
+import { HEART_FAILURE_2, IRIS, makeArtifact } from '../support/artifacts.js';
 import { ANSWER, call, PATIENT, type Answer } from '../support/client.js';
 import { createFolder } from '../support/prepared-service.js';
 import type { ApiProcess } from '../support/test-api.js';
@@ -29,7 +29,7 @@ const OTHER_VERSIONS = ['3', '4', '5', '6', '7', '8', '9', '10', '11', '12'];
 const modelDir = createFolder();
 
 beforeAll(async () => {
-  cpSync('test/support/foreign-models/heart-failure-2', folderOf('2'), { recursive: true });
+  cpSync(HEART_FAILURE_2, folderOf('2'), { recursive: true });
   for (const version of ['1', ...OTHER_VERSIONS])
     await makeArtifact(folderOf(version), { version }, 'model-artifacts/heart-failure/1');
 });

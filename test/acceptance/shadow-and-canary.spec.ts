@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { makeArtifact } from '../support/artifacts.js';
+import { HEART_FAILURE_2, makeArtifact } from '../support/artifacts.js';
 import { ANSWER, call, createUser, PATIENT } from '../support/client.js';
 import { foretell } from '../support/foretell-process.js';
 import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
@@ -15,7 +15,7 @@ const { database, api, user } = service;
 const admin = prepareUser(service, 'admin');
 
 beforeAll(async () => {
-  await models('register', 'test/support/foreign-models/heart-failure-2');
+  await models('register', HEART_FAILURE_2);
   const slow = { name: 'heart-failure', version: '3' };
   await models('register', await makeArtifact(createFolder(), slow, 'test/support/foreign-models/slow'));
 });
