@@ -68,6 +68,7 @@ async function versionOf(path: string): Promise<string> {
   return answer.body.model.version;
 }
 
+const namesIn = ({ body }: Answer) => body.models.map(({ name }: { name: string }) => name);
 const versionRows = (name: string) =>
   database.query('SELECT version FROM model_versions WHERE name = $1 ORDER BY version', [name]);
 
@@ -153,9 +154,7 @@ describe('a user, and an analyst,', () => {
     for (const { token } of [user, analyst]) {
       const list = await call(api, 'GET', '/models', { token });
       expect(list.status).toBe(200);
-      expect(list.body.models.map((model: { name: string }) => model.name)).toEqual(
-        list.body.models.map((model: { name: string }) => model.name).toSorted(),
-      );
+      expect(namesIn(list)).toEqual(namesIn(list).toSorted());
       expect(list.body.models).toContainEqual(known);
       const one = await call(api, 'GET', `/models/${name}`, { token });
       expect([one.status, one.body]).toEqual([200, known]);
@@ -187,8 +186,7 @@ describe('a user, and an analyst,', () => {
       const answer = await call(api, 'GET', `/models/${unknown}`, { token: user.token });
       expectProblem(answer, 404, 'model-not-found', new RegExp(`^There is no model '${unknown}'\\.$`));
     }
-    const { body } = await call(api, 'GET', '/models', { token: user.token });
-    expect(body.models.map((model: { name: string }) => model.name)).not.toContain(name);
+    expect(namesIn(await call(api, 'GET', '/models', { token: user.token }))).not.toContain(name);
     const admins = await call(api, 'GET', `/models/${name}`, { token: admin.token });
     expect(admins.body).toMatchObject({ aliases: {}, serving: null, versions: [{ version: '1' }] });
   });

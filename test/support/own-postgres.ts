@@ -6,28 +6,20 @@ import { migrations } from '#migrations';
 import { databaseUrl } from './database-cluster.js';
 import { withClient } from './postgres-client.js';
 
-export interface OwnPostgres {
-  readonly url: string;
-  /** For what its owner may not do. */
-  readonly superuserUrl: string;
-  /** For what else its user needs on disk; removed with the rest. */
-  readonly folder: string;
-  /** Another database on the same server, with nothing in it. */
-  createDatabase(name: string): Promise<string>;
-  close(): Promise<void>;
-}
-
 /** A migrated PostgreSQL of its own, with `fsync` on. @param settings of the server, besides ours */
-export async function openOwnPostgres(settings: Record<string, string> = {}): Promise<OwnPostgres> {
+export async function openOwnPostgres(settings: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'foretell-postgres-'));
   const postgres = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command', settings });
   const { url } = postgres;
   await migrateDatabase(url);
   return {
     url,
+    /** For what its owner may not do. */
     superuserUrl: postgres.superuserUrl,
+    /** For what else its user needs on disk; removed with the rest. */
     folder,
-    createDatabase: async (name) => {
+    /** Another database on the same server, with nothing in it. */
+    createDatabase: async (name: string) => {
       const create = `CREATE DATABASE "${name}" OWNER foretell`;
       await withClient(postgres.superuserUrl, (client) => client.query(create));
       return databaseUrl(url, name);
