@@ -11,9 +11,9 @@ import { createTestDatabase, type TestDatabase } from './test-database.js';
 // What is prepared here is filled in by a hook, so that a start that hangs or fails is bounded and cleaned up after.
 
 /** A database for this file of tests, there from its first test on. */
-export function prepareDatabase(): TestDatabase {
+export function prepareDatabase(...options: Parameters<typeof createTestDatabase>): TestDatabase {
   const database = {} as TestDatabase;
-  beforeAll(async () => void Object.assign(database, await createTestDatabase()));
+  beforeAll(async () => void Object.assign(database, await createTestDatabase(...options)));
   return database;
 }
 
