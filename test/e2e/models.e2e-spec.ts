@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { startApi } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { createTestDatabase } from '../support/test-database.js';
+import { pointersOf } from '../support/problems.js';
 import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const HUT = { size: 1, rooms: 1, colour: 'red' };
@@ -71,11 +72,7 @@ test('every bad column of every instance is named by where it stands', async () 
     instances: [HUT, { ...HUT, rooms: 1.5 }, { size: 'big', rooms: 1 }],
   });
   expect(answer.status).toBe(400);
-  expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
-    '#/instances/1/rooms',
-    '#/instances/2/size',
-    '#/instances/2/colour',
-  ]);
+  expect(pointersOf(answer)).toEqual(['#/instances/1/rooms', '#/instances/2/size', '#/instances/2/colour']);
 });
 
 test.each([

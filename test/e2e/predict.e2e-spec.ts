@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type jwt from 'jsonwebtoken';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { expectProblem } from '../support/problems.js';
+import { expectBadField, expectProblem, pointersOf } from '../support/problems.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
 import { claimsOf, signToken } from '../support/tokens.js';
 import { prepareService, createModelDir } from '../support/prepared-service.js';
@@ -193,9 +193,7 @@ describe('refuses', () => {
     expect(platelets).toBe(500000);
     const answer = await predict(input);
     expectProblem(answer, 400, 'Bad request');
-    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer).toSorted()).toEqual(
-      ['#/age', '#/platelets', '#/serum_sodium', '#/sex'].toSorted(),
-    );
+    expect(pointersOf(answer).toSorted()).toEqual(['#/age', '#/platelets', '#/serum_sodium', '#/sex']);
     for (const error of answer.body.errors) {
       expect(Object.keys(error).toSorted()).toEqual(['detail', 'pointer']);
       expect(error.detail).toMatch(/./);
@@ -206,9 +204,7 @@ describe('refuses', () => {
   test('an empty object with one error for each of the eight columns', async () => {
     const answer = await predict({});
     expectProblem(answer, 400, 'Bad request');
-    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(
-      COLUMNS.map((name) => `#/${name}`),
-    );
+    expect(pointersOf(answer)).toEqual(COLUMNS.map((name) => `#/${name}`));
     expect(await onlyRecord()).toMatchObject({ status_code: 400, input: {}, output: answer.body });
   });
 
@@ -260,8 +256,7 @@ describe('refuses', () => {
   test.each(wrong)('%s in the column %s', async (_, column, value) => {
     const input = { ...PATIENT, [column]: value };
     const answer = await predict(input);
-    expectProblem(answer, 400, 'Bad request');
-    expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: `#/${column}` }]);
+    expectBadField(answer, column);
     expect(await onlyRecord()).toMatchObject({ status_code: 400, input });
   });
 

@@ -6,7 +6,7 @@ import jwt from 'jsonwebtoken';
 import { describe, expect, test } from 'vitest';
 import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { expectProblem } from '../support/problems.js';
+import { expectProblem, pointersOf } from '../support/problems.js';
 import { claimsOf, signToken } from '../support/tokens.js';
 import { prepareService } from '../support/prepared-service.js';
 
@@ -115,7 +115,7 @@ describe('no token', () => {
   ])('for a body with %s: 400 with pointers', async (_, body, pointers) => {
     const answer = await login(body);
     expectProblem(answer, 400, 'Bad request');
-    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(pointers);
+    expect(pointersOf(answer)).toEqual(pointers);
   });
 
   test('for a body that is not JSON: 400', async () => {

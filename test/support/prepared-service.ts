@@ -2,6 +2,8 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll } from 'vitest';
+import type { DataSource } from 'typeorm';
+import { createDataSource } from '#libs/database';
 import type { Role } from '#libs/errors';
 import { afterThisFile } from './after-this-file.js';
 import { createUser, type TestUser } from './client.js';
@@ -15,6 +17,16 @@ export function prepareDatabase(...options: Parameters<typeof createTestDatabase
   const database = {} as TestDatabase;
   beforeAll(async () => void Object.assign(database, await createTestDatabase(...options)));
   return database;
+}
+
+/** A connection of ours to this database, until the file of tests ends. */
+export async function openDataSource(
+  { url }: TestDatabase,
+  options: Omit<Parameters<typeof createDataSource>[0], 'url'>,
+): Promise<DataSource> {
+  const dataSource = createDataSource({ url, ...options });
+  afterThisFile(() => dataSource.destroy());
+  return dataSource.initialize();
 }
 
 /** The built service on this database, and a user of it, for the tests beside this call and no longer. */
