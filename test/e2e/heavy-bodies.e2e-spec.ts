@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { call, PATIENT, type Answer } from '../support/client.js';
-import { onlyRecordOf } from '../support/records.js';
+import { PATIENT, type Answer } from '../support/client.js';
 import { prepareService } from '../support/prepared-service.js';
 
 /** What is there for each row of a model with eight columns. */
@@ -10,13 +9,10 @@ const ROW = Object.values(PATIENT);
 const INFER = '/v2/models/heart-failure/infer';
 const NAMED = '/models/heart-failure/predict';
 
-const { database, api, user } = prepareService({ MAX_BODY_BYTES: String(4 * 1024 ** 2) });
+const { database, post, recordOf } = prepareService({ MAX_BODY_BYTES: String(4 * 1024 ** 2) });
 
-function ask(path: string, body: object | string, type = 'application/json'): Promise<Answer> {
-  return call(api, 'POST', path, { body, token: user.token, headers: { 'content-type': type } });
-}
-
-const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
+const ask = (path: string, body: object | string, type = 'application/json') =>
+  post(path, body, { 'content-type': type });
 
 const unknown = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`x${index}`, 1]));
@@ -188,13 +184,9 @@ describe('what the model does not take is recorded up to 64 kB per row', () => {
   });
 
   test('CSV', async () => {
-    const { status, headers, ...answer } = await ask(
-      '/invocations',
-      `${COLUMNS},note\n${ROW},${long}\n`,
-      'text/csv',
-    );
-    expect(status).toBe(200);
-    const { bytes, input } = await sizeOf({ status, headers, ...answer });
+    const answer = await ask('/invocations', `${COLUMNS},note\n${ROW},${long}\n`, 'text/csv');
+    expect(answer.status).toBe(200);
+    const { bytes, input } = await sizeOf(answer);
     expect(bytes).toBeLessThan(70_000);
     expect(input).toEqual({
       dataframe_split: { columns: COLUMNS, data: [ROW.map(String)] },

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { MISSING_VALUES } from '#libs/inference';
 import { startApiForThisTest } from '../support/test-api.js';
 import { call, PATIENT, type Answer } from '../support/client.js';
-import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { recordsOfRequest } from '../support/records.js';
 import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 400_000;
@@ -16,7 +16,10 @@ const NOT_CONVERTIBLE = 'must be a number, or a string in plain decimal notation
 
 const MODEL_DIR = createModelDir({ foreign: ['tensor-per-column', 'float64'] });
 copyWithCategory('NA', join(MODEL_DIR, 'words', '1'));
-const { database, api, user } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: String(MAX_BODY_BYTES) });
+const { database, api, user, post, recordOf } = prepareService({
+  MODEL_DIR,
+  MAX_BODY_BYTES: String(MAX_BODY_BYTES),
+});
 
 /** A model whose colours have one more, which pandas takes for a missing value. */
 function copyWithCategory(category: string, folder: string): void {
@@ -29,12 +32,10 @@ function copyWithCategory(category: string, folder: string): void {
   change('input_schema.json', '"categorical"', `"categorical", "categories": ["red", "blue", "${category}"]`);
 }
 
-const score = (body: object | string, path = '/invocations', type = 'application/json'): Promise<Answer> =>
-  call(api, 'POST', path, { body, token: user.token, headers: { 'content-type': type } });
+const score = (body: object | string, path = '/invocations', type = 'application/json') =>
+  post(path, body, { 'content-type': type });
 
 const csv = (text: string, path?: string) => score(text, path, 'text/csv');
-
-const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 function expectError(answer: Answer, status: number, code: string, message: string | RegExp): void {
   expect(answer.body).toEqual({ error_code: code, message: expect.stringMatching(message) });

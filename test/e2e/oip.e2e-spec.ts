@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer } from '../support/client.js';
 import { expectProtocolAnswer, expectProtocolRequest } from '../support/open-inference-document.js';
-import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { recordsOfRequest } from '../support/records.js';
 import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 200_000;
@@ -15,7 +15,7 @@ const SERVER = {
   extensions: ['classification', 'model_configuration', 'statistics'],
 };
 
-const { database, api, user } = prepareService({
+const { database, api, user, post, recordOf } = prepareService({
   MODEL_DIR: createModelDir({ foreign: ['tensor-per-column', 'float64', 'int64-labels', 'zipmap'] }),
   MAX_BODY_BYTES: String(MAX_BODY_BYTES),
 });
@@ -30,14 +30,12 @@ const get = async (path: string, token: string | undefined = user.token): Promis
 
 /** The answer must be of the protocol's form, whatever it is. */
 async function infer(path: string, body: object | string, headers?: Record<string, string>): Promise<Answer> {
-  const answer = await call(api, 'POST', `${path}/infer`, { body, token: user.token, headers });
+  const answer = await post(`${path}/infer`, body, headers);
   expectProtocolAnswer('POST', `${path}/infer`, answer);
   return answer;
 }
 
 const recordsOf = (answer: Answer) => recordsOfRequest(database, answer.headers.get('x-request-id')!);
-
-const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 const whole = (data: unknown, rows = 1, datatype = 'FP32') => ({
   inputs: [{ name: features, shape: [rows, COLUMNS.length], datatype, data }],

@@ -6,7 +6,8 @@ import type { DataSource } from 'typeorm';
 import { createDataSource } from '#libs/database';
 import type { Role } from '#libs/errors';
 import { afterThisFile } from './after-this-file.js';
-import { createUser, type TestUser } from './client.js';
+import { call, createUser, type Answer, type TestUser } from './client.js';
+import { onlyRecordOf } from './records.js';
 import { startApi, type ApiProcess } from './test-api.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
@@ -41,7 +42,14 @@ export function prepareService(
     Object.assign(user, await createUser(api, database, role));
     return () => api.stop();
   });
-  return { database, api, user };
+  return {
+    database,
+    api,
+    user,
+    post: (path: string, body: object | string, headers?: Record<string, string>) =>
+      call(api, 'POST', path, { body, token: user.token, headers }),
+    recordOf: (answer: Answer) => onlyRecordOf(database, answer),
+  };
 }
 
 /** A MODEL_DIR with these of the repository's models and, as version 1, of the foreign ones; removed after this file. */
