@@ -32,26 +32,13 @@ const split = (columns: number, rows = 1) => ({
 const csv = ({ columns, data }: ReturnType<typeof split>) => [columns, ...data].map(String).join('\n');
 
 describe('as many columns as a row may have, and one more', () => {
+  const more = (columns: number) => ({ ...PATIENT, ...unknown(columns - 8) });
+  const members = /object .* members/;
   test.each<[string, string, (columns: number) => object | string, RegExp, string?]>([
-    ['features', '/predict', (columns) => ({ ...PATIENT, ...unknown(columns - 8) }), /object .* members/],
-    [
-      'features of a named model',
-      NAMED,
-      (columns) => ({ ...PATIENT, ...unknown(columns - 8) }),
-      /object .* members/,
-    ],
-    [
-      'one of several instances',
-      NAMED,
-      (columns) => ({ instances: [PATIENT, { ...PATIENT, ...unknown(columns - 8) }] }),
-      /object .* members/,
-    ],
-    [
-      'records',
-      '/invocations',
-      (columns) => ({ dataframe_records: [PATIENT, { ...PATIENT, ...unknown(columns - 8) }] }),
-      /object .* members/,
-    ],
+    ['features', '/predict', more, members],
+    ['features of a named model', NAMED, more, members],
+    ['one of several instances', NAMED, (columns) => ({ instances: [PATIENT, more(columns)] }), members],
+    ['records', '/invocations', (columns) => ({ dataframe_records: [PATIENT, more(columns)] }), members],
     [
       'a split',
       '/invocations',
@@ -65,7 +52,7 @@ describe('as many columns as a row may have, and one more', () => {
       (columns) => ({
         inputs: Object.fromEntries(split(columns).columns.map((name, index) => [name, [ROW[index] ?? 1]])),
       }),
-      /object .* members/,
+      members,
     ],
   ])('%s', async (_, path, body, message, type) => {
     const fits = await ask(path, body(MOST - 2), type);
