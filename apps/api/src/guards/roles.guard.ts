@@ -5,10 +5,10 @@ import {
   type CanActivate,
   type ExecutionContext,
 } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
-import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Problem, type Actor, type Role } from '#libs/errors';
+import { Refuses } from '../openapi/refusals.js';
+import { RouteMetadata } from './route-metadata.js';
 
 const ALLOWED_ROLES = 'allowedRoles';
 
@@ -16,18 +16,15 @@ const ALLOWED_ROLES = 'allowedRoles';
 export const Roles = (...roles: Role[]) =>
   applyDecorators(
     SetMetadata(ALLOWED_ROLES, roles),
-    ApiResponse({ status: 403, description: `The caller does not have the ${roles.join(' or ')} role.` }),
+    Refuses({ forbidden: `The caller does not have the ${roles.join(' or ')} role.` }),
   );
 
 @Injectable()
 export class RolesGuard implements CanActivate {
-  constructor(private readonly reflector: Reflector) {}
+  private readonly allowedRoles = new RouteMetadata<Role[]>(ALLOWED_ROLES);
 
   canActivate(context: ExecutionContext): boolean {
-    const allowed = this.reflector.getAllAndOverride<Role[] | undefined>(ALLOWED_ROLES, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    const allowed = this.allowedRoles.of(context);
     if (!allowed) return true;
     const { user } = context.switchToHttp().getRequest<FastifyRequest & { user: Actor }>();
     if (allowed.includes(user.role)) return true;
