@@ -5,7 +5,7 @@ import { operationsIn } from '../support/openapi.js';
 import { createModelDir, prepareService } from '../support/prepared-service.js';
 import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 import { ERRORS, type ErrorCode } from '#libs/errors';
-import { call } from '../support/client.js';
+import { call, createUser } from '../support/client.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 
