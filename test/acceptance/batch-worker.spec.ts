@@ -20,7 +20,8 @@ import {
 } from '../support/batches.js';
 import { call } from '../support/client.js';
 import type { DataDir } from '../support/data-dir.js';
-import { createFolder, createModelDir } from '../support/prepared-service.js';
+import { createFolder } from '../support/folders.js';
+import { createModelDir } from '../support/prepared-service.js';
 import { expectToStop, startPrepared } from '../support/test-data-dir.js';
 import type { TestDatabase } from '../support/test-database.js';
 

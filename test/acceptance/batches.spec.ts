@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { makeArtifact } from '../support/artifacts.js';
 import { look, output, patients, reached, rowsOf, submit, submitted } from '../support/batches.js';
 import { call, createUser, type Answer, type TestUser } from '../support/client.js';
-import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { createFolder } from '../support/folders.js';
+import { createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
 import { beginPost } from '../support/raw-http.js';
 import { startApiForThisTest } from '../support/test-api.js';
 

@@ -10,7 +10,8 @@ import { tarGz } from '../support/archives.js';
 import { editJson, makeArtifact, type Changes } from '../support/artifacts.js';
 import { ANSWER, call, PATIENT, type Answer } from '../support/client.js';
 import { foretell } from '../support/foretell-process.js';
-import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { createFolder } from '../support/folders.js';
+import { createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
 import { beginPost } from '../support/raw-http.js';
 import { startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 

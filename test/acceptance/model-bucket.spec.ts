@@ -6,7 +6,8 @@ import { tarGz } from '../support/archives.js';
 import { makeArtifact } from '../support/artifacts.js';
 import { startBucketServer, type BucketServer } from '../support/bucket-server.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
-import { createFolder, prepareDatabase } from '../support/prepared-service.js';
+import { createFolder } from '../support/folders.js';
+import { prepareDatabase } from '../support/prepared-service.js';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 
 const FLOWER = { sepal_length: 5.1, sepal_width: 3.5, petal_length: 1.4, petal_width: 0.2 };

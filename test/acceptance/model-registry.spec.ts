@@ -10,7 +10,8 @@ import { describe, expect, test } from 'vitest';
 import { tarGz, zip } from '../support/archives.js';
 import { editJson, IRIS, makeArtifact, type Changes } from '../support/artifacts.js';
 import { call, PATIENT, somebody, type Answer } from '../support/client.js';
-import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { createFolder } from '../support/folders.js';
+import { createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
 import { beginPost } from '../support/raw-http.js';
 import { startApiForThisTest } from '../support/test-api.js';
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { HEART_FAILURE_2, IRIS, makeArtifact } from '../support/artifacts.js';
 import { ANSWER, call, PATIENT, type Answer } from '../support/client.js';
-import { createFolder } from '../support/prepared-service.js';
+import { createFolder } from '../support/folders.js';
 import type { ApiProcess } from '../support/test-api.js';
 import { prepareTwoServices } from '../support/two-services.js';
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { HEART_FAILURE_2, makeArtifact } from '../support/artifacts.js';
 import { ANSWER, call, createUser, PATIENT } from '../support/client.js';
 import { foretell } from '../support/foretell-process.js';
-import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { createFolder } from '../support/folders.js';
+import { createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
 import { startApiForThisTest } from '../support/test-api.js';
 import { createTestDatabase } from '../support/test-database.js';
 

@@ -1,31 +1,23 @@
-import { createDataSource } from '#libs/database';
 import { modelEntities } from '#libs/models';
 import { userEntities } from '#libs/users';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { AliasHistory } from '../../libs/models/src/alias-history.js';
-import { prepareDatabase } from '../support/prepared-service.js';
+import { openDataSource, prepareDatabase } from '../support/prepared-service.js';
 
 const ORIGIN = { from: 'test' };
 const IRIS = { name: 'iris', alias: 'production' };
 
 const database = prepareDatabase();
-let dataSource: DataSource;
 let history: AliasHistory;
 
 beforeAll(async () => {
-  dataSource = createDataSource({ url: database.url, entities: [...userEntities, ...modelEntities] });
-  await dataSource.initialize();
-  history = new AliasHistory(dataSource);
+  const entities = [...userEntities, ...modelEntities];
+  history = new AliasHistory(await openDataSource(database, { entities }));
   await database.query(`
     INSERT INTO model_versions (name, version, sha256, content_sha256, manifest, registered_from)
     SELECT 'iris', version, 'hash', 'content ' || version, '{}', 'test' FROM unnest(ARRAY['1', '2', '3']) AS version`);
-});
-
-afterAll(async () => {
-  await dataSource?.destroy();
 });
 
 beforeEach(() => database.query('DELETE FROM model_aliases'));

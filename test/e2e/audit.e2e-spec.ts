@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { expectProblem } from '../support/problems.js';
+import { expectBadField, expectProblem } from '../support/problems.js';
 import { recordsOfUser } from '../support/records.js';
 import { prepareService } from '../support/prepared-service.js';
 import { startApiForThisTest } from '../support/test-api.js';
@@ -16,11 +16,37 @@ const audit = (query: Query | string = {}, token: string | undefined = analyst.t
   return call(api, 'GET', `/audit/predictions?${search}`, { token });
 };
 
+const idsIn = ({ body }: Answer): string[] => body.items.map(({ id }: { id: string }) => id);
+
 async function idsOf(query: Query): Promise<string[]> {
   const answer = await audit({ limit: 1000, ...query });
   expect(answer.status).toBe(200);
-  return answer.body.items.map(({ id }: { id: string }) => id);
+  return idsIn(answer);
 }
+
+/** Page after page until there is none, or twenty. */
+async function* pagesOf(query: Query): AsyncGenerator<Answer> {
+  let cursor: string | null = null;
+  for (let count = 0; count < 20; count++) {
+    const page: Answer = await audit({ ...query, ...(cursor && { cursor }) });
+    expect(page.status).toBe(200);
+    cursor = page.body.next_cursor;
+    yield page;
+    if (cursor === null) return;
+    expect(cursor).toBeTypeOf('string');
+  }
+}
+
+/** So many predictions of a megabyte each, as they would have been recorded. */
+const recordLarge = (user: TestUser, rows: number) =>
+  database.query(
+    `WITH request AS (
+       INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect)
+       SELECT $1, jsonb_build_object('note', repeat('x', 1000000)), 'large', 'heart-failure', '1', 'plain'
+       FROM generate_series(1, $2) RETURNING id)
+     INSERT INTO responses (request_id, output, status_code, duration_ms) SELECT id, '{}', 200, 1 FROM request`,
+    [user.id, rows],
+  );
 
 const predict = (user: TestUser, body: object | string = PATIENT, headers: Record<string, string> = {}) =>
   call(api, 'POST', '/predict', { body, token: user.token, headers });
@@ -57,7 +83,7 @@ describe('GET /audit/predictions', () => {
     const answer = await audit({ limit: 1000 }, token);
     expect(answer.status).toBe(200);
     expect(Object.keys(answer.body)).toEqual(['items', 'next_cursor']);
-    expect(answer.body.items.map(({ id }: { id: string }) => id)).toContain(ids[0]);
+    expect(idsIn(answer)).toContain(ids[0]);
     expect(answer.headers.get('cache-control')).toBe('no-store');
   });
 
@@ -128,9 +154,10 @@ describe('GET /audit/predictions', () => {
 
   test('comes newest first', async () => {
     const { user, ids } = await userWithPredictions(61, 62, 63);
-    const { body } = await audit({ user: user.id });
+    const answer = await audit({ user: user.id });
+    const { body } = answer;
     expect(body.items.map(({ input }: { input: { age: number } }) => input.age)).toEqual([63, 62, 61]);
-    expect(body.items.map(({ id }: { id: string }) => id)).toEqual(ids);
+    expect(idsIn(answer)).toEqual(ids);
     const times = body.items.map((item: { created_datetime: string }) => item.created_datetime);
     expect(times).toEqual(times.toSorted().toReversed());
   });
@@ -148,27 +175,14 @@ describe('pages', () => {
     expect(await lengthOf({ limit: 1000 })).toBe(101);
   });
 
-  test.each(['0', '-1', '1001', '1e9', 'abc', '1.5', '', 'NaN'])(
-    'of %j rows are refused with 400',
-    async (limit) => {
-      const answer = await audit({ limit });
-      expectProblem(answer, 400, 'Bad request');
-      expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: '#/limit' }]);
-    },
-  );
-
   test('follow one another until next_cursor is null, no row twice or missing, while predictions arrive', async () => {
     const { user, ids } = await userWithPredictions(1, 2, 3, 4, 5, 6, 7, 8);
     const pages: string[][] = [];
-    let cursor: string | null = null;
-    do {
-      const { body } = (await audit({ user: user.id, limit: 3, ...(cursor && { cursor }) })) as Answer;
-      pages.push(body.items.map(({ id }: { id: string }) => id));
-      cursor = body.next_cursor;
-      if (cursor !== null) expect(cursor).toBeTypeOf('string');
+    for await (const page of pagesOf({ user: user.id, limit: 3 })) {
+      pages.push(idsIn(page));
       await predict(user, { ...PATIENT, age: 99 });
       await predict(user, { ...PATIENT, age: 'refused' });
-    } while (cursor !== null && pages.length < 20);
+    }
     expect(pages).toEqual([ids.slice(0, 3), ids.slice(3, 6), ids.slice(6)]);
     // What arrived meanwhile is on the first page of a new reader.
     expect(await idsOf({ user: user.id })).toHaveLength(8 + 2 * 3);
@@ -178,7 +192,7 @@ describe('pages', () => {
     const { user, ids } = await userWithPredictions(1, 2, 3, 4);
     const first = await audit({ user: user.id, limit: 2 });
     const second = await audit({ user: user.id, limit: 2, cursor: first.body.next_cursor });
-    expect(second.body.items.map(({ id }: { id: string }) => id)).toEqual(ids.slice(2));
+    expect(idsIn(second)).toEqual(ids.slice(2));
     expect(second.body.next_cursor).toBe(null);
   });
 
@@ -191,46 +205,26 @@ describe('pages', () => {
     const { user, ids } = await userWithPredictions(1, 'a', 2, 'b', 3, 'c');
     const first = await audit({ user: user.id, status: 400, limit: 2 });
     const second = await audit({ user: user.id, status: 400, limit: 2, cursor: first.body.next_cursor });
-    const found = [...first.body.items, ...second.body.items].map(({ id }: { id: string }) => id);
-    expect(found).toEqual([ids[0], ids[2], ids[4]]);
+    expect([...idsIn(first), ...idsIn(second)]).toEqual([ids[0], ids[2], ids[4]]);
     expect(second.body.next_cursor).toBe(null);
   });
 
   test('end early where what they hold is large, and lose no row', async () => {
     const user = await createUser(api, database);
-    const [rows, megabyte] = [40, 1_000_000];
-    await database.query(
-      `WITH request AS (
-         INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect)
-         SELECT $1, jsonb_build_object('note', repeat('x', $3)), 'large', 'heart-failure', '1', 'plain'
-         FROM generate_series(1, $2) RETURNING id)
-       INSERT INTO responses (request_id, output, status_code, duration_ms) SELECT id, '{}', 200, 1 FROM request`,
-      [user.id, rows, megabyte],
-    );
+    await recordLarge(user, 40);
     const found: string[] = [];
-    let cursor: string | null = null;
-    do {
-      const page = (await audit({ user: user.id, limit: 1000, ...(cursor && { cursor }) })) as Answer;
-      expect(page.status).toBe(200);
+    for await (const page of pagesOf({ user: user.id, limit: 1000 })) {
       expect(page.text.length).toBeLessThan(18 * 1024 ** 2);
-      expect(page.body.items[0].input.note).toHaveLength(megabyte);
-      found.push(...page.body.items.map(({ id }: { id: string }) => id));
-      cursor = page.body.next_cursor;
-    } while (cursor !== null);
-    expect(found).toHaveLength(rows);
+      expect(page.body.items[0].input.note).toHaveLength(1_000_000);
+      found.push(...idsIn(page));
+    }
+    expect(found).toHaveLength(40);
     expect(found).toEqual((await recordsOfUser(database, user.id)).map(({ id }) => id).toReversed());
   });
 
   test('are not held in memory as a whole, however many are asked for at once', async () => {
     const user = await createUser(api, database);
-    await database.query(
-      `WITH request AS (
-         INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect)
-         SELECT $1, jsonb_build_object('note', repeat('x', 1000000)), 'large', 'heart-failure', '1', 'plain'
-         FROM generate_series(1, 18) RETURNING id)
-       INSERT INTO responses (request_id, output, status_code, duration_ms) SELECT id, '{}', 200, 1 FROM request`,
-      [user.id],
-    );
+    await recordLarge(user, 18);
     const small = await startApiForThisTest({
       DATABASE_URL: database.url,
       // Node 24 takes more of it for itself.
@@ -247,16 +241,21 @@ describe('pages', () => {
     for (const { body } of pages) expect(body.items.length).toBeGreaterThan(0);
     expect(small.process.exitCode).toBe(null);
   });
-
-  test.each(['abc', '-1', '1.5', '1;DROP TABLE users', '9'.repeat(40)])(
-    'of the cursor %j: 400',
-    async (cursor) => {
-      const answer = await audit({ cursor });
-      expectProblem(answer, 400, 'Bad request');
-      expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: '#/cursor' }]);
-    },
-  );
 });
+
+const TIMES = ['abc', '1', '2020', 'yesterday', '2020-13-01', '2020-01-01T25:00:00Z', ''];
+const REFUSED = {
+  limit: ['0', '-1', '1001', '1e9', 'abc', '1.5', '', 'NaN'],
+  cursor: ['abc', '-1', '1.5', '1;DROP TABLE users', '9'.repeat(40)],
+  user_id: ['abc', '0', '-1', '1.5', '2147483648', ''],
+  status: ['abc', '99', '600', '200.5'],
+  from: TIMES,
+  to: TIMES,
+};
+test.each(Object.entries(REFUSED).flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
+  '%s=%j is refused with 400',
+  async (name, value) => expectBadField(await audit({ [name]: value }), name),
+);
 
 describe('the filter', () => {
   test('user takes an id or a name, whatever its case', async () => {
@@ -287,12 +286,6 @@ describe('the filter', () => {
     expect(await idsOf({ user: credentials.username, user_id: registered.user_id })).toEqual(named);
     expect(await idsOf({ user: credentials.username, user_id: numbered.id })).toEqual([]);
     expect(await idsOf({ user_id: 2147483647 })).toEqual([]);
-  });
-
-  test.each(['abc', '0', '-1', '1.5', '2147483648', ''])('user_id=%s is refused', async (value) => {
-    const answer = await audit({ user_id: value });
-    expectProblem(answer, 400, 'Bad request');
-    expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: '#/user_id' }]);
   });
 
   test('model and version take what the record says', async () => {
@@ -330,12 +323,7 @@ describe('the filter', () => {
   test.each(['limt=5', 'usr=1', 'status=200&page=2', 'items=1'])(
     'that is not known is refused with 400: %s',
     async (query) => {
-      const answer = await audit(query);
-      expectProblem(answer, 400, 'Bad request');
-      const name = /(\w+)=\w+$/.exec(query)![1];
-      expect(answer.body.errors).toEqual([
-        { detail: expect.stringMatching(/is not known here/), pointer: `#/${name}` },
-      ]);
+      expectBadField(await audit(query), /(\w+)=\w+$/.exec(query)![1]!, /is not known here/);
     },
   );
 
@@ -344,9 +332,6 @@ describe('the filter', () => {
     expect(await idsOf({ user: user.id, status: 200 })).toEqual([ids[0], ids[2]]);
     expect(await idsOf({ user: user.id, status: 400 })).toEqual([ids[1]]);
     expect(await idsOf({ user: user.id, status: 503 })).toEqual([]);
-    for (const status of ['abc', '99', '600', '200.5']) {
-      expectProblem(await audit({ status }), 400, 'Bad request');
-    }
   });
 
   test('from is inclusive and to is not, in any time zone', async () => {
@@ -369,17 +354,6 @@ describe('the filter', () => {
     expect(await of({ from: '2020-01-04T00:00:00Z' })).toEqual([]);
   });
 
-  test.each(['abc', '1', '2020', 'yesterday', '2020-13-01', '2020-01-01T25:00:00Z', ''])(
-    'from or to %j is refused with 400',
-    async (time) => {
-      for (const name of ['from', 'to']) {
-        const answer = await audit({ [name]: time });
-        expectProblem(answer, 400, 'Bad request');
-        expect(answer.body.errors).toEqual([{ detail: expect.any(String), pointer: `#/${name}` }]);
-      }
-    },
-  );
-
   test('several must all hold', async () => {
     const { user, ids } = await userWithPredictions(1, 'a');
     const all = {
@@ -394,17 +368,7 @@ describe('the filter', () => {
   });
 
   test('given twice is refused with 400', async () => {
-    for (const name of [
-      'user',
-      'model',
-      'version',
-      'request_id',
-      'status',
-      'cursor',
-      'from',
-      'to',
-      'limit',
-    ]) {
+    for (const name of ['user', 'model', 'version', 'request_id', ...Object.keys(REFUSED)]) {
       const value = name === 'from' || name === 'to' ? '2020-01-01' : '1';
       expect((await audit(`${name}=${value}&${name}=${value}`)).status, name).toBe(400);
     }

@@ -1,41 +1,22 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { join } from 'node:path';
 import { editJson, makeArtifact } from '../support/artifacts.js';
-import { createModelDir } from '../support/prepared-service.js';
+import { operationsIn } from '../support/openapi.js';
+import { createModelDir, prepareService } from '../support/prepared-service.js';
 import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 import { ERRORS, type ErrorCode } from '#libs/errors';
 import { call, createUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-let database: TestDatabase;
-let local: ApiProcess;
+const JWT_SECRET = 'a secret that only this test file knows';
+
+const { database, api: local, user } = prepareService();
 let production: ApiProcess;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  [local, production] = await Promise.all([
-    startApi({ DATABASE_URL: database.url }),
-    startApi({
-      DATABASE_URL: database.url,
-      JWT_SECRET: 'a secret that only this test file knows',
-      APP_ENV: 'production',
-    }),
-  ]);
+  production = await startApi({ DATABASE_URL: database.url, JWT_SECRET, APP_ENV: 'production' });
 });
 
-interface Operation {
-  path: string;
-  summary: string;
-  tags: string[];
-  responses: Record<string, { content?: Record<string, { examples?: Record<string, { value: object }> }> }>;
-}
-
-async function operations(): Promise<Operation[]> {
-  const { body } = await call(local, 'GET', '/docs-json');
-  return Object.entries(body.paths as Record<string, Record<string, Omit<Operation, 'path'>>>).flatMap(
-    ([path, methods]) => Object.values(methods).map((operation) => ({ path, ...operation })),
-  );
-}
+const operations = async () => operationsIn((await call(local, 'GET', '/docs-json')).body);
 
 describe('GET /', () => {
   test('says what this is and where its documentation is', async () => {
@@ -146,7 +127,7 @@ describe('the examples of the API document', () => {
   });
 
   test('of predictions are what the models really answer', async () => {
-    const { token } = await createUser(local, database);
+    const { token } = user;
     const { body: document } = await call(local, 'GET', '/docs-json');
     const posts = (await operations()).filter(
       ({ path, responses }) => /predict$|invocations$|infer$/.test(path) && responses['200'],

@@ -1,50 +1,28 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
+import { call, PATIENT, type Answer } from '../support/client.js';
+import { operationsIn } from '../support/openapi.js';
+import { prepareService } from '../support/prepared-service.js';
+import { expectProblem } from '../support/problems.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 
-let database: TestDatabase;
-let local: ApiProcess;
+const { database, api: local, user } = prepareService({ JWT_SECRET });
 let production: ApiProcess;
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-  [local, production] = await Promise.all([
-    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
-    startApi({ DATABASE_URL: database.url, JWT_SECRET, APP_ENV: 'production' }),
-  ]);
-});
+const startWith = (environment: Record<string, string>, start = startApiForThisTest) =>
+  start({ DATABASE_URL: database.url, JWT_SECRET, ...environment });
 
-interface Operation {
-  responses: Record<string, { content: Record<string, { schema?: { $ref: string } }> }>;
-  security: object[];
-  requestBody?: object;
-}
+beforeAll(async () => {
+  production = await startWith({ APP_ENV: 'production' }, startApi);
+});
 
 const get = (api: ApiProcess, path: string) => call(api, 'GET', path);
 
-async function withApi(environment: Record<string, string>, work: (api: ApiProcess) => Promise<void>) {
-  const api = await startApi({ DATABASE_URL: database.url, JWT_SECRET, ...environment });
-  try {
-    await work(api);
-  } finally {
-    await api.stop();
-  }
-}
-
 function expectNotFound(answer: Answer): void {
-  expect(answer.status).toBe(404);
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect(answer.body).toEqual({
-    type: 'urn:foretell:error:not-found',
-    title: 'Not found',
-    status: 404,
-    detail: expect.stringMatching(/./),
-    message: 'Not found',
-    request_id: answer.headers.get('x-request-id'),
-  });
+  expectProblem(answer, 404, 'Not found');
+  expect(answer.body.type).toBe('urn:foretell:error:not-found');
+  expect(Object.keys(answer.body)).toHaveLength(6);
 }
 
 /** The page, after the redirect that gives its relative links their folder. */
@@ -81,11 +59,10 @@ describe('health', () => {
   });
 
   test('/health names the model in staging', async () => {
-    await withApi({ APP_ENV: 'staging' }, async (api) => {
-      expect((await get(api, '/health')).body.model).toEqual({ name: 'heart-failure', version: '1' });
-      expect((await get(api, '/docs-json')).status).toBe(200);
-      await expectPage(api, '/docs');
-    });
+    const api = await startWith({ APP_ENV: 'staging' });
+    expect((await get(api, '/health')).body.model).toEqual({ name: 'heart-failure', version: '1' });
+    expect((await get(api, '/docs-json')).status).toBe(200);
+    await expectPage(api, '/docs');
   });
 
   test.each(['/livez', '/readyz'])('%s says ok', async (path) => {
@@ -123,27 +100,20 @@ describe('the documentation', () => {
 
   test('and its JSON are served in production with DOCS_ENABLED=true, at DOCS_PATH', async () => {
     const environment = { APP_ENV: 'production', DOCS_ENABLED: 'true', DOCS_PATH: '/api/reference' };
-    await withApi(environment, async (api) => {
-      expect((await get(api, '/api/reference-json')).body.openapi).toMatch(/^3\./);
-      await expectPage(api, '/api/reference');
-      expectNotFound(await get(api, '/docs'));
-      expectNotFound(await get(api, '/docs-json'));
-    });
+    const api = await startWith(environment);
+    expect((await get(api, '/api/reference-json')).body.openapi).toMatch(/^3\./);
+    await expectPage(api, '/api/reference');
+    for (const path of ['/docs', '/docs-json']) expectNotFound(await get(api, path));
   });
 
   test('and its JSON are off in local with DOCS_ENABLED=false', async () => {
-    await withApi({ DOCS_ENABLED: 'false' }, async (api) => {
-      expectNotFound(await get(api, '/docs'));
-      expectNotFound(await get(api, '/docs-json'));
-    });
+    const api = await startWith({ DOCS_ENABLED: 'false' });
+    for (const path of ['/docs', '/docs-json']) expectNotFound(await get(api, path));
   });
 
   test('names every route of the contract', async () => {
     const { body } = await get(local, '/docs-json');
-    const routes = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
-    );
-    expect(routes).toEqual(
+    expect(operationsIn(body).map(({ method, path }) => `${method} ${path}`)).toEqual(
       expect.arrayContaining([
         'POST /register-user',
         'POST /token',
@@ -176,27 +146,16 @@ describe('the documentation', () => {
   test('names what every route refuses, and the form that its dialect gives it', async () => {
     const { body: document } = await get(local, '/docs-json');
     const forms = new Map<string, Set<string>>();
-    for (const [path, methods] of Object.entries(
-      document.paths as Record<string, Record<string, Operation>>,
-    )) {
-      for (const [method, { responses, security, requestBody }] of Object.entries(methods)) {
-        const statuses = Object.keys(responses);
-        const name = `${method} ${path}`;
-        if (security.length > 0) expect(statuses, name).toEqual(expect.arrayContaining(['401', '503']));
-        if (requestBody) expect(statuses, name).toEqual(expect.arrayContaining(['400', '413', '415']));
-        expect(
-          statuses.some((status) => status.startsWith('2')),
-          name,
-        ).toBe(true);
-        for (const status of statuses.filter((each) => Number(each) >= 400 && each !== '503')) {
-          const [[type, { schema }] = ['none', {}]] = Object.entries(responses[status]!.content);
-          const dialect = path.startsWith('/v2')
-            ? 'v2'
-            : /^\/ping|invocations$/.test(path)
-              ? 'mlflow'
-              : 'plain';
-          forms.set(dialect, (forms.get(dialect) ?? new Set()).add(`${type} ${schema?.$ref}`));
-        }
+    for (const { method, path, responses, security, requestBody } of operationsIn(document)) {
+      const statuses = Object.keys(responses);
+      const name = `${method} ${path}`;
+      if (security.length > 0) expect(statuses, name).toEqual(expect.arrayContaining(['401', '503']));
+      if (requestBody) expect(statuses, name).toEqual(expect.arrayContaining(['400', '413', '415']));
+      expect(statuses, name).toContainEqual(expect.stringMatching(/^2/));
+      const dialect = path.startsWith('/v2') ? 'v2' : /^\/ping|invocations$/.test(path) ? 'mlflow' : 'plain';
+      for (const status of statuses.filter((each) => Number(each) >= 400 && each !== '503')) {
+        const [[type, { schema }] = ['none', {}]] = Object.entries(responses[status]!.content!);
+        forms.set(dialect, (forms.get(dialect) ?? new Set()).add(`${type} ${schema?.$ref}`));
       }
     }
     expect(Object.fromEntries([...forms].map(([dialect, found]) => [dialect, [...found]]))).toEqual({
@@ -212,11 +171,8 @@ describe('the documentation', () => {
   ])('has an example for %s that works', async (path, expected) => {
     const { body: document } = await get(local, '/docs-json');
     const { example } = document.paths[path].post.requestBody.content['application/json'];
-    const { token } = await createUser(local, database);
-    const answer = await call(local, 'POST', path.replace('{name}', 'heart-failure'), {
-      body: example,
-      token,
-    });
+    const options = { body: example, token: user.token };
+    const answer = await call(local, 'POST', path.replace('{name}', 'heart-failure'), options);
     expect(answer.status, answer.text).toBe(200);
     expect(answer.text).toMatch(expected);
   });
@@ -249,8 +205,7 @@ describe('the documentation', () => {
       expect(description).toMatch(/./);
     }
 
-    const { token } = await createUser(local, database);
-    const answer = await call(local, 'POST', '/predict', { body: schema.example, token });
+    const answer = await call(local, 'POST', '/predict', { body: schema.example, token: user.token });
     expect(answer.status).toBe(200);
     expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
   });
@@ -271,19 +226,13 @@ describe('every answer', () => {
   test('to a malformed URL is a 400 problem under the id of the request', async () => {
     for (const path of ['/%zz', '/token_status/%ff', '/remove-user/%']) {
       const answer = await call(local, 'GET', path, { headers: { 'x-request-id': 'malformed-1' } });
-      expect(answer.status).toBe(400);
-      expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-      expect(answer.body).toMatchObject({
-        title: 'Bad request',
-        message: 'Bad request',
-        request_id: 'malformed-1',
-      });
+      expectProblem(answer, 400, 'Bad request');
       expect(answer.headers.get('x-request-id')).toBe('malformed-1');
     }
   });
 
   test('carries the security headers and no name of the server’s software', async () => {
-    const { token } = await createUser(local, database);
+    const { token } = user;
     const page = await get(local, '/docs/');
     expect(page.headers.get('content-security-policy')).toMatch(/default-src 'self';.*script-src 'self';/);
     const answers = [

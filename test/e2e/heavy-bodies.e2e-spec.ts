@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { call, PATIENT, type Answer } from '../support/client.js';
-import { onlyRecordOf } from '../support/records.js';
+import { PATIENT, type Answer } from '../support/client.js';
 import { prepareService } from '../support/prepared-service.js';
 
 /** What is there for each row of a model with eight columns. */
@@ -10,13 +9,10 @@ const ROW = Object.values(PATIENT);
 const INFER = '/v2/models/heart-failure/infer';
 const NAMED = '/models/heart-failure/predict';
 
-const { database, api, user } = prepareService({ MAX_BODY_BYTES: String(4 * 1024 ** 2) });
+const { database, post, recordOf } = prepareService({ MAX_BODY_BYTES: String(4 * 1024 ** 2) });
 
-function ask(path: string, body: object | string, type = 'application/json'): Promise<Answer> {
-  return call(api, 'POST', path, { body, token: user.token, headers: { 'content-type': type } });
-}
-
-const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
+const ask = (path: string, body: object | string, type = 'application/json') =>
+  post(path, body, { 'content-type': type });
 
 const unknown = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`x${index}`, 1]));
@@ -36,26 +32,13 @@ const split = (columns: number, rows = 1) => ({
 const csv = ({ columns, data }: ReturnType<typeof split>) => [columns, ...data].map(String).join('\n');
 
 describe('as many columns as a row may have, and one more', () => {
+  const more = (columns: number) => ({ ...PATIENT, ...unknown(columns - 8) });
+  const members = /object .* members/;
   test.each<[string, string, (columns: number) => object | string, RegExp, string?]>([
-    ['features', '/predict', (columns) => ({ ...PATIENT, ...unknown(columns - 8) }), /object .* members/],
-    [
-      'features of a named model',
-      NAMED,
-      (columns) => ({ ...PATIENT, ...unknown(columns - 8) }),
-      /object .* members/,
-    ],
-    [
-      'one of several instances',
-      NAMED,
-      (columns) => ({ instances: [PATIENT, { ...PATIENT, ...unknown(columns - 8) }] }),
-      /object .* members/,
-    ],
-    [
-      'records',
-      '/invocations',
-      (columns) => ({ dataframe_records: [PATIENT, { ...PATIENT, ...unknown(columns - 8) }] }),
-      /object .* members/,
-    ],
+    ['features', '/predict', more, members],
+    ['features of a named model', NAMED, more, members],
+    ['one of several instances', NAMED, (columns) => ({ instances: [PATIENT, more(columns)] }), members],
+    ['records', '/invocations', (columns) => ({ dataframe_records: [PATIENT, more(columns)] }), members],
     [
       'a split',
       '/invocations',
@@ -69,7 +52,7 @@ describe('as many columns as a row may have, and one more', () => {
       (columns) => ({
         inputs: Object.fromEntries(split(columns).columns.map((name, index) => [name, [ROW[index] ?? 1]])),
       }),
-      /object .* members/,
+      members,
     ],
   ])('%s', async (_, path, body, message, type) => {
     const fits = await ask(path, body(MOST - 2), type);
@@ -188,13 +171,9 @@ describe('what the model does not take is recorded up to 64 kB per row', () => {
   });
 
   test('CSV', async () => {
-    const { status, headers, ...answer } = await ask(
-      '/invocations',
-      `${COLUMNS},note\n${ROW},${long}\n`,
-      'text/csv',
-    );
-    expect(status).toBe(200);
-    const { bytes, input } = await sizeOf({ status, headers, ...answer });
+    const answer = await ask('/invocations', `${COLUMNS},note\n${ROW},${long}\n`, 'text/csv');
+    expect(answer.status).toBe(200);
+    const { bytes, input } = await sizeOf(answer);
     expect(bytes).toBeLessThan(70_000);
     expect(input).toEqual({
       dataframe_split: { columns: COLUMNS, data: [ROW.map(String)] },

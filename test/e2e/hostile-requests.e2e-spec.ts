@@ -5,7 +5,7 @@ import { connectTo, exchange, readAnswers, untilClosed } from '../support/raw-ht
 import { recordsOfRequest } from '../support/records.js';
 import { prepareService } from '../support/prepared-service.js';
 
-const { database, api, user } = prepareService();
+const { database, api, user, post } = prepareService();
 let count = 0;
 
 const sender = () => ({ token: user.token, id: `hostile-${++count}` });
@@ -131,19 +131,15 @@ describe('what leads nowhere is told in the form of the protocol it was meant fo
 });
 
 test('gzip is refused with what would be right', async () => {
-  const options = { body: '{}', token: user.token, headers: { 'content-encoding': 'gzip' } };
-  const answer = await call(api, 'POST', '/predict', options);
+  const answer = await post('/predict', '{}', { 'content-encoding': 'gzip' });
   expect(answer.status).toBe(415);
   expect(answer.headers.get('accept-encoding')).toBe('identity');
 });
 
 test('a number beyond all floats stands in the record, and not as a missing value', async () => {
   const { id } = sender();
-  const answer = await call(api, 'POST', '/predict', {
-    body: JSON.stringify(PATIENT).replace('25', '1e400').replace('}', ',"x":[-1e999,null]}'),
-    token: user.token,
-    headers: { 'x-request-id': id },
-  });
+  const body = JSON.stringify(PATIENT).replace('25', '1e400').replace('}', ',"x":[-1e999,null]}');
+  const answer = await post('/predict', body, { 'x-request-id': id });
   expect(answer.body.errors).toEqual([
     { detail: 'must fit a 32-bit floating point number', pointer: '#/age' },
   ]);
@@ -152,25 +148,21 @@ test('a number beyond all floats stands in the record, and not as a missing valu
 });
 
 test('rows beyond what one call takes are refused with what would be right', async () => {
-  const { body, status } = await call(api, 'POST', '/invocations', {
-    body: { instances: Array.from({ length: 100_001 }, () => []) },
-    token: user.token,
-  });
+  const instances = Array.from({ length: 100_001 }, () => []);
+  const { body, status } = await post('/invocations', { instances });
   expect(status).toBe(400);
   expect(body.message).toBe('One call takes at most 100000 rows. Send more as a file to POST /batches.');
 });
 
 test('of values that are bad throughout, so many are told as are any help', async () => {
-  const { body } = await call(api, 'POST', '/invocations', {
-    body: { dataframe_records: Array.from({ length: 100_000 }, () => ({})) },
-    token: user.token,
-  });
+  const records = Array.from({ length: 100_000 }, () => ({}));
+  const { body } = await post('/invocations', { dataframe_records: records });
   expect(body.message).toMatch(/^Model is missing inputs \['age', .*'high_blood_pressure'\]\.$/);
 });
 
 test.sequential('afterwards the service is well, and has nothing to complain of', async () => {
   expect((await call(api, 'GET', '/readyz')).status).toBe(200);
-  const answer = await call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
+  const answer = await post('/predict', PATIENT);
   expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
   expect(api.output()).not.toMatch(/unhandled|uncaught|"level":"(error|fatal)"/i);
 });

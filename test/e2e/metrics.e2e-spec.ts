@@ -5,6 +5,7 @@ import { call, createUser, PATIENT } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
 import { createTestDatabase } from '../support/test-database.js';
 import { claimsOf, signToken } from '../support/tokens.js';
+import { expectProblem } from '../support/problems.js';
 import { prepareDatabase, prepareService } from '../support/prepared-service.js';
 
 const JWT_SECRET = 'a secret for these tests alone, of 32 bytes or more';
@@ -14,10 +15,9 @@ const REQUESTS = 'foretell_http_request_duration_seconds_count';
 const database = prepareDatabase();
 
 describe('without METRICS_PORT, GET /metrics', () => {
-  const { api } = prepareService({}, { database });
+  const { api, user: admin } = prepareService({}, { database, role: 'admin' });
 
   test('is for admins', async () => {
-    const admin = await createUser(api, database, 'admin');
     const answer = await call(api, 'GET', '/metrics', { token: admin.token });
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toBe(PROMETHEUS_TEXT);
@@ -25,21 +25,17 @@ describe('without METRICS_PORT, GET /metrics', () => {
   });
 
   test('is not for anybody else', async () => {
-    const anonymous = await call(api, 'GET', '/metrics');
-    expect(anonymous.status).toBe(401);
-    expect(anonymous.body).toMatchObject({ status: 401, message: 'Unauthorized' });
+    expectProblem(await call(api, 'GET', '/metrics'), 401, 'Unauthorized');
     for (const role of ['user', 'analyst'] as const) {
       const { token } = await createUser(api, database, role);
-      const answer = await call(api, 'GET', '/metrics', { token });
-      expect(answer.status).toBe(403);
-      expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      expectProblem(await call(api, 'GET', '/metrics', { token }), 403, 'Forbidden');
     }
   });
 });
 
 describe('with METRICS_PORT', () => {
   const settings = { JWT_SECRET, METRICS_PORT: '0', LOGIN_FAILURES_PER_MINUTE: '2' };
-  const { api, user } = prepareService(settings, { database });
+  const { api, user, post } = prepareService(settings, { database });
 
   /** How much a sample grew meanwhile. */
   async function growth(
@@ -75,12 +71,10 @@ describe('with METRICS_PORT', () => {
   });
 
   test('requests are told by pattern, method and status, and what has no route as one', async () => {
-    const { token } = user;
     const route = { method: 'POST', route: '/models/:name/predict', status: '404' };
     expect(
       await growth(REQUESTS, route, async () => {
-        await call(api, 'POST', '/models/mystery-one/predict', { body: PATIENT, token });
-        await call(api, 'POST', '/models/mystery-two/predict', { body: PATIENT, token });
+        for (const model of ['one', 'two']) await post(`/models/mystery-${model}/predict`, PATIENT);
       }),
     ).toBe(2);
     expect(
@@ -97,7 +91,7 @@ describe('with METRICS_PORT', () => {
   test('a token in a path, a name, an address and an id of a request are nowhere', async () => {
     const headers = { 'x-request-id': 'an-id-of-somebody' };
     await call(api, 'GET', `/token_status/${user.token}`, { headers });
-    await call(api, 'POST', '/predict', { body: PATIENT, token: user.token, headers });
+    await post('/predict', PATIENT, headers);
     await call(api, 'POST', '/token', { body: { username: user.username, password: 'wrong' } });
     const { text } = await Samples.read(api);
     for (const told of [user.token, user.username, user.email, 'an-id-of-somebody', '127.0.0.1']) {
@@ -119,8 +113,7 @@ describe('with METRICS_PORT', () => {
   test('runs and rows are told by model and version', async () => {
     const of = { model: 'heart-failure', version: '1' };
     const rows = await growth('foretell_inference_batch_rows_sum', of, async () => {
-      const body = { instances: [PATIENT, PATIENT, PATIENT] };
-      const answer = await call(api, 'POST', '/models/heart-failure/predict', { body, token: user.token });
+      const answer = await post('/models/heart-failure/predict', { instances: [PATIENT, PATIENT, PATIENT] });
       expect(answer.status, answer.text).toBe(200);
     });
     expect(rows).toBe(3);
@@ -133,11 +126,7 @@ describe('with METRICS_PORT', () => {
   test('every record is in one commit', async () => {
     const COUNT = 50;
     const records = await growth('foretell_record_commit_records_sum', {}, () =>
-      Promise.all(
-        Array.from({ length: COUNT }, () =>
-          call(api, 'POST', '/predict', { body: PATIENT, token: user.token }),
-        ),
-      ),
+      Promise.all(Array.from({ length: COUNT }, () => post('/predict', PATIENT))),
     );
     expect(records).toBe(COUNT);
     const samples = await Samples.read(api);
@@ -231,15 +220,16 @@ test('while the database is away they are told all the same, with what fails', a
   const api = await startApi({ DATABASE_URL: away.url, METRICS_PORT: '0' });
   try {
     const { token } = await createUser(api, away);
-    expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
+    const predicted = async () => (await call(api, 'POST', '/predict', { body: PATIENT, token })).status;
+    expect(await predicted()).toBe(200);
     // The account is known for as long as its changes are heard of: the record is what fails.
     await away.query('ALTER TABLE requests RENAME TO elsewhere');
-    expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(500);
+    expect(await predicted()).toBe(500);
     expect(
       (await Samples.read(api)).get('foretell_record_commit_failures_total', { reason: 'refused' }),
     ).toBe(1);
     await away.shutOut();
-    expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(503);
+    expect(await predicted()).toBe(503);
     // A look at the database is good for a fifth of a second.
     const samples = await vi.waitFor(async () => {
       const samples = await Samples.read(api);

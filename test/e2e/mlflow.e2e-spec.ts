@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { MISSING_VALUES } from '#libs/inference';
 import { startApiForThisTest } from '../support/test-api.js';
 import { call, PATIENT, type Answer } from '../support/client.js';
-import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { recordsOfRequest } from '../support/records.js';
 import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 400_000;
@@ -16,7 +16,10 @@ const NOT_CONVERTIBLE = 'must be a number, or a string in plain decimal notation
 
 const MODEL_DIR = createModelDir({ foreign: ['tensor-per-column', 'float64'] });
 copyWithCategory('NA', join(MODEL_DIR, 'words', '1'));
-const { database, api, user } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: String(MAX_BODY_BYTES) });
+const { database, api, user, post, recordOf } = prepareService({
+  MODEL_DIR,
+  MAX_BODY_BYTES: String(MAX_BODY_BYTES),
+});
 
 /** A model whose colours have one more, which pandas takes for a missing value. */
 function copyWithCategory(category: string, folder: string): void {
@@ -29,12 +32,10 @@ function copyWithCategory(category: string, folder: string): void {
   change('input_schema.json', '"categorical"', `"categorical", "categories": ["red", "blue", "${category}"]`);
 }
 
-const score = (body: object | string, path = '/invocations', type = 'application/json'): Promise<Answer> =>
-  call(api, 'POST', path, { body, token: user.token, headers: { 'content-type': type } });
+const score = (body: object | string, path = '/invocations', type = 'application/json') =>
+  post(path, body, { 'content-type': type });
 
 const csv = (text: string, path?: string) => score(text, path, 'text/csv');
-
-const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 function expectError(answer: Answer, status: number, code: string, message: string | RegExp): void {
   expect(answer.body).toEqual({ error_code: code, message: expect.stringMatching(message) });
@@ -75,63 +76,38 @@ describe('without a token', () => {
 });
 
 /** Two patients in every layout; the second is older and gets the other label. */
-const LAYOUTS: [string, object][] = [
-  [
-    'dataframe_split',
-    { dataframe_split: { columns: COLUMNS, index: [0, 1], data: [ROW, Object.values(OLD)] } },
-  ],
-  ['dataframe_split without names', { dataframe_split: { data: [ROW, Object.values(OLD)] } }],
-  [
-    'dataframe_split with the numbers that pandas gives columns without names',
-    { dataframe_split: { columns: [...ROW.keys()], data: [ROW, Object.values(OLD)] } },
-  ],
-  ['dataframe_records', { dataframe_records: [PATIENT, OLD] }],
-  ['dataframe_records by number', { dataframe_records: [{ ...ROW }, { ...Object.values(OLD) }] }],
-  ['instances of records', { instances: [PATIENT, OLD] }],
-  ['instances of rows', { instances: [ROW, Object.values(OLD)] }],
-  [
-    'inputs by column',
-    {
-      inputs: Object.fromEntries(
-        COLUMNS.map((name) => [
-          name,
-          Object.values({ a: PATIENT, b: OLD }).map((each) => each[name as keyof typeof PATIENT]),
-        ]),
-      ),
+const ROWS = [ROW, Object.values(OLD)];
+const BY_COLUMN = Object.fromEntries(COLUMNS.map((name, index) => [name, ROWS.map((row) => row[index])]));
+const LAYOUTS: Record<string, object> = {
+  dataframe_split: { dataframe_split: { columns: COLUMNS, index: [0, 1], data: ROWS } },
+  'dataframe_split without names': { dataframe_split: { data: ROWS } },
+  'dataframe_split with the numbers that pandas gives columns without names': {
+    dataframe_split: { columns: [...ROW.keys()], data: ROWS },
+  },
+  dataframe_records: { dataframe_records: [PATIENT, OLD] },
+  'dataframe_records by number': { dataframe_records: ROWS.map((row) => ({ ...row })) },
+  'instances of records': { instances: [PATIENT, OLD] },
+  'instances of rows': { instances: ROWS },
+  'inputs by column': { inputs: BY_COLUMN },
+  'instances by column, as MLflow takes them': { instances: BY_COLUMN },
+  'inputs of rows': { inputs: ROWS },
+  'inputs of records': { inputs: [PATIENT, OLD] },
+  'data, which is ours': { data: ROWS },
+  'a bare split, which is ours and what pandas writes, in another order': {
+    columns: COLUMNS.toReversed(),
+    index: [0, 1],
+    data: ROWS.map((row) => row.toReversed()),
+  },
+  'columns in another order, as text, and more than there are': {
+    dataframe_split: {
+      columns: ['note', ...COLUMNS.toReversed()],
+      data: ROWS.map((row) => ['x', ...row.toReversed().map(String)]),
     },
-  ],
-  [
-    'instances by column, as MLflow takes them',
-    {
-      instances: Object.fromEntries(
-        COLUMNS.map((name, index) => [name, [ROW[index], Object.values(OLD)[index]]]),
-      ),
-    },
-  ],
-  ['inputs of rows', { inputs: [ROW, Object.values(OLD)] }],
-  ['inputs of records', { inputs: [PATIENT, OLD] }],
-  ['data, which is ours', { data: [ROW, Object.values(OLD)] }],
-  [
-    'a bare split, which is ours and what pandas writes, in another order',
-    {
-      columns: COLUMNS.toReversed(),
-      index: [0, 1],
-      data: [ROW, Object.values(OLD)].map((row) => row.toReversed()),
-    },
-  ],
-  [
-    'columns in another order, as text, and more than there are',
-    {
-      dataframe_split: {
-        columns: ['note', ...COLUMNS.toReversed()],
-        data: [PATIENT, OLD].map((each) => ['x', ...Object.values(each).toReversed().map(String)]),
-      },
-    },
-  ],
-];
+  },
+};
 
 describe('answers', () => {
-  test.each(LAYOUTS)('%s', async (_, body) => {
+  test.each(Object.entries(LAYOUTS))('%s', async (_, body) => {
     const answer = await score({ ...body, ...PROBA });
     expect(answer.text).toMatch(/^\{"predictions":\[\[0\.\d+,0\.5124506\],\[0\.\d+,0\.\d+\]\]\}$/);
     const labels = await score(body);

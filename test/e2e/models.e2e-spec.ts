@@ -4,18 +4,18 @@ import { expect, test } from 'vitest';
 import { startApi } from '../support/test-api.js';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { createTestDatabase } from '../support/test-database.js';
+import { pointersOf } from '../support/problems.js';
 import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const HUT = { size: 1, rooms: 1, colour: 'red' };
 const PALACE = { size: 6, rooms: 3, colour: 'blue' };
+const FLOWER = { sepal_length: 5, sepal_width: 3, petal_length: 1 };
 
 const FOREIGN = ['int64-labels', 'float64', 'tensor-per-column', 'zipmap'];
 const modelDir = createModelDir({ own: ['heart-failure'], foreign: FOREIGN });
-const { database, api, user } = prepareService({ MODEL_DIR: modelDir });
+const { database, api, post: predict, recordOf } = prepareService({ MODEL_DIR: modelDir });
 /** With the models of this repository. */
 const committed = prepareService();
-
-const predict = (path: string, body: object) => call(api, 'POST', path, { body, token: user.token });
 
 test('a classifier answers by name with label, confidence and a probability for each class', async () => {
   const answer = await predict('/models/tensor-per-column/predict', PALACE);
@@ -36,11 +36,7 @@ test('a classifier answers by name with label, confidence and a probability for 
 });
 
 test('a regression answers by name with its value', async () => {
-  const answer = await predict('/models/float64/predict', {
-    sepal_length: 5,
-    sepal_width: 3,
-    petal_length: 1,
-  });
+  const answer = await predict('/models/float64/predict', FLOWER);
   expect(answer.body.predictions).toEqual([{ prediction: expect.closeTo(-0.084069, 5) }]);
 });
 
@@ -50,20 +46,14 @@ test('many instances are answered in their order and are one record, whose outpu
   expect(answer.body.predictions.map(({ label }: { label: string }) => label)).toEqual(
     instances.map((instance) => (instance === PALACE ? 'palace' : 'hut')),
   );
-  const rows = await database.query(
-    `SELECT model, model_version, dialect, input, output, status_code FROM prediction_log WHERE request_uuid = $1`,
-    [answer.body.request_id],
-  );
-  expect(rows).toEqual([
-    {
-      model: 'tensor-per-column',
-      model_version: '1',
-      dialect: 'named',
-      input: { instances },
-      output: answer.body,
-      status_code: 200,
-    },
-  ]);
+  expect(await recordOf(answer)).toMatchObject({
+    model: 'tensor-per-column',
+    model_version: '1',
+    dialect: 'named',
+    input: { instances },
+    output: answer.body,
+    status_code: 200,
+  });
 });
 
 test('every bad column of every instance is named by where it stands', async () => {
@@ -71,11 +61,7 @@ test('every bad column of every instance is named by where it stands', async () 
     instances: [HUT, { ...HUT, rooms: 1.5 }, { size: 'big', rooms: 1 }],
   });
   expect(answer.status).toBe(400);
-  expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
-    '#/instances/1/rooms',
-    '#/instances/2/size',
-    '#/instances/2/colour',
-  ]);
+  expect(pointersOf(answer)).toEqual(['#/instances/1/rooms', '#/instances/2/size', '#/instances/2/colour']);
 });
 
 test.each([
@@ -87,11 +73,7 @@ test.each([
 ])('%s: 400, recorded', async (_, body) => {
   const answer = await predict('/models/tensor-per-column/predict', body);
   expect(answer.status).toBe(400);
-  const rows = await database.query(
-    'SELECT status_code, output FROM prediction_log WHERE request_uuid = $1',
-    [answer.body.request_id],
-  );
-  expect(rows).toEqual([{ status_code: 400, output: answer.body }]);
+  expect(await recordOf(answer)).toMatchObject({ status_code: 400, output: answer.body });
 });
 
 test('an unknown model or version is 404, and so is one that could not be loaded, which the log explains', async () => {
@@ -115,7 +97,7 @@ test('the default model answers by name as well, with the same number', async ()
 
 test.each([
   ['tensor-per-column', HUT, /^\{"prediction":"hut","confidence":"0\.\d+"\}$/],
-  ['float64', { sepal_length: 5, sepal_width: 3, petal_length: 1 }, /^\{"prediction":"-0\.08406901\d+"\}$/],
+  ['float64', FLOWER, /^\{"prediction":"-0\.08406901\d+"\}$/],
 ])('the plain dialect on %s as the default model', async (model, body, expected) => {
   const other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir, DEFAULT_MODEL: model });
   const { token } = await createUser(other, database);
@@ -142,8 +124,7 @@ test.each([
 ])('the committed %s answers the example of its documentation', async (name, expected) => {
   const { body: document } = await call(committed.api, 'GET', '/docs-json');
   const { example } = document.paths[`/models/${name}/predict`].post.requestBody.content['application/json'];
-  const { token } = committed.user;
-  const answer = await call(committed.api, 'POST', `/models/${name}/predict`, { body: example, token });
+  const answer = await committed.post(`/models/${name}/predict`, example);
   expect(answer.status, answer.text).toBe(200);
   expect(answer.body.predictions).toEqual([expect.objectContaining(expected)]);
 });

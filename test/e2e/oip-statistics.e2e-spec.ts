@@ -6,14 +6,13 @@ const HEART = '/v2/models/heart-failure';
 const ROW = Object.values(PATIENT);
 
 const modelDir = createModelDir({ foreign: ['tensor-per-column', 'slow'] });
-const { api, user } = prepareService({ MODEL_DIR: modelDir });
+const { api, user, post } = prepareService({ MODEL_DIR: modelDir });
 
 const get = (path: string, token: string | undefined = user.token) => call(api, 'GET', path, { token });
 
 const infer = (data: unknown, rows = 1) =>
-  call(api, 'POST', `${HEART}/infer`, {
-    body: { inputs: [{ name: 'features', shape: [rows, ROW.length], datatype: 'FP32', data }] },
-    token: user.token,
+  post(`${HEART}/infer`, {
+    inputs: [{ name: 'features', shape: [rows, ROW.length], datatype: 'FP32', data }],
   });
 
 interface Duration {
@@ -137,7 +136,7 @@ describe('statistics', () => {
 
   test('tell waiting from running', async () => {
     const before = (await statistics('/v2/models/slow')).inference_stats;
-    const ask = () => call(api, 'POST', '/models/slow/predict', { body: { a: 1, b: 2 }, token: user.token });
+    const ask = () => post('/models/slow/predict', { a: 1, b: 2 });
     // The second and third wait for the first, and share a run or do not.
     const answers = await Promise.all([ask(), ask(), ask()]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -149,9 +148,8 @@ describe('statistics', () => {
 
   test('count the predictions of every dialect, and each once: a replayed answer is none', async () => {
     const before = await statistics();
-    const options = { token: user.token, headers: { 'idempotency-key': 'statistics' } };
-    for (let time = 0; time < 3; time++) await call(api, 'POST', '/predict', { body: PATIENT, ...options });
-    await call(api, 'POST', '/invocations', { body: { instances: [ROW, ROW] }, token: user.token });
+    for (let time = 0; time < 3; time++) await post('/predict', PATIENT, { 'idempotency-key': 'statistics' });
+    await post('/invocations', { instances: [ROW, ROW] });
     const after = await statistics();
     expect(after.inference_stats.success!.count - before.inference_stats.success!.count).toBe(2);
     expect(after.inference_count - before.inference_count).toBe(3);

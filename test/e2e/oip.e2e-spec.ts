@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer } from '../support/client.js';
 import { expectProtocolAnswer, expectProtocolRequest } from '../support/open-inference-document.js';
-import { onlyRecordOf, recordsOfRequest } from '../support/records.js';
+import { recordsOfRequest } from '../support/records.js';
 import { prepareService, createModelDir } from '../support/prepared-service.js';
 
 const MAX_BODY_BYTES = 200_000;
@@ -15,7 +15,7 @@ const SERVER = {
   extensions: ['classification', 'model_configuration', 'statistics'],
 };
 
-const { database, api, user } = prepareService({
+const { database, api, user, post, recordOf } = prepareService({
   MODEL_DIR: createModelDir({ foreign: ['tensor-per-column', 'float64', 'int64-labels', 'zipmap'] }),
   MAX_BODY_BYTES: String(MAX_BODY_BYTES),
 });
@@ -30,14 +30,12 @@ const get = async (path: string, token: string | undefined = user.token): Promis
 
 /** The answer must be of the protocol's form, whatever it is. */
 async function infer(path: string, body: object | string, headers?: Record<string, string>): Promise<Answer> {
-  const answer = await call(api, 'POST', `${path}/infer`, { body, token: user.token, headers });
+  const answer = await post(`${path}/infer`, body, headers);
   expectProtocolAnswer('POST', `${path}/infer`, answer);
   return answer;
 }
 
 const recordsOf = (answer: Answer) => recordsOfRequest(database, answer.headers.get('x-request-id')!);
-
-const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
 
 const whole = (data: unknown, rows = 1, datatype = 'FP32') => ({
   inputs: [{ name: features, shape: [rows, COLUMNS.length], datatype, data }],
@@ -49,6 +47,12 @@ const column = (name: string, datatype: string, ...data: unknown[]) => ({
   datatype,
   data,
 });
+
+const HUT_AND_PALACE = [
+  column('size', 'FP32', 1, 6),
+  column('rooms', 'INT64', 1, 3),
+  column('colour', 'BYTES', 'red', 'blue'),
+];
 
 const patientByColumn = () => COLUMNS.map((name, index) => column(name, 'FP64', ROW[index]));
 
@@ -196,28 +200,23 @@ describe('infer', () => {
     });
   });
 
-  test.each<[string, object, number]>([
-    ['nested data', whole([ROW, ROW], 2), 2],
-    ['flat data of several rows', whole([...ROW, ...ROW], 2), 2],
-    ['doubles', whole(ROW, 1, 'FP64'), 1],
-    ['whole numbers', whole(ROW, 1, 'INT64'), 1],
-    ['texts', whole(ROW.map(String), 1, 'BYTES'), 1],
-    ['a tensor a column', { inputs: patientByColumn() }, 1],
-    [
-      'a tensor a column in another order, and one more',
-      { inputs: [...patientByColumn().toReversed(), column('note', 'BYTES', 'x')] },
-      1,
-    ],
-    ['flat tensors', { inputs: patientByColumn().map((each) => ({ ...each, shape: [1] })) }, 1],
-    [
-      'tensors of several datatypes',
-      {
-        inputs: patientByColumn().map((each) => (each.name === 'sex' ? column('sex', 'BOOL', true) : each)),
-      },
-      1,
-    ],
-    ['outputs that are all of them', { ...whole(ROW), outputs: [] }, 1],
-  ])('takes %s', async (_, body, rows) => {
+  const TAKEN: Record<string, { rows?: number; inputs: object[]; outputs?: object[] }> = {
+    'nested data': { rows: 2, ...whole([ROW, ROW], 2) },
+    'flat data of several rows': { rows: 2, ...whole([...ROW, ...ROW], 2) },
+    doubles: whole(ROW, 1, 'FP64'),
+    'whole numbers': whole(ROW, 1, 'INT64'),
+    texts: whole(ROW.map(String), 1, 'BYTES'),
+    'a tensor a column': { inputs: patientByColumn() },
+    'a tensor a column in another order, and one more': {
+      inputs: [...patientByColumn().toReversed(), column('note', 'BYTES', 'x')],
+    },
+    'flat tensors': { inputs: patientByColumn().map((each) => ({ ...each, shape: [1] })) },
+    'tensors of several datatypes': {
+      inputs: patientByColumn().map((each) => (each.name === 'sex' ? column('sex', 'BOOL', true) : each)),
+    },
+    'outputs that are all of them': { ...whole(ROW), outputs: [] },
+  };
+  test.each(Object.entries(TAKEN))('takes %s', async (_, { rows = 1, ...body }) => {
     expectProtocolRequest('POST', `${HEART}/infer`, body);
     const answer = await infer(HEART, body);
     expect(answer.body.outputs).toMatchObject([
@@ -275,12 +274,7 @@ describe('infer', () => {
   });
 
   test('a model with a tensor per column, whose labels are texts', async () => {
-    const inputs = [
-      column('size', 'FP32', 1, 6),
-      column('rooms', 'INT64', 1, 3),
-      column('colour', 'BYTES', 'red', 'blue'),
-    ];
-    const answer = await infer(HOUSE, { inputs });
+    const answer = await infer(HOUSE, { inputs: HUT_AND_PALACE });
     expect(answer.body.outputs).toMatchObject([
       { name: 'label', datatype: 'BYTES', shape: [2], data: ['hut', 'palace'] },
       { name: 'probabilities', shape: [2, 3] },
@@ -312,12 +306,7 @@ describe('classification', () => {
         data: [0, 1].flatMap(() => ['0.5124506:1:1', expect.stringMatching(/^0\.48754\d+:0:0$/)]),
       },
     ]);
-    const inputs = [
-      column('size', 'FP32', 1, 6),
-      column('rooms', 'INT64', 1, 3),
-      column('colour', 'BYTES', 'red', 'blue'),
-    ];
-    const one = await classified(HOUSE, inputs, 1, { name: 'label' });
+    const one = await classified(HOUSE, HUT_AND_PALACE, 1, { name: 'label' });
     const [label, best] = one.body.outputs;
     expect(label).toMatchObject({ data: ['hut', 'palace'] });
     expect(best).toMatchObject({ datatype: 'BYTES', shape: [2, 1] });
@@ -447,40 +436,26 @@ describe('binary data', () => {
     });
   });
 
-  test.each<[string, Partial<BinaryTensor>, Record<string, string>, RegExp]>([
-    ['too few bytes', { bytes: new Uint8Array(16) }, {}, /does not have the shape \[1, 8\]/],
-    ['half an element', { bytes: new Uint8Array(31) }, {}, /elements of 4 bytes/],
-    ['more bytes said than sent', { size: 33 }, {}, /"binary_data_size" is not what follows/],
-    ['fewer bytes said than sent', { size: 28 }, {}, /4 bytes follow the JSON/],
-    ['an invalid size', { size: -4 }, {}, /"binary_data_size" is not/],
-    [
-      'texts that are none',
+  const WRONG: Record<string, [changes: Partial<BinaryTensor>, message: RegExp, lengthOfJson?: string]> = {
+    'too few bytes': [{ bytes: new Uint8Array(16) }, /does not have the shape \[1, 8\]/],
+    'half an element': [{ bytes: new Uint8Array(31) }, /elements of 4 bytes/],
+    'more bytes said than sent': [{ size: 33 }, /"binary_data_size" is not what follows/],
+    'fewer bytes said than sent': [{ size: 28 }, /4 bytes follow the JSON/],
+    'an invalid size': [{ size: -4 }, /"binary_data_size" is not/],
+    'texts that are none': [
       { datatype: 'BYTES', bytes: bytesTensor(Buffer.from([0xff])) },
-      {},
       /must be UTF-8 texts/,
     ],
-    [
-      'texts cut off',
-      { datatype: 'BYTES', bytes: bytesTensor('abc').subarray(0, 5) },
-      {},
-      /must be UTF-8 texts/,
-    ],
-    ['an unknown datatype', { datatype: 'FP8' }, {}, /"datatype" must be one of BOOL, UINT8/],
-    [
-      'an invalid length of the JSON',
-      {},
-      { 'inference-header-content-length': 'x' },
-      /Inference-Header-Content-Length/,
-    ],
-    [
-      'a length beyond the body',
-      {},
-      { 'inference-header-content-length': '9999' },
-      /Inference-Header-Content-Length/,
-    ],
-    ['a length within the JSON', {}, { 'inference-header-content-length': '9' }, /not JSON/],
-  ])('with %s: 400, recorded', async (_, changes, headers, message) => {
+    'texts cut off': [{ datatype: 'BYTES', bytes: bytesTensor('abc').subarray(0, 5) }, /must be UTF-8 texts/],
+    'an unknown datatype': [{ datatype: 'FP8' }, /"datatype" must be one of BOOL, UINT8/],
+    'an invalid length of the JSON': [{}, /Inference-Header-Content-Length/, 'x'],
+    'a length beyond the body': [{}, /Inference-Header-Content-Length/, '9999'],
+    'a length within the JSON': [{}, /not JSON/, '9'],
+  };
+  test.each(Object.entries(WRONG))('with %s: 400, recorded', async (_, [changes, message, length]) => {
     const tensor = { name: features, shape: [1, 8], datatype: 'FP32', bytes: bytesOf(new Float32Array(ROW)) };
+    const headers: Record<string, string> =
+      length === undefined ? {} : { 'inference-header-content-length': length };
     const answer = await inferBinary(HEART, [{ ...tensor, ...changes }], headers);
     expect(answer.status).toBe(400);
     expect(answer.body.error).toMatch(message);

@@ -1,30 +1,10 @@
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-
-interface Parameter {
-  name: string;
-  in: string;
-  required?: boolean;
-  schema: Record<string, unknown>;
-}
-
-interface Operation {
-  operationId: string;
-  security?: object[];
-  parameters: Parameter[];
-  requestBody?: { content: Record<string, { example: object }> };
-  responses: Record<string, { content?: Record<string, { schema?: Record<string, unknown> }> }>;
-}
-
-interface Described extends Operation {
-  method: string;
-  path: string;
-}
+import { makeArtifact } from '../support/artifacts.js';
+import { call } from '../support/client.js';
+import { operationsIn, type Operation } from '../support/openapi.js';
+import { createModelDir, prepareService } from '../support/prepared-service.js';
 
 /** Names and versions that are alike but for their punctuation. */
 const ALIKE = [
@@ -33,43 +13,32 @@ const ALIKE = [
   ['float_64', '10'],
 ] as const;
 
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-// oxlint-disable-next-line typescript/no-explicit-any -- as untyped as an answer's body: tests say what they expect of it
-let document: any;
-let operations: Described[];
-
+const MODEL_DIR = createModelDir({ foreign: ['tensor-per-column'] });
 beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-  cpSync('model-artifacts', modelDir, { recursive: true });
   for (const [name, version] of ALIKE) {
-    const folder = join(modelDir, name, version);
-    cpSync('test/support/foreign-models/float64', folder, { recursive: true });
-    const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
-    writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, name, version }));
+    await makeArtifact(
+      join(MODEL_DIR, name, version),
+      { name, version },
+      'test/support/foreign-models/float64',
+    );
   }
-  const mixed = join(modelDir, 'tensor-per-column/1');
-  cpSync('test/support/foreign-models/tensor-per-column', mixed, { recursive: true });
   const columns = [
     { name: 'size', type: 'numeric', nullable: true, example: 3 },
     { name: 'rooms', type: 'numeric', minimum: 1 },
     { name: 'colour', type: 'categorical', categories: ['red', 'blue', 7] },
   ];
-  writeFileSync(join(mixed, 'input_schema.json'), JSON.stringify({ input_schema: { columns } }));
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
-  user = await createUser(api, database);
+  const schema = { input_schema: { columns } };
+  writeFileSync(join(MODEL_DIR, 'tensor-per-column/1/input_schema.json'), JSON.stringify(schema));
+});
+
+const { api, user } = prepareService({ MODEL_DIR });
+// oxlint-disable-next-line typescript/no-explicit-any -- as untyped as an answer's body: tests say what they expect of it
+let document: any;
+let operations: Operation[];
+
+beforeAll(async () => {
   document = (await call(api, 'GET', '/docs-json')).body;
-  operations = Object.entries(document.paths as Record<string, Record<string, Operation>>).flatMap(
-    ([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => ({
-        method: method.toUpperCase(),
-        path,
-        ...operation,
-      })),
-  );
+  operations = operationsIn(document);
 });
 
 /** Every object in the document, and where it is. */
@@ -79,11 +48,11 @@ function* objectsIn(value: unknown, at = '#'): Generator<[string, Record<string,
   for (const [key, member] of Object.entries(value)) yield* objectsIn(member, `${at}/${key}`);
 }
 
-const nameOf = ({ method, path }: Described) => `${method} ${path}`;
+const nameOf = ({ method, path }: Operation) => `${method} ${path}`;
 
 /** The id of something that exists, wherever that does no harm. */
 async function request(
-  { method, path }: Described,
+  { method, path }: Operation,
   headers: Record<string, string> = {},
   body?: string,
 ): Promise<{ status: number; text: string }> {
@@ -173,7 +142,7 @@ test('says of every operation whether it needs a token, which is what a call wit
     const { security } = operation;
     expect(security, nameOf(operation)).toBeInstanceOf(Array);
     const { status } = await request(operation);
-    if (security!.length > 0) {
+    if (security.length > 0) {
       expect(security).toEqual([{ bearer: [] }]);
       expect(status, nameOf(operation)).toBe(401);
     } else expect(status, nameOf(operation)).not.toBe(401);

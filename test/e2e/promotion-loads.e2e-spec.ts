@@ -1,35 +1,28 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { ConfigModule, loadConfig } from '#libs/config';
-import { createDataSource, DatabaseModule } from '#libs/database';
+import { DatabaseModule } from '#libs/database';
 import { ModelProcess } from '#libs/inference';
 import { modelEntities, PromoteVersion, ServedModels, ServedModelsModule } from '#libs/models';
 import { userEntities } from '#libs/users';
-import { IRIS, makeArtifact } from '../support/artifacts.js';
+import { makeArtifact } from '../support/artifacts.js';
 import { ARTIFACT_STORE, type ArtifactStore } from '../../libs/models/src/artifacts/stored-artifact.js';
-import { prepareDatabase } from '../support/prepared-service.js';
+import { createModelDir, openDataSource, prepareDatabase } from '../support/prepared-service.js';
 
 const ORIGIN = { from: 'test' };
 
+const MODEL_DIR = createModelDir({ own: ['iris'] });
 const database = prepareDatabase();
-let scratch: string;
-let dataSource: DataSource;
 let process: INestApplicationContext;
 
 /** A process that serves models, and the registry in it. */
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-promotion-'));
-  const modelDir = join(scratch, 'models');
-  cpSync(IRIS, join(modelDir, 'iris/1'), { recursive: true });
-  for (const version of ['2', '3']) await makeArtifact(join(modelDir, 'iris', version), { version });
-  dataSource = createDataSource({ url: database.url, entities: [...userEntities, ...modelEntities] });
-  await dataSource.initialize();
-  const config = loadConfig({ DATA_DIR: scratch, MODEL_DIR: modelDir, DEFAULT_MODEL: 'iris' });
+  for (const version of ['2', '3']) await makeArtifact(join(MODEL_DIR, 'iris', version), { version });
+  const entities = [...userEntities, ...modelEntities];
+  const dataSource = await openDataSource(database, { entities });
+  const config = loadConfig({ DATA_DIR: join(MODEL_DIR, '.data'), MODEL_DIR, DEFAULT_MODEL: 'iris' });
 
   @Module({
     imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource), ServedModelsModule],
@@ -37,12 +30,7 @@ beforeAll(async () => {
   class ServingModule {}
   process = await NestFactory.createApplicationContext(ServingModule, { logger: false, abortOnError: false });
   await process.init();
-});
-
-afterAll(async () => {
-  await process?.close();
-  await dataSource?.destroy();
-  rmSync(scratch, { recursive: true, force: true });
+  return () => process.close();
 });
 
 /** How often the process that promotes loads the artifact and hashes what is stored of it. */

@@ -1,8 +1,8 @@
 import { RecordedAnswers } from '#libs/audit';
-import { createDataSource, poolOf } from '#libs/database';
+import { poolOf } from '#libs/database';
 import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { prepareDatabase } from '../support/prepared-service.js';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { openDataSource, prepareDatabase } from '../support/prepared-service.js';
 
 const MIB = 1024 ** 2;
 const OF = { model: 'churn', version: '1' };
@@ -12,16 +12,11 @@ let dataSource: DataSource;
 let answers: RecordedAnswers;
 
 beforeAll(async () => {
-  dataSource = createDataSource({ url: database.url, entities: [] });
-  await dataSource.initialize();
+  dataSource = await openDataSource(database, { entities: [] });
   answers = new RecordedAnswers(dataSource);
   await database.query(
     `INSERT INTO users (id, username, password, email) VALUES (1, 'ada', 'x', 'ada@example.org')`,
   );
-});
-
-afterAll(async () => {
-  await dataSource?.destroy();
 });
 
 /** So many predictions of so many characters each, which a shadow was asked as well. */

@@ -1,11 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { call, PATIENT, type Answer } from '../support/client.js';
-import { onlyRecordOf } from '../support/records.js';
+import { PATIENT } from '../support/client.js';
 import { prepareService } from '../support/prepared-service.js';
 
-const { database, api, user } = prepareService();
-
-const recordOf = (answer: Answer) => onlyRecordOf(database, answer);
+const { post, recordOf } = prepareService();
 
 const PATIENT_MEMBERS = JSON.stringify(PATIENT).slice(1, -1);
 const OTHERS = Object.entries(PATIENT).slice(1);
@@ -76,7 +73,7 @@ const FORMS: [string, Form][] = [
 ];
 /* oxlint-enable typescript/no-explicit-any */
 
-const ask = ({ path }: Form, body: string) => call(api, 'POST', path, { body, token: user.token });
+const ask = ({ path }: Form, body: string) => post(path, body);
 
 describe.each(FORMS)('%s', (_, form) => {
   test.each([
@@ -146,8 +143,7 @@ describe.each(FORMS)('%s', (_, form) => {
 
 test('a hundred thousand digits in a cell of CSV are no number that is taken', async () => {
   const csv = `${Object.keys(PATIENT)}\n${['9'.repeat(100_000), ...OTHERS.map(([, value]) => value)]}\n`;
-  const headers = { 'content-type': 'text/csv' };
-  const answer = await call(api, 'POST', '/invocations', { body: csv, token: user.token, headers });
+  const answer = await post('/invocations', csv, { 'content-type': 'text/csv' });
   expect(answer.body.message).toMatch(/^Inputs \['age'\].*must be at most 1000 characters long/);
   expect(JSON.stringify((await recordOf(answer)).input).length).toBeLessThan(1_000);
 });
@@ -155,7 +151,7 @@ test('a hundred thousand digits in a cell of CSV are no number that is taken', a
 test('an unknown column that looks like a missing one is named for an instance, too', async () => {
   const { age, ...rest } = PATIENT;
   const body = { instances: [PATIENT, { ...rest, AGE: age }] };
-  const answer = await call(api, 'POST', '/models/heart-failure/predict', { body, token: user.token });
+  const answer = await post('/models/heart-failure/predict', body);
   expect(answer.body.errors).toEqual([
     { detail: "is required: unknown column 'AGE'; did you mean 'age'?", pointer: '#/instances/1/age' },
   ]);

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
 import { describe, expect, test } from 'vitest';
 import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { expectProblem } from '../support/problems.js';
-import { claimsOf, signToken } from '../support/tokens.js';
+import { call, createEndedUser, createUser, PATIENT, type Answer } from '../support/client.js';
+import { expectProblem, pointersOf } from '../support/problems.js';
+import { claimsOf, FORGED, signToken } from '../support/tokens.js';
 import { prepareService } from '../support/prepared-service.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
@@ -17,9 +17,6 @@ const { database, api } = prepareService({ JWT_SECRET });
 type Credentials = Record<string, unknown> & { username: unknown; password: unknown };
 
 const login = (body: Credentials | string, at: { url: string } = api) => call(at, 'POST', '/token', { body });
-
-const disable = (user: TestUser) =>
-  database.query('UPDATE users SET enabled = false WHERE id = $1', [user.id]);
 
 describe('a token', () => {
   test('is answered with its type and how long it holds, and opens /predict', async () => {
@@ -67,12 +64,8 @@ describe('a token', () => {
 describe('no token', () => {
   test('for a wrong password, an unknown user, a disabled user or an over-long password: one and the same 401', async () => {
     const user = await createUser(api, database);
-    const disabled = await createUser(api, database);
-    await disable(disabled);
-    const removed = await createUser(api, database);
-    const admin = await createUser(api, database, 'admin');
-    await call(api, 'DELETE', `/remove-user/${removed.id}`, { token: admin.token });
-
+    const disabled = await createEndedUser(api, database, 'disabled');
+    const removed = await createEndedUser(api, database, 'removed');
     const answers = [
       await login({ username: user.username, password: 'wrong' }),
       await login({ username: user.username, password: '' }),
@@ -115,7 +108,7 @@ describe('no token', () => {
   ])('for a body with %s: 400 with pointers', async (_, body, pointers) => {
     const answer = await login(body);
     expectProblem(answer, 400, 'Bad request');
-    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(pointers);
+    expect(pointersOf(answer)).toEqual(pointers);
   });
 
   test('for a body that is not JSON: 400', async () => {
@@ -126,8 +119,7 @@ describe('no token', () => {
     // A hash of this cost takes far longer than everything else in a login, so that a skipped one shows.
     const slow = await startApiForThisTest({ DATABASE_URL: database.url, BCRYPT_COST: '11' });
     const user = await createUser(slow, database);
-    const disabled = await createUser(slow, database);
-    await disable(disabled);
+    const disabled = await createEndedUser(slow, database, 'disabled');
     const fastest = async (body: Credentials) => {
       let best = Infinity;
       for (let attempt = 0; attempt < 3; attempt++) {
@@ -161,33 +153,18 @@ describe('token_status', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
   });
 
-  type Claims = Awaited<ReturnType<typeof claimsOf>>;
-  const signed = (claims: Claims, options: jwt.SignOptions = {}, secret = JWT_SECRET) =>
-    signToken(claims, secret, options);
+  test.each([...Object.entries(FORGED), ['is longer than any token', () => 'x'.repeat(8000)] as const])(
+    'of a token that %s is 401',
+    async (_, forge) => {
+      const claims = await claimsOf(database, (await createUser(api, database)).id);
+      expect((await status(signToken(claims, JWT_SECRET))).status).toBe(200);
+      expectProblem(await status(forge(claims, JWT_SECRET)), 401, 'Invalid token');
+    },
+  );
 
-  test.each<[string, (claims: Claims) => string]>([
-    ['nonsense', () => 'nonsense'],
-    ['three parts of nonsense', () => 'not.a.token'],
-    ['expired', (claims) => signed(claims, { expiresIn: -1 })],
-    ['signed with another secret', (claims) => signed(claims, {}, 'x'.repeat(32))],
-    ['of the algorithm none', (claims) => signed(claims, { algorithm: 'none' }, '')],
-    ['of HS512', (claims) => signed(claims, { algorithm: 'HS512' })],
-    ['of another issuer', (claims) => signed(claims, { issuer: 'somebody else' })],
-    ['of another audience', (claims) => signed(claims, { audience: 'somebody else' })],
-    ['of no user', (claims) => signed({ ...claims, sub: '2147483647' })],
-    ['longer than any token', () => 'x'.repeat(8000)],
-  ])('of a token that is %s is 401', async (_, tokenFor) => {
-    const claims = await claimsOf(database, (await createUser(api, database)).id);
-    expect((await status(signed(claims))).status).toBe(200);
-    expectProblem(await status(tokenFor(claims)), 401, 'Invalid token');
-  });
-
-  test('of a disabled or removed user is 401', async () => {
-    const admin = await createUser(api, database, 'admin');
-    const [disabled, removed] = [await createUser(api, database), await createUser(api, database)];
-    await call(api, 'PUT', `/toggle-user-permission/${disabled.id}/0`, { token: admin.token });
-    await call(api, 'DELETE', `/remove-user/${removed.id}`, { token: admin.token });
-    for (const { token } of [disabled, removed]) expectProblem(await status(token), 401, 'Invalid token');
+  test.each(['disabled', 'removed'] as const)('of a %s user is 401', async (how) => {
+    const { token } = await createEndedUser(api, database, how);
+    expectProblem(await status(token), 401, 'Invalid token');
   });
 
   test('is deprecated in the OpenAPI document', async () => {

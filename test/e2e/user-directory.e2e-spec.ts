@@ -1,32 +1,21 @@
 import pg from 'pg';
-import { DataSource } from 'typeorm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ChangeListener, createDataSource } from '#libs/database';
+import { beforeAll, expect, test } from 'vitest';
+import { ChangeListener } from '#libs/database';
 import { userEntities, UserDirectory } from '#libs/users';
-import { prepareDatabase } from '../support/prepared-service.js';
+import { openDataSource, prepareDatabase } from '../support/prepared-service.js';
 
 const database = prepareDatabase();
-let dataSource: DataSource;
-let changes: ChangeListener;
 let directory: UserDirectory;
 
 beforeAll(async () => {
   await database.query(
     `INSERT INTO users (username, password, email) SELECT 'user-' || n, 'a hash', 'a@example.org' FROM generate_series(1, 1001) AS n`,
   );
-  dataSource = await createDataSource({
-    url: database.url,
-    poolSize: 4,
-    entities: userEntities,
-  }).initialize();
-  changes = new ChangeListener(dataSource);
+  const dataSource = await openDataSource(database, { poolSize: 4, entities: userEntities });
+  const changes = new ChangeListener(dataSource);
   directory = new UserDirectory(dataSource, changes);
   await changes.onApplicationBootstrap();
-});
-
-afterAll(async () => {
-  await changes?.onApplicationShutdown();
-  await dataSource?.destroy();
+  return () => changes.onApplicationShutdown();
 });
 
 /** Does `work` while reads of users wait for a lock. */

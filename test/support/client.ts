@@ -76,6 +76,19 @@ export async function createUser(
   return { id, ...credentials, token: issued.body.token as string };
 }
 
+/** One who was there, and was then shut out or removed by an admin. */
+export async function createEndedUser(
+  api: { url: string },
+  database: Pick<TestDatabase, 'query'>,
+  how: 'disabled' | 'removed',
+): Promise<TestUser> {
+  const user = await createUser(api, database);
+  const { token } = await createUser(api, database, 'admin');
+  if (how === 'disabled') await call(api, 'PUT', `/toggle-user-permission/${user.id}/0`, { token });
+  else await call(api, 'DELETE', `/remove-user/${user.id}`, { token });
+  return user;
+}
+
 /** What is answered for `PATIENT`, to the last character. */
 export const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
 

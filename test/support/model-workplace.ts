@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import { makeArtifact, type Changes } from './artifacts.js';
 import type { DataDir, Ending } from './data-dir.js';
-import { createFolder, createModelDir } from './prepared-service.js';
+import { createFolder } from './folders.js';
+import { createModelDir } from './prepared-service.js';
 import { createPreparedDataDir } from './test-data-dir.js';
 
 /** A data dir, a MODEL_DIR and a place for artifacts, for one test or a group of them. */

@@ -1,20 +1,33 @@
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll } from 'vitest';
+import type { DataSource } from 'typeorm';
+import { createDataSource } from '#libs/database';
 import type { Role } from '#libs/errors';
 import { afterThisFile } from './after-this-file.js';
-import { createUser, type TestUser } from './client.js';
+import { createFolder } from './folders.js';
+import { call, createUser, type Answer, type TestUser } from './client.js';
+import { onlyRecordOf } from './records.js';
 import { startApi, type ApiProcess } from './test-api.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 // What is prepared here is filled in by a hook, so that a start that hangs or fails is bounded and cleaned up after.
 
 /** A database for this file of tests, there from its first test on. */
-export function prepareDatabase(): TestDatabase {
+export function prepareDatabase(...options: Parameters<typeof createTestDatabase>): TestDatabase {
   const database = {} as TestDatabase;
-  beforeAll(async () => void Object.assign(database, await createTestDatabase()));
+  beforeAll(async () => void Object.assign(database, await createTestDatabase(...options)));
   return database;
+}
+
+/** A connection of ours to this database, until the file of tests ends. */
+export async function openDataSource(
+  { url }: TestDatabase,
+  options: Omit<Parameters<typeof createDataSource>[0], 'url'>,
+): Promise<DataSource> {
+  const dataSource = createDataSource({ url, ...options });
+  afterThisFile(() => dataSource.destroy());
+  return dataSource.initialize();
 }
 
 /** The built service on this database, and a user of it, for the tests beside this call and no longer. */
@@ -27,7 +40,15 @@ export function prepareService(
     Object.assign(api, await startApi({ DATABASE_URL: database.url, ...settings }));
     return () => api.stop();
   });
-  return { database, api, user: prepareUser({ api, database }, role) };
+  const user = prepareUser({ api, database }, role);
+  return {
+    database,
+    api,
+    user,
+    post: (path: string, body: object | string, headers?: Record<string, string>) =>
+      call(api, 'POST', path, { body, token: user.token, headers }),
+    recordOf: (answer: Answer) => onlyRecordOf(database, answer),
+  };
 }
 
 /** One more user of a service that is prepared. */
@@ -38,13 +59,6 @@ export function prepareUser(
   const user = {} as TestUser;
   beforeAll(async () => void Object.assign(user, await createUser(api, database, role)));
   return user;
-}
-
-/** A folder that is removed after this file of tests. */
-export function createFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'foretell-test-'));
-  afterThisFile(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** A MODEL_DIR with these of the repository's models and, as version 1, of the foreign ones; removed after this file. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import type { TestDatabase } from './test-database.js';
 
@@ -19,3 +20,21 @@ export function signToken(payload: object, secret: string, options: jwt.SignOpti
     ...options,
   });
 }
+
+/** What is wrong with a token that is refused, made of claims that are right. */
+export const FORGED: Record<string, (claims: object, secret: string) => string> = {
+  'is malformed': () => 'not.a.token',
+  'is a word': () => 'nonsense',
+  'has expired': (claims, secret) => signToken(claims, secret, { expiresIn: -1 }),
+  'is not valid yet': (claims, secret) => signToken(claims, secret, { notBefore: 3600 }),
+  'was signed with another secret': (claims) => signToken(claims, randomBytes(32).toString('hex')),
+  'has the algorithm none': (claims) => signToken(claims, '', { algorithm: 'none' }),
+  'was signed with HS512': (claims, secret) => signToken(claims, secret, { algorithm: 'HS512' }),
+  'has another issuer': (claims, secret) => signToken(claims, secret, { issuer: 'somebody else' }),
+  'has another audience': (claims, secret) => signToken(claims, secret, { audience: 'somebody else' }),
+  'names no subject': (claims, secret) => signToken({ ...claims, sub: undefined }, secret),
+  'names a user that never was': (claims, secret) => signToken({ ...claims, sub: '2147483647' }, secret),
+  'names a user that no database can hold': (claims, secret) =>
+    signToken({ ...claims, sub: '99999999999' }, secret),
+  'names a subject that is not a number': (claims, secret) => signToken({ ...claims, sub: 'admin' }, secret),
+};

@@ -47,6 +47,17 @@ def published_artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
     return write
 
 
+@pytest.fixture(scope="module")
+def folder(request: pytest.FixtureRequest, published_artifact) -> Path:
+    """The artifact of the pipeline whose NAME the module of tests has."""
+    return published_artifact(request.module.NAME)
+
+
+@pytest.fixture(scope="module")
+def session(folder: Path) -> onnxruntime.InferenceSession:
+    return open_model(folder)
+
+
 @pytest.fixture
 def made_up_table() -> pd.DataFrame:
     """Forty patients who never were, as text; half of them died."""

@@ -7,10 +7,11 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from conftest import open_model, published_data, read_json
+from conftest import published_data, read_json
 from trainer import TrainerError
 from trainer.pipelines import california_housing
 
+NAME = "california-housing"
 NUMBERS = [
     "longitude",
     "latitude",
@@ -25,18 +26,8 @@ MEDIAN_BEDROOMS = 435
 
 
 @pytest.fixture(scope="module")
-def folder(published_artifact) -> Path:
-    return published_artifact("california-housing")
-
-
-@pytest.fixture(scope="module")
-def session(folder: Path) -> onnxruntime.InferenceSession:
-    return open_model(folder)
-
-
-@pytest.fixture(scope="module")
 def districts() -> pd.DataFrame:
-    return pd.read_csv(published_data("california-housing")).iloc[::200]
+    return pd.read_csv(published_data(NAME)).iloc[::200]
 
 
 def predict(session: onnxruntime.InferenceSession, rows: pd.DataFrame) -> np.ndarray:
@@ -112,7 +103,7 @@ def test_manifest_describes_a_regression_with_a_tensor_for_each_column(folder: P
 
 def test_schema_has_the_first_district_as_example_and_only_bedrooms_may_be_missing(folder: Path):
     columns = read_json(folder / "input_schema.json")["input_schema"]["columns"]
-    first = pd.read_csv(published_data("california-housing")).iloc[0]
+    first = pd.read_csv(published_data(NAME)).iloc[0]
     assert [column["name"] for column in columns] == [*NUMBERS, "ocean_proximity"]
     assert [column["example"] for column in columns] == [first[column["name"]] for column in columns]
     assert [column["name"] for column in columns if column["nullable"]] == ["total_bedrooms"]

@@ -15,7 +15,10 @@ def run(data: Path, out: Path, *options: str) -> int:
     return main(["heart-failure", "--data", str(data), "--out", str(out), *options])
 
 
-def assert_refused(data: Path, out: Path, capsys: pytest.CaptureFixture, *mentioned: str) -> None:
+def assert_refused(tmp_path: Path, table: pd.DataFrame | None, capsys: pytest.CaptureFixture, *mentioned: str) -> None:
+    data, out = tmp_path / "data.csv", tmp_path / "1"
+    if table is not None:
+        table.to_csv(data, index=False)
     assert run(data, out) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -57,24 +60,21 @@ def test_iris_with_data_says_to_leave_them_out(tmp_path: Path, capsys):
 
 
 def test_missing_file_is_refused(tmp_path: Path, capsys):
-    assert_refused(tmp_path / "absent.csv", tmp_path / "1", capsys, "absent.csv", "No such file")
+    assert_refused(tmp_path, None, capsys, "data.csv", "No such file")
 
 
 def test_every_missing_column_is_named(made_up_table: pd.DataFrame, tmp_path: Path, capsys):
-    data = tmp_path / "data.csv"
-    made_up_table.drop(columns=["age", "DEATH_EVENT"]).to_csv(data, index=False)
-    assert_refused(data, tmp_path / "1", capsys, "has no column age, DEATH_EVENT;")
+    table = made_up_table.drop(columns=["age", "DEATH_EVENT"])
+    assert_refused(tmp_path, table, capsys, "has no column age, DEATH_EVENT;")
 
 
 def test_every_column_with_a_wrong_value_is_named_with_its_row(made_up_table: pd.DataFrame, tmp_path: Path, capsys):
     made_up_table.loc[[2, 5], "age"] = "old"
     made_up_table.loc[3, "sex"] = "2"
     made_up_table.loc[4, "DEATH_EVENT"] = ""
-    data = tmp_path / "data.csv"
-    made_up_table.to_csv(data, index=False)
     assert_refused(
-        data,
-        tmp_path / "1",
+        tmp_path,
+        made_up_table,
         capsys,
         "column age, row 3: 'old' is not a number (and 1 more)",
         "column sex, row 4: '2' is not 0 or 1",
@@ -83,9 +83,8 @@ def test_every_column_with_a_wrong_value_is_named_with_its_row(made_up_table: pd
 
 
 def test_a_target_of_one_class_is_refused(made_up_table: pd.DataFrame, tmp_path: Path, capsys):
-    data = tmp_path / "data.csv"
-    made_up_table.assign(DEATH_EVENT="0").to_csv(data, index=False)
-    assert_refused(data, tmp_path / "1", capsys, "DEATH_EVENT needs at least 5 rows of 0 and of 1")
+    table = made_up_table.assign(DEATH_EVENT="0")
+    assert_refused(tmp_path, table, capsys, "DEATH_EVENT needs at least 5 rows of 0 and of 1")
 
 
 def test_existing_folder_is_refused_and_left_as_it_was(made_up_data: Path, tmp_path: Path, capsys):

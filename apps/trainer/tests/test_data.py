@@ -1,6 +1,7 @@
 """Reading CSV files: what is a value, what is missing, and what is refused."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ SEX = Column("sex", "boolean", "1 for a man", 1)
 PLACE = Column("place", "categorical", "Where", "sea", categories=("sea", "<1H, land"))
 
 
-def table(tmp_path: Path, content: str) -> list[list[float]]:
+def table(tmp_path: Path, content: str | bytes, columns: Sequence[Column] = (AGE, SEX)) -> list[list]:
     path = tmp_path / "data.csv"
-    path.write_text(content, encoding="utf-8", newline="")
-    return read_csv(path, [AGE, SEX]).table.to_numpy().tolist()
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_csv(path, list(columns)).table.to_numpy().tolist()
 
 
 def test_columns_come_in_the_order_asked_for_whatever_the_file_says(tmp_path: Path):
@@ -52,21 +53,16 @@ def test_a_broken_file_is_refused(content: str, reason: str, tmp_path: Path):
 
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path):
-    path = tmp_path / "data.csv"
-    path.write_bytes(b"age,sex\n\xff,1\n")
     with pytest.raises(TrainerError, match="UTF-8"):
-        read_csv(path, [AGE])
+        table(tmp_path, b"age,sex\n\xff,1\n", [AGE])
 
 
 def test_a_category_is_kept_as_it_is_spelled_and_an_empty_cell_is_missing(tmp_path: Path):
-    path = tmp_path / "data.csv"
-    path.write_text('place,age\nsea,1\n"<1H, land",2\n ,3\n', encoding="utf-8")
-    assert read_csv(path, [PLACE]).table["place"].tolist() == ["sea", "<1H, land", ""]
+    content = 'place,age\nsea,1\n"<1H, land",2\n ,3\n'
+    assert table(tmp_path, content, [PLACE]) == [["sea"], ["<1H, land"], [""]]
 
 
 @pytest.mark.parametrize("value", ["Sea", " sea", "moon", "1"])
 def test_what_is_none_of_the_categories_is_refused(value: str, tmp_path: Path):
-    path = tmp_path / "data.csv"
-    path.write_text(f"place,age\n{value},1\n", encoding="utf-8")
     with pytest.raises(TrainerError, match=r"column place, row 1: .* is not one of sea, <1H, land"):
-        read_csv(path, [PLACE])
+        table(tmp_path, f"place,age\n{value},1\n", [PLACE])

@@ -7,10 +7,11 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from conftest import open_model, published_data, read_json
+from conftest import published_data, read_json
 from trainer import TrainerError
 from trainer.pipelines import heart_failure
 
+NAME = "heart-failure"
 NAMES = [
     "age",
     "creatinine_phosphokinase",
@@ -31,16 +32,6 @@ PROMISED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(published_artifact) -> Path:
-    return published_artifact("heart-failure")
-
-
-@pytest.fixture(scope="module")
-def session(folder: Path) -> onnxruntime.InferenceSession:
-    return open_model(folder)
-
-
 def probabilities(session: onnxruntime.InferenceSession, rows: list | np.ndarray) -> np.ndarray:
     return session.run(["probabilities"], {"features": np.array(rows, dtype=np.float32)})[0]
 
@@ -59,7 +50,7 @@ def test_onnx_model_gives_the_first_promised_probability_exactly(session):
 
 
 def test_a_row_has_the_same_probability_alone_and_in_any_batch(session):
-    table = pd.read_csv(published_data("heart-failure"))[NAMES].to_numpy(np.float32)
+    table = pd.read_csv(published_data(NAME))[NAMES].to_numpy(np.float32)
     rows = np.vstack([table, np.full(len(NAMES), np.nan, np.float32)])
     alone = np.vstack([probabilities(session, row[np.newaxis]) for row in rows])
     for size in range(2, len(rows) + 1):
@@ -117,4 +108,4 @@ def test_published_data_with_other_parameters_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setitem(heart_failure.PARAMETERS, "n_estimators", 31)
     monkeypatch.setitem(heart_failure.GRID, "n_estimators", [31])
     with pytest.raises(TrainerError, match=r"must give 0\.5124506, "):
-        heart_failure.train(published_data("heart-failure"), "1")
+        heart_failure.train(published_data(NAME), "1")

@@ -4,22 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import pytest
 from sklearn.datasets import load_iris
 
-from conftest import open_model, read_json
+from conftest import read_json
 
+NAME = "iris"
 LABELS = ["setosa", "versicolor", "virginica"]
-
-
-@pytest.fixture(scope="module")
-def folder(published_artifact) -> Path:
-    return published_artifact("iris")
-
-
-@pytest.fixture(scope="module")
-def session(folder: Path) -> onnxruntime.InferenceSession:
-    return open_model(folder)
 
 
 def answer(session: onnxruntime.InferenceSession, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

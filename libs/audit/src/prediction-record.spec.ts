@@ -1,6 +1,6 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { BinaryArrays } from '#libs/database';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.js';
+import { prepareDatabase } from '../../../test/support/prepared-service.js';
 import { toColumns, type PredictionRecord } from './prediction-record.js';
 
 const RECORD: PredictionRecord = {
@@ -17,11 +17,7 @@ const RECORD: PredictionRecord = {
   durationMs: 1.23456789,
 };
 
-let database: TestDatabase;
-
-beforeAll(async () => {
-  database = await createTestDatabase({ empty: true });
-});
+const database = prepareDatabase({ empty: true });
 
 /** The records as PostgreSQL reads them. */
 function recordedAll(records: PredictionRecord[]): Promise<Record<string, unknown>[]> {
@@ -38,6 +34,12 @@ function recordedAll(records: PredictionRecord[]): Promise<Record<string, unknow
 
 async function recorded(changes: Partial<PredictionRecord>): Promise<Record<string, unknown>> {
   return (await recordedAll([{ ...RECORD, ...changes }]))[0]!;
+}
+
+/** As an input and as an output. */
+async function expectRecorded(json: string, expected: unknown): Promise<void> {
+  const { input, output } = await recorded({ input: json, output: json });
+  expect([input, output]).toEqual([expected, expected]);
 }
 
 test('a record arrives with a value for each column', async () => {
@@ -116,12 +118,7 @@ describe('what PostgreSQL’s jsonb cannot hold', () => {
     ['one after an escaped backslash', '{"x":"\\\\\\u0000"}', { x: '\\\uFFFD' }],
     ['deep inside', '[{"x":[{"y":"\\udfff"}]}]', [{ x: [{ y: '\uFFFD' }] }]],
     ['alone', '"\\u0000"', '\uFFFD'],
-  ])('becomes the replacement character: %s', async (_, json, expected) => {
-    expect(await recorded({ input: json, output: json })).toMatchObject({
-      input: expected,
-      output: expected,
-    });
-  });
+  ])('becomes the replacement character: %s', (_, json, expected) => expectRecorded(json, expected));
 
   test.each([
     ['NUL', '{"a\\u0000":1}', { 'a\uFFFDu0000': 1 }],
@@ -133,12 +130,9 @@ describe('what PostgreSQL’s jsonb cannot hold', () => {
       { 'x\uFFFDu0000': 1, 'x\uFFFDufffdu0000': 2, 'x\uFFFDufffdufffdu0000': 3 },
     ],
     ['deep inside', '[{"x":[{"y\\u0000":1}]}]', [{ x: [{ 'y\uFFFDu0000': 1 }] }]],
-  ])('in a key is told by its number, so that no two keys become one: %s', async (_, json, expected) => {
-    expect(await recorded({ input: json, output: json })).toMatchObject({
-      input: expected,
-      output: expected,
-    });
-  });
+  ])('in a key is told by its number, so that no two keys become one: %s', (_, json, expected) =>
+    expectRecorded(json, expected),
+  );
 
   test('is told the same in the names of ignored columns', async () => {
     const ignoredColumns = ['a\0', '\ud800', '\uFFFD', '\uFFFDu0000'];
@@ -164,10 +158,5 @@ describe('what only looks like it is left alone', () => {
     ['an emoji', '{"x":"😀"}'],
     ['the replacement character in a key', '{"x\uFFFD":1,"\uFFFDu00":2}'],
     ['another control character', '{"x":"\\u0001\\u001f"}'],
-  ])('%s', async (_, json) => {
-    expect(await recorded({ input: json, output: json })).toMatchObject({
-      input: JSON.parse(json) as object,
-      output: JSON.parse(json) as object,
-    });
-  });
+  ])('%s', (_, json) => expectRecorded(json, JSON.parse(json)));
 });

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Config } from '#libs/config';
+import { createFolderForThisTest } from '../../../test/support/folders.js';
 import { BatchFiles } from './batch-files.js';
 
 const id = '019aa5e2-7c1f-7b3a-9d44-5f0c8e21b6a7';
@@ -12,10 +12,9 @@ let root: string;
 let files: BatchFiles;
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'foretell-batch-files-'));
+  root = createFolderForThisTest();
   files = new BatchFiles({ batchDir: root, batchDiskReserveBytes: 0 } as Config);
   await mkdir(join(root, id));
-  onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
 });
 
 /** What a scoring leaves when it is in the middle of its file. */

@@ -2,20 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.js';
+import { prepareDatabase } from '../../../test/support/prepared-service.js';
 import { createDataSource, poolOf, queryPatiently } from './data-source.js';
 import { isUnavailable } from './postgres-errors.js';
 
 const ANSWER_MS = 400;
 
-let database: TestDatabase;
+const database = prepareDatabase({ empty: true });
 let dataSource: DataSource;
 
-beforeAll(async () => {
-  database = await createTestDatabase({ empty: true });
-  await database.query('CREATE TABLE things (name text)');
-  await database.query('CREATE TABLE doors (name text)');
-});
+beforeAll(() => database.query('CREATE TABLE things (name text); CREATE TABLE doors (name text)'));
 
 beforeEach(async () => {
   await database.query('TRUNCATE things, doors');

@@ -1,17 +1,14 @@
 import type { DataSource } from 'typeorm';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.js';
+import { prepareDatabase } from '../../../test/support/prepared-service.js';
 import { createDataSource } from './data-source.js';
 import { HeldConnection } from './held-connection.js';
 
-let database: TestDatabase;
+const database = prepareDatabase({ empty: true });
 let dataSource: DataSource;
 let held: HeldConnection;
 
-beforeAll(async () => {
-  database = await createTestDatabase({ empty: true });
-  await database.query('CREATE TABLE things (name text)');
-});
+beforeAll(() => database.query('CREATE TABLE things (name text)'));
 
 beforeEach(async () => {
   await database.query('TRUNCATE things');

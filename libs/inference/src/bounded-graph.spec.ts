@@ -6,13 +6,13 @@ const foreign = (name: string) => readFileSync(`test/support/foreign-models/${na
 const ours = (name: string) => readFileSync(`model-artifacts/${name}/1/model.onnx`);
 
 /** Protobuf, as far as these graphs need it. */
-const field = (number: number, content: string | Uint8Array): Buffer => {
-  const bytes = Buffer.from(content as string);
-  expect(bytes.length, 'longer than one byte of length').toBeLessThan(16_384);
-  return Buffer.concat([
-    Buffer.from([number * 8 + 2, (bytes.length & 0x7f) | 0x80, bytes.length >> 7]),
-    bytes,
-  ]);
+const varint = (value: number): number[] =>
+  value < 128 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >> 7)];
+const field = (number: number, content: string | Uint8Array | number[]): Buffer => {
+  const bytes = Array.isArray(content)
+    ? Buffer.from(content.flatMap(varint))
+    : Buffer.from(content as string);
+  return Buffer.concat([Buffer.from([...varint(number * 8 + 2), ...varint(bytes.length)]), bytes]);
 };
 const node = (operator: string, { inputs = ['x'], domain = '', attributes = [] as Buffer[] } = {}) =>
   Buffer.concat([
@@ -30,25 +30,16 @@ const model = (nodes: Buffer[], ...initializers: string[]) =>
       ...initializers.map((name) => field(5, field(8, name))),
     ]),
   );
-const tree = (modes: string[], whereTrue: number[], whereFalse: number[]) => {
-  const ints = (name: string, values: number[]) =>
-    Buffer.concat([field(1, name), field(8, Buffer.from(values))]);
-  return node('TreeEnsembleRegressor', {
-    domain: 'ai.onnx.ml',
-    attributes: [
-      ints(
-        'nodes_treeids',
-        modes.map(() => 0),
-      ),
-      ints(
-        'nodes_nodeids',
-        modes.map((_, index) => index),
-      ),
-      ints('nodes_truenodeids', whereTrue),
-      ints('nodes_falsenodeids', whereFalse),
-      Buffer.concat([field(1, 'nodes_modes'), ...modes.map((mode) => field(9, mode))]),
-    ],
-  });
+const tree = (modes: string[], whereTrue: number[], whereFalse: number[], what = 'Regressor') => {
+  const ints = (name: string, values: number[]) => Buffer.concat([field(1, name), field(8, values)]);
+  const attributes = [
+    ints('nodes_treeids', new Array<number>(modes.length).fill(0)),
+    ints('nodes_nodeids', [...modes.keys()]),
+    ints('nodes_truenodeids', whereTrue),
+    ints('nodes_falsenodeids', whereFalse),
+    Buffer.concat([field(1, 'nodes_modes'), ...modes.map((mode) => field(9, mode))]),
+  ];
+  return node(`TreeEnsemble${what}`, { domain: 'ai.onnx.ml', attributes });
 };
 
 test.each(['heart-failure', 'iris', 'california-housing'])('%s of this repository is bounded', (name) => {
@@ -107,36 +98,11 @@ describe('trees', () => {
   });
 
   test('whose longest ways are too long together are not, and their depth overflows no stack', () => {
+    // Each node but the last two leads to the next one, or to the end.
     const chain = (depth: number) => {
-      const [branches, after] = [Array.from({ length: depth }, () => 'B'), (by: number) => depth + by];
-      const varints = (values: number[]) =>
-        Buffer.from(
-          values.flatMap((value) => [(value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14]),
-        );
-      const big = (number: number, bytes: Buffer) =>
-        Buffer.concat([Buffer.from([number * 8 + 2]), varints([bytes.length]), bytes]);
-      const ints = (name: string, values: number[]) =>
-        big(5, Buffer.concat([field(1, name), big(8, varints(values))]));
-      const ids = Array.from({ length: depth + 2 }, (_, id) => id);
-      const modes = [...branches, 'LEAF', 'LEAF'].map((mode) => field(9, mode));
-      const attributes = Buffer.concat([
-        ints(
-          'nodes_treeids',
-          ids.map(() => 0),
-        ),
-        ints('nodes_nodeids', ids),
-        ints(
-          'nodes_truenodeids',
-          ids.map((id) => Math.min(id + 1, after(0))),
-        ),
-        ints(
-          'nodes_falsenodeids',
-          ids.map(() => after(1)),
-        ),
-        big(5, Buffer.concat([field(1, 'nodes_modes'), ...modes])),
-      ]);
-      const operator = Buffer.concat([field(4, 'TreeEnsembleClassifier'), field(7, 'ai.onnx.ml')]);
-      return big(7, big(1, Buffer.concat([operator, attributes])));
+      const modes = [...new Array<string>(depth).fill('B'), 'LEAF', 'LEAF'];
+      const next = modes.map((_, id) => Math.min(id + 1, depth));
+      return model([tree(modes, next, new Array<number>(modes.length).fill(depth + 1), 'Classifier')]);
     };
     expect(isBounded(chain(50_000))).toBe(true);
     expect(isBounded(Buffer.concat([chain(50_000), chain(50_000)]))).toBe(false);

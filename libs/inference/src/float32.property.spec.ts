@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { seeded } from '../../../test/support/generated-text.js';
 import { formatFloat32 } from './float32.js';
 
 /** At these powers of two a text that is shorter, but not the nearest of its length, would read back as well. */
@@ -31,13 +32,21 @@ function mistakeIn(value: number): string[] {
     rounded = value.toPrecision(digits);
   }
   if (Number(text) !== Number(rounded)) return [`${value}: ${text} is not ${rounded}`];
-  if (length === 1 || NOT_THE_SHORTEST.includes(Math.abs(value))) return [];
-  // Neither the nearest shorter one nor the ones beside it.
-  const [mantissa, exponent] = value.toExponential(length - 2).split('e') as [string, string];
-  return [-1, 0, 1].flatMap((step) => {
-    const shorter = `${Number(mantissa.replace('.', '')) + step}e${Number(exponent) - length + 2}`;
-    return Math.fround(Number(shorter)) === value ? [`${value}: ${shorter} is shorter than ${text}`] : [];
-  });
+  if (NOT_THE_SHORTEST.includes(Math.abs(value))) return [];
+  return shorterTexts(value, length).map((shorter) => `${value}: ${shorter} is shorter than ${text}`);
+}
+
+/** Texts of fewer digits that read back: of each length the nearest one and those beside it are tried. */
+function shorterTexts(value: number, length: number): string[] {
+  const found: string[] = [];
+  for (let digits = 1; digits < length; digits++) {
+    const [mantissa, exponent] = value.toExponential(digits - 1).split('e') as [string, string];
+    for (const step of [-1, 0, 1]) {
+      const text = `${Number(mantissa.replace('.', '')) + step}e${Number(exponent) - (digits - 1)}`;
+      if (Math.fround(Number(text)) === value) found.push(text);
+    }
+  }
+  return found;
 }
 
 function significantDigits(text: string): number {
@@ -85,6 +94,39 @@ test('where a shorter text lies halfway', () => {
   // Floats that lie halfway between two whole numbers themselves.
   const wholes = Array.from({ length: 500 }, (_, index) => 2 ** 22 + index);
   expect(wholes.flatMap((whole) => mistakeIn(whole + 0.5))).toEqual([]);
+});
+
+test('at three powers of two a shorter text exists that is not the nearest of its length, and is not used', () => {
+  // Below a power of two floats lie twice as close as above, so that only there a text that is not the nearest
+  // can read back. All 277 powers of two were compared with the texts beside the nearest one.
+  const longer = [];
+  for (let exponent = -149; exponent <= 127; exponent++) {
+    const value = 2 ** exponent;
+    const text = formatFloat32(value);
+    expect(mistakeIn(value)).toEqual([]);
+    if (shorterTexts(value, significantDigits(text)).length > 0) longer.push([exponent, text]);
+  }
+  expect(longer).toEqual([
+    [-96, '1.26217745e-29'],
+    [87, '1.54742505e+26'],
+    [90, '1.23794004e+27'],
+  ]);
+});
+
+test('in 200 000 floats, always the same ones', () => {
+  const random = seeded(20251120);
+  const lengths = new Array<number>(10).fill(0);
+  const mistakes: string[] = [];
+  for (let count = 0; count < 200_000; count++) {
+    // Every other one from [0, 1], where probabilities are; the rest from all bit patterns.
+    const pattern = random(2 ** 32);
+    const value = count % 2 === 0 ? Math.fround(pattern / 2 ** 32) : fromBits(pattern);
+    mistakes.push(...mistakeIn(value));
+    lengths[significantDigits(formatFloat32(value))]!++;
+  }
+  expect(mistakes).toEqual([]);
+  // The sample has values of every length that matters, so that none of them went unchecked.
+  for (const digits of [6, 7, 8, 9]) expect(lengths[digits]).toBeGreaterThan(100);
 });
 
 test('everywhere else', () => {

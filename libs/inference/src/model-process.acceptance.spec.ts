@@ -1,11 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { editJson } from '../../../test/support/artifacts.js';
+import { turnsUntil } from '../../../test/support/event-loop.js';
+import { createFolderForThisTest } from '../../../test/support/folders.js';
 import { ArtifactError } from './artifact.js';
 import { Model, TimeLimitExceeded } from './model.js';
 import { ModelEnded, ModelProcess } from './model-process.js';
@@ -29,17 +31,6 @@ async function modelProcesses(parent = process.pid): Promise<number[]> {
     .flatMap((found) => (found && Number(found[2]) === parent ? [Number(found[1])] : []));
 }
 
-async function turnsUntil(done: Promise<unknown>): Promise<number> {
-  let isDone = false;
-  void done.then(
-    () => (isDone = true),
-    () => (isDone = true),
-  );
-  let turns = 0;
-  for (; !isDone; turns++) await new Promise((resolve) => setImmediate(resolve));
-  return turns;
-}
-
 let held: { release(): Promise<void> }[] = [];
 
 /** Released when the test is over. */
@@ -59,11 +50,12 @@ describe('a candidate', () => {
   let folder: string;
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'foretell-candidate-'));
+    folder = createFolderForThisTest();
     await cp(INSATIABLE, folder, { recursive: true });
   });
 
-  afterEach(() => rmSync(folder, { recursive: true }));
+  const manifestWith = (changes: object) =>
+    editJson(join(folder, 'manifest.json'), (manifest) => ({ ...manifest, ...changes }));
 
   const withGolden = (input: object) =>
     writeFile(
@@ -96,8 +88,7 @@ describe('a candidate', () => {
       ['input_schema.json', 16],
       ['golden.json', 32],
     ] as const) {
-      const copy = mkdtempSync(join(tmpdir(), 'foretell-candidate-'));
-      onTestFinished(() => rmSync(copy, { recursive: true }));
+      const copy = createFolderForThisTest();
       await cp(INSATIABLE, copy, { recursive: true });
       await writeFile(join(copy, file), Buffer.alloc(200 * MIB, ' '));
       await expect(Model.load(copy)).rejects.toThrow(
@@ -135,13 +126,13 @@ describe('a candidate', () => {
   });
 
   test('is refused in at most 2 kB, whatever of it the reason repeats', async () => {
-    const manifest = JSON.parse(readFileSync(join(INSATIABLE, 'manifest.json'), 'utf8')) as object;
     for (const changes of [
       Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`unknown-ü-${index}`, 1])),
       { name: 'ü'.repeat(100_000) },
       { task: 'x'.repeat(500_000) },
     ]) {
-      await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, ...changes }));
+      await cp(INSATIABLE, folder, { recursive: true });
+      await manifestWith(changes);
       const error = (await Model.load(folder).catch((error: unknown) => error)) as ArtifactError;
       expect(error).toBeInstanceOf(ArtifactError);
       expect(Buffer.byteLength(error.detail)).toBeLessThanOrEqual(2_000);
@@ -158,8 +149,7 @@ describe('a candidate', () => {
     ],
     ['NUL in a key', { search: { 'a\0': 1 } }, 'search: the name of a member has a NUL character in it'],
   ])('with %s in its manifest is refused, and the field is named', async (_, changes, reason) => {
-    const manifest = JSON.parse(readFileSync(join(INSATIABLE, 'manifest.json'), 'utf8')) as object;
-    await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, ...changes }));
+    await manifestWith(changes);
     await expect(Model.load(folder)).rejects.toThrow(`manifest.json is invalid: ${reason}`);
   });
 
@@ -196,14 +186,7 @@ describe('a candidate', () => {
       .poll(async () => (await run('ps', ['-o', 'time=', '-p', `${pid}`])).stdout)
       .toMatch(/0:0[1-9]/);
     parent.kill('SIGKILL');
-    await expect
-      .poll(() =>
-        run('ps', ['-p', `${pid}`]).then(
-          () => 'there',
-          () => 'gone',
-        ),
-      )
-      .toBe('gone');
+    await expect.poll(() => run('ps', ['-p', `${pid}`]).catch(() => 'gone')).toBe('gone');
   });
 });
 

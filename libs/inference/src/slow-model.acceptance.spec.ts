@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { QueueFull } from '#libs/micro-batching';
+import { turnsUntil } from '../../../test/support/event-loop.js';
 import { Model, TimeLimitExceeded, type LoadOptions } from './model.js';
 import { ModelEnded, ModelProcess } from './model-process.js';
 
@@ -47,15 +48,6 @@ describe('where a model runs', () => {
     expect(await turnsUntil(model.infer([[1, 2]]))).toBeGreaterThan(100);
   });
 });
-
-/** How often the event loop came round; a run on it would leave two or three. */
-async function turnsUntil(done: Promise<unknown>): Promise<number> {
-  let isDone = false;
-  void done.finally(() => (isDone = true));
-  let turns = 0;
-  for (; !isDone; turns++) await new Promise((resolve) => setImmediate(resolve));
-  return turns;
-}
 
 describe('the time limit', () => {
   test('rejects a call whose rows are not all answered in time, and rows that are too late are not computed', async () => {

@@ -4,10 +4,15 @@ import { PrecisError } from './precis-error.js';
 import { usernameCaseMapped, usernameCasePreserved } from './username-profiles.js';
 
 function refusalOf(username: string): string {
+  const mapped = acceptedBy(usernameCaseMapped, username);
+  return mapped instanceof PrecisError ? mapped.message : `accepted as ${mapped}`;
+}
+
+function acceptedBy(profile: (text: string) => string, text: string): string | PrecisError {
   try {
-    return `accepted as ${usernameCaseMapped(username)}`;
+    return profile(text);
   } catch (error) {
-    if (error instanceof PrecisError) return error.message;
+    if (error instanceof PrecisError) return error;
     throw error;
   }
 }
@@ -127,29 +132,17 @@ describe('the Bidi rule of RFC 5893', () => {
 });
 
 describe('whatever is typed', () => {
+  const units = (within: { min: number; max: number }, maxLength: number) =>
+    fc.array(fc.integer(within), { maxLength }).map((codes) => String.fromCharCode(...codes));
   const typed = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 12 }),
     fc.string({ unit: 'grapheme', maxLength: 12 }),
-    fc
-      .array(
-        fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
-        { maxLength: 6 },
-      )
-      .map((units) => units.join('')),
-    fc
-      .array(
-        fc.integer({ min: 0xc0, max: 0x1fff }).map((unit) => String.fromCharCode(unit)),
-        { maxLength: 3 },
-      )
-      .map((units) => units.join('')),
+    units({ min: 0, max: 0xffff }, 6),
+    units({ min: 0xc0, max: 0x1fff }, 3),
   );
   const accepted = (profile: (text: string) => string, text: string) => {
-    try {
-      return profile(text);
-    } catch (error) {
-      if (error instanceof PrecisError) return undefined;
-      throw error;
-    }
+    const found = acceptedBy(profile, text);
+    return found instanceof PrecisError ? undefined : found;
   };
 
   test('what comes out is not changed any more, and one name in another case, width or composition is that name', () => {

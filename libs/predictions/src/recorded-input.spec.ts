@@ -1,19 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Model } from '#libs/inference';
+import { PATIENT } from '../../../test/support/client.js';
 import type { Dialect } from './dialects/dialect.js';
 import { dialectNamed } from './dialects/index.js';
 import { MAX_EXCESS_BYTES, recordedInput } from './recorded-input.js';
 
-const PATIENT = {
-  age: 25,
-  creatinine_phosphokinase: 1000,
-  ejection_fraction: 35,
-  platelets: 500000,
-  serum_creatinine: 8,
-  serum_sodium: 135,
-  sex: 1,
-  high_blood_pressure: 0,
-};
 const COLUMNS = Object.keys(PATIENT);
 const ROW = Object.values(PATIENT);
 const LONG = 'x'.repeat(300_000);

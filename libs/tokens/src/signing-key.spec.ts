@@ -1,17 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '#libs/config';
+import { createFolderForThisTest } from '../../../test/support/folders.js';
 import { createSigningKey } from './signing-key.js';
 
 let dataDir: string;
 
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'foretell-signing-key-'));
+  dataDir = createFolderForThisTest();
 });
-
-afterEach(() => rmSync(dataDir, { recursive: true }));
 
 const createKey = () => createSigningKey(loadConfig({ DATA_DIR: dataDir }));
 

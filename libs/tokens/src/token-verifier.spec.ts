@@ -1,9 +1,8 @@
 import { createSecretKey, randomUUID } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import jwt from 'jsonwebtoken';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '#libs/config';
+import { heapUsed } from '../../../test/support/heap.js';
 import { InvalidToken, type TokenFault } from './invalid-token.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { tokenIn, TokenVerifier } from './token-verifier.js';
@@ -28,13 +27,6 @@ async function faultOf(verifier: TokenVerifier, token: string): Promise<TokenFau
     if (error instanceof InvalidToken) return error.fault;
     throw error;
   }
-}
-
-/** After a garbage collection. */
-function heapUsed(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
 }
 
 describe('what is kept', () => {

@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { inspect } from 'node:util';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
@@ -20,6 +19,8 @@ import { loadConfig } from '#libs/config';
 import { readArtifact } from '#libs/inference';
 import { IRIS, makeArtifact } from '../../../../test/support/artifacts.js';
 import { startBucketServer, type BucketServer } from '../../../../test/support/bucket-server.js';
+import { createFolderForThisTest } from '../../../../test/support/folders.js';
+import { otherIris, put, storedIris } from '../../../../test/support/stored-artifacts.js';
 import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './artifact-store.js';
 import { BucketStore } from './bucket-store.js';
 
@@ -33,23 +34,22 @@ let iris: StoredArtifact;
 
 beforeAll(async () => {
   server = await startBucketServer();
-  iris = { name: 'iris', version: '1', contentSha256: (await readArtifact(IRIS)).contentSha256 };
+  iris = await storedIris();
 });
 afterAll(() => server.stop());
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'foretell-bucket-store-'));
+  folder = createFolderForThisTest();
   cacheDir = join(folder, 'data/model-cache');
   for (const [name, value] of Object.entries(server.environment)) vi.stubEnv(name, value);
   bucket = `models-${randomUUID()}`;
   await server.createBucket(bucket);
   store = storeOf(`s3://${bucket}/team/production`);
 });
-afterEach(async () => {
+afterEach(() => {
   vi.unstubAllEnvs();
   Object.assign(server, { onRequest: undefined, conditionalWrites: true });
   server.requests.length = 0;
-  await rm(folder, { recursive: true });
 });
 
 function storeOf(url: string, environment: Record<string, string> = {}): ArtifactStore {
@@ -61,17 +61,6 @@ function storeOf(url: string, environment: Record<string, string> = {}): Artifac
       ...environment,
     }),
   );
-}
-
-async function put(store: ArtifactStore, folder: string, artifact: StoredArtifact): Promise<void> {
-  const prepared = await store.prepare(folder, artifact);
-  await prepared.keep();
-}
-
-/** The same name and version with another description. */
-async function otherIris(): Promise<{ source: string; artifact: StoredArtifact }> {
-  const source = await makeArtifact(join(folder, 'other'), { description: 'another' });
-  return { source, artifact: { ...iris, contentSha256: (await readArtifact(source)).contentSha256 } };
 }
 
 const keyOf = (file: string, { contentSha256 } = iris) => `team/production/iris/1/${contentSha256}/${file}`;
@@ -156,7 +145,7 @@ describe('an object that was tampered with is refused, and nothing of it stays',
 
   test('all of another artifact', async () => {
     await put(store, IRIS, iris);
-    const { source, artifact } = await otherIris();
+    const { source, artifact } = await otherIris(folder);
     await overwrite(keyOf('manifest.json'), await readFile(join(source, 'manifest.json'), 'utf8'));
     expect(await messageOf(store.folderOf(iris))).toContain(
       `expected ${iris.contentSha256}, found ${artifact.contentSha256}`,
@@ -191,7 +180,7 @@ describe('an upload that was interrupted', () => {
   test('leaves nothing behind in what is put instead', async () => {
     await put(store, IRIS, iris);
     await remove(MARKER);
-    const { source, artifact } = await otherIris();
+    const { source, artifact } = await otherIris(folder);
     await rm(join(source, 'README.md'));
     await put(store, source, artifact);
     expect(await readdir(await store.folderOf(artifact))).not.toContain('README.md');
@@ -207,7 +196,7 @@ test('the same content again changes nothing', async () => {
 
 test('other content under the same name and version is refused, and what was kept stays', async () => {
   await put(store, IRIS, iris);
-  const { source, artifact } = await otherIris();
+  const { source, artifact } = await otherIris(folder);
   await expect(put(store, source, artifact)).rejects.toMatchObject({ code: 'model-version-exists' });
   expect(await messageOf(store.folderOf(artifact))).toContain(
     `expected ${artifact.contentSha256}, found ${iris.contentSha256}`,
@@ -216,7 +205,7 @@ test('other content under the same name and version is refused, and what was kep
 });
 
 test('of many that put two contents at once one content wins, and the others are told', async () => {
-  const { source, artifact } = await otherIris();
+  const { source, artifact } = await otherIris(folder);
   const puts = await Promise.allSettled(
     Array.from({ length: 6 }, (_, index) =>
       index % 2 ? put(store, source, artifact) : put(store, IRIS, iris),
@@ -232,7 +221,7 @@ test('of many that put two contents at once one content wins, and the others are
 });
 
 test('one that is overtaken by other content during its upload is told, and what overtook it stays', async () => {
-  const { source, artifact } = await otherIris();
+  const { source, artifact } = await otherIris(folder);
   server.onRequest = async ({ method, url }) => {
     if (method !== 'PUT' || !url!.includes('content.sha256')) return;
     server.onRequest = undefined;
@@ -248,7 +237,7 @@ test.each([false, 'not implemented'] as const)(
     server.conditionalWrites = conditionalWrites;
     await put(store, IRIS, iris);
     await expect(store.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
-    const { source, artifact } = await otherIris();
+    const { source, artifact } = await otherIris(folder);
     await expect(put(store, source, artifact)).rejects.toMatchObject({ code: 'model-version-exists' });
   },
 );
@@ -308,7 +297,7 @@ test('two that fetch at once both have it', async () => {
 test('a graph of some megabytes arrives whole', async () => {
   const graph = randomBytes(8 * 1024 ** 2);
   const source = await makeArtifact(join(folder, 'big'), { graph: () => graph });
-  const big = { ...iris, contentSha256: (await readArtifact(source)).contentSha256 };
+  const big = await storedIris(source);
   await put(store, source, big);
   expect((await readFile(join(await store.folderOf(big), 'model.onnx'))).equals(graph)).toBe(true);
 });

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { loadConfig } from '#libs/config';
 import { hashArtifact, readArtifact } from '#libs/inference';
 import { IRIS, makeArtifact } from '../../../../test/support/artifacts.js';
-import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './artifact-store.js';
+import { createFolderForThisTest } from '../../../../test/support/folders.js';
+import { otherIris, put, storedIris } from '../../../../test/support/stored-artifacts.js';
+import { createArtifactStore, type StoredArtifact } from './artifact-store.js';
 import { FolderStore } from './folder-store.js';
 
 let folder: string;
@@ -15,23 +15,11 @@ let store: FolderStore;
 let iris: StoredArtifact;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'foretell-store-'));
+  folder = createFolderForThisTest();
   modelDir = join(folder, 'models');
   store = new FolderStore(modelDir);
-  iris = { name: 'iris', version: '1', contentSha256: (await readArtifact(IRIS)).contentSha256 };
-  return () => rm(folder, { recursive: true });
+  iris = await storedIris();
 });
-
-async function put(store: ArtifactStore, folder: string, artifact: StoredArtifact): Promise<void> {
-  const prepared = await store.prepare(folder, artifact);
-  await prepared.keep();
-}
-
-/** The same name and version with another description. */
-async function otherIris(): Promise<{ source: string; artifact: StoredArtifact }> {
-  const source = await makeArtifact(join(folder, 'other'), { description: 'another' });
-  return { source, artifact: { ...iris, contentSha256: (await readArtifact(source)).contentSha256 } };
-}
 
 test('without MODEL_STORE artifacts are kept in MODEL_DIR', () => {
   expect(createArtifactStore(loadConfig({ MODEL_DIR: modelDir }))).toEqual(store);
@@ -66,7 +54,7 @@ test('the same content again changes nothing, also from where it is kept', async
 
 test('other content under the same name and version is refused, and what was kept stays', async () => {
   await put(store, IRIS, iris);
-  const { source, artifact } = await otherIris();
+  const { source, artifact } = await otherIris(folder);
   await expect(put(store, source, artifact)).rejects.toMatchObject({
     code: 'model-version-exists',
     message: 'Version 1 of the model iris already exists with different content.',
@@ -75,7 +63,7 @@ test('other content under the same name and version is refused, and what was kep
 });
 
 test('of many that put two contents at once one content wins, and the others are told', async () => {
-  const { source, artifact } = await otherIris();
+  const { source, artifact } = await otherIris(folder);
   const puts = await Promise.allSettled(
     Array.from({ length: 12 }, (_, index) =>
       index % 2
@@ -93,7 +81,7 @@ test('of many that put two contents at once one content wins, and the others are
 });
 
 test('what is prepared has no name until it is kept, and stands in nobody’s way', async () => {
-  const { source, artifact } = await otherIris();
+  const { source, artifact } = await otherIris(folder);
   const [mine, others] = [await store.prepare(IRIS, iris), await store.prepare(source, artifact)];
   await expect(store.folderOf(iris)).rejects.toThrow('it is missing on this machine');
   expect(await store.list()).toEqual([]);
@@ -104,13 +92,7 @@ test('what is prepared has no name until it is kept, and stands in nobody’s wa
 });
 
 test('a large graph is hashed and copied without being read as a whole', async () => {
-  const source = join(folder, 'large');
-  await cp(IRIS, source, { recursive: true });
-  const graph = Buffer.alloc(300 * 1024 ** 2);
-  await writeFile(join(source, 'model.onnx'), graph);
-  const manifest = JSON.parse(await readFile(join(source, 'manifest.json'), 'utf8'));
-  const sha256 = createHash('sha256').update(graph).digest('hex');
-  await writeFile(join(source, 'manifest.json'), JSON.stringify({ ...manifest, sha256 }));
+  const source = await makeArtifact(join(folder, 'large'), { graph: () => Buffer.alloc(300 * 1024 ** 2) });
   const large = { ...iris, contentSha256: await hashArtifact(source) };
   const before = process.memoryUsage().arrayBuffers;
   let most = 0;
@@ -121,7 +103,7 @@ test('a large graph is hashed and copied without being read as a whole', async (
 });
 
 test('a source that is not what it was checked as is not kept', async () => {
-  const { source } = await otherIris();
+  const { source } = await otherIris(folder);
   await expect(put(store, source, iris)).rejects.toThrow(
     `The model artifact in ${source} cannot be used: its content is not`,
   );
@@ -137,7 +119,7 @@ test('what is missing, damaged or another is said, with what was expected and wh
   await expect(store.folderOf(iris)).rejects.toThrow(
     `in ${kept} cannot be used: it is missing on this machine`,
   );
-  const { source, artifact } = await otherIris();
+  const { source, artifact } = await otherIris(folder);
   await put(store, source, artifact);
   await expect(store.folderOf(iris)).rejects.toThrow(
     `expected ${iris.contentSha256}, found ${artifact.contentSha256}`,

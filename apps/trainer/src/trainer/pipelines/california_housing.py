@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from trainer import TrainerError
 from trainer.artifact import Artifact
-from trainer.assembly import TrainedModel, assemble
+from trainer.assembly import assemble
 from trainer.data import Column, read_csv
 from trainer.evaluation import FOLDS, evaluate, regression_metrics
 from trainer.golden import PREDICTION_DECIMALS, check_difference, largest_output_difference
@@ -90,34 +90,32 @@ def train(data: Path, version: str) -> Artifact:
     golden_rows = rows.loc[_golden_indices(rows, predictions)]
     difference = _verify(model, regressor, rows, golden_rows)
     return assemble(
-        TrainedModel(
-            name=NAME,
-            version=version,
-            task="regression",
-            classes={},
-            model=model,
-            columns=COLUMNS,
-            rows=rows,
-            training_data={
-                "name": "California Housing",
-                "file": DATA_FILE,
-                "sha256": data_set.sha256,
-                "source": "https://github.com/ageron/handson-ml2/tree/master/datasets/housing",
-                "license": "none stated; figures of the United States census",
-            },
-            parameters=PARAMETERS,
-            framework={"name": "scikit-learn", "version": sklearn.__version__},
-            converter=SKLEARN_CONVERTER,
-            metrics=metrics,
-            golden_rows=golden_rows,
-            golden_outputs={"prediction": regressor.predict(golden_rows)},
-            tolerance=TOLERANCE,
-            prediction_statistics={
-                "name": "prediction",
-                **numeric_statistics(predictions.round(PREDICTION_DECIMALS)),
-            },
-            prose=prose(published_file=data_set.sha256 == DATA_SHA256, difference=math.ceil(10 * difference) / 10),
-        )
+        name=NAME,
+        version=version,
+        task="regression",
+        classes={},
+        model=model,
+        columns=COLUMNS,
+        rows=rows,
+        training_data={
+            "name": "California Housing",
+            "file": DATA_FILE,
+            "sha256": data_set.sha256,
+            "source": "https://github.com/ageron/handson-ml2/tree/master/datasets/housing",
+            "license": "none stated; figures of the United States census",
+        },
+        parameters=PARAMETERS,
+        framework={"name": "scikit-learn", "version": sklearn.__version__},
+        converter=SKLEARN_CONVERTER,
+        metrics=metrics,
+        golden_rows=golden_rows,
+        golden_outputs={"prediction": regressor.predict(golden_rows)},
+        tolerance=TOLERANCE,
+        prediction_statistics={
+            "name": "prediction",
+            **numeric_statistics(predictions.round(PREDICTION_DECIMALS)),
+        },
+        prose=prose(published_file=data_set.sha256 == DATA_SHA256, difference=math.ceil(10 * difference) / 10),
     )
 
 

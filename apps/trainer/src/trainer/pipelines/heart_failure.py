@@ -9,7 +9,7 @@ import xgboost
 
 from trainer import TrainerError
 from trainer.artifact import Artifact
-from trainer.assembly import TrainedModel, assemble
+from trainer.assembly import assemble
 from trainer.data import Column, read_csv
 from trainer.evaluation import BINARY_METRICS, FOLDS, evaluate
 from trainer.golden import shortest_decimal
@@ -102,36 +102,34 @@ def train(data: Path, version: str) -> Artifact:
     golden_rows = pd.concat([REFERENCE_ROWS, rows[stride // 2 :: stride]])
     probabilities = [shortest_decimal(value) for value in classifier.predict_proba(features)[:, 1]]
     return assemble(
-        TrainedModel(
-            name=NAME,
-            version=version,
-            task="binary_classification",
-            classes={
-                "labels": ["0", "1"],
-                "label_descriptions": ["survived the follow-up", "died during the follow-up"],
-                "threshold": 0.5,
-            },
-            model=model,
-            columns=COLUMNS,
-            rows=rows,
-            training_data={
-                "name": "Heart Failure Clinical Records",
-                "file": DATA_FILE,
-                "sha256": data_set.sha256,
-                "source": "https://archive.ics.uci.edu/dataset/519/heart+failure+clinical+records",
-                "license": "CC BY 4.0",
-            },
-            parameters=PARAMETERS,
-            framework={"name": "xgboost", "version": xgboost.__version__},
-            converter=XGBOOST_CONVERTER,
-            metrics=metrics,
-            golden_rows=golden_rows,
-            golden_outputs={"probabilities": classifier.predict_proba(golden_rows.to_numpy(np.float32))},
-            tolerance=TOLERANCE,
-            prediction_statistics={"name": "probability of 1", **numeric_statistics(np.array(probabilities))},
-            prose=prose(published_table=is_reference),
-            search=found,
-        )
+        name=NAME,
+        version=version,
+        task="binary_classification",
+        classes={
+            "labels": ["0", "1"],
+            "label_descriptions": ["survived the follow-up", "died during the follow-up"],
+            "threshold": 0.5,
+        },
+        model=model,
+        columns=COLUMNS,
+        rows=rows,
+        training_data={
+            "name": "Heart Failure Clinical Records",
+            "file": DATA_FILE,
+            "sha256": data_set.sha256,
+            "source": "https://archive.ics.uci.edu/dataset/519/heart+failure+clinical+records",
+            "license": "CC BY 4.0",
+        },
+        parameters=PARAMETERS,
+        framework={"name": "xgboost", "version": xgboost.__version__},
+        converter=XGBOOST_CONVERTER,
+        metrics=metrics,
+        golden_rows=golden_rows,
+        golden_outputs={"probabilities": classifier.predict_proba(golden_rows.to_numpy(np.float32))},
+        tolerance=TOLERANCE,
+        prediction_statistics={"name": "probability of 1", **numeric_statistics(np.array(probabilities))},
+        prose=prose(published_table=is_reference),
+        search=found,
     )
 
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from trainer.artifact import Artifact
-from trainer.assembly import TrainedModel, assemble
+from trainer.assembly import assemble
 from trainer.data import Column
 from trainer.evaluation import MULTICLASS_METRICS, evaluate
 from trainer.golden import shortest_decimal
@@ -58,38 +58,36 @@ def train(data: None, version: str) -> Artifact:
     golden_rows = rows.loc[sorted({*rows.index[::6], int(confidences.argmin())})]
     labels = pd.Series(classifier.predict(features))
     return assemble(
-        TrainedModel(
-            name=NAME,
-            version=version,
-            task="multiclass_classification",
-            classes={"labels": list(LABELS)},
-            model=convert_classifier_pipeline(classifier, NAME, len(COLUMNS)),
-            columns=COLUMNS,
-            rows=rows,
-            training_data={
-                "name": "Iris",
-                "sha256": hashlib.sha256(_file_content(iris)).hexdigest(),
-                "source": "https://scikit-learn.org/stable/datasets/toy_dataset.html#iris-plants-dataset",
-                "license": "BSD-3-Clause, as part of scikit-learn",
-            },
-            parameters={**PARAMETERS, **chosen},
-            framework={"name": "scikit-learn", "version": sklearn.__version__},
-            converter=SKLEARN_CONVERTER,
-            metrics=metrics,
-            golden_rows=golden_rows,
-            golden_outputs={
-                "label": classifier.predict(golden_rows.to_numpy()),
-                "probabilities": _probabilities(classifier, golden_rows),
-            },
-            tolerance=TOLERANCE,
-            prediction_statistics={
-                "name": "label",
-                **share_statistics(labels, LABELS),
-                "confidence": numeric_statistics(np.array([shortest_decimal(value) for value in confidences])),
-            },
-            prose=PROSE,
-            search=found,
-        )
+        name=NAME,
+        version=version,
+        task="multiclass_classification",
+        classes={"labels": list(LABELS)},
+        model=convert_classifier_pipeline(classifier, NAME, len(COLUMNS)),
+        columns=COLUMNS,
+        rows=rows,
+        training_data={
+            "name": "Iris",
+            "sha256": hashlib.sha256(_file_content(iris)).hexdigest(),
+            "source": "https://scikit-learn.org/stable/datasets/toy_dataset.html#iris-plants-dataset",
+            "license": "BSD-3-Clause, as part of scikit-learn",
+        },
+        parameters={**PARAMETERS, **chosen},
+        framework={"name": "scikit-learn", "version": sklearn.__version__},
+        converter=SKLEARN_CONVERTER,
+        metrics=metrics,
+        golden_rows=golden_rows,
+        golden_outputs={
+            "label": classifier.predict(golden_rows.to_numpy()),
+            "probabilities": _probabilities(classifier, golden_rows),
+        },
+        tolerance=TOLERANCE,
+        prediction_statistics={
+            "name": "label",
+            **share_statistics(labels, LABELS),
+            "confidence": numeric_statistics(np.array([shortest_decimal(value) for value in confidences])),
+        },
+        prose=PROSE,
+        search=found,
     )
 
 
