@@ -21,8 +21,8 @@ const ROWS_PER_RUN = [1, 32];
 
 /** The limits take their turn in each round, beside the variants. */
 export class LimitRounds {
-  private readonly commits = new Rounds<{ ms: number }>();
-  private readonly onnx = new Rounds<{ rowsPerRun: number; perSecond: number }>();
+  private readonly commits = new Rounds<{ ms: number }, []>();
+  private readonly onnx = new Rounds<{ rowsPerRun: number; perSecond: number }, [number]>();
   private readonly runs = new Rounds<Omit<RecordFigures, 'way'>>();
   private readonly ways = new Map<string, string>();
   private limit?: RecordLimit;
@@ -39,7 +39,7 @@ export class LimitRounds {
     const measure = async (way: string, run: Promise<number>) => {
       const perSecond = await run;
       this.ways.set(`${connections} ${way}`, way);
-      this.runs.add(`${connections} ${way}`, { connections, rowsPerCommit, perSecond });
+      this.runs.add({ connections, rowsPerCommit, perSecond }, `${connections} ${way}`);
       progress(`  ${way}, ${rowsPerCommit} rows per commit: ${Math.round(perSecond)} rows/s`);
     };
     const seconds = this.seconds / 2;
@@ -48,17 +48,17 @@ export class LimitRounds {
   }
 
   async others(): Promise<void> {
-    this.commits.add('', { ms: await bareCommit(this.databaseUrl, this.seconds < 2 ? 300 : 2000) });
+    this.commits.add({ ms: await bareCommit(this.databaseUrl, this.seconds < 2 ? 300 : 2000) });
     for (const rowsPerRun of ROWS_PER_RUN) {
       const perSecond = await bareOnnx(rowsPerRun, Math.min(1, this.seconds / 2));
-      this.onnx.add(`${rowsPerRun}`, { rowsPerRun, perSecond });
+      this.onnx.add({ rowsPerRun, perSecond }, rowsPerRun);
     }
   }
 
   figures(): Limits {
     return {
-      bareCommitMs: this.commits.median('')!.ms,
-      onnx: ROWS_PER_RUN.map((rowsPerRun) => this.onnx.median(`${rowsPerRun}`)!),
+      bareCommitMs: this.commits.median()!.ms,
+      onnx: ROWS_PER_RUN.map((rowsPerRun) => this.onnx.median(rowsPerRun)!),
       record: [...this.ways].map(([key, way]) => ({ way, ...this.runs.median(key)! })),
     };
   }

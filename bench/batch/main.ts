@@ -20,20 +20,19 @@ import {
   aboveZero,
   benchCommand,
   progress,
+  readOptions,
   Rounds,
   runBench,
   table,
-  type BenchOptions,
   type Cell,
 } from '../run.js';
 
-const options = benchCommand('bench:batch', 'Rows a second and memory of foretell predict.')
+const command = benchCommand('bench:batch', 'Rows a second and memory of foretell predict.')
   .option('--rows <count>', 'of each table', aboveZero)
-  .option('--ten-times', 'ten times the rows of heart-failure as well, once, for the memory')
-  .parse()
-  .opts<BenchOptions & { rows?: number; tenTimes?: true }>();
+  .option('--ten-times', 'ten times the rows of heart-failure as well, once, for the memory');
+const options = readOptions<{ rows?: number; tenTimes?: true }>(command, 5);
+const { rounds: ROUNDS } = options;
 const ROWS = options.rows ?? (options.quick ? 20_000 : 1_000_000);
-const ROUNDS = options.rounds ?? (options.quick ? 1 : 5);
 const THREADS = availableParallelism();
 /** With fewer a column may come to have no empty cell; MLflow then reads whole numbers and refuses them. */
 const FEWEST_ROWS = 10_000;
@@ -81,7 +80,7 @@ async function compare(table: TableName, mlflow: Mlflow): Promise<Cell[][]> {
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [name, run] of Object.entries(variants)) {
       const { stdout: _, ...figures } = await run();
-      rounds.add(name, figures);
+      rounds.add(figures, name);
       progress(
         `round ${round}/${ROUNDS}  ${table}  ${name}: ${figures.seconds.toFixed(2)} s, ${figures.peakMb.toFixed(0)} MB`,
       );

@@ -7,11 +7,7 @@ const START_MS = 90_000;
 const STOP_MS = 10_000;
 const KEPT_OUTPUT = 4_000;
 
-export interface PythonServer {
-  readonly url: string;
-  readonly pid: number;
-  stop(): Promise<void>;
-}
+export type PythonServer = Awaited<ReturnType<typeof startPythonServer>>;
 
 interface ServerCommand {
   command: string;
@@ -23,7 +19,7 @@ interface ServerCommand {
 }
 
 /** Starts a server, with all the processes it makes, as a process group of its own, and waits until it is ready. */
-export async function startPythonServer(at: (port: number) => ServerCommand): Promise<PythonServer> {
+export async function startPythonServer(at: (port: number) => ServerCommand) {
   const port = await freePort();
   const options = at(port);
   const url = `http://127.0.0.1:${port}`;
