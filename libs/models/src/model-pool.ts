@@ -43,12 +43,13 @@ export class ModelPool {
    * @param folder where its files are, if the caller has looked at them
    * @throws Error if it cannot be loaded; then nothing is held.
    */
-  async take(artifact: KnownArtifact, place?: LoadOptions['place'], folder?: string): Promise<HeldModel> {
+  async take(artifact: KnownArtifact, place?: LoadOptions['place'], folder?: string) {
     const key = [artifact.name, artifact.version, artifact.contentSha256, place].join('/');
     const there = this.held.get(key);
     const held: Held = there && !there.loaded?.hasEnded ? there : this.load(artifact, place, folder);
     held.holders++;
     this.held.set(key, held);
+    /** Once. Resolves when it is released, where nobody else holds it. */
     const giveBack = async () => {
       if (--held.holders > 0) return;
       if (this.held.get(key) === held) this.held.delete(key);
@@ -101,8 +102,4 @@ async function registered(model: Model, { name, version, contentSha256 }: Stored
   );
 }
 
-export interface HeldModel {
-  readonly model: Model;
-  /** Once. Resolves when it is released, where nobody else holds it. */
-  giveBack(): Promise<void>;
-}
+export type HeldModel = Awaited<ReturnType<ModelPool['take']>>;
