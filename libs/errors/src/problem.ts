@@ -46,6 +46,13 @@ export class Problem extends Error {
     return new Problem('bad-request', detail, errors && { members: { errors } });
   }
 
+  /** 429 with `Retry-After`. */
+  static tooMany(code: ErrorCode, attempts: string, waitMs: number): Problem {
+    const seconds = Math.ceil(waitMs / 1000);
+    const detail = `Too many ${attempts}. Try again in ${seconds} seconds.`;
+    return new Problem(code, detail, { headers: { 'retry-after': String(seconds) } });
+  }
+
   /** 503 with `Retry-After`: the work was refused before it began, so that a retry is safe. */
   static overloaded(detail: string, retryAfterSeconds = 1): Problem {
     return new Problem('overloaded', detail, { headers: { 'retry-after': String(retryAfterSeconds) } });

@@ -90,6 +90,11 @@ export class ModelRegistry {
     return this.versions.find({ where: { state: 'failed' }, order: { name: 'ASC', version: 'ASC' } });
   }
 
+  /** @param failure why the check failed; null if it did not */
+  async setState(name: string, version: string, failure: string | null): Promise<void> {
+    await this.versions.update({ name, version }, { state: failure === null ? 'ready' : 'failed', failure });
+  }
+
   /** Loads a version for somebody's own use. @throws Error */
   async load(version: StoredArtifact, options: Pick<LoadOptions, 'timeLimitMs'>): Promise<Model> {
     return Model.load(await this.folderOf(version), { ...this.intake.limits, ...options });

@@ -48,9 +48,5 @@ export class LoginThrottle {
 }
 
 function refuseFor(waitMs: number): void {
-  if (waitMs === 0) return;
-  const seconds = Math.ceil(waitMs / 1000);
-  throw new Problem('too-many-failed-logins', `Too many failed logins. Try again in ${seconds} seconds.`, {
-    headers: { 'retry-after': String(seconds) },
-  });
+  if (waitMs > 0) throw Problem.tooMany('too-many-failed-logins', 'failed logins', waitMs);
 }
