@@ -1,21 +1,7 @@
 import { bareCommit, bareOnnx, RecordLimit } from './limits.js';
 import { progress, Rounds } from './run.js';
 
-/** Rows a second of one way to write the record, with as many rows in each commit as the recorder had. */
-export interface RecordFigures {
-  connections: number;
-  way: string;
-  rowsPerCommit: number;
-  perSecond: number;
-}
-
-export interface Limits {
-  /** p50, in ms. */
-  bareCommitMs: number;
-  record: RecordFigures[];
-  /** Rows a second in one thread. */
-  onnx: { rowsPerRun: number; perSecond: number }[];
-}
+export type Limits = ReturnType<LimitRounds['figures']>;
 
 const ROWS_PER_RUN = [1, 32];
 
@@ -23,7 +9,7 @@ const ROWS_PER_RUN = [1, 32];
 export class LimitRounds {
   private readonly commits = new Rounds<{ ms: number }, []>();
   private readonly onnx = new Rounds<{ rowsPerRun: number; perSecond: number }, [number]>();
-  private readonly runs = new Rounds<Omit<RecordFigures, 'way'>>();
+  private readonly runs = new Rounds<{ connections: number; rowsPerCommit: number; perSecond: number }>();
   private readonly ways = new Map<string, string>();
   private limit?: RecordLimit;
 
@@ -55,10 +41,13 @@ export class LimitRounds {
     }
   }
 
-  figures(): Limits {
+  figures() {
     return {
+      /** p50, in ms. */
       bareCommitMs: this.commits.median()!.ms,
+      /** Rows a second in one thread. */
       onnx: ROWS_PER_RUN.map((rowsPerRun) => this.onnx.median(rowsPerRun)!),
+      /** Rows a second of each way to write the record, with as many rows in each commit as the recorder had. */
       record: [...this.ways].map(([key, way]) => ({ way, ...this.runs.median(key)! })),
     };
   }

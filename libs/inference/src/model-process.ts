@@ -4,8 +4,7 @@ import type { Socket } from 'node:net';
 import { Calls, type Reply } from '#libs/calls';
 import { ArtifactError, type Artifact } from './artifact.js';
 import type { MeasuredRun, Place } from './place.js';
-import type { Prediction } from './prediction.js';
-import type { ElementType, InputTensor, Row } from './row.js';
+import type { ElementType, InputTensor, Prediction, Row } from './row.js';
 
 /** What is asked of the process, one thing after the other: a folder to read first, then to load it, then rows. */
 export type Order = { read: string } | { load: Place | undefined } | readonly Row[];
