@@ -102,7 +102,8 @@ export class EmbeddedPostgres {
       await this.keeper.query('SELECT pg_advisory_unlock_all()');
       const { rows } = await this.keeper.query('SELECT pg_try_advisory_lock($1) AS last', [USERS]);
       // `fast` ends the keeper's own connection as well.
-      if (rows[0].last) await this.pgCtl('stop', '-m', 'fast', '-w', '-t', '30');
+      const stop = ['stop', '-m', 'fast', '-w', '-t', '30'];
+      if (rows[0].last) await runPostgres('pg_ctl', this.clusterDir, stop, this.account);
       else await this.keeper.end();
     } catch (error) {
       // The server is gone already: there is nothing left to stop.
@@ -112,10 +113,6 @@ export class EmbeddedPostgres {
 
   private urlOf(user: string, password: string): string {
     return `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${this.port}/${DATABASE}`;
-  }
-
-  private pgCtl(...args: string[]): Promise<string> {
-    return runPostgres('pg_ctl', this.clusterDir, args, this.account);
   }
 
   /** Connects to the running server, or starts it, until a connection holds USERS. */

@@ -46,7 +46,8 @@ export class ModelPool {
   async take(artifact: KnownArtifact, place?: LoadOptions['place'], folder?: string) {
     const key = [artifact.name, artifact.version, artifact.contentSha256, place].join('/');
     const there = this.held.get(key);
-    const held: Held = there && !there.loaded?.hasEnded ? there : this.load(artifact, place, folder);
+    const load = () => this.limit(() => this.load(artifact, place, folder));
+    const held: Held = there && !there.loaded?.hasEnded ? there : { holders: 0, model: load() };
     held.holders++;
     this.held.set(key, held);
     /** Once. Resolves when it is released, where nobody else holds it. */
@@ -71,15 +72,7 @@ export class ModelPool {
     await Promise.all([...this.alive].map((model) => model.end()));
   }
 
-  private load(artifact: KnownArtifact, place: LoadOptions['place'], folder?: string): Held {
-    return { holders: 0, model: this.limit(() => this.loadNow(artifact, place, folder)) };
-  }
-
-  private async loadNow(
-    artifact: KnownArtifact,
-    place: LoadOptions['place'],
-    given?: string,
-  ): Promise<Model> {
+  private async load(artifact: KnownArtifact, place: LoadOptions['place'], given?: string): Promise<Model> {
     const { onQuick, ...limits } = this.options;
     const isKnown = artifact.checkedBy === CHECKER;
     const wasChecked = isKnown && this.isStarting;

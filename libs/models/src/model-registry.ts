@@ -48,7 +48,9 @@ export class ModelRegistry {
     return names.map((name) => ({
       name,
       versions: versions.filter((each) => each.name === name).toSorted(byVersion),
-      aliases: history.filter((each) => each.name === name && isCurrent(each)).toSorted(byAlias),
+      aliases: history
+        .filter((each) => each.name === name && isCurrent(each))
+        .toSorted((a, b) => a.alias.localeCompare(b.alias, 'en')),
       history: history.filter((each) => each.name === name),
       processes,
     }));
@@ -114,10 +116,6 @@ function isStorable(text: string): boolean {
 function notFound(name: string, version?: string): Problem {
   if (version !== undefined) return notThere({ name, version });
   return new Problem('model-not-found', `There is no model '${name}'.`);
-}
-
-function byAlias(a: ModelAlias, b: ModelAlias): number {
-  return a.alias.localeCompare(b.alias, 'en');
 }
 
 /** Numbers as numbers: 2 before 10. */

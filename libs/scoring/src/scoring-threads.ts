@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { Calls, type Reply } from '#libs/calls';
 import { ArtifactError, type Artifact } from '#libs/inference';
 import type { FileFormat } from './file-format.js';
-import type { ParquetColumns } from './formats/parquet-table.js';
+import type { ParquetContents } from './formats/parquet-table.js';
 import type { Chunk, ThreadChunk } from './input.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
@@ -18,7 +18,7 @@ export interface ThreadOrder {
     path?: string;
     format: FileFormat;
     columns: readonly string[];
-    parquet?: ParquetColumns;
+    parquet?: ParquetContents;
   };
   output: OutputOrder;
   errorsOutput?: OutputOrder;

@@ -123,7 +123,7 @@ async function writeChunk(
   if (format === 'parquet') {
     const { columns: names, parquet } = order.input;
     const { writeRowGroup } = await import('./formats/parquet-writer.js');
-    const shape = { copied: parquet && { ...parquet, keyValues: [] }, names, added };
+    const shape = { copied: parquet, names, added };
     return writeRowGroup(shape, columnsOf(table), added, rows);
   }
   const write =

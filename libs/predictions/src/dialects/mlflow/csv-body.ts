@@ -48,9 +48,9 @@ export function parseCsvBody(body: Buffer, schema: readonly Column[]): Table {
     const record = records[index]!;
     if (isEmptyLine(record)) continue;
     if (record.length !== columns.length) {
-      throw Problem.badRequest(
-        `Line ${lineOf(records, index)} of the CSV has ${counted(record.length, 'cell')}, its header ${columns.length}.`,
-      );
+      const cells = record.length === 1 ? '1 cell' : `${record.length} cells`;
+      const line = `Line ${lineOf(records, index)} of the CSV`;
+      throw Problem.badRequest(`${line} has ${cells}, its header ${columns.length}.`);
     }
     rows.push(
       record.map((cell, column) => (MISSING_VALUES.has(cell) && !listed[column]?.has(cell) ? null : cell)),
@@ -94,8 +94,4 @@ function lineOf(records: readonly string[][], index: number): number {
     for (const cell of records[before]!) if (cell.includes('\n')) line += cell.split('\n').length - 1;
   }
   return line;
-}
-
-function counted(count: number, noun: string): string {
-  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
