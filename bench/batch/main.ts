@@ -88,22 +88,22 @@ async function compare(table: TableName, mlflow: Mlflow): Promise<Cell[][]> {
     if (round === 1) await checkAgreement(input, output('foretell.csv'), output('mlflow.json'));
   }
 
-  const rowsPerSecond = (name: string) => ROWS / rounds.median(name)!.seconds;
   return Object.keys(variants).map((name) => {
-    const { seconds, cpuSeconds, peakMb } = rounds.median(name)!;
-    const beside = (other: string) => rowsPerSecond(name) / rowsPerSecond(other);
+    const run = rounds.median(name)!;
+    const beside = (other: string) => rounds.median(other)!.seconds / run.seconds;
     return [
-      table,
-      name,
-      Math.round(rowsPerSecond(name)),
-      seconds.toFixed(2),
-      Number.isNaN(cpuSeconds) ? '' : cpuSeconds.toFixed(2),
-      peakMb.toFixed(0),
+      ...figuresOf(table, name, ROWS, run),
       beside('mlflow models predict').toFixed(1),
       `${(beside(`parse-only, ${all}`) * 100).toFixed(0)} %`,
       `${(beside(`bare loop, ${all}`) * 100).toFixed(0)} %`,
     ];
   });
+}
+
+function figuresOf(table: string, name: string, rows: number, run: Omit<Run, 'stdout'>): Cell[] {
+  const { seconds, cpuSeconds, peakMb } = run;
+  const processor = Number.isNaN(cpuSeconds) ? '' : cpuSeconds.toFixed(2);
+  return [table, name, Math.round(rows / seconds), seconds.toFixed(2), processor, peakMb.toFixed(0)];
 }
 
 /** Whether memory grows with the file. */
@@ -113,14 +113,9 @@ async function tenTimes(mlflow: Mlflow): Promise<Cell[][]> {
     'foretell predict': await foretell('heart-failure', input, join(folder, 'ten-times.csv')),
     'mlflow models predict': await mlflow.predict('heart-failure', input, join(folder, 'ten-times.json')),
   };
-  return Object.entries(runs).map(([name, { seconds, cpuSeconds, peakMb }]) => [
-    'heart-failure, ten times the rows',
-    name,
-    Math.round((10 * ROWS) / seconds),
-    seconds.toFixed(2),
-    cpuSeconds.toFixed(2),
-    peakMb.toFixed(0),
-    (runs['mlflow models predict'].seconds / seconds).toFixed(1),
+  return Object.entries(runs).map(([name, run]) => [
+    ...figuresOf('heart-failure, ten times the rows', name, 10 * ROWS, run),
+    (runs['mlflow models predict'].seconds / run.seconds).toFixed(1),
     '',
     '',
   ]);

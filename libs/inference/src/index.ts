@@ -14,12 +14,10 @@ export {
 } from './model.js';
 export { CHECKER } from './checker.js';
 export { ModelEnded, ModelProcess, type ProcessLimits } from './model-process.js';
-export type { Place } from './place.js';
 export { ARTIFACT_FILES, ArtifactError, hashArtifact, readArtifact, type Artifact } from './artifact.js';
 export type { Manifest } from './artifact-schemas.js';
 export { type Column, type ColumnType } from './input-schema.js';
 export {
-  compileCoercion,
   compileColumns,
   Mistake,
   requiredNames,

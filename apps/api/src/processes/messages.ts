@@ -29,7 +29,7 @@ let asked = 0;
 /** What all API processes measure. @throws Error if the primary does not tell */
 export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
   const id = asked++;
-  let hear = (_: FromPrimary) => {};
+  let hear = (_message: FromPrimary) => {};
   const told = new Promise<readonly Snapshot[]>((resolve, reject) => {
     hear = (message) => {
       if (message.type !== 'foretell:metrics' || message.id !== id) return;

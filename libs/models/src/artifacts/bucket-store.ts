@@ -232,13 +232,9 @@ export class BucketStore implements ArtifactStore {
         return await run(await this.connection);
       } catch (error) {
         if (isDiskFull(error)) throw error;
-        if (attempt < ATTEMPTS && !signal?.aborted && !isRefusal(error)) {
-          await setTimeout(attempt * 200);
-          continue;
-        }
-        // Without the old one as its cause: that carries the request, whose headers may hold a session token.
-        const reason = reasonOf(error as SdkError);
-        throw new Error(`The model store ${this.description} cannot be used: ${reason}.`);
+        if (attempt === ATTEMPTS || signal?.aborted || isRefusal(error))
+          throw this.explain(error as SdkError);
+        await setTimeout(attempt * 200);
       }
     }
   }
@@ -258,6 +254,11 @@ export class BucketStore implements ArtifactStore {
       requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
     });
     return { s3, client };
+  }
+
+  /** A new error without the old one as its cause: that carries the request, whose headers may hold a session token. */
+  private explain(error: SdkError): Error {
+    return new Error(`The model store ${this.description} cannot be used: ${reasonOf(error)}.`);
   }
 }
 
