@@ -57,7 +57,13 @@ const EDGES = {
   // The rooms of the API, from the bottom up.
   'apps/api/src/version.ts': [],
   'apps/api/src/server': ['libs/config', 'libs/database', 'libs/errors', 'libs/json', 'libs/observability'],
-  'apps/api/src/guards': ['apps/api/src/server', 'libs/errors', 'libs/observability', 'libs/tokens'],
+  'apps/api/src/guards': [
+    'apps/api/src/server',
+    'apps/api/src/openapi',
+    'libs/errors',
+    'libs/observability',
+    'libs/tokens',
+  ],
   'apps/api/src/openapi': [
     'apps/api/src/version.ts',
     'libs/config',

@@ -12,6 +12,9 @@ COPY migrations ./migrations
 RUN npm run build
 # Nothing that only builds or tests, and no embedded PostgreSQL: in a container the database is a service.
 RUN npm prune --omit=dev --omit=optional
+# ONNX Runtime brings the binaries of five platforms, 245 MB of them for others than this one.
+RUN cd node_modules/onnxruntime-node/bin/napi-v6 && \
+  find . -mindepth 2 -maxdepth 2 ! -path "./$(node -p 'process.platform + "/" + process.arch')" -exec rm -r {} +
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8001

@@ -137,6 +137,7 @@ export async function createApi(
   const guard = api.get(AuthGuard);
   const passwords = api.get(Passwords);
   await registerPlugins(fastify, {
+    requestTimeoutMs: config.requestTimeoutMs,
     logger,
     draining,
     requests,

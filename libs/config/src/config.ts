@@ -17,6 +17,7 @@ export const variables = z.object({
   WEB_CONCURRENCY: integer(1, 64).default(1),
   DRAIN_MS: integer(0, 600_000).optional(),
   TRUST_PROXY: trustedProxies.default(false),
+  REQUEST_TIMEOUT_MS: integer(100, 600_000).default(30_000),
   MAX_BODY_BYTES: integer(1024, 1024 ** 3).default(1024 ** 2),
   /** Unset: /metrics is on PORT, for admins. */
   METRICS_PORT: integer(0, 65535).optional(),
@@ -126,6 +127,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env) {
     drainMs: value.DRAIN_MS ?? (isProduction ? 3_000 : 0),
     /** The proxies that are believed when they say where a call came from. */
     trustedProxies: value.TRUST_PROXY,
+    /** How long a request may take to arrive; for a streamed body, how long nothing may come. */
+    requestTimeoutMs: value.REQUEST_TIMEOUT_MS,
     maxBodyBytes: value.MAX_BODY_BYTES,
     metricsPort: value.METRICS_PORT,
     metricsHost: value.METRICS_HOST,

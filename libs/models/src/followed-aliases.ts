@@ -54,7 +54,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
   readonly defaultReference: ModelReference;
   /** A default model that is named by its version. */
   pinned?: HeldModel;
-  private readonly logger = new Logger('ServedModels');
+  private readonly logger = new Logger(FollowedAliases.name);
   private readonly process = { id: randomUUID(), host: hostname(), pid: process.pid };
   private openingAgain?: Promise<void>;
   /** name → alias → slot. */

@@ -13,7 +13,7 @@ const RETRY_AFTER_MS = 30_000;
 /** Versions that no alias stands for and that somebody asked for by number, loaded: those that were used last. */
 @Injectable()
 export class NumberedVersions implements OnApplicationShutdown {
-  private readonly logger = new Logger('ServedModels');
+  private readonly logger = new Logger(NumberedVersions.name);
   private readonly kept = new LRUCache<string, Promise<HeldModel>>({
     max: MAX_KEPT,
     // Who was handed it in this turn of the event loop asks it before the turn ends.

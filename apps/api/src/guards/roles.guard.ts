@@ -6,9 +6,9 @@ import {
   type ExecutionContext,
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Problem, type Actor, type Role } from '#libs/errors';
+import { Refuses } from '../openapi/refusals.js';
 
 const ALLOWED_ROLES = 'allowedRoles';
 
@@ -16,7 +16,7 @@ const ALLOWED_ROLES = 'allowedRoles';
 export const Roles = (...roles: Role[]) =>
   applyDecorators(
     SetMetadata(ALLOWED_ROLES, roles),
-    ApiResponse({ status: 403, description: `The caller does not have the ${roles.join(' or ')} role.` }),
+    Refuses({ forbidden: `The caller does not have the ${roles.join(' or ')} role.` }),
   );
 
 @Injectable()

@@ -46,7 +46,7 @@ export async function describeModels(document: OpenAPIObject, models: ServedMode
     for (const route of dialect.routes) {
       const template = `/${route.path.replaceAll(/:(\w+)/g, '{$1}')}`;
       const post = document.paths[template]!.post!;
-      if (!dialect.document.isForEachModel) {
+      if (dialect.document.group) {
         document.paths[template]!.post = await describe(post, dialect, refersTo(FEATURES), models.default);
         continue;
       }

@@ -14,7 +14,7 @@ const GROUPS = {
 
 export const InGroup = (group: keyof typeof GROUPS) => ApiTags(group);
 
-export const InGroupOf = ({ document }: Dialect) => ApiTags(document.group.name);
+export const InGroupOf = ({ document: { group } }: Dialect) => ApiTags(...(group ? [group.name] : []));
 
 export const groupOf = ({ name }: Model): string => `Model ${name}`;
 
@@ -26,9 +26,9 @@ export function describeGroups(document: OpenAPIObject, models: readonly Model[]
     ...Object.fromEntries(models.map((model) => [groupOf(model), `Predict with ${model.name}.`])),
     ...others,
     ...Object.fromEntries(
-      dialects
-        .filter(({ document: { isForEachModel } }) => !isForEachModel)
-        .map(({ document: { group } }) => [group.name, group.description]),
+      dialects.flatMap(({ document: { group } }) =>
+        group?.description === undefined ? [] : [[group.name, group.description]],
+      ),
     ),
     Service: last,
   });

@@ -1,18 +1,19 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiExtension, type OpenAPIObject } from '@nestjs/swagger';
 import { ERRORS, Problem, type ErrorCode, type ProblemForm } from '#libs/errors';
-import { problemFormAt } from '#libs/predictions';
+import { EXAMPLE_REQUEST_ID, problemFormAt } from '#libs/predictions';
 import { referenceTo, STRING } from './schemas.js';
 
 /** Errors by code, each with when it happens. */
 type Refusals = Partial<Record<ErrorCode, string>>;
 
-const MARK = 'x-refusals';
-const REQUEST_ID = '019aa5e2-7c1f-7b3a-9d44-5f0c8e21b6a7';
+type Mark = `x-refuses-${ErrorCode}`;
 
-/** The errors of a route, besides those that every route like it has. */
-export const Refuses = (refusals: Refusals) => ApiExtension(MARK, refusals);
+/** The errors of a route, besides those that every route like it has. A guard or a controller may add more. */
+export const Refuses = (refusals: Refusals) =>
+  applyDecorators(...Object.entries(refusals).map(([code, when]) => ApiExtension(`x-refuses-${code}`, when)));
 
-type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & { [MARK]?: Refusals };
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & Partial<Record<Mark, string>>;
 type Answer = { description: string; content?: object; headers?: object };
 
 /** Adds them to the document, each in the form of its path. */
@@ -31,9 +32,8 @@ export function operationsOf({ paths }: OpenAPIObject): [string, Operation][] {
 
 function describeOperation(operation: Operation, form: ProblemForm): void {
   const answers = operation.responses as Record<string, Answer>;
-  const all = { ...usualRefusals(operation), ...guardsRefusals(answers), ...operation[MARK] };
+  const all = { ...usualRefusals(operation), ...ownRefusals(operation) };
   const refusals = Object.entries(all) as [ErrorCode, string][];
-  delete operation[MARK];
   for (const status of new Set(refusals.map(([code]) => statusOf(code)))) {
     // Health says in a form of its own what fails.
     if (answers[status]?.content) continue;
@@ -46,17 +46,15 @@ function describeOperation(operation: Operation, form: ProblemForm): void {
   }
 }
 
-/** The guards know nothing of this document, and say a status: 403. */
-function guardsRefusals(answers: Record<string, Answer>): Refusals {
-  const codes = Object.keys(ERRORS) as ErrorCode[];
-  return Object.fromEntries(
-    Object.entries(answers)
-      .filter(([status, { content }]) => Number(status) >= 400 && !content)
-      .map(([status, { description }]) => [
-        codes.find((code) => statusOf(code) === Number(status)),
-        description,
-      ]),
-  ) as Refusals;
+/** Takes the marks off: they are of no use to a reader. */
+function ownRefusals(operation: Operation): Refusals {
+  const refusals: Refusals = {};
+  for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+    const mark: Mark = `x-refuses-${code}`;
+    if (operation[mark] !== undefined) refusals[code] = operation[mark];
+    delete operation[mark];
+  }
+  return refusals;
 }
 
 const statusOf = (code: ErrorCode): number => ERRORS[code].status;
@@ -64,7 +62,7 @@ const statusOf = (code: ErrorCode): number => ERRORS[code].status;
 /** With an example of each error. */
 function contentOf(refusals: [ErrorCode, string][], { schema, write }: ProblemForm): object {
   const examples = refusals.map(([code, when]) => {
-    const value: unknown = JSON.parse(write(new Problem(code, when), REQUEST_ID));
+    const value: unknown = JSON.parse(write(new Problem(code, when), EXAMPLE_REQUEST_ID));
     return [code, { summary: ERRORS[code].title, value }];
   });
   return { schema: referenceTo(schema), examples: Object.fromEntries(examples) as object };

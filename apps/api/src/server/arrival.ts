@@ -6,21 +6,26 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '#libs/errors';
 import { sendProblem } from './send-problem.js';
 
-/** A whole request must have arrived by then, so that slow senders do not hold connections. */
-const ARRIVAL_LIMIT_MS = 30_000;
-/** A streamed body may take as long as it likes, but never so long without a byte. */
-const IDLE_LIMIT_MS = 30_000;
-const LOOK_EVERY_MS = 1_000;
+/** Once a second for half a minute. */
+const LOOKS = 30;
 /** So long may a body go on arriving after its answer. */
 const LINGER_MS = 1_000;
+
+export interface ArrivalOptions {
+  /**
+   * A whole request must have arrived by then, so that slow senders do not hold connections. A streamed body may take as
+   * long as it likes, but never so long without a byte.
+   */
+  readonly requestTimeoutMs: number;
+}
 
 /**
  * Limits how long requests may take to arrive, but for those whose body is streamed. Node's own limit, which is the
  * same for every request of a server, would cut large uploads; a timer each would be paid by every prediction. So what
- * a request pays is one entry in a map, and once a second those are looked at that are not complete.
+ * a request pays is one entry in a map, and now and then those are looked at that are not complete.
  */
 export const arrival = plugin(
-  async (fastify: FastifyInstance) => {
+  async (fastify: FastifyInstance, { requestTimeoutMs }: ArrivalOptions) => {
     /** What every connection brought last. */
     const latest = new Map<Socket, FastifyReply>();
     const firstSeen = new WeakMap<FastifyReply, number>();
@@ -32,14 +37,14 @@ export const arrival = plugin(
         const { raw, id } = reply.request;
         const since = firstSeen.get(reply) ?? now;
         firstSeen.set(reply, since);
-        if (!raw.complete && !reply.sent && now - since < ARRIVAL_LIMIT_MS) continue;
+        if (!raw.complete && !reply.sent && now - since < requestTimeoutMs) continue;
         latest.delete(socket);
         if (raw.complete || reply.sent) continue;
         // Fastify takes no body any more once the reply was sent.
         sendProblem(reply, outOfTime(), id);
       }
     };
-    setInterval(look, LOOK_EVERY_MS).unref();
+    setInterval(look, requestTimeoutMs / LOOKS).unref();
 
     fastify.addHook('onRequest', ({ raw: { socket }, routeOptions }, reply, done) => {
       if (routeOptions.config.body === 'stream') latest.delete(socket);
@@ -75,24 +80,27 @@ function closeUnread({ raw, headers }: FastifyRequest, reply: FastifyReply): voi
  * where it breaks off. The request is left unread rather than destroyed when the reader stops early, because the
  * answer takes the same connection.
  */
-export function arriving(body: IncomingMessage): Readable {
+export function arriving(body: IncomingMessage, idleLimitMs: number): Readable {
   // It may break off when nobody reads it yet; the reader hears of it all the same.
   body.on('error', () => undefined);
   const chunks = body.iterator({ destroyOnReturn: false }) as AsyncGenerator<Uint8Array>;
-  return Readable.from(chunksOf(chunks), { objectMode: false });
+  return Readable.from(chunksOf(chunks, idleLimitMs), { objectMode: false });
 }
 
-async function* chunksOf(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* chunksOf(
+  chunks: AsyncGenerator<Uint8Array>,
+  idleLimitMs: number,
+): AsyncGenerator<Uint8Array> {
   for (;;) {
-    const { done, value } = await inTime(chunks.next());
+    const { done, value } = await inTime(chunks.next(), idleLimitMs);
     if (done) return;
     yield value;
   }
 }
 
-function inTime<T>(chunk: Promise<T>): Promise<T> {
+function inTime<T>(chunk: Promise<T>, limitMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(outOfTime()), IDLE_LIMIT_MS);
+    const timer = setTimeout(() => reject(outOfTime()), limitMs);
     chunk
       .then(resolve, (cause: Error) =>
         reject(new Problem('bad-request', 'The body broke off before its end.', { cause })),

@@ -2,7 +2,7 @@ import plugin from 'fastify-plugin';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '#libs/errors';
 import { weighJson } from '#libs/json';
-import { arriving } from './arrival.js';
+import { arriving, type ArrivalOptions } from './arrival.js';
 import { readBytes } from './read-bytes.js';
 
 declare module 'fastify' {
@@ -26,7 +26,7 @@ declare module 'fastify' {
  * origin can send such a body without asking first; it has no token to send with it, and no cookie is ever looked at.
  */
 export const bodies = plugin(
-  async (fastify: FastifyInstance) => {
+  async (fastify: FastifyInstance, { requestTimeoutMs }: ArrivalOptions) => {
     const parseJson = fastify.getDefaultJsonParser('remove', 'remove');
     const isAccepted = ({ routeOptions, headers }: FastifyRequest) =>
       routeOptions.config.taken?.accepts(headers['content-type']) ?? false;
@@ -63,8 +63,9 @@ export const bodies = plugin(
     fastify.addContentTypeParser('*', (request, stream, done) => {
       const { body, types } = request.routeOptions.config;
       const isUndeclared = body === undefined && !request.is404 && mediaTypeOf(request) === '';
-      if (body === 'stream' && types?.includes(mediaTypeOf(request))) done(null, arriving(stream));
-      else if (isUndeclared || (body === 'raw' && isAccepted(request))) {
+      if (body === 'stream' && types?.includes(mediaTypeOf(request))) {
+        done(null, arriving(stream, requestTimeoutMs));
+      } else if (isUndeclared || (body === 'raw' && isAccepted(request))) {
         if (isEncoded(request)) done(encoded());
         else if (body === 'raw') readBytes(request, stream, done);
         else

@@ -6,7 +6,7 @@ import type { ProblemForm } from '#libs/errors';
 import type { Logger, Tracing } from '#libs/observability';
 import { accessLog } from './access-log.js';
 import { allowedMethods } from './allowed-methods.js';
-import { arrival } from './arrival.js';
+import { arrival, type ArrivalOptions } from './arrival.js';
 import { bodies } from './bodies.js';
 import type { Door } from './door.js';
 import { goodbye, type Draining } from './draining.js';
@@ -21,7 +21,7 @@ import { toProblem } from './to-problem.js';
 import { traces } from './trace-requests.js';
 
 /** What the server is told by who knows routes, dialects and accounts. */
-export interface ServerParts {
+export interface ServerParts extends ArrivalOptions {
   readonly logger: Logger;
   readonly draining: Draining;
   readonly requests: RequestDurations;
@@ -39,8 +39,8 @@ export async function registerPlugins(fastify: FastifyInstance, parts: ServerPar
   await fastify
     .register(allowedMethods)
     .register(problemForms, parts)
-    .register(bodies)
-    .register(arrival)
+    .register(bodies, parts)
+    .register(arrival, parts)
     .register(requestIds)
     .register(framing)
     .register(goodbye, parts)
@@ -59,7 +59,7 @@ export function createAdapter(
   otherSpellings: ReadonlyMap<string, string>,
 ): FastifyAdapter {
   return new FastifyAdapter({
-    serverFactory: (serve: RequestListener) => newServer(door.admit(serve)),
+    serverFactory: (serve: RequestListener) => newServer(config.requestTimeoutMs, door.admit(serve)),
     trustProxy: trusting(config.trustedProxies),
     bodyLimit: config.maxBodyBytes,
     /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
@@ -84,13 +84,13 @@ export function createAdapter(
   });
 }
 
-function newServer(serve: RequestListener): Server {
+function newServer(headersTimeout: number, serve: RequestListener): Server {
   const server = createServer(
     {
-      headersTimeout: 30_000,
+      headersTimeout,
       // Bodies have limits of their own (arrival.ts).
       requestTimeout: 0,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: Math.ceil(headersTimeout / 6),
       keepAliveTimeout: 65_000,
       // Node's own refusal has no body; ours is in message-framing.ts.
       requireHostHeader: false,

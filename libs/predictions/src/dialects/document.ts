@@ -3,10 +3,11 @@ import type { JsonSchema, NamedSchema } from '#libs/json';
 
 /** What the API document says about a dialect. Its refusals are described by their `ProblemForm`. */
 export interface DialectDocument {
-  /** What its operations are grouped under. */
-  readonly group: { readonly name: string; readonly description: string };
-  /** Whether its routes are described separately for each model, because each takes different bodies. */
-  readonly isForEachModel: boolean;
+  /**
+   * What its operations are grouped under, with a description if no other operations are. Undefined: its routes are
+   * described separately for each model, because each takes different bodies.
+   */
+  readonly group?: { readonly name: string; readonly description?: string };
   readonly answer: NamedSchema;
   readonly answerDescription?: string;
   /** If it depends on what the model is for: `answer` is then that of a binary classifier. */

@@ -3,7 +3,6 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOperation, ApiProduces, ApiResponse } from '@nestjs/swagger';
 import { Metrics } from '#libs/observability';
 import { InGroup } from '../../openapi/groups.js';
-import { Refuses } from '../../openapi/refusals.js';
 import { Roles } from '../../guards/roles.guard.js';
 import { ServiceMetrics } from './service-metrics.js';
 
@@ -20,7 +19,6 @@ export class MetricsController {
   @ApiOperation({ summary: 'What the service measures, for Prometheus (admin)' })
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: "Prometheus' text format." })
-  @Refuses({ forbidden: 'The caller is not an admin.' })
   getMetrics(): Promise<string> {
     return this.metrics.text();
   }

@@ -29,7 +29,6 @@ const CSV = {
 
 export const mlflowDocument: DialectDocument = {
   group: { name: 'MLflow', description: 'What clients of an MLflow scoring server call.' },
-  isForEachModel: false,
   answer: { name: 'MlflowPredictions', schema: record({ predictions: list(ANYTHING) }) },
   answerDescription: 'One entry per row.',
   bodies(_features, columns) {

@@ -3,8 +3,6 @@ import { exampleOf } from '../../features-schema.js';
 import type { DialectDocument } from '../document.js';
 
 export const namedDocument: DialectDocument = {
-  group: { name: 'Predictions', description: 'Predict with a model by its name.' },
-  isForEachModel: true,
   answer: {
     name: 'ModelPredictions',
     schema: record({

@@ -9,7 +9,6 @@ export const oipDocument: DialectDocument = {
     name: 'Open Inference Protocol',
     description: 'Version 2, which clients of KServe, Triton and MLServer call.',
   },
-  isForEachModel: false,
   answer: {
     name: 'InferenceResponse',
     schema: record(

@@ -19,8 +19,7 @@ const ANSWERS: Record<Manifest['task'], JsonSchema> = {
 };
 
 export const plainDocument: DialectDocument = {
-  group: { name: 'Start here', description: 'Register, get a token, predict.' },
-  isForEachModel: false,
+  group: { name: 'Start here' },
   answer: { name: 'Prediction', schema: ANSWERS.binary_classification },
   answerOf: (task) => ANSWERS[task],
   // Its example stands in the schema.
