@@ -69,7 +69,7 @@ export class EmbeddedPostgres {
     await postgres.join();
     try {
       await postgres.claim();
-      await prepareRoles(postgres.keeper, (database) => postgres.connect(database), passwords);
+      await prepareRoles(postgres.keeper, postgres.connect, passwords);
     } catch (error) {
       await postgres.close();
       throw error;
@@ -166,20 +166,13 @@ export class EmbeddedPostgres {
     } catch (error) {
       // Made by a release whose only role was the superuser `foretell`.
       if (!ignorable(error, '28P01')) throw error;
-      await upgradeRoles(
-        (database, user, password) => this.connect(database, user, password),
-        this.passwords,
-      );
+      await upgradeRoles(this.connect, this.passwords);
       return this.connect('postgres');
     }
   }
 
-  private async connect(
-    database: string,
-    user = SUPERUSER,
-    password = this.passwords.superuser,
-  ): Promise<Connection> {
-    const client = new Connection({
+  private readonly connect = (database: string, user = SUPERUSER, password = this.passwords.superuser) =>
+    new Connection({
       host: '127.0.0.1',
       port: this.port,
       user,
@@ -187,9 +180,7 @@ export class EmbeddedPostgres {
       database,
       connectionTimeoutMillis: 10_000,
       application_name: `foretell ${this.options.purpose} ${process.pid}`,
-    });
-    return client.connect();
-  }
+    }).connect();
 
   private async claim(): Promise<void> {
     if (this.options.purpose !== 'service') return;

@@ -4,25 +4,13 @@ import { Model, type LoadOptions } from '#libs/inference';
 import { DataSource, type Repository } from 'typeorm';
 import { AliasHistory, isCurrent } from './alias-history.js';
 import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
-import type { ModelAlias } from './model-alias.entity.js';
 import { notThere, type ModelReference } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
-import type { ServingProcess } from './serving-process.entity.js';
 import { ServingProcesses } from './serving-processes.js';
 import { VersionIntake } from './version-intake.js';
 
 /** All that is known of one model. */
-export interface ModelDetails {
-  name: string;
-  /** Newest last. */
-  versions: ModelVersion[];
-  /** As they stand now. */
-  aliases: ModelAlias[];
-  /** Newest first, those that stand now among them. */
-  history: ModelAlias[];
-  /** The processes that serve predictions now. */
-  processes: ServingProcess[];
-}
+export type ModelDetails = Awaited<ReturnType<ModelRegistry['list']>>[number];
 
 /** What is registered: the versions of every model, what the aliases stand for, and which version is meant. */
 @Injectable()
@@ -40,18 +28,22 @@ export class ModelRegistry {
   }
 
   /** Every model, by name. */
-  async list(): Promise<ModelDetails[]> {
+  async list() {
     const versions = await this.versions.find();
     const names = [...new Set(versions.map(({ name }) => name))].toSorted();
     const history = await this.aliases.all();
     const processes = await this.processes.alive();
     return names.map((name) => ({
       name,
+      /** Newest last. */
       versions: versions.filter((each) => each.name === name).toSorted(byVersion),
+      /** As they stand now. */
       aliases: history
         .filter((each) => each.name === name && isCurrent(each))
         .toSorted((a, b) => a.alias.localeCompare(b.alias, 'en')),
+      /** Newest first, those that stand now among them. */
       history: history.filter((each) => each.name === name),
+      /** Those that serve predictions now. */
       processes,
     }));
   }
