@@ -46,8 +46,8 @@ export class ModelEnded extends Error {}
 export const MEMORY_EXCEEDED = 'memory exceeded';
 
 const MIB = 1024 ** 2;
-export const DEFAULT_CHECK_TIMEOUT_MS = 60_000;
-export const DEFAULT_MAX_MEMORY_BYTES = 2048 * MIB;
+const DEFAULT_CHECK_TIMEOUT_MS = 60_000;
+const DEFAULT_MAX_MEMORY_BYTES = 2048 * MIB;
 
 /** Bytes of standard error that are kept; nothing is written there as long as all is well. */
 const COMPLAINT_CHARACTERS = 2_000;
