@@ -148,16 +148,6 @@ export async function createApi(
     isFull: (queue) => passwords.isBusy(queue as HashingPurpose),
   });
   await fastify.register(replayedAnswers);
-  api.useSecurityHeaders({
-    // `upgrade-insecure-requests` would break the documentation page wherever TLS ends before us or is not used.
-    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
-    // For documents in browsers of long ago; every header is written with every answer.
-    xDownloadOptions: false,
-    xPermittedCrossDomainPolicies: false,
-    xDnsPrefetchControl: false,
-    xXssProtection: false,
-    originAgentCluster: false,
-  });
   await serveDocumentation(api, config);
   return api;
 }

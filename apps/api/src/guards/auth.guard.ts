@@ -5,12 +5,12 @@ import {
   type CanActivate,
   type ExecutionContext,
 } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Problem, type Actor } from '#libs/errors';
 import { countersBy } from '#libs/observability';
 import { InvalidToken, tokenIn, TokensService, type TokenFault } from '#libs/tokens';
+import { RouteMetadata } from './route-metadata.js';
 
 const IS_PUBLIC = 'isPublic';
 
@@ -31,15 +31,15 @@ export class AuthenticationFigures {
 /** Finds out who is calling and leaves the `Actor` on the request. The account must be enabled now. */
 @Injectable()
 export class AuthGuard implements CanActivate {
+  private readonly isPublic = new RouteMetadata<boolean>(IS_PUBLIC);
+
   constructor(
-    private readonly reflector: Reflector,
     private readonly tokens: TokensService,
     private readonly figures: AuthenticationFigures,
   ) {}
 
   canActivate(context: ExecutionContext): true | Promise<true> {
-    if (this.reflector.getAllAndOverride<boolean>(IS_PUBLIC, [context.getHandler(), context.getClass()]))
-      return true;
+    if (this.isPublic.of(context)) return true;
     return this.identify(context.switchToHttp().getRequest<FastifyRequest>());
   }
 

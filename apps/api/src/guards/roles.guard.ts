@@ -5,10 +5,10 @@ import {
   type CanActivate,
   type ExecutionContext,
 } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Problem, type Actor, type Role } from '#libs/errors';
 import { Refuses } from '../openapi/refusals.js';
+import { RouteMetadata } from './route-metadata.js';
 
 const ALLOWED_ROLES = 'allowedRoles';
 
@@ -21,13 +21,10 @@ export const Roles = (...roles: Role[]) =>
 
 @Injectable()
 export class RolesGuard implements CanActivate {
-  constructor(private readonly reflector: Reflector) {}
+  private readonly allowedRoles = new RouteMetadata<Role[]>(ALLOWED_ROLES);
 
   canActivate(context: ExecutionContext): boolean {
-    const allowed = this.reflector.getAllAndOverride<Role[] | undefined>(ALLOWED_ROLES, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    const allowed = this.allowedRoles.of(context);
     if (!allowed) return true;
     const { user } = context.switchToHttp().getRequest<FastifyRequest & { user: Actor }>();
     if (allowed.includes(user.role)) return true;

@@ -7,7 +7,7 @@ import type { Config } from '#libs/config';
 import { ServedModels } from '#libs/models';
 import { describeModels } from './documented-models.js';
 import { describeRefusals, operationsOf } from './refusals.js';
-import { pageOptions } from './page.js';
+import { PAGE_HEADERS, pageOptions } from './page.js';
 import { NAMED_SCHEMAS } from './schemas.js';
 import { VERSION } from '../version.js';
 
@@ -52,6 +52,13 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   fastify.get(`${config.docsPath}-json`, async (_request, reply) => reply.send(await current()));
   await fastify.register(async (page) => {
+    // Express writes to Node's reply, and knows nothing of Fastify's.
+    page.addHook('onRequest', (_request, reply, done) => {
+      for (const [name, value] of Object.entries({ ...reply.getHeaders(), ...PAGE_HEADERS }))
+        reply.raw.setHeader(name, value!);
+      reply.headers(PAGE_HEADERS);
+      done();
+    });
     await page.register(fastifyExpress);
     page.express.disable('x-powered-by');
     page.use(config.docsPath, swaggerUi.serve);

@@ -1,7 +1,4 @@
-/**
- * Security headers of answers that never come as far as Nest, which gives all others theirs: what is not HTTP, a URL that is
- * none, a refusal at the door. They are JSON, and never a page.
- */
+/** Of every answer but a page, which needs scripts and styles of ours (openapi/page.ts). */
 export const SECURITY_HEADERS = {
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
   'cross-origin-opener-policy': 'same-origin',
