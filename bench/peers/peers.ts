@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
 import { call, PATIENT } from '../../test/support/client.js';
-import { freePort } from '../../test/support/haproxy.js';
+import { freePort } from '../../test/support/free-port.js';
 import type { LoadTarget } from '../load.js';
 import { installMlflow, MLFLOW_REQUIREMENTS } from '../mlflow.js';
 import { measuredRun } from '../measured-run.js';

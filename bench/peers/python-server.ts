@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../test/support/haproxy.js';
+import { freePort } from '../../test/support/free-port.js';
 import { spawnBare } from '../measured-run.js';
 
 const START_MS = 90_000;

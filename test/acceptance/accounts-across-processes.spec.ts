@@ -1,38 +1,35 @@
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Role } from '#libs/errors';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import {
+  EVERYWHERE_WITHIN_MS,
+  predictAt as predictWith,
+  prepareTwoServices,
+} from '../support/two-services.js';
+import { call, createUser, type TestUser } from '../support/client.js';
 import { logIn } from '../support/prediction-client.js';
 import { recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import type { ApiProcess } from '../support/test-api.js';
 
-const COMMAND_LINE = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
-const JWT_SECRET = 'a secret that both processes know';
-/** The promise: a change is in force in every process within this time. */
-const EVERYWHERE_WITHIN_MS = 1_000;
+const { database, a, b, admin, toggleAt, foretell } = prepareTwoServices();
 
-let database: TestDatabase;
-let a: ApiProcess;
-let b: ApiProcess;
-let admin: TestUser;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  [a, b] = await Promise.all([
-    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
-    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
-  ]);
-  admin = await createUser(a, database, 'admin');
-});
-
-const predictAt = async (api: ApiProcess, { token }: TestUser) =>
-  (await call(api, 'POST', '/predict', { body: PATIENT, token })).status;
+const predictAt = (api: ApiProcess, { token }: TestUser) => predictWith(api, token);
 const auditAt = async (api: ApiProcess, { token }: TestUser) =>
   (await call(api, 'GET', '/audit/predictions?limit=1', { token })).status;
+
+/** What both processes answer within the time that is promised. */
+async function expectSoon(ask: typeof predictAt, user: TestUser, status: number): Promise<void> {
+  await sleep(EVERYWHERE_WITHIN_MS);
+  expect([await ask(a, user), await ask(b, user)]).toEqual([status, status]);
+}
+
+/** What was changed through one process is refused there at once, and elsewhere within the time that is promised. */
+async function expectRefused(user: TestUser): Promise<void> {
+  const changed = sleep(EVERYWHERE_WITHIN_MS);
+  expect(await predictAt(a, user)).toBe(401);
+  await changed;
+  expect(await predictAt(b, user)).toBe(401);
+}
 
 /** A user whom both processes have just served, and so know by heart. */
 async function knownUser(role: Role = 'user'): Promise<TestUser> {
@@ -44,17 +41,11 @@ async function knownUser(role: Role = 'user'): Promise<TestUser> {
   return user;
 }
 
-const toggleAt = (api: ApiProcess, user: TestUser, flag: 0 | 1) =>
-  call(api, 'PUT', `/toggle-user-permission/${user.id}/${flag}`, { token: admin.token });
-
 describe.concurrent('an account changed through one process', () => {
   test('and disabled is refused there at once and elsewhere within a second', async () => {
     const user = await knownUser();
     expect((await toggleAt(a, user, 0)).status).toBe(200);
-    const changed = sleep(EVERYWHERE_WITHIN_MS);
-    expect(await predictAt(a, user)).toBe(401);
-    await changed;
-    expect(await predictAt(b, user)).toBe(401);
+    await expectRefused(user);
     expect((await call(b, 'GET', `/token_status/${user.token}`)).status).toBe(401);
     // What was refused is no prediction: there are the six that the two processes answered before.
     const recorded = await recordsOfUser(database, user.id);
@@ -65,18 +56,14 @@ describe.concurrent('an account changed through one process', () => {
     const user = await knownUser();
     const removed = await call(a, 'DELETE', `/remove-user/${user.id}`, { token: admin.token });
     expect(removed.status).toBe(200);
-    const changed = sleep(EVERYWHERE_WITHIN_MS);
-    expect(await predictAt(a, user)).toBe(401);
-    await changed;
-    expect(await predictAt(b, user)).toBe(401);
+    await expectRefused(user);
   });
 
   test('and enabled again is served there at once and elsewhere within a second', async () => {
     const user = await knownUser();
     await toggleAt(a, user, 0);
-    await sleep(EVERYWHERE_WITHIN_MS);
     // The refusal is known by heart as well.
-    expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+    await expectSoon(predictAt, user, 401);
     expect((await toggleAt(b, user, 1)).status).toBe(200);
     const changed = sleep(EVERYWHERE_WITHIN_MS);
     user.token = await logIn(b, user);
@@ -115,8 +102,7 @@ describe.concurrent('an account changed by plain SQL', () => {
   ])('and %s is refused in every process within a second', async (_, sql) => {
     const user = await knownUser();
     await database.query(sql, [user.id]);
-    await sleep(EVERYWHERE_WITHIN_MS);
-    expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+    await expectSoon(predictAt, user, 401);
   });
 
   test('and deleted for good is refused in every process within a second', async () => {
@@ -128,8 +114,7 @@ describe.concurrent('an account changed by plain SQL', () => {
       [user.id],
     );
     await database.query('DELETE FROM users WHERE id = $1', [user.id]);
-    await sleep(EVERYWHERE_WITHIN_MS);
-    expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+    await expectSoon(predictAt, user, 401);
   });
 
   test.each([
@@ -140,8 +125,7 @@ describe.concurrent('an account changed by plain SQL', () => {
     async (was, is) => {
       const user = await knownUser(was);
       await database.query('UPDATE users SET role = $1 WHERE id = $2', [is, user.id]);
-      await sleep(EVERYWHERE_WITHIN_MS);
-      expect([await auditAt(a, user), await auditAt(b, user)]).toEqual([403, 403]);
+      await expectSoon(auditAt, user, 403);
       expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([200, 200]);
     },
   );
@@ -149,8 +133,7 @@ describe.concurrent('an account changed by plain SQL', () => {
   test('and promoted may read within a second', async () => {
     const user = await knownUser('user');
     await database.query(`UPDATE users SET role = 'analyst' WHERE id = $1`, [user.id]);
-    await sleep(EVERYWHERE_WITHIN_MS);
-    expect([await auditAt(a, user), await auditAt(b, user)]).toEqual([200, 200]);
+    await expectSoon(auditAt, user, 200);
   });
 
   test('and enabled again is served within a second', async () => {
@@ -177,13 +160,9 @@ describe.concurrent('an account changed by plain SQL', () => {
 
 test('an account demoted on the command line may read no more within a second', async () => {
   const user = await knownUser('analyst');
-  await promisify(execFile)(
-    process.execPath,
-    [COMMAND_LINE, 'users', 'set-role', '--username', user.username, '--role', 'user'],
-    { env: { PATH: process.env.PATH, DATABASE_URL: database.url } },
-  );
-  await sleep(EVERYWHERE_WITHIN_MS);
-  expect([await auditAt(a, user), await auditAt(b, user)]).toEqual([403, 403]);
+  const demoted = await foretell(['users', 'set-role', '--username', user.username, '--role', 'user']);
+  expect(demoted.code, demoted.stderr).toBe(0);
+  await expectSoon(auditAt, user, 403);
 });
 
 test('a process whose connections were all cut refuses a disabled account nevertheless', async () => {
@@ -194,8 +173,7 @@ test('a process whose connections were all cut refuses a disabled account nevert
        AND application_name LIKE 'foretell%'`,
   );
   await database.query('UPDATE users SET enabled = false WHERE id = $1', [user.id]);
-  await sleep(EVERYWHERE_WITHIN_MS);
-  expect([await predictAt(a, user), await predictAt(b, user)]).toEqual([401, 401]);
+  await expectSoon(predictAt, user, 401);
 });
 
 test('a process that hears nothing from its database refuses a disabled account nevertheless', async () => {
@@ -212,10 +190,7 @@ test('a process that hears nothing from its database refuses a disabled account 
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   try {
     expect((await toggleAt(a, user, 0)).status).toBe(200);
-    const changed = sleep(EVERYWHERE_WITHIN_MS);
-    expect(await predictAt(a, user)).toBe(401);
-    await changed;
-    expect(await predictAt(b, user)).toBe(401);
+    await expectRefused(user);
   } finally {
     for (const pid of pids) process.kill(pid, 'SIGCONT');
   }

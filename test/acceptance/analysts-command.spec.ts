@@ -1,7 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { EmbeddedPostgres } from '#libs/database';
 import type { DataDir, Ending } from '../support/data-dir.js';
+import { databaseUrl } from '../support/database-cluster.js';
+import { withClient } from '../support/postgres-client.js';
 import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
 
 const analysts = (dataDir: DataDir, args: string[], input?: string): Promise<Ending> =>
@@ -13,18 +15,9 @@ async function open(dataDir: DataDir): Promise<EmbeddedPostgres> {
   return postgres;
 }
 
-async function as<T>(
-  url: string,
-  name: string,
-  password: string,
-  work: (client: pg.Client) => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client({
-    connectionString: Object.assign(new URL(url), { username: name, password: encodeURIComponent(password) })
-      .href,
-  });
-  await client.connect();
-  return work(client).finally(() => client.end());
+function as<T>(url: string, name: string, password: string, work: (client: pg.Client) => Promise<T>) {
+  const login = { username: name, password: encodeURIComponent(password) };
+  return withClient(Object.assign(new URL(url), login).href, work);
 }
 
 describe('foretell analysts', () => {
@@ -79,11 +72,10 @@ describe('foretell migrate', () => {
   test('as an owner that may make no roles says what analysts lack, and what is to be run', async () => {
     const dataDir = createDataDir();
     const postgres = await open(dataDir);
-    const superuser = new pg.Client({ connectionString: postgres.superuserUrl });
-    await superuser.connect();
-    await superuser.query(`CREATE ROLE plain LOGIN PASSWORD 'plain'`);
-    await superuser.query('CREATE DATABASE other OWNER plain');
-    await superuser.end();
+    await withClient(postgres.superuserUrl, async (superuser) => {
+      await superuser.query(`CREATE ROLE plain LOGIN PASSWORD 'plain'`);
+      await superuser.query('CREATE DATABASE other OWNER plain');
+    });
     const url = Object.assign(new URL(postgres.url), {
       username: 'plain',
       password: 'plain',
@@ -100,13 +92,10 @@ describe('foretell migrate', () => {
     );
 
     const statements = [...first.stderr.matchAll(/^ {2}(.*;)$/gm)].map(([, statement]) => statement!);
-    const there = new pg.Client({
-      connectionString: Object.assign(new URL(postgres.superuserUrl), { pathname: '/other' }).href,
+    await withClient(databaseUrl(postgres.superuserUrl, 'other'), async (there) => {
+      for (const statement of statements) await there.query(statement);
+      await there.query(`CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`);
     });
-    await there.connect();
-    for (const statement of statements) await there.query(statement);
-    await there.query(`CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`);
-    await there.end();
     expect(await migrate()).toMatchObject({ code: 0, stdout: 'The schema is up to date.\n', stderr: '' });
     await as(url, 'grace', 'hopper', async (client) => {
       expect((await client.query('SELECT * FROM prediction_log')).rows).toEqual([]);

@@ -5,15 +5,14 @@ import { createUser } from '../support/client.js';
 import type { DataDir, StartOptions } from '../support/data-dir.js';
 import { NOBODY, obstacleToNobody } from '../support/nobody.js';
 import { predict } from '../support/prediction-client.js';
-import { createDataDir } from '../support/test-data-dir.js';
+import { createDataDir, expectToStop } from '../support/test-data-dir.js';
 
 /** A service that predicts and stops, and a command that finds its data afterwards. */
 async function walk(dataDir: DataDir, options: StartOptions): Promise<void> {
   const service = await dataDir.startService(options);
   const user = await createUser(service, dataDir);
   await predict(service, user.token);
-  expect(await service.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
-  expect(await dataDir.processes()).toEqual([]);
+  await expectToStop(dataDir, service, { stderr: '' });
 
   const ending = await dataDir.foretell(['users', 'list'], options);
   expect(ending, ending.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining(user.username) });

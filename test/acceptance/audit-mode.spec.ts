@@ -1,26 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ANSWER, call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
 import { recordsOfUser } from '../support/records.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareDatabase, prepareService } from '../support/prepared-service.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 
 const AUDIT_QUEUE_ROWS = 5;
-const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
 
-let database: TestDatabase;
+const database = prepareDatabase();
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
-
-const settings = (mode: string) => ({
-  DATABASE_URL: database.url,
-  AUDIT_MODE: mode,
-  AUDIT_QUEUE_ROWS: String(AUDIT_QUEUE_ROWS),
-});
+const settings = (mode: string) => ({ AUDIT_MODE: mode, AUDIT_QUEUE_ROWS: String(AUDIT_QUEUE_ROWS) });
+const start = (mode: string) =>
+  startApi({ DATABASE_URL: database.url, METRICS_PORT: '0', ...settings(mode) });
 
 const predictAt = (api: ApiProcess, { token }: TestUser) =>
   call(api, 'POST', '/predict', { body: PATIENT, token });
@@ -57,13 +50,7 @@ async function untilRecorded(user: TestUser, count: number): Promise<void> {
 const statusesOf = (answers: Answer[]) => answers.map(({ status }) => status);
 
 describe('AUDIT_MODE=commit', () => {
-  let api: ApiProcess;
-  beforeAll(async () => {
-    api = await startApi(settings('commit'));
-  });
-  afterAll(async () => {
-    await api?.stop();
-  });
+  const { api } = prepareService(settings('commit'), { database });
 
   test('answers only once the record is written', async () => {
     const user = await createUser(api, database);
@@ -99,7 +86,7 @@ describe('AUDIT_MODE=commit', () => {
   });
 
   test('finishes on SIGTERM what is in flight: answered, recorded, exit code 0', async () => {
-    const ending = await startApi(settings('commit'));
+    const ending = await start('commit');
     const user = await createUser(ending, database);
     const records = await holdRecords();
     const answer = predictAt(ending, user);
@@ -114,7 +101,7 @@ describe('AUDIT_MODE=commit', () => {
 
 describe('AUDIT_MODE=async', () => {
   test('loses what does not fit its buffer, and counts it in the log and the metrics', async () => {
-    const api = await startApi({ ...settings('async'), METRICS_PORT: '0' });
+    const api = await start('async');
     const user = await createUser(api, database);
     const records = await holdRecords();
     expect((await predictAt(api, user)).status).toBe(200);
@@ -132,7 +119,7 @@ describe('AUDIT_MODE=async', () => {
   });
 
   test('writes once what was on its way when its connection broke', async () => {
-    const api = await startApi(settings('async'));
+    const api = await start('async');
     const user = await createUser(api, database);
     const records = await holdRecords();
     for (let number = 0; number < 3; number++) {
@@ -151,7 +138,7 @@ describe('AUDIT_MODE=async', () => {
   });
 
   test('ends in time although PostgreSQL says nothing, and logs how many answers may be without a record', async () => {
-    const api = await startApi(settings('async'));
+    const api = await start('async');
     const user = await createUser(api, database);
     expect((await predictAt(api, user)).status).toBe(200);
     await untilRecorded(user, 1);
@@ -174,7 +161,7 @@ describe('AUDIT_MODE=async', () => {
   });
 
   test('answers before the record is written, and writes what it holds before it ends on SIGTERM', async () => {
-    const api = await startApi(settings('async'));
+    const api = await start('async');
     const user = await createUser(api, database);
     const records = await holdRecords();
     for (let number = 0; number < AUDIT_QUEUE_ROWS; number++) {

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { look, patients, reached, submit, submitted } from '../support/batches.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { DataDir, type Service } from '../support/data-dir.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { prepareService } from '../support/prepared-service.js';
 
 const MIB = 1024 ** 2;
 
@@ -40,26 +40,11 @@ const isPossible = canMount();
 afterAll(() => rmdirSync(disk));
 
 describe.skipIf(!isPossible)('a disk that is full', () => {
-  let database: TestDatabase;
-  let dataDir: DataDir;
-  let service: Service;
-  let user: TestUser;
-
-  beforeAll(async () => {
+  beforeAll(() => {
     mountSmallDisk(disk, 1);
-    database = await createTestDatabase();
-    dataDir = DataDir.create();
-    service = await dataDir.startService({
-      environment: { DATABASE_URL: database.url, BATCH_DIR: disk, BATCH_DISK_RESERVE_BYTES: '0' },
-    });
-    user = await createUser(service, database);
+    return () => unmount(disk);
   });
-
-  afterAll(async () => {
-    await service?.signal('SIGTERM');
-    await dataDir?.dispose();
-    unmount(disk);
-  });
+  const { database, api: service, user } = prepareService({ BATCH_DIR: disk, BATCH_DISK_RESERVE_BYTES: '0' });
 
   test('while a file is uploaded: 507, nothing of it is left, and the next one that fits is scored', async () => {
     const answer = await submit(service, user.token, Buffer.alloc(3 * MIB, 'x'));

@@ -1,10 +1,17 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { BatchService } from '../support/batch-service.js';
-import { expectEveryRowOnce, output, patients, reached, submitted } from '../support/batches.js';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { prepareBatchService } from '../support/batch-service.js';
+import {
+  expectEveryRowOnce,
+  IN_TIME,
+  middleOf,
+  output,
+  patients,
+  reached,
+  rowOf,
+  submitted,
+} from '../support/batches.js';
 import { createUser } from '../support/client.js';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
@@ -12,21 +19,8 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 /** Enough for some seconds of work. */
 const ROWS = 600_000;
 const FILE = patients(ROWS);
-const IN_TIME = { timeout: 90_000, interval: 20 };
 
-let service: BatchService;
-
-beforeAll(async () => {
-  service = await BatchService.start();
-});
-
-afterAll(() => service?.stop());
-
-/** Resolves in the middle of a run: some rows are safe, and more is to come. */
-async function middleOf(id: string, run = 1): Promise<void> {
-  const checkpoint = join(service.batchDir, id, `run-${run}`, 'output.partial.checkpoint');
-  await expect.poll(() => existsSync(checkpoint), IN_TIME).toBe(true);
-}
+const service = prepareBatchService();
 
 async function expectEveryRow(id: string): Promise<void> {
   await reached(service.api, service.user.token, id, 'succeeded');
@@ -81,13 +75,13 @@ test('batches go on even if somebody holds every advisory lock that can be guess
   await reached(api, user.token, id, 'succeeded', 30_000);
 
   const long = await submitted(api, service.user.token, FILE);
-  await middleOf(long);
+  await middleOf(service.batchDir, long);
   await takeWhatIsSeen();
   // It does not stand in the way of the next worker either.
   await worker.signal('SIGKILL');
   await service.startWorker();
   await expectEveryRow(long);
-  expect(await service.rowOf(long)).toMatchObject({ runs: 2 });
+  expect(await rowOf(service.database, long)).toMatchObject({ runs: 2 });
 });
 
 test('a role that may only read cannot take the locks that exist instead', async () => {
@@ -117,7 +111,7 @@ describe('a lease', () => {
     const { database } = service;
     const worker = await service.startWorker();
     const id = await submitted(service.api, service.user.token, FILE);
-    await middleOf(id);
+    await middleOf(service.batchDir, id);
     let cut = 0;
     for (let round = 0; round < 5; round++) {
       const cuts = await database.query(
@@ -128,9 +122,9 @@ describe('a lease', () => {
       await pause(200);
     }
     expect(cut).toBeGreaterThan(2);
-    expect(await service.rowOf(id)).toMatchObject({ state: 'running' });
+    expect(await rowOf(service.database, id)).toMatchObject({ state: 'running' });
     await expectEveryRow(id);
-    expect(await service.rowOf(id)).toMatchObject({
+    expect(await rowOf(service.database, id)).toMatchObject({
       runs: 1,
       lost_workers: 0,
       lease_expires_datetime: null,
@@ -142,10 +136,8 @@ describe('a lease', () => {
     const { database } = service;
     const worker = await service.startWorker();
     const id = await submitted(service.api, service.user.token, patients(5 * ROWS));
-    await middleOf(id);
-    const holder = new pg.Client({ connectionString: database.url });
-    await holder.connect();
-    onTestFinished(() => holder.end());
+    await middleOf(service.batchDir, id);
+    const holder = await sessions(database.url)();
     await holder.query('BEGIN');
     await holder.query('SELECT FROM batches WHERE id = $1 FOR UPDATE', [id]);
     let most = 0;
@@ -161,23 +153,23 @@ describe('a lease', () => {
     await holder.query('ROLLBACK');
     expect(most).toBe(1);
     await reached(service.api, service.user.token, id, 'succeeded');
-    expect(await service.rowOf(id)).toMatchObject({ runs: 1, lost_workers: 0 });
+    expect(await rowOf(service.database, id)).toMatchObject({ runs: 1, lost_workers: 0 });
     expect(worker.output()).not.toMatch(/unhandled|uncaught/i);
   });
 
   test('that ran out is another’s: the worker that was paused can finish nothing, and no row is lost', async () => {
     const paused = await service.startWorker();
     const id = await submitted(service.api, service.user.token, FILE);
-    await middleOf(id);
+    await middleOf(service.batchDir, id);
     paused.process.kill('SIGSTOP');
     const other = await service.startWorker();
-    await expect.poll(async () => (await service.rowOf(id)).runs, IN_TIME).toBe(2);
+    await expect.poll(async () => (await rowOf(service.database, id)).runs, IN_TIME).toBe(2);
     paused.process.kill('SIGCONT');
     await expect.poll(paused.output, IN_TIME).toContain(`batch ${id}: lost`);
     await expectEveryRow(id);
     expect(other.output()).toContain(`batch ${id}: succeeded`);
     expect(paused.output()).not.toContain(`batch ${id}: succeeded`);
-    expect(await service.rowOf(id)).toMatchObject({ runs: 2, lost_workers: 1 });
+    expect(await rowOf(service.database, id)).toMatchObject({ runs: 2, lost_workers: 1 });
     // It is none the worse for it.
     await other.signal('SIGKILL');
     const next = await submitted(service.api, service.user.token, patients(3));

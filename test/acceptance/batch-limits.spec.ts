@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { BatchService } from '../support/batch-service.js';
+import { describe, expect, test, vi } from 'vitest';
+import { prepareBatchService } from '../support/batch-service.js';
 import { look, patients, reached, submit, submitted } from '../support/batches.js';
 import { call, createUser, type TestUser } from '../support/client.js';
 
@@ -11,18 +11,12 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 const MIB = 1024 ** 2;
 const LIMITS = { sent: 1 * MIB, unpacked: 4 * MIB, user: 6 * MIB };
 
-let service: BatchService;
-
-beforeAll(async () => {
-  service = await BatchService.start({
-    MAX_BATCH_BYTES: `${LIMITS.sent}`,
-    MAX_BATCH_UNPACKED_BYTES: `${LIMITS.unpacked}`,
-    MAX_BATCH_BYTES_PER_USER: `${LIMITS.user}`,
-    BATCH_DISK_RESERVE_BYTES: '0',
-  });
+const service = prepareBatchService({
+  MAX_BATCH_BYTES: `${LIMITS.sent}`,
+  MAX_BATCH_UNPACKED_BYTES: `${LIMITS.unpacked}`,
+  MAX_BATCH_BYTES_PER_USER: `${LIMITS.user}`,
+  BATCH_DISK_RESERVE_BYTES: '0',
 });
-
-afterAll(() => service?.stop());
 
 /** The size of all files below a folder. */
 function bytesIn(folder: string): number {

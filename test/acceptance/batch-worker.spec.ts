@@ -1,56 +1,45 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize } from 'node:v8';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { scoreFile } from '#libs/scoring';
 import { makeArtifact } from '../support/artifacts.js';
+import { prepareBatchService, WORKER } from '../support/batch-service.js';
 import {
   expectEveryRowOnce,
+  IN_TIME,
   look,
+  middleOf,
   nicenessOf,
   output,
   patients,
   reached,
+  rowOf as rowIn,
   submitted,
 } from '../support/batches.js';
-import { call, createUser, type TestUser } from '../support/client.js';
-import { CHECKOUT, DataDir, type RunningProcess, type Service } from '../support/data-dir.js';
-import { createPreparedDataDir } from '../support/test-data-dir.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { call } from '../support/client.js';
+import type { DataDir } from '../support/data-dir.js';
+import { createFolder, createModelDir } from '../support/prepared-service.js';
+import { expectToStop, startPrepared } from '../support/test-data-dir.js';
+import type { TestDatabase } from '../support/test-database.js';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
-
-const WORKER = join(CHECKOUT, 'dist/apps/worker/src/main.js');
 
 /** Enough for some seconds of work, and so for a checkpoint and a report in the middle. */
 const ROWS = 1_200_000;
 const FILE = patients(ROWS);
-const IN_TIME = { timeout: 90_000, interval: 20 };
 /** What is promised in a second or two, on a machine that has other things to do. */
 const WITHIN_SECONDS = { timeout: 10_000, interval: 20 };
 
-let scratch: string;
-let modelDir: string;
-let database: TestDatabase;
-let dataDir: DataDir;
-let api: Service;
-let user: TestUser;
+const scratch = createFolder();
+const modelDir = createModelDir({ foreign: ['slow'] });
 /** The output for `FILE` when nobody disturbs the worker. */
 let undisturbed: string;
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-batch-worker-'));
-  modelDir = join(scratch, 'models');
-  cpSync('model-artifacts', modelDir, { recursive: true });
-  cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
   await makeArtifact(join(modelDir, 'iris/2'), { version: '2', description: 'another' });
   await makeArtifact(join(modelDir, 'iris/3'), { version: '3', description: 'a third' });
-  database = await createTestDatabase();
-  dataDir = DataDir.create();
-  api = await dataDir.startService({ environment: environment() });
-  user = await createUser(api, database);
 
   const [path, scored] = [join(scratch, 'in.csv'), join(scratch, 'out.csv')];
   writeFileSync(path, FILE);
@@ -61,39 +50,12 @@ beforeAll(async () => {
   undisturbed = createHash('sha256').update(text).digest('hex');
 });
 
-afterAll(async () => {
-  await api?.signal('SIGTERM');
-  await dataDir?.dispose();
-});
+const { database, api, user, batchDir, startWorker } = prepareBatchService({ MODEL_DIR: modelDir });
+const rowOf = (id: string, on: Pick<TestDatabase, 'query'> = database) => rowIn(on, id);
 
-const environment = () => ({
-  DATABASE_URL: database.url,
-  MODEL_DIR: modelDir,
-  BATCH_WORKER: 'separate',
-  LOG_LEVEL: 'info',
-});
-
-/** A worker by itself, as under compose; it ends with the test. */
-async function startWorker(): Promise<RunningProcess> {
-  const worker = dataDir.spawn(process.execPath, [WORKER], { environment: environment() });
-  onTestFinished(async () => void (await worker.signal('SIGKILL')));
-  await expect.poll(worker.output, IN_TIME).toContain('worker ready');
-  return worker;
-}
-
-const runFolder = (id: string, run: number) => join(dataDir.path, 'batches', id, `run-${run}`);
-const checkpointOf = (id: string, run: number) => join(runFolder(id, run), 'output.partial.checkpoint');
-
-/** Resolves in the middle of a run: some rows are safe, and more is to come. Answers how many are safe. */
-async function middleOf(id: string, run = 1): Promise<number> {
-  await expect.poll(() => existsSync(checkpointOf(id, run)), IN_TIME).toBe(true);
-  return (deserialize(readFileSync(checkpointOf(id, run))) as { rows: number }).rows;
-}
-
-async function rowOf(id: string, on: Pick<TestDatabase, 'query'> = database) {
-  const [row] = await on.query<Record<string, never>>('SELECT * FROM batches WHERE id = $1', [id]);
-  return row!;
-}
+/** How many rows are safe in the middle of the first run. */
+const safeRowsOf = async (id: string) =>
+  (deserialize(readFileSync(await middleOf(batchDir, id))) as { rows: number }).rows;
 
 async function expectUndisturbed(id: string, from: { url: string } = api, token = user.token): Promise<void> {
   const batch = await reached(from, token, id, 'succeeded');
@@ -105,7 +67,7 @@ describe('a worker in the middle of a batch', () => {
   test('killed: another notices within seconds, goes on, and every row is there once', async () => {
     const first = await startWorker();
     const id = await submitted(api, user.token, FILE);
-    const safe = await middleOf(id);
+    const safe = await safeRowsOf(id);
     expect(safe).toBeGreaterThan(0);
     await first.signal('SIGKILL');
     expect(await rowOf(id)).toMatchObject({ state: 'running', runs: 1 });
@@ -114,13 +76,13 @@ describe('a worker in the middle of a batch', () => {
     await expect.poll(async () => (await rowOf(id)).runs, WITHIN_SECONDS).toBe(2);
     await expectUndisturbed(id);
     expect(await rowOf(id)).toMatchObject({ runs: 2, lost_workers: 1 });
-    expect(readdirSync(join(dataDir.path, 'batches', id))).toEqual(['run-2']);
+    expect(readdirSync(join(batchDir, id))).toEqual(['run-2']);
   });
 
   test('told to stop: gives it back at its checkpoint within ten seconds, and nobody counts that as a death', async () => {
     const first = await startWorker();
     const id = await submitted(api, user.token, FILE);
-    const safe = await middleOf(id);
+    const safe = await safeRowsOf(id);
     const ending = await first.signal('SIGTERM');
     expect(ending).toMatchObject({
       code: 0,
@@ -145,12 +107,12 @@ describe('a worker in the middle of a batch', () => {
     const worker = await startWorker();
     const id = await submitted(api, user.token, FILE);
     const next = await submitted(api, user.token, patients(3));
-    await middleOf(id);
+    await middleOf(batchDir, id);
     expect((await call(api, 'DELETE', `/batches/${id}`, { token: user.token })).status).toBe(204);
     await expect.poll(worker.output, WITHIN_SECONDS).toContain(`batch ${id}: cancelled`);
     expect((await look(api, user.token, id)).body).toMatchObject({ state: 'cancelled', output: null });
     await reached(api, user.token, next, 'succeeded');
-    expect(existsSync(join(dataDir.path, 'batches', id))).toBe(false);
+    expect(existsSync(join(batchDir, id))).toBe(false);
     expect(await database.query('SELECT FROM pgboss.job')).toEqual([]);
   });
 });
@@ -158,9 +120,9 @@ describe('a worker in the middle of a batch', () => {
 test('a checkpoint that nobody can read, as after an upgrade: the batch is begun anew', async () => {
   const first = await startWorker();
   const id = await submitted(api, user.token, FILE);
-  await middleOf(id);
+  const checkpoint = await middleOf(batchDir, id);
   await first.signal('SIGTERM');
-  writeFileSync(checkpointOf(id, 1), 'from another time');
+  writeFileSync(checkpoint, 'from another time');
   const second = await startWorker();
   await expectUndisturbed(id);
   expect(second.output()).toContain(`batch ${id}: begun anew`);
@@ -191,7 +153,7 @@ test('a batch that killed its worker three times at the same place has failed, a
     failure: expect.stringMatching(/worker died 3 times at the same place.*memory/),
   });
   expect(await rowOf(id)).toMatchObject({ runs: 3, lost_workers: 3 });
-  await expect.poll(() => existsSync(join(dataDir.path, 'batches', id))).toBe(false);
+  await expect.poll(() => existsSync(join(batchDir, id))).toBe(false);
   expect(await database.query('SELECT FROM pgboss.job')).toEqual([]);
 });
 
@@ -224,7 +186,7 @@ test('a model version that was removed, or whose files are gone, after the batch
   );
   const { failure } = await reached(api, user.token, gone, 'failed');
   expect(failure).toMatch(/^Version 3 of the model iris cannot be used: it is missing/);
-  expect(failure).not.toContain(scratch);
+  expect(failure).not.toContain(modelDir);
 });
 
 describe('beside the service, on its own database', () => {
@@ -233,20 +195,10 @@ describe('beside the service, on its own database', () => {
       .filter((line) => line.includes(WORKER))
       .map((line) => Number.parseInt(line, 10));
 
-  async function start(place: DataDir): Promise<{ service: Service; ada: TestUser }> {
-    const service = await place.startService();
-    return { service, ada: await createUser(service, place) };
-  }
-
-  /** As `middleOf`, of the only batch in this folder. */
-  async function middleIn(place: DataDir, id: string, run = 1): Promise<void> {
-    const file = join(place.path, 'batches', id, `run-${run}`, 'output.partial.checkpoint');
-    await expect.poll(() => existsSync(file), IN_TIME).toBe(true);
-  }
+  const middleIn = (place: DataDir, id: string) => middleOf(join(place.path, 'batches'), id);
 
   test('it is there from the first batch on, behind the API, is replaced when it dies, and ends with the service', async () => {
-    const place = await createPreparedDataDir();
-    const { service, ada } = await start(place);
+    const { dataDir: place, service, user: ada } = await startPrepared();
     expect(await workersIn(place)).toEqual([]);
     const id = await submitted(service, ada.token, FILE);
     await middleIn(place, id);
@@ -272,8 +224,7 @@ describe('beside the service, on its own database', () => {
   });
 
   test('the service is killed: its worker ends by itself, and gives the batch back', async () => {
-    const place = await createPreparedDataDir();
-    const { service, ada } = await start(place);
+    const { dataDir: place, service, user: ada } = await startPrepared();
     const id = await submitted(service, ada.token, FILE);
     await middleIn(place, id);
     await service.signal('SIGKILL');
@@ -282,8 +233,7 @@ describe('beside the service, on its own database', () => {
   });
 
   test('everything is killed: what is started again finishes it, without being asked', async () => {
-    const place = await createPreparedDataDir();
-    const { service, ada } = await start(place);
+    const { dataDir: place, service, user: ada } = await startPrepared();
     const id = await submitted(service, ada.token, FILE);
     await middleIn(place, id);
     const pids = [service.process.pid!, place.postmasterPid, ...(await workersIn(place))];
@@ -293,7 +243,6 @@ describe('beside the service, on its own database', () => {
     const again = await place.startService();
     await expectUndisturbed(id, again, ada.token);
     expect(await rowOf(id, place)).toMatchObject({ runs: 2, lost_workers: 1 });
-    expect(await again.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await place.processes()).toEqual([]);
+    await expectToStop(place, again);
   });
 });

@@ -1,62 +1,32 @@
 import { randomUUID } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, test } from 'vitest';
 import { makeArtifact } from '../support/artifacts.js';
 import { look, output, patients, reached, rowsOf, submit, submitted } from '../support/batches.js';
 import { call, createUser, type Answer, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { beginPost } from '../support/raw-http.js';
+import { startApiForThisTest } from '../support/test-api.js';
 
 const MAX_BATCH_BYTES = 1024 ** 2;
 const MAX_BATCHES_PER_USER = 3;
 
-let scratch: string;
-let batchDir: string;
-let environment: Record<string, string>;
-let database: TestDatabase;
+const scratch = createFolder();
+const batchDir = join(scratch, 'batches');
+const environment = {
+  DATA_DIR: join(scratch, 'data'),
+  MODEL_DIR: createModelDir(),
+  MAX_BATCH_BYTES: `${MAX_BATCH_BYTES}`,
+  MAX_BATCHES_PER_USER: `${MAX_BATCHES_PER_USER}`,
+};
 /** Without a worker: what is sent to it stays queued. */
-let api: ApiProcess;
+const queueing = { ...environment, BATCH_WORKER: 'separate', BATCH_DIR: batchDir };
+const { database, api, user: ada } = prepareService(queueing);
+const admin = prepareUser({ api, database }, 'admin');
 /** On a database of its own, with a worker beside it. */
-let working: ApiProcess;
-let workingDatabase: TestDatabase;
-let ada: TestUser;
-let admin: TestUser;
-
-beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-batches-'));
-  batchDir = join(scratch, 'batches');
-  database = await createTestDatabase();
-  workingDatabase = await createTestDatabase();
-  environment = {
-    DATA_DIR: join(scratch, 'data'),
-    MODEL_DIR: join(scratch, 'models'),
-    MAX_BATCH_BYTES: `${MAX_BATCH_BYTES}`,
-    MAX_BATCHES_PER_USER: `${MAX_BATCHES_PER_USER}`,
-  };
-  cpSync('model-artifacts', environment.MODEL_DIR!, { recursive: true });
-  api = await startApi({
-    ...environment,
-    DATABASE_URL: database.url,
-    BATCH_WORKER: 'separate',
-    BATCH_DIR: batchDir,
-  });
-  working = await startApi({ ...environment, DATABASE_URL: workingDatabase.url });
-  ada = await createUser(api, database);
-  admin = await createUser(api, database, 'admin');
-});
+const { database: workingDatabase, api: working } = prepareService(environment);
 
 function expectProblem(answer: Answer, status: number, code: string, detail?: RegExp): void {
   expect(answer.status, answer.text).toBe(status);
@@ -204,18 +174,13 @@ describe('refused before it is read, so that nothing of it is left', () => {
 
 /** A request for an upload, of which nothing but the head is sent. */
 function open(user: TestUser, length: number | 'chunked', to = api) {
-  const { hostname, port } = new URL(to.url);
-  const socket = connect(Number(port), hostname);
+  const socket = beginPost(to, '/batches?model=heart-failure', {
+    'content-type': 'text/csv',
+    ...(length === 'chunked' ? { 'transfer-encoding': 'chunked' } : { 'content-length': length }),
+    authorization: `Bearer ${user.token}`,
+  });
   let answer = '';
-  socket
-    .on('error', () => undefined)
-    .setEncoding('utf8')
-    .on('data', (chunk: string) => (answer += chunk));
-  socket.write(
-    `POST /batches?model=heart-failure HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: text/csv\r\n` +
-      `${length === 'chunked' ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`}\r\n` +
-      `Authorization: Bearer ${user.token}\r\n\r\n`,
-  );
+  socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
   return { socket, answer: () => answer };
 }
 
@@ -254,12 +219,7 @@ describe('an upload', () => {
 
 describe('MAX_BATCHES_PER_USER', () => {
   test('is never exceeded, however many come at once and to however many processes', async () => {
-    const other = await startApiForThisTest({
-      ...environment,
-      DATABASE_URL: database.url,
-      BATCH_WORKER: 'separate',
-      BATCH_DIR: batchDir,
-    });
+    const other = await startApiForThisTest({ ...queueing, DATABASE_URL: database.url });
     const user = await createUser(api, database);
     // As many under way to each of the two as one user may have; all of them end in the same moment.
     const file = patients(20);
@@ -440,7 +400,7 @@ describe('with a worker', () => {
   test('a promotion after it was sent changes nothing', async () => {
     const id = await submitted(api, ada.token, IRIS_ROWS, { query: 'model=iris' });
     // Found and registered by the service that is started next.
-    await makeArtifact(join(scratch, 'models/iris/2'), { version: '2', description: 'another' });
+    await makeArtifact(join(environment.MODEL_DIR, 'iris/2'), { version: '2', description: 'another' });
     const other = await startApiForThisTest({
       ...environment,
       DATABASE_URL: database.url,

@@ -2,7 +2,8 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi, type ApiProcess } from '../support/test-api.js';
 import { createUser } from '../support/client.js';
-import { freePort, haproxyVersion, startHaproxy, type Haproxy } from '../support/haproxy.js';
+import { freePort } from '../support/free-port.js';
+import { haproxyVersion, startHaproxy, type Haproxy } from '../support/haproxy.js';
 import { prepareDatabase, prepareService } from '../support/prepared-service.js';
 
 const hasHaproxy = haproxyVersion() !== undefined;

@@ -1,22 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, PATIENT } from '../support/client.js';
+import { call, PATIENT, somebody } from '../support/client.js';
 import { COMMAND_LINE, DataDir, type Ending, type Service } from '../support/data-dir.js';
 import { logIn, predict } from '../support/prediction-client.js';
 import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
 import { createTestDatabase } from '../support/test-database.js';
 
-interface Person {
-  username: string;
-  email: string;
-  password: string;
-}
-
-function person(): Person {
-  const username = `user-${randomBytes(5).toString('hex')}`;
-  return { username, email: `${username}@example.org`, password: `secret of ${username}` };
-}
+type Person = ReturnType<typeof somebody>;
 
 /** `foretell users …`; it must succeed and show no password. */
 async function users(dataDir: DataDir, args: string[], input?: string): Promise<string> {
@@ -42,7 +32,7 @@ async function stored(dataDir: DataDir, { username }: Person) {
 describe('with no service running', () => {
   test('a user is created, changed and listed; nothing is left running after any of it', async () => {
     const dataDir = await createPreparedDataDir();
-    const ada = person();
+    const ada = somebody();
     expect(await create(dataDir, ada, '--role', 'analyst')).toBe(
       `Created analyst ${ada.username} with id 1.\n`,
     );
@@ -70,7 +60,7 @@ describe('with no service running', () => {
 
   test('two that create a user at the same time both succeed', async () => {
     const dataDir = await createPreparedDataDir();
-    const both = [person(), person()];
+    const both = [somebody(), somebody()];
     const created = await Promise.all(both.map((each) => create(dataDir, each)));
     expect(created.map((line) => /id (\d)/.exec(line)?.[1]).toSorted()).toEqual(['1', '2']);
     expect(await dataDir.processes()).toEqual([]);
@@ -94,14 +84,14 @@ describe('while a service holds the database', () => {
     (await call(service, 'POST', '/predict', { body: PATIENT, token })).status;
 
   test('it knows a created user at once, and one that is disabled or enabled within a second', async () => {
-    const ada = person();
+    const ada = somebody();
     await create(dataDir, ada);
     const token = await logIn(service, ada);
     await predict(service, token);
 
     await users(dataDir, ['disable', '--username', ada.username]);
     await expect.poll(() => statusFor(token), { timeout: 1_000 }).toBe(401);
-    expect((await call(service, 'POST', '/token', { body: { ...ada } })).status).toBe(401);
+    expect((await call(service, 'POST', '/token', { body: ada })).status).toBe(401);
 
     await users(dataDir, ['enable', '--username', ada.username]);
     const renewed = await logIn(service, ada);
@@ -110,7 +100,7 @@ describe('while a service holds the database', () => {
   });
 
   test('it knows a role and a password that were changed', async () => {
-    const ada = person();
+    const ada = somebody();
     await create(dataDir, ada);
     const token = await logIn(service, ada);
     const log = async () => (await call(service, 'GET', '/audit/predictions', { token })).status;
@@ -122,14 +112,14 @@ describe('while a service holds the database', () => {
     const done = await users(dataDir, ['set-password', '--username', ada.username], `${renewed.password}\n`);
     expect(done).toBe(`${ada.username} was given a new password.\n`);
     expect(await statusFor(await logIn(service, renewed))).toBe(200);
-    expect((await call(service, 'POST', '/token', { body: { ...ada } })).status).toBe(401);
+    expect((await call(service, 'POST', '/token', { body: ada })).status).toBe(401);
     await expect.poll(() => statusFor(token), { timeout: 1_000 }).toBe(401);
   });
 
   test('the first line of standard input is the password, also where it stays open', async () => {
-    const ada = person();
+    const ada = somebody();
     const args = ['users', 'create', '--username', ada.username, '--email', ada.email];
-    const command = dataDir.spawn(process.execPath, [COMMAND_LINE, ...args]);
+    const command = dataDir.spawnForetell(args);
     command.process.stdin!.write(`${ada.password}\r\nand a second line\n`);
     expect(await command.ended).toMatchObject({ code: 0, stderr: '' });
     await logIn(service, ada);
@@ -150,7 +140,7 @@ describe('while a service holds the database', () => {
     }
 
     test('the password is asked twice and is not shown', async () => {
-      const ada = person();
+      const ada = somebody();
       const ending = await createOnTerminal(ada, [ada.password, ada.password]);
       expect(ending.code, ending.stdout).toBe(0);
       expect(ending.stdout).toMatch(new RegExp(`Created user ${ada.username} with id \\d+\\.`));
@@ -159,7 +149,7 @@ describe('while a service holds the database', () => {
     });
 
     test('two passwords that differ are refused', async () => {
-      const ada = person();
+      const ada = somebody();
       const ending = await createOnTerminal(ada, [ada.password, `${ada.password}?`]);
       expect(ending).toMatchObject({ code: 1, stdout: expect.stringContaining('not the same') });
       expect(await stored(dataDir, ada)).toBeUndefined();
@@ -167,7 +157,7 @@ describe('while a service holds the database', () => {
   });
 
   test('a name that is taken, whatever its case, ends with 1 and a line that says so', async () => {
-    const ada = person();
+    const ada = somebody();
     await create(dataDir, ada);
     const args = ['--username', ada.username.toUpperCase(), '--email', ada.email];
     const ending = await dataDir.foretell(['users', 'create', ...args], { input: 'a password\n' });
@@ -176,13 +166,13 @@ describe('while a service holds the database', () => {
   });
 
   test('a change to a user who is not there ends with 1 and a line that says so', async () => {
-    const { username } = person();
+    const { username } = somebody();
     const ending = await dataDir.foretell(['users', 'disable', '--username', username]);
     expect(ending).toMatchObject({ code: 1, stdout: '', stderr: `There is no user ${username}.\n` });
   });
 
   test('without a password it ends with 1 and makes no user', async () => {
-    const ada = person();
+    const ada = somebody();
     const args = ['--username', ada.username, '--email', ada.email];
     const ending = await dataDir.foretell(['users', 'create', ...args]);
     expect(ending).toMatchObject({

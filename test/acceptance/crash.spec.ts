@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createUser } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
-import { createPreparedDataDir } from '../support/test-data-dir.js';
+import { withClient } from '../support/postgres-client.js';
+import { createPreparedDataDir, expectToStop } from '../support/test-data-dir.js';
 
 describe('after a crash', () => {
   /** Crashes a service that is under load, starts the next one on the same folder and says which postmasters they had. */
@@ -25,8 +25,7 @@ describe('after a crash', () => {
     const nextPostmaster = dataDir.postmasterPid;
     await predict(next, await logIn(next, user));
     expect(await unrecorded(dataDir, load.answered)).toEqual([]);
-    expect(await next.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, next);
     return [postmaster, nextPostmaster];
   }
 
@@ -89,10 +88,9 @@ describe('after a crash', () => {
 
   /** The postmaster of the cluster that the other tests use. */
   async function anotherPostmaster(): Promise<number> {
-    const client = new pg.Client({ connectionString: inject('superuserUrl') });
-    await client.connect();
-    const { rows } = await client.query(`SELECT pg_read_file('postmaster.pid') AS file`);
-    await client.end();
+    const { rows } = await withClient(inject('superuserUrl'), (client) =>
+      client.query(`SELECT pg_read_file('postmaster.pid') AS file`),
+    );
     return Number.parseInt(rows[0].file, 10);
   }
 });

@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chromium, type Page } from 'playwright-core';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { createUser } from '../support/client.js';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { describe, expect, test } from 'vitest';
+import { prepareService } from '../support/prepared-service.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const hasChromium = existsSync(CHROMIUM);
@@ -19,13 +17,7 @@ const CHROMIUM_ARGUMENTS = [
 ];
 if (!hasChromium) console.warn(`The documentation is not tried in a browser: there is no ${CHROMIUM}.`);
 
-let database: TestDatabase;
-let local: ApiProcess;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  local = await startApi({ DATABASE_URL: database.url });
-});
+const { api, user } = prepareService();
 
 describe.skipIf(!hasChromium)('the page in a browser', () => {
   async function withPage(path: string, work: (page: Page) => Promise<void>): Promise<void> {
@@ -37,7 +29,7 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
       page.on('pageerror', (error) => mistakes.push(error.message));
       page.on('requestfailed', (request) => mistakes.push(`${request.url()} failed`));
       page.on('console', (message) => message.type() === 'error' && mistakes.push(message.text()));
-      await page.goto(local.url + path);
+      await page.goto(api.url + path);
       await work(page);
       expect(mistakes).toEqual([]);
     } finally {
@@ -72,11 +64,10 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
 
   test('works: authorize, paste a token, execute POST /predict with the example', () =>
     withPage('/docs#/Start%20here/predict', async (page) => {
-      const { token } = await createUser(local, database);
       expect(await page.title()).toBe('Foretell');
       await page.locator('.auth-wrapper').getByRole('button', { name: 'Authorize' }).click();
       const dialog = page.locator('.dialog-ux');
-      await dialog.getByLabel('auth-bearer-value').fill(token);
+      await dialog.getByLabel('auth-bearer-value').fill(user.token);
       await dialog.getByRole('button', { name: 'Apply credentials' }).click();
       await dialog.getByRole('button', { name: 'Close' }).click();
 

@@ -3,17 +3,22 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import bcrypt from 'bcrypt';
-import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDataSource, EmbeddedPostgres, migrate } from '#libs/database';
 import { migrations } from '#migrations';
 import { accountFor, runPostgres } from '../../libs/database/src/postgres-binaries.js';
 import { initialise, start } from '../../libs/database/src/postgres-cluster.js';
 import { readOrCreateSecret } from '#libs/config';
-import { call, createUser, PATIENT } from '../support/client.js';
+import { call, PATIENT } from '../support/client.js';
 import type { DataDir, Service } from '../support/data-dir.js';
 import { logIn, predict } from '../support/prediction-client.js';
-import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+import { withClient } from '../support/postgres-client.js';
+import {
+  createDataDir,
+  createPreparedDataDir,
+  expectToStop,
+  startPrepared,
+} from '../support/test-data-dir.js';
 
 const predicts = async (service: Service, token: string) =>
   (await call(service, 'POST', '/predict', { body: PATIENT, token })).status;
@@ -23,9 +28,7 @@ describe('a PostgreSQL that ended while the service runs', () => {
     ['killed', (dataDir: DataDir) => process.kill(dataDir.postmasterPid, 'SIGKILL')],
     ['stopped', (dataDir: DataDir) => process.kill(dataDir.postmasterPid, 'SIGINT')],
   ])('is started again by itself, at the same port: %s', async (_, end) => {
-    const dataDir = await createPreparedDataDir();
-    const service = await dataDir.startService();
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startPrepared();
     const before = dataDir.postmasterPid;
     end(dataDir);
     await expect.poll(() => predicts(service, user.token)).toBe(200);
@@ -35,14 +38,11 @@ describe('a PostgreSQL that ended while the service runs', () => {
       .poll(() => dataDir.query(`SELECT FROM pg_stat_activity WHERE application_name = 'foretell'`))
       .not.toEqual([]);
     expect((await dataDir.spawnService().ended).stderr).toMatch(/is already running on/);
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 
   test('and cannot be started yet is tried again until it can', async () => {
-    const dataDir = await createPreparedDataDir();
-    const service = await dataDir.startService();
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startPrepared();
     const configuration = join(dataDir.postgresDir, 'postgresql.auto.conf');
     // A setting with which no server starts, as a full disk is a reason not to.
     const mend = await breakConfiguration(configuration);
@@ -52,8 +52,7 @@ describe('a PostgreSQL that ended while the service runs', () => {
     expect((await call(service, 'GET', '/livez')).status).toBe(200);
     await mend();
     await expect.poll(() => predicts(service, user.token)).toBe(200);
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 });
 
@@ -102,8 +101,7 @@ describe('the role of the service', () => {
        JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname IN ('public', 'pgboss')`,
     );
     expect(owners).toEqual([{ owner: 'foretell' }]);
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 });
 
@@ -116,10 +114,7 @@ async function makeFormerFolder(dataDir: DataDir): Promise<void> {
   await start(folder, {}, account);
   const port = readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[3];
   const url = (database: string) => `postgresql://foretell:${password}@127.0.0.1:${port}/${database}`;
-  const client = new pg.Client({ connectionString: url('postgres') });
-  await client.connect();
-  await client.query('CREATE DATABASE foretell');
-  await client.end();
+  await withClient(url('postgres'), (client) => client.query('CREATE DATABASE foretell'));
   const dataSource = await createDataSource({ url: url('foretell'), migrations }).initialize();
   await migrate(dataSource);
   await dataSource.query('INSERT INTO users (username, password, email) VALUES ($1, $2, $3)', [
@@ -136,18 +131,17 @@ describe('a role that only reads', () => {
     const dataDir = await createPreparedDataDir();
     const postgres = await EmbeddedPostgres.open({ dataDir: dataDir.path, purpose: 'command' });
     onTestFinished(() => postgres.close());
-    await asRole(postgres.url, async (owner) => {
-      await owner.query(`CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`);
-    });
+    const createGrace = `CREATE ROLE grace LOGIN PASSWORD 'hopper' IN ROLE foretell_analyst`;
+    await withClient(postgres.url, (owner) => owner.query(createGrace));
     const url = Object.assign(new URL(postgres.url), { username: 'grace', password: 'hopper' });
-    await asRole(url.href, async (grace) => {
+    await withClient(url.href, async (grace) => {
       for (const statement of FORBIDDEN) {
         await expect(grace.query(statement), statement).rejects.toMatchObject({ code: '42501' });
         await grace.query('ROLLBACK');
       }
     });
     url.pathname = '/postgres';
-    await expect(asRole(url.href, async () => undefined)).rejects.toMatchObject({ code: '42501' });
+    await expect(withClient(url.href, async () => undefined)).rejects.toMatchObject({ code: '42501' });
   });
 });
 
@@ -164,9 +158,3 @@ const FORBIDDEN = [
   'SELECT id FROM users FOR SHARE',
   'SELECT password FROM users',
 ];
-
-async function asRole(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await work(client).finally(() => client.end());
-}

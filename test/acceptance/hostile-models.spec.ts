@@ -1,17 +1,18 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { hostname, tmpdir } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { tarGz } from '../support/archives.js';
 import { editJson, makeArtifact, type Changes } from '../support/artifacts.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { ANSWER, call, PATIENT, type Answer } from '../support/client.js';
+import { foretell } from '../support/foretell-process.js';
+import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { beginPost } from '../support/raw-http.js';
+import { startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 
 /** Takes as many turns and megabytes as a row asks for; see `make_insatiable.py`. */
 const INSATIABLE = 'test/support/foreign-models/insatiable';
@@ -19,52 +20,28 @@ const CYCLIC = 'test/support/foreign-models/cyclic';
 const HEART_FAILURE = 'model-artifacts/heart-failure/1';
 const ENDLESS = 1e18;
 const MIB = 1024 ** 2;
-const JWT_SECRET = 'a secret that all processes of this file know';
 
 const run = promisify(execFile);
 
 // A run that never ends is waited for until its limit, more than once in a test.
 vi.setConfig({ testTimeout: 120_000 });
 
-let scratch: string;
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let admin: TestUser;
-let user: TestUser;
-
-beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-hostile-'));
-  modelDir = join(scratch, 'models');
-  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
-  database = await createTestDatabase();
-  api = await start();
-  admin = await createUser(api, database, 'admin');
-  user = await createUser(api, database);
-});
-
-afterAll(async () => {
-  await api?.stop();
-});
-
-const start = (environment: Record<string, string> = {}) =>
-  startApi({
-    DATABASE_URL: database.url,
-    MODEL_DIR: modelDir,
-    DATA_DIR: join(scratch, 'data'),
-    JWT_SECRET,
-    MODEL_CHECK_TIMEOUT_MS: '15000',
-    MODEL_MEMORY_BYTES: String(256 * MIB),
-    PREDICTION_TIMEOUT_MS: '2000',
-    ...environment,
-  });
+const modelDir = createModelDir({ own: ['heart-failure'] });
+const settings = {
+  MODEL_DIR: modelDir,
+  DATA_DIR: createFolder(),
+  JWT_SECRET: 'a secret that all processes of this file know',
+  MODEL_CHECK_TIMEOUT_MS: '15000',
+  MODEL_MEMORY_BYTES: String(256 * MIB),
+  PREDICTION_TIMEOUT_MS: '2000',
+};
+const service = prepareService(settings);
+const { database, api, user } = service;
+const admin = prepareUser(service, 'admin');
 
 /** One of its own for a test that stops it. */
-async function startAnother(environment?: Record<string, string>): Promise<ApiProcess> {
-  const another = await start(environment);
-  onTestFinished(() => another.kill());
-  return another;
-}
+const startAnother = (environment?: Record<string, string>) =>
+  startApiForThisTest({ DATABASE_URL: database.url, ...settings, ...environment });
 
 const newName = () => `hostile-${randomBytes(4).toString('hex')}`;
 
@@ -73,7 +50,7 @@ async function make(
   from: string,
   golden?: { input: object; output: object },
 ): Promise<string> {
-  const folder = await makeArtifact(join(scratch, randomBytes(4).toString('hex')), changes, from);
+  const folder = await makeArtifact(createFolder(), changes, from);
   if (golden) await editJson(join(folder, 'golden.json'), () => ({ tolerance: 1, cases: [golden] }));
   return folder;
 }
@@ -82,12 +59,15 @@ async function upload(name: string, folder: string, to = api): Promise<Answer> {
   return call(to, 'POST', `/models/${name}/versions`, {
     token: admin.token,
     headers: { 'content-type': 'application/gzip' },
-    body: (await tarGz(folder)) as unknown as string,
+    body: await tarGz(folder),
   });
 }
 
 const predict = (model: string, body: object, by = api) =>
   call(by, 'POST', `/models/${model}/predict`, { body, token: user.token });
+
+const recorded = (requestId: string) =>
+  database.query('SELECT status_code FROM prediction_log WHERE request_uuid = $1', [requestId]);
 
 const removeProduction = (name: string) =>
   call(api, 'DELETE', `/models/${name}/aliases/production`, { token: admin.token });
@@ -134,8 +114,8 @@ async function expectAnswersDuring(work: Promise<unknown>): Promise<void> {
   void work.then(() => (isDone = true));
   for (let turn = 0; turn < 3 || !isDone; turn++) {
     expect((await call(api, 'GET', '/livez')).status).toBe(200);
-    const { body } = await call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
-    expect(body).toEqual({ yhat_prob: '0.5124506', yhat: '1' });
+    const { text } = await call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
+    expect(text).toBe(ANSWER);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -243,15 +223,12 @@ describe('a candidate', () => {
       input: { turns: 0, megabytes: 100_000 },
       output: { prediction: 0 },
     });
-    const register = run(process.execPath, ['dist/apps/cli/src/main.js', 'models', 'register', folder], {
-      env: {
-        PATH: process.env.PATH,
-        DATABASE_URL: database.url,
-        MODEL_DIR: modelDir,
-        MODEL_MEMORY_BYTES: String(300 * MIB),
-      },
-    });
-    await expect(register).rejects.toMatchObject({
+    const environment = {
+      DATABASE_URL: database.url,
+      MODEL_DIR: modelDir,
+      MODEL_MEMORY_BYTES: String(300 * MIB),
+    };
+    expect(await foretell(['models', 'register', folder], { environment })).toMatchObject({
       code: 1,
       stdout: '',
       stderr: expect.stringMatching(/^Artifact not usable: .*(more than 300 MiB of memory|bad.?alloc)/),
@@ -273,11 +250,7 @@ describe('a model that a row makes endless', () => {
       await expectAnswersDuring(asking);
       const { status, body } = await asking;
       expect([status, body.type]).toEqual([504, 'urn:foretell:error:prediction-timeout']);
-      expect(
-        await database.query('SELECT status_code FROM prediction_log WHERE request_uuid = $1', [
-          body.request_id,
-        ]),
-      ).toEqual([{ status_code: 504 }]);
+      expect(await recorded(body.request_id)).toEqual([{ status_code: 504 }]);
       await expect.poll(async () => (await predict(name, harmless)).status).toBe(200);
       expect(api.output()).toMatch(
         new RegExp(`${name}@production is loaded again: it did not finish a run within 10 s`),
@@ -309,11 +282,7 @@ describe('a model that a row makes endless', () => {
     expect(performance.now() - since).toBeLessThan(9_500);
     const { status, body } = await asking;
     expect(status).toBe(503);
-    expect(
-      await database.query('SELECT status_code FROM prediction_log WHERE request_uuid = $1', [
-        body.request_id,
-      ]),
-    ).toEqual([{ status_code: 503 }]);
+    expect(await recorded(body.request_id)).toEqual([{ status_code: 503 }]);
     expect(another.output().trim().split('\n').at(-1)).toMatch(/"msg":"stopped"/);
     expect(await isThere(pid!)).toBe(false);
   });
@@ -350,12 +319,11 @@ test('a stop while a candidate is checked: it is refused with 503, and the stop 
 describe('what a killed process left', () => {
   test('of an upload lies beside the models, and is removed at the next start', async () => {
     const another = await startAnother();
-    const { hostname: host, port } = new URL(another.url);
-    const connection = connect(Number(port), host).on('error', () => undefined);
-    connection.write(
-      `POST /models/${newName()}/versions HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/gzip\r\n` +
-        `Content-Length: 100000\r\nAuthorization: Bearer ${admin.token}\r\n\r\nbegun`,
-    );
+    beginPost(another, `/models/${newName()}/versions`, {
+      'content-type': 'application/gzip',
+      'content-length': 100_000,
+      authorization: `Bearer ${admin.token}`,
+    }).write('begun');
     await expect.poll(scratchFolders).toHaveLength(1);
     await another.kill();
     expect(scratchFolders()).toHaveLength(1);

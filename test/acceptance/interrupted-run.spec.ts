@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { CHECKOUT } from '../support/data-dir.js';
+import { startProcess } from '../support/foretell-process.js';
 import { endProcessesIn, processesIn } from '../support/run-folder.js';
 
 const CONFIG = 'test/support/hanging-run/vitest.config.ts';
@@ -23,23 +21,24 @@ test.each<[string, (pid: number) => void]>([
   mkdirSync(temporary, { mode: 0o777 });
   const hanging = join(place, 'hanging');
 
-  const vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--config', CONFIG], {
-    cwd: CHECKOUT,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, TMPDIR: temporary, HANGING_FILE: hanging },
-  });
-  let output = '';
-  for (const stream of [vitest.stdout, vitest.stderr]) stream.on('data', (chunk) => (output += chunk));
-  const ended = once(vitest, 'exit');
-  await expect.poll(() => existsSync(hanging) || vitest.exitCode !== null, { timeout: 60_000 }).toBe(true);
-  expect(vitest.exitCode, output).toBe(null);
+  const vitest = startProcess(
+    process.execPath,
+    ['node_modules/vitest/vitest.mjs', 'run', '--config', CONFIG],
+    {
+      detached: true,
+      environment: { TMPDIR: temporary, HANGING_FILE: hanging },
+    },
+  );
+  const { pid } = vitest.process;
+  const hasEnded = () => vitest.process.exitCode !== null;
+  await expect.poll(() => existsSync(hanging) || hasEnded(), { timeout: 60_000 }).toBe(true);
+  expect(hasEnded(), vitest.output()).toBe(false);
   expect(readFileSync(hanging, 'utf8')).toContain(temporary);
   // vitest and its worker, the service, the keeper, PostgreSQL and its own processes.
   expect(processesIn(temporary).length).toBeGreaterThan(8);
 
-  end(vitest.pid!);
-  await ended;
+  end(pid!);
+  await vitest.ended;
   await expect.poll(() => processesIn(temporary), { timeout: 30_000 }).toEqual([]);
   // Vitest leaves an empty folder of its own.
   const ours = () => readdirSync(temporary).filter((name) => name.startsWith('foretell-'));

@@ -1,40 +1,21 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { beforeEach, expect, test } from 'vitest';
 import { call, createUser, type Answer, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { foretell } from '../support/foretell-process.js';
+import { prepareService } from '../support/prepared-service.js';
 
-const COMMAND_LINE = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
+const { database, api } = prepareService();
 
-let database: TestDatabase;
-let api: ApiProcess;
-
-beforeEach(async () => {
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url });
-});
-
-afterEach(async () => {
-  await api?.stop();
-});
+const demoteAll = async () =>
+  void (await database.query(`UPDATE users SET role = 'user' WHERE role = 'admin'`));
+beforeEach(demoteAll);
 
 const disable = (admin: TestUser, { id }: TestUser) =>
   call(api, 'PUT', `/toggle-user-permission/${id}/0`, { token: admin.token });
 const remove = (admin: TestUser, { id }: TestUser) =>
   call(api, 'DELETE', `/remove-user/${id}`, { token: admin.token });
 
-async function foretell(...args: string[]): Promise<{ code: number; stderr: string }> {
-  try {
-    await promisify(execFile)(process.execPath, [COMMAND_LINE, ...args], {
-      env: { PATH: process.env.PATH, DATABASE_URL: database.url },
-    });
-    return { code: 0, stderr: '' };
-  } catch (error) {
-    return error as { code: number; stderr: string };
-  }
-}
+const users = (...args: string[]) =>
+  foretell(['users', ...args], { environment: { DATABASE_URL: database.url } });
 
 async function admins(): Promise<number[]> {
   const rows = await database.query<{ id: number }>(
@@ -68,7 +49,7 @@ test('the only admin is neither disabled, removed nor demoted, by whatever way',
     ['set-role', '--username', username, '--role', 'user'],
     ['set-role', '--username', username, '--role', 'analyst'],
   ]) {
-    expect(await foretell('users', ...args), args.join(' ')).toMatchObject({
+    expect(await users(...args), args.join(' ')).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^Last admin: .*Make somebody else an admin first/),
     });
@@ -79,7 +60,7 @@ test('the only admin is neither disabled, removed nor demoted, by whatever way',
   expect(
     (await call(api, 'PUT', `/toggle-user-permission/${admin.id}/1`, { token: admin.token })).status,
   ).toBe(200);
-  expect((await foretell('users', 'set-role', '--username', username, '--role', 'admin')).code).toBe(0);
+  expect((await users('set-role', '--username', username, '--role', 'admin')).code).toBe(0);
   expect((await remove(admin, disabled)).status).toBe(200);
   const other = await createUser(api, database, 'admin');
   expect((await disable(admin, admin)).status).toBe(200);
@@ -100,7 +81,7 @@ test.each<[string, (admin: TestUser, other: TestUser) => Promise<Answer>]>([
     const statuses = answers.map(({ status }) => status).toSorted();
     expect(statuses[0]).toBe(200);
     expect([401, 404, 409]).toContain(statuses[1]);
-    await database.query(`UPDATE users SET role = 'user' WHERE role = 'admin'`);
+    await demoteAll();
   }
 });
 
@@ -118,6 +99,6 @@ test('of many changes at once to two admins one admin is left, and nothing fails
     const answers = await Promise.all(changes);
     for (const { status } of answers) expect(status).toBeOneOf([200, 401, 404, 409]);
     expect(await admins()).toHaveLength(1);
-    await database.query(`UPDATE users SET role = 'user' WHERE role = 'admin'`);
+    await demoteAll();
   }
 });

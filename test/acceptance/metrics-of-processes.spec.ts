@@ -1,5 +1,5 @@
-import { beforeEach, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -16,13 +16,17 @@ beforeEach(async () => {
 });
 
 const startTwo = (environment: Record<string, string> = {}) =>
-  startApi({ DATABASE_URL: database.url, WEB_CONCURRENCY: '2', ...environment });
+  startApiForThisTest({ DATABASE_URL: database.url, WEB_CONCURRENCY: '2', ...environment });
 
 async function predict(api: ApiProcess, { token }: TestUser, times: number): Promise<void> {
   for (let time = 0; time < times; time++) {
     const answer = await call(api, 'POST', '/predict', { body: PATIENT, token, headers });
     expect(answer.status, answer.text).toBe(200);
   }
+}
+
+async function expectSoon(api: ApiProcess, name: string, value: number): Promise<void> {
+  await expect.poll(async () => (await Samples.read(api)).get(name), { timeout: 30_000 }).toBe(value);
 }
 
 const servingPids = async () =>
@@ -42,13 +46,9 @@ test('METRICS_PORT tells what all processes measured, and nothing is lost with o
 
   const [victim] = await servingPids();
   process.kill(victim!, 'SIGKILL');
-  await expect
-    .poll(async () => (await Samples.read(api)).get('foretell_processes'), { timeout: 30_000 })
-    .toBe(1);
+  await expectSoon(api, 'foretell_processes', 1);
   expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(20);
-  await expect
-    .poll(async () => (await Samples.read(api)).get('foretell_ready_processes'), { timeout: 30_000 })
-    .toBe(2);
+  await expectSoon(api, 'foretell_ready_processes', 2);
   await predict(api, user, 20);
   expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(40);
   expect(await api.stop()).toBe(0);
@@ -56,25 +56,17 @@ test('METRICS_PORT tells what all processes measured, and nothing is lost with o
 
 test('one that is too busy to answer keeps nobody waiting, and what it told before still counts', async () => {
   const api = await startTwo({ METRICS_PORT: '0' });
-  let stopped: number | undefined;
-  try {
-    const user = await createUser(api, database);
-    await predict(api, user, 10);
-    expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(10);
-    const children = await servingPids();
-    stopped = children[0]!;
-    process.kill(stopped, 'SIGSTOP');
-    const samples = await Samples.read(api);
-    expect(samples.get('foretell_processes')).toBe(1);
-    expect(samples.get(REQUESTS, PREDICTED)).toBe(10);
-    process.kill(stopped, 'SIGCONT');
-    await expect
-      .poll(async () => (await Samples.read(api)).get('foretell_processes'), { timeout: 30_000 })
-      .toBe(2);
-  } finally {
-    if (stopped) process.kill(stopped, 'SIGCONT');
-    await api.stop();
-  }
+  const user = await createUser(api, database);
+  await predict(api, user, 10);
+  expect((await Samples.read(api)).get(REQUESTS, PREDICTED)).toBe(10);
+  const [stopped] = await servingPids();
+  process.kill(stopped!, 'SIGSTOP');
+  onTestFinished(() => void process.kill(stopped!, 'SIGCONT'));
+  const samples = await Samples.read(api);
+  expect(samples.get('foretell_processes')).toBe(1);
+  expect(samples.get(REQUESTS, PREDICTED)).toBe(10);
+  process.kill(stopped!, 'SIGCONT');
+  await expectSoon(api, 'foretell_processes', 2);
 });
 
 test('without METRICS_PORT, whichever process is asked tells what all of them measured', async () => {

@@ -30,6 +30,8 @@ const allMigrations = () => createDataSource({ url: database.url, migrations });
 const firstMigrations = (count: number) =>
   new DataSource({ type: 'postgres', url: database.url, migrations: migrations.slice(0, count) });
 
+const ADD_ADA = `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`;
+
 const NAMES = migrations.map((migration) => new migration().name);
 
 /** Everything the schema consists of, as PostgreSQL describes it. */
@@ -172,26 +174,7 @@ describe('usernames from before PRECIS', () => {
   });
 
   test('whatever there was, everybody has a key', async () => {
-    const letters = [
-      'a',
-      'A',
-      'ａ',
-      'Ａ',
-      'ä',
-      'Ä',
-      'a\u0308',
-      'İ',
-      'i',
-      ' ',
-      'K',
-      '\u212A',
-      'ß',
-      'ẞ',
-      'σ',
-      'ς',
-      'Σ',
-      '\u200B',
-    ];
+    const letters = [...'aAａＡäÄİi K\u212AßẞσςΣ\u200B', 'a\u0308'];
     const names = new Map<string, string>();
     for (const one of letters) {
       for (const two of ['', ...letters]) {
@@ -235,9 +218,7 @@ describe('usernames from before PRECIS', () => {
 
 test('what was recorded before rows were counted is kept, and does not say how many they were', async () => {
   await withDataSource(firstMigrations(5), (dataSource) => dataSource.runMigrations());
-  await database.query(
-    `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`,
-  );
+  await database.query(ADD_ADA);
   await database.query(
     `INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect)
      VALUES (1, '{"age":25}', 'before', 'heart-failure', '1', 'plain')`,
@@ -255,9 +236,7 @@ test('what was recorded before rows were counted is kept, and does not say how m
 
 test('what was recorded before there were partitions is in that of its month, each response with its request', async () => {
   await withDataSource(firstMigrations(7), (dataSource) => dataSource.runMigrations());
-  await database.query(
-    `INSERT INTO users (username, password, email) VALUES ('ada', 'a hash', 'ada@example.org')`,
-  );
+  await database.query(ADD_ADA);
   // The second was answered when its month was over.
   await database.query(
     `INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect, created_datetime) VALUES

@@ -1,20 +1,19 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { beforeAll, expect, test } from 'vitest';
+import { afterThisFile } from '../support/after-this-file.js';
 import { tarGz } from '../support/archives.js';
 import { makeArtifact } from '../support/artifacts.js';
 import { startBucketServer, type BucketServer } from '../support/bucket-server.js';
 import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { createFolder, prepareDatabase } from '../support/prepared-service.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 
 const FLOWER = { sepal_length: 5.1, sepal_width: 3.5, petal_length: 1.4, petal_width: 0.2 };
 
-let scratch: string;
+const scratch = createFolder();
+const database = prepareDatabase();
 let bucket: BucketServer;
-let database: TestDatabase;
-const services: ApiProcess[] = [];
 let admin: TestUser;
 
 /** A replica: its own disk, and of the models only what is said. */
@@ -22,7 +21,7 @@ async function start(name: string, models: string[] = []): Promise<ApiProcess> {
   const modelDir = join(scratch, name, 'models');
   mkdirSync(modelDir, { recursive: true });
   for (const model of models) cpSync(`model-artifacts/${model}`, join(modelDir, model), { recursive: true });
-  const service = await startApi({
+  return startApi({
     ...bucket.environment,
     DATABASE_URL: database.url,
     DATA_DIR: join(scratch, name, 'data'),
@@ -30,20 +29,12 @@ async function start(name: string, models: string[] = []): Promise<ApiProcess> {
     MODEL_STORE: 's3://models/production',
     JWT_SECRET: 'the same in every replica, of 32 bytes',
   });
-  services.push(service);
-  return service;
 }
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-replicas-'));
   bucket = await startBucketServer();
+  afterThisFile(() => bucket.stop());
   await bucket.createBucket('models');
-  database = await createTestDatabase();
-});
-
-afterAll(async () => {
-  await Promise.all(services.map((service) => service.stop()));
-  await bucket?.stop();
 });
 
 /** Which model and version answers, or the status where none does. */
@@ -82,5 +73,5 @@ test('replicas that share no disk serve what was uploaded to one of them, and a 
   const plain = await call(three, 'POST', '/predict', { body: PATIENT, token: admin.token });
   expect(plain.body).toEqual({ yhat_prob: '0.5124506', yhat: '1' });
   for (const name of ['two', 'three']) expect(readdirSync(join(scratch, name, 'models'))).toEqual([]);
-  for (const service of services) expect(service.output()).not.toMatch(/"level":"error"/);
+  for (const service of [one, two, three]) expect(service.output()).not.toMatch(/"level":"error"/);
 });

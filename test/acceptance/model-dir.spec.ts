@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
 import { makeArtifact, type Changes } from '../support/artifacts.js';
 import { call, createUser } from '../support/client.js';
 import { models, ModelWorkplace, refused } from '../support/model-workplace.js';
@@ -81,14 +81,13 @@ test('a MODEL_DIR that may not be written: a line that names it', async ({ skip 
   if (reason) skip(reason);
   const place = new ModelWorkplace(createDataDir());
   const database = await createTestDatabase();
-  onTestFinished(() => place.dispose());
   const artifact = await place.make({});
-  for (const folder of [dirname(place.modelDir), place.modelDir]) chmodSync(folder, 0o555);
+  chmodSync(place.modelDir, 0o555);
   const ending = await place.dataDir.foretell(['models', 'register', artifact], {
     environment: { ...place.environment, DATABASE_URL: database.url },
     ...(isRoot && NOBODY),
   });
-  chmodSync(dirname(place.modelDir), 0o755);
+  chmodSync(place.modelDir, 0o755);
   expect(ending).toMatchObject({ code: 1, stdout: '' });
   expect(ending.stderr).toMatch(/^MODEL_DIR \(.*\) cannot be written: EACCES: permission denied[^\n]*\n$/);
   expect(ending.stderr).toContain(place.modelDir);

@@ -1,54 +1,37 @@
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { rm, truncate, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createGzip, gunzipSync, gzipSync } from 'node:zlib';
 import * as tarStream from 'tar-stream';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { describe, expect, test } from 'vitest';
 import { tarGz, zip } from '../support/archives.js';
 import { editJson, IRIS, makeArtifact, type Changes } from '../support/artifacts.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { call, PATIENT, somebody, type Answer } from '../support/client.js';
+import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { beginPost } from '../support/raw-http.js';
+import { startApiForThisTest } from '../support/test-api.js';
 
 const FLOWER = { sepal_length: 5.1, sepal_width: 3.5, petal_length: 1.4, petal_width: 0.2 };
 const MIB = 1024 ** 2;
 const MAX_ARTIFACT_BYTES = 4 * MIB;
 
-/** Everything that a test writes, and the service. */
-let scratch: string;
-let modelDir: string;
+const modelDir = createModelDir({ own: ['heart-failure'] });
 /** The system's, to see that the service leaves nothing there. */
-let temporary: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let admin: TestUser;
-let analyst: TestUser;
-let user: TestUser;
-
-beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-registry-'));
-  [modelDir, temporary] = [join(scratch, 'models'), join(scratch, 'tmp')];
-  mkdirSync(temporary);
-  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
-  database = await createTestDatabase();
-  api = await startApi({
-    DATABASE_URL: database.url,
-    MODEL_DIR: modelDir,
-    TMPDIR: temporary,
-    MAX_ARTIFACT_BYTES: `${MAX_ARTIFACT_BYTES}`,
-  });
-  admin = await createUser(api, database, 'admin');
-  analyst = await createUser(api, database, 'analyst');
-  user = await createUser(api, database);
+const temporary = createFolder();
+const service = prepareService({
+  MODEL_DIR: modelDir,
+  TMPDIR: temporary,
+  MAX_ARTIFACT_BYTES: `${MAX_ARTIFACT_BYTES}`,
 });
+const { database, api, user } = service;
+const admin = prepareUser(service, 'admin');
+const analyst = prepareUser(service, 'analyst');
 
 const newName = () => `iris-${randomBytes(4).toString('hex')}`;
-const make = (changes: Changes) => makeArtifact(join(scratch, randomBytes(4).toString('hex')), changes);
+const make = (changes: Changes) => makeArtifact(createFolder(), changes);
 
 function upload(name: string, archive: Uint8Array, type = 'application/gzip'): Promise<Answer> {
   const headers = { 'content-type': type };
@@ -85,6 +68,7 @@ async function versionOf(path: string): Promise<string> {
   return answer.body.model.version;
 }
 
+const namesIn = ({ body }: Answer) => body.models.map(({ name }: { name: string }) => name);
 const versionRows = (name: string) =>
   database.query('SELECT version FROM model_versions WHERE name = $1 ORDER BY version', [name]);
 
@@ -94,7 +78,7 @@ function expectProblem(answer: Answer, status: number, code: string, detail: Reg
   expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   expect(answer.body).toMatchObject({ status, type: `urn:foretell:error:${code}` });
   expect(answer.body.detail).toMatch(detail);
-  for (const secret of [scratch, process.cwd(), 'node_modules', admin.token, 'postgres']) {
+  for (const secret of [modelDir, temporary, process.cwd(), 'node_modules', admin.token, 'postgres']) {
     expect(answer.text).not.toContain(secret);
   }
 }
@@ -170,9 +154,7 @@ describe('a user, and an analyst,', () => {
     for (const { token } of [user, analyst]) {
       const list = await call(api, 'GET', '/models', { token });
       expect(list.status).toBe(200);
-      expect(list.body.models.map((model: { name: string }) => model.name)).toEqual(
-        list.body.models.map((model: { name: string }) => model.name).toSorted(),
-      );
+      expect(namesIn(list)).toEqual(namesIn(list).toSorted());
       expect(list.body.models).toContainEqual(known);
       const one = await call(api, 'GET', `/models/${name}`, { token });
       expect([one.status, one.body]).toEqual([200, known]);
@@ -204,30 +186,24 @@ describe('a user, and an analyst,', () => {
       const answer = await call(api, 'GET', `/models/${unknown}`, { token: user.token });
       expectProblem(answer, 404, 'model-not-found', new RegExp(`^There is no model '${unknown}'\\.$`));
     }
-    const { body } = await call(api, 'GET', '/models', { token: user.token });
-    expect(body.models.map((model: { name: string }) => model.name)).not.toContain(name);
+    expect(namesIn(await call(api, 'GET', '/models', { token: user.token }))).not.toContain(name);
     const admins = await call(api, 'GET', `/models/${name}`, { token: admin.token });
     expect(admins.body).toMatchObject({ aliases: {}, serving: null, versions: [{ version: '1' }] });
   });
 
   test('does so in production as well', async () => {
-    const production = await startApi({
+    const production = await startApiForThisTest({
       DATABASE_URL: database.url,
       MODEL_DIR: modelDir,
       APP_ENV: 'production',
       JWT_SECRET: 'a secret of production, long enough',
     });
-    try {
-      const username = `user-${randomBytes(4).toString('hex')}`;
-      const body = { username, password: 'correct horse battery', email: `${username}@example.org` };
-      await call(api, 'POST', '/register-user', { body });
-      const { token } = (await call(production, 'POST', '/token', { body })).body;
-      const { status, body: model } = await call(production, 'GET', '/models/heart-failure', { token });
-      expect(status).toBe(200);
-      expect(model.serving).toMatchObject({ version: '1', labels: ['0', '1'], threshold: 0.5 });
-    } finally {
-      await production.stop();
-    }
+    const body = somebody();
+    await call(api, 'POST', '/register-user', { body });
+    const { token } = (await call(production, 'POST', '/token', { body })).body;
+    const { status, body: model } = await call(production, 'GET', '/models/heart-failure', { token });
+    expect(status).toBe(200);
+    expect(model.serving).toMatchObject({ version: '1', labels: ['0', '1'], threshold: 0.5 });
   });
 });
 
@@ -346,7 +322,7 @@ describe('uploading', () => {
     const name = newName();
     const manifest = { labels: ['stays', 'leaves'], label_descriptions: undefined };
     const from = 'model-artifacts/heart-failure/1';
-    const folder = await makeArtifact(join(scratch, name), { name, manifest }, from);
+    const folder = await makeArtifact(createFolder(), { name, manifest }, from);
     const answer = await upload(name, await tarGz(folder));
     expect(answer.status, answer.text).toBe(201);
     expect(answer.body.warnings).toEqual([expect.stringMatching(/^golden\.json has no labels, so it /)]);
@@ -504,7 +480,7 @@ describe('a broken artifact is refused, and nothing is left of it', () => {
     const code = { 400: 'bad-request', 413: 'body-too-large' }[status] ?? 'artifact-not-usable';
     expectProblem(await upload(name, await make()), status, code, detail);
     await expectNothingLeft(name);
-    expect(existsSync(join(scratch, 'evil.json'))).toBe(false);
+    expect(existsSync(join(modelDir, '../evil.json'))).toBe(false);
   });
 
   test.each([1, 40 * MIB])('%i bytes larger than MAX_ARTIFACT_BYTES: 413', async (excess) => {
@@ -572,17 +548,13 @@ describe('a broken artifact is refused, and nothing is left of it', () => {
   });
 });
 
-/** A request for an upload, of which nothing but the head is sent. */
-function open(name: string, { length, token }: { length: number; token?: string }) {
-  const { hostname, port } = new URL(api.url);
-  const connection = connect(Number(port), hostname);
-  connection.on('error', () => undefined);
-  connection.write(
-    `POST /models/${name}/versions HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/gzip\r\n` +
-      `Content-Length: ${length}\r\n${token ? `Authorization: Bearer ${token}\r\n` : ''}\r\n`,
-  );
-  return connection;
-}
+/** An upload, of which nothing but the head is sent. */
+const open = (name: string, { length, token }: { length: number; token?: string }) =>
+  beginPost(api, `/models/${name}/versions`, {
+    'content-type': 'application/gzip',
+    'content-length': length,
+    ...(token && { authorization: `Bearer ${token}` }),
+  });
 
 describe('aliases', () => {
   test('production becomes another version: 200 with what it was and who serves it', async () => {
@@ -708,28 +680,24 @@ describe('aliases', () => {
     expect(body.aliases).toEqual({ production: '1' });
     expect(body.versions[1]).toMatchObject({ state: 'failed', failure: expect.stringContaining('sha256') });
     const { text } = await call(api, 'GET', '/health');
-    expect(text).not.toContain(scratch);
+    expect(text).not.toContain(modelDir);
   });
 });
 
 test('a version that another process cannot serve: 422 that says which and why, and the alias stays', async () => {
   const name = await registered(2);
-  const otherDir = join(scratch, 'other-models');
+  const otherDir = createFolder();
   cpSync(modelDir, otherDir, { recursive: true });
   rmSync(join(otherDir, name, '2'), { recursive: true });
-  const other = await startApi({ DATABASE_URL: database.url, MODEL_DIR: otherDir });
-  try {
-    const answer = await setAlias(name, 'production', { version: '2' });
-    const why = new RegExp(
-      `production stays what it was.*:${other.process.pid}: it is missing on this machine`,
-    );
-    expectProblem(answer, 422, 'artifact-not-usable', why);
-    expect(other.output()).toContain(join(otherDir, name, '2'));
-    await expect.poll(() => versionOf(name)).toBe('1');
-    expect((await call(api, 'GET', '/health')).text).not.toContain(scratch);
-  } finally {
-    await other.stop();
-  }
+  const other = await startApiForThisTest({ DATABASE_URL: database.url, MODEL_DIR: otherDir });
+  const answer = await setAlias(name, 'production', { version: '2' });
+  const why = new RegExp(
+    `production stays what it was.*:${other.process.pid}: it is missing on this machine`,
+  );
+  expectProblem(answer, 422, 'artifact-not-usable', why);
+  expect(other.output()).toContain(join(otherDir, name, '2'));
+  await expect.poll(() => versionOf(name)).toBe('1');
+  expect((await call(api, 'GET', '/health')).text).not.toContain(modelDir);
 });
 
 test('the documentation has the routes, and the path of a model that was put in production meanwhile', async () => {
@@ -779,8 +747,7 @@ async function manyFiles(thousands: number): Promise<Buffer> {
 
 /** A zip of a few kilobytes whose one file is larger than an artifact may be. */
 async function bomb(): Promise<Buffer> {
-  const folder = join(scratch, randomBytes(4).toString('hex'));
-  mkdirSync(folder);
+  const folder = createFolder();
   await writeFile(join(folder, 'model.onnx'), Buffer.alloc(MAX_ARTIFACT_BYTES + MIB));
   return zip(folder);
 }

@@ -53,10 +53,7 @@ describe('while a service runs', () => {
     user = await createUser(service, place.dataDir, 'admin');
   });
 
-  afterAll(async () => {
-    await place?.dataDir.dispose();
-    place?.dispose();
-  });
+  afterAll(() => place?.dataDir.dispose());
 
   let count = 0;
   const newName = () => `flowers-${++count}`;

@@ -3,11 +3,10 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT } from '../support/client.js';
+import { call, PATIENT } from '../support/client.js';
 import { Samples } from '../support/metrics.js';
+import { prepareService } from '../support/prepared-service.js';
 import { requirePrometheus, startPrometheus, type PrometheusServer } from '../support/prometheus-server.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const RULES = 'deploy/prometheus';
 
@@ -32,21 +31,13 @@ const queries = dashboard.panels.flatMap(({ title, targets = [] }) =>
 const metricsIn = (text: string) =>
   new Set(text.match(/\b(foretell|nodejs|process)_[a-z0-9_]+(?=[\s{[)/`]|$)/gm) ?? []);
 
-let database: TestDatabase;
-let api: ApiProcess;
-let token: string;
-
-beforeAll(async () => {
-  requirePrometheus();
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, METRICS_PORT: '0' });
-  ({ token } = await createUser(api, database));
-});
+beforeAll(requirePrometheus);
+const { api, user } = prepareService({ METRICS_PORT: '0' });
 
 /** Something of everything that a dashboard may want to show. */
 async function useService(): Promise<void> {
   await Promise.all([
-    ...Array.from({ length: 10 }, () => call(api, 'POST', '/predict', { body: PATIENT, token })),
+    ...Array.from({ length: 10 }, () => call(api, 'POST', '/predict', { body: PATIENT, token: user.token })),
     call(api, 'POST', '/predict', { body: {}, token: 'nonsense' }),
     call(api, 'POST', '/token', { body: { username: 'nobody', password: 'x' } }),
     call(api, 'GET', '/%zz'),

@@ -2,7 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { describe, expect, test } from 'vitest';
-import { parquetOf, PATIENT_COLUMNS, PATIENT_ROW, refused, scored, place } from '../support/scoring-place.js';
+import {
+  COLUMNS,
+  parquetOf,
+  PATIENT_COLUMNS,
+  PATIENT_ROW,
+  refused,
+  scored,
+  place,
+} from '../support/scoring-place.js';
 
 const HEADER = `${PATIENT_COLUMNS}\n`;
 const ROW = `${PATIENT_ROW}\n`;
@@ -17,20 +25,20 @@ describe('nothing to score is no mistake: a whole output without rows', () => {
     ['empty.tsv', '\uFEFF'],
     ['empty.jsonl', ''],
     ['blank.jsonl', '\n\n'],
-    ['rows.parquet', parquetOf(Object.fromEntries(PATIENT_COLUMNS.split(',').map((name) => [name, []])))],
+    ['rows.parquet', parquetOf(Object.fromEntries(COLUMNS.map((name) => [name, []])))],
     ['empty.csv.gz', gzipSync('')],
   ];
 
   test.each(INPUTS)('%s', async (name, content) => {
     place.write(name, content);
     await scored(place.fromTo(name, 'out.csv'));
-    const columns = name === 'blank.jsonl' ? ADDED : [...PATIENT_COLUMNS.split(','), ...ADDED];
+    const columns = name === 'blank.jsonl' ? ADDED : [...COLUMNS, ...ADDED];
     expect(place.read('out.csv')).toBe(`${columns.join(',')}\n`);
   });
 
   test('in every output format', async () => {
     place.write('in.csv', '');
-    const columns = [...PATIENT_COLUMNS.split(','), ...ADDED];
+    const columns = [...COLUMNS, ...ADDED];
     for (const format of ['tsv', 'jsonl', 'parquet', 'csv.gz', 'jsonl.gz']) {
       await scored(place.fromTo('in.csv', `out.${format}`));
     }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { editJson, IRIS } from '../support/artifacts.js';
 import { NOBODY, obstacleToNobody } from '../support/nobody.js';
 import {
+  COLUMNS,
   HEART_FAILURE,
   parquetOf,
   PATIENT_COLUMNS,
@@ -17,7 +18,7 @@ import {
 const HEADER = `${PATIENT_COLUMNS}\n`;
 const ROW = `${PATIENT_ROW}\n`;
 const OBJECT = JSON.stringify(
-  Object.fromEntries(PATIENT_COLUMNS.split(',').map((name, index) => [name, PATIENT_ROW.split(',')[index]])),
+  Object.fromEntries(COLUMNS.map((name, index) => [name, PATIENT_ROW.split(',')[index]])),
 );
 
 interface Case {
@@ -25,7 +26,6 @@ interface Case {
   name?: string;
   given: string | Buffer;
   options?: string[];
-  output?: string;
   says: RegExp;
 }
 
@@ -163,7 +163,7 @@ function patientsParquet(rows: number): Buffer {
   const values = PATIENT_ROW.split(',').map(Number);
   return parquetOf(
     Object.fromEntries(
-      PATIENT_COLUMNS.split(',').map((name, index) => [
+      COLUMNS.map((name, index) => [
         name,
         Array.from({ length: rows }, (_, row) => values[index]! + ((row * 7919) % 1000) / 1000),
       ]),
@@ -176,10 +176,10 @@ function damaged(bytes: Buffer): Buffer {
 }
 
 describe('a file that cannot be scored: one line that says why, exit code 1, and no file', () => {
-  test.for(CASES)('$what', async ({ name = 'in.csv', given, options = [], output, says }) => {
+  test.for(CASES)('$what', async ({ name = 'in.csv', given, options = [], says }) => {
     place.write(name, given);
     const others = options.map((option) => (option.includes('.') ? place.path(option) : option));
-    expect(await refused(place.fromTo(name, output ?? 'out.csv', '--quiet', ...others))).toMatch(says);
+    expect(await refused(place.fromTo(name, 'out.csv', '--quiet', ...others))).toMatch(says);
   });
 
   test('standard input ends the run even if its writer does not end', async () => {
@@ -187,16 +187,8 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
       `a,b\n${'1,2\n'.repeat(200_000)}`,
       Buffer.from('\uFEFFa,b\n'.repeat(500_000), 'utf16le'),
     ]) {
-      const running = place.dataDir.spawn(process.execPath, [
-        'dist/apps/cli/src/main.js',
-        'predict',
-        '-m',
-        HEART_FAILURE,
-        '--format',
-        'csv',
-        '-o',
-        place.path('out.csv'),
-      ]);
+      const output = ['--format', 'csv', '-o', place.path('out.csv')];
+      const running = place.dataDir.spawnForetell(['predict', '-m', HEART_FAILURE, ...output]);
       running.process.stdin!.on('error', () => undefined).write(text);
       const { code, stderr } = await running.ended;
       expect(code).toBe(1);
@@ -246,8 +238,8 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     mkdirSync(folder, { mode: 0o555 });
     chmodSync(place.path('.'), 0o755);
     const run = async (...args: string[]) => {
-      const command = ['dist/apps/cli/src/main.js', 'predict', '-m', HEART_FAILURE, ...args];
-      return place.dataDir.spawn(process.execPath, command, isRoot ? NOBODY : {}).ended;
+      const command = ['predict', '-m', HEART_FAILURE, ...args];
+      return place.dataDir.spawnForetell(command, isRoot ? NOBODY : {}).ended;
     };
     expect(await run('-i', input, '-o', `${folder}/out.csv`)).toMatchObject({
       code: 1,
@@ -295,20 +287,13 @@ describe('rows that cannot be read stay rows', () => {
       const { code } = await predict(place.fromTo('in.jsonl', `out.${format}`, '--quiet'));
       expect(code).toBe(3);
     }
-    const objects = place
-      .read('out.jsonl')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { error: string });
     const errors = [
       null,
       ...bad.map((text, index) => `line ${index + 2} is not a JSON object: ${JSON.stringify(text)}`),
-      PATIENT_COLUMNS.split(',')
-        .map((name) => `${name} is required`)
-        .join('; '),
+      COLUMNS.map((name) => `${name} is required`).join('; '),
       null,
     ];
-    expect(objects.map(({ error }) => error)).toEqual(errors);
+    expect(place.objects('out.jsonl').map(({ error }) => error)).toEqual(errors);
     const [, ...rows] = place.table('out.csv');
     expect(rows.map((row) => row.at(-1))).toEqual(errors.map((error) => error ?? ''));
     for (const row of rows) expect(row).toHaveLength(11);

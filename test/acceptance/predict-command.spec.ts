@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { IRIS } from '../support/artifacts.js';
 import {
   CALIFORNIA_HOUSING,
+  COLUMNS,
   FRAGILE,
   HEART_FAILURE,
   PATIENT_COLUMNS,
@@ -143,9 +144,7 @@ describe('what is in stays in', () => {
   });
 
   test('JSON Lines: each object to the letter', async () => {
-    const members = PATIENT_COLUMNS.split(',').map(
-      (name, index) => `"${name}": ${PATIENT_ROW.split(',')[index]}`,
-    );
+    const members = COLUMNS.map((name, index) => `"${name}": ${PATIENT_ROW.split(',')[index]}`);
     const objects = [
       `"id": 12345678901234567890, "x":1.50,"y" : [1, {"z":"\\u00e9\\/"}], ${members.join(', ')}`,
       `"id":1e2,"id":3,"":"","__proto__":{"a":1},${members.toReversed().join(',')}`,
@@ -243,8 +242,7 @@ describe('rows with an error', () => {
       expect(code).toBe(3);
     }
     expect(place.read('out.tsv').split('\n')[2]).toMatch(/^old\t1000\t35\t\t8\t135\t2\t0\t\t\tage must be/);
-    const objects = place.read('out.jsonl').trimEnd().split('\n');
-    expect(objects.map((line) => JSON.parse(line) as object)).toMatchObject([
+    expect(place.objects('out.jsonl')).toMatchObject([
       { yhat: 1, error: null },
       { age: 'old', platelets: null, yhat_prob: null, yhat: null, error: expect.stringMatching(/^age/) },
       { error: expect.stringMatching(/^line 4/) },

@@ -10,11 +10,11 @@ import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import Papa from 'papaparse';
 import { describe, expect, test } from 'vitest';
-import { PATIENT_COLUMNS, patients, predict, refused, scored, place } from '../support/scoring-place.js';
+import { COLUMNS, parquetOf, patients, predict, refused, scored, place } from '../support/scoring-place.js';
 
-const COLUMNS = PATIENT_COLUMNS.split(',');
 const FORMATS = ['csv', 'tsv', 'jsonl', 'parquet'] as const;
 const ROWS = patients(200).map((row) => row.split(','));
+const NUMBERS = ROWS.map((row) => row.map((cell) => (cell === '' ? null : Number(cell))));
 
 type Row = Record<string, unknown>;
 
@@ -23,21 +23,13 @@ const INPUTS: Record<(typeof FORMATS)[number], () => string | Uint8Array> = {
   csv: () => [COLUMNS, ...ROWS].map((row) => `${row.join(',')}\n`).join(''),
   tsv: () => [COLUMNS, ...ROWS].map((row) => `${row.join('\t')}\r\n`).join(''),
   jsonl: () =>
-    ROWS.map((row) =>
-      JSON.stringify(
-        Object.fromEntries(COLUMNS.map((name, index) => [name, row[index] ? Number(row[index]) : null])),
-      ),
+    NUMBERS.map((row) =>
+      JSON.stringify(Object.fromEntries(COLUMNS.map((name, index) => [name, row[index]]))),
     ).join('\n'),
   parquet: () =>
-    new Uint8Array(
-      parquetWriteBuffer({
-        columnData: COLUMNS.map((name, column) => ({
-          name,
-          type: 'DOUBLE' as const,
-          data: ROWS.map((row) => (row[column] ? Number(row[column]) : null)),
-        })),
-        rowGroupSize: 64,
-      }),
+    parquetOf(
+      Object.fromEntries(COLUMNS.map((name, column) => [name, NUMBERS.map((row) => row[column]!)])),
+      64,
     ),
 };
 
@@ -47,12 +39,7 @@ async function readParquet(name: string): Promise<Row[]> {
 
 async function rowsIn(name: string): Promise<Row[]> {
   if (name.endsWith('.parquet')) return readParquet(name);
-  if (name.endsWith('.jsonl'))
-    return place
-      .read(name)
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Row);
+  if (name.endsWith('.jsonl')) return place.objects(name);
   const delimiter = name.endsWith('.tsv') ? '\t' : ',';
   return Papa.parse<Row>(place.read(name), { header: true, delimiter, skipEmptyLines: true }).data;
 }
@@ -71,9 +58,7 @@ describe.each(FORMATS)('the same rows as %s', (from) => {
     expect(Object.keys(found[0]!)).toEqual([...COLUMNS, 'yhat_prob', 'yhat', 'error']);
     expect(found.map(({ error }) => error || null)).toEqual(ROWS.map(() => null));
     const numbers = found.map(numbersOf);
-    expect(numbers.map((row) => row.slice(0, -2))).toEqual(
-      ROWS.map((row) => row.map((cell) => (cell === '' ? null : Number(cell)))),
-    );
+    expect(numbers.map((row) => row.slice(0, -2))).toEqual(NUMBERS);
     predictions ??= numbers.map((row) => row.slice(-2).map((number) => Math.fround(number!)));
     expect(numbers.map((row) => row.slice(-2).map((number) => Math.fround(number!)))).toEqual(predictions);
     expect(new Set(predictions.map(([probability]) => probability)).size).toBeGreaterThan(50);

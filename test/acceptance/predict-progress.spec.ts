@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { Ending } from '../support/data-dir.js';
+import { COMMAND_LINE, type Ending } from '../support/data-dir.js';
 import { FOREIGN } from '../support/artifacts.js';
 import { models, ModelWorkplace } from '../support/model-workplace.js';
 import {
@@ -13,7 +13,6 @@ import {
   place,
 } from '../support/scoring-place.js';
 
-const COMMAND = 'dist/apps/cli/src/main.js';
 const SLOW = 'test/support/foreign-models/slow';
 
 /** Two parts that take the slow model two to three seconds each, and an error in the first. */
@@ -62,18 +61,15 @@ describe('progress', () => {
     if (!script?.stdout.includes('util-linux'))
       skip('script of util-linux, which makes a terminal, is not here');
     place.write('in.csv', `${PATIENT_COLUMNS}\n${patients(60_000).join('\n')}\n`);
-    const inner = [
-      process.execPath,
-      COMMAND,
-      'predict',
-      '-m',
-      HEART_FAILURE,
-      ...place.fromTo('in.csv', 'out.csv'),
-    ];
+    const inner = ['predict', '-m', HEART_FAILURE, ...place.fromTo('in.csv', 'out.csv')];
     const terminal = async (...options: string[]) =>
-      place.dataDir.spawn('script', ['-qec', [...inner, ...options].join(' '), '/dev/null'], {
-        environment: { TERM: 'xterm' },
-      }).ended;
+      place.dataDir.spawn(
+        'script',
+        ['-qec', [process.execPath, COMMAND_LINE, ...inner, ...options].join(' '), '/dev/null'],
+        {
+          environment: { TERM: 'xterm' },
+        },
+      ).ended;
     const { code, stdout } = await terminal();
     expect(code).toBe(0);
     expect(stdout).toMatch(/█+░* 100 %, 60000 rows, \d+ rows\/s/);

@@ -5,6 +5,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunningProcess } from '../support/data-dir.js';
 import {
+  COLUMNS,
   HEART_FAILURE,
   PATIENT_COLUMNS,
   PATIENT_ROW,
@@ -32,8 +33,7 @@ beforeAll(() => {
 const errorsIn = () => ['--errors', place.path('errors.csv')];
 
 function start(args: string[]): RunningProcess {
-  const command = ['dist/apps/cli/src/main.js', 'predict', '-m', HEART_FAILURE, '--threads', '1', ...args];
-  return place.dataDir.spawn(process.execPath, command);
+  return place.dataDir.spawnForetell(['predict', '-m', HEART_FAILURE, '--threads', '1', ...args]);
 }
 
 const CHECKPOINT_EVERY_MS = 2_000;
@@ -65,6 +65,12 @@ async function endInTheMiddle(args: string[], signal: NodeJS.Signals = 'SIGKILL'
   expect(hasEnded, `it ended before it was told to:\n${running.output()}`).toBe(false);
   return running.signal(signal);
 }
+
+const idsOf = (csv: string) =>
+  place
+    .lines(csv)
+    .slice(1)
+    .map((line) => Number.parseInt(line, 10));
 
 /** A whole run's output, to compare with, in a place of its own. */
 async function undisturbed(output: string, ...others: string[]): Promise<ScoringPlace> {
@@ -126,7 +132,7 @@ describe("a run that is killed leaves no file of the output's name, and --resume
   test('from Parquet, in the middle of a row group', async () => {
     const values = PATIENT_ROW.split(',').map(Number);
     const ids = Int32Array.from({ length: ROWS }, (_, id) => id);
-    const columnData = PATIENT_COLUMNS.split(',').map((name, index) => ({
+    const columnData = COLUMNS.map((name, index) => ({
       name,
       data: Float64Array.from(ids, (id) => (index > 5 ? id % 2 : values[index]! + (id % 7))),
     }));
@@ -140,13 +146,7 @@ describe("a run that is killed leaves no file of the output's name, and --resume
     const args = place.fromTo('in.parquet', 'out.csv');
     await endInTheMiddle(args);
     await scored([...args, '--resume']);
-    const found = place
-      .read('out.csv')
-      .trimEnd()
-      .split('\n')
-      .slice(1)
-      .map((line) => Number.parseInt(line, 10));
-    expect(found).toEqual([...ids]);
+    expect(idsOf('out.csv')).toEqual([...ids]);
   });
 });
 
@@ -188,12 +188,7 @@ describe('a run that is interrupted', () => {
       return;
     }
     expect((await predict([...args, '--resume'])).code).toBe(3);
-    const ids = place
-      .read('out.csv')
-      .trimEnd()
-      .split('\n')
-      .slice(1)
-      .map((line) => Number.parseInt(line, 10));
+    const ids = idsOf('out.csv');
     expect(ids.every((id, row) => id === row)).toBe(true);
     expect(ids).toHaveLength(ROWS);
   });

@@ -2,14 +2,20 @@ import { cpSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { MISSING_VALUES } from '#libs/inference';
 import { editJson } from '../support/artifacts.js';
-import { PATIENT_COLUMNS, PATIENT_ROW, rowsOf, score, place } from '../support/scoring-place.js';
+import { PATIENT } from '../support/client.js';
+import {
+  COLUMNS as NAMES,
+  PATIENT_COLUMNS,
+  PATIENT_ROW,
+  rowsOf,
+  score,
+  place,
+} from '../support/scoring-place.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 const COLOURS = 'test/support/foreign-models/tensor-per-column';
-const NAMES = PATIENT_COLUMNS.split(',');
 const CELLS = PATIENT_ROW.split(',');
-const PATIENT = Object.fromEntries(NAMES.map((name, index) => [name, Number(CELLS[index])]));
 
 /** The cells of each row by their columns. */
 function cellsOf(csv: string, delimiter = ','): Record<string, string>[] {
@@ -27,7 +33,7 @@ describe('U+FEFF', () => {
       const lines = place.read(`out.${to}`).split('\n');
       const begins = to === 'jsonl' ? '{"name":"\uFEFFpatient ' : '\uFEFFpatient ';
       const found = lines.filter((line) => line.replace(/^"/, '').startsWith(begins));
-      expect(found).toHaveLength(to === 'jsonl' ? rows.length : rows.length);
+      expect(found).toHaveLength(rows.length);
     }
   });
 

@@ -1,23 +1,27 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { request, type IncomingMessage } from 'node:http';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeArtifact } from '../support/artifacts.js';
+import { HEART_FAILURE_2, makeArtifact } from '../support/artifacts.js';
 import { output, patients, reached, submitted } from '../support/batches.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { ANSWER, call, createUser, PATIENT, type TestUser } from '../support/client.js';
 import type { DataDir, Service, StartOptions } from '../support/data-dir.js';
 import { predict, startLoad, unrecorded } from '../support/prediction-client.js';
-import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+import { createModelDir } from '../support/prepared-service.js';
+import {
+  createDataDir,
+  createPreparedDataDir,
+  expectToStop,
+  startPrepared,
+} from '../support/test-data-dir.js';
 
 const TWO = { WEB_CONCURRENCY: '2', LOG_LEVEL: 'info' };
 /** A start takes a second or two of processor time, and what is polled for may need one. */
 const IN_TIME = { timeout: 60_000, interval: 20 };
 
-function startTwo(dataDir: DataDir, { environment, ...options }: StartOptions = {}): Promise<Service> {
-  return dataDir.startService({ environment: { ...TWO, ...environment }, ...options });
-}
+const startTwo = (options?: StartOptions) => startPrepared({ environment: TWO, ...options });
 
 /** Those that say they serve, on this machine. */
 async function servingPids(dataDir: DataDir): Promise<number[]> {
@@ -73,19 +77,15 @@ async function isRefused(service: Service): Promise<boolean> {
 const ANSWERED_LAST = {
   status: 200,
   connection: 'close',
-  text: '{"yhat_prob":"0.5124506","yhat":"1"}',
+  text: ANSWER,
 };
 
 describe('with WEB_CONCURRENCY=2', () => {
   test('two processes serve one port, say so once, and see one another’s changes', async () => {
     const dataDir = createDataDir();
     const messages: unknown[] = [];
-    const modelDir = join(dirname(dataDir.path), 'models');
-    mkdirSync(modelDir);
-    cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
-    cpSync('test/support/foreign-models/heart-failure-2', join(modelDir, 'heart-failure/2'), {
-      recursive: true,
-    });
+    const modelDir = createModelDir({ own: ['heart-failure'] });
+    cpSync(HEART_FAILURE_2, join(modelDir, 'heart-failure/2'), { recursive: true });
     const starting = dataDir.spawnService({
       environment: { ...TWO, LOG_LEVEL: 'debug', MODEL_DIR: modelDir },
     });
@@ -126,15 +126,12 @@ describe('with WEB_CONCURRENCY=2', () => {
     };
     await expect.poll(refusedByAll, IN_TIME).toBe(true);
 
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
+    await expectToStop(dataDir, service, { stderr: '' });
     expect(messages).toEqual([{ url: service.url }]);
-    expect(await dataDir.processes()).toEqual([]);
   });
 
   test('one that is killed is replaced, with a pause that grows, and the other answers meanwhile', async () => {
-    const dataDir = await createPreparedDataDir();
-    const service = await startTwo(dataDir);
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startTwo();
     const [survivor, ...victims] = await servingPids(dataDir);
     for (let death = 1; death <= 2; death++) {
       const victim = victims.at(-1)!;
@@ -157,14 +154,11 @@ describe('with WEB_CONCURRENCY=2', () => {
       })),
     );
     expect(() => process.kill(survivor!, 0)).not.toThrow();
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 
   test('batches have one worker, whichever process they were sent to', async () => {
-    const dataDir = await createPreparedDataDir();
-    const service = await startTwo(dataDir);
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startTwo();
     const workers = async () =>
       (await dataDir.processes()).filter((line) => line.includes('apps/worker/src/main.js'));
     const file = patients(1000);
@@ -176,16 +170,13 @@ describe('with WEB_CONCURRENCY=2', () => {
       expect(await workers()).toHaveLength(1);
     }
     expect((await output(service, user.token, ids[0]!)).text.trimEnd().split('\n')).toHaveLength(1001);
-    expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, service);
   });
 });
 
 describe('a stop of two processes', () => {
   test('under load: every answer is complete, every 200 is in the tables, and it ends with 0', async () => {
-    const dataDir = await createPreparedDataDir();
-    const service = await startTwo(dataDir);
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startTwo();
     const load = startLoad(16, service, user);
     await load.reached(200);
     const finish = await inFlight(service, user);
@@ -200,10 +191,8 @@ describe('a stop of two processes', () => {
   });
 
   test('by Ctrl+C, which reaches all of them: the same', async () => {
-    const dataDir = await createPreparedDataDir();
     // A group of its own, which is what a terminal sends the signal to.
-    const service = await startTwo(dataDir, { detached: true });
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startTwo({ detached: true });
     const finish = await inFlight(service, user);
     process.kill(-service.process.pid!, 'SIGINT');
     await expect.poll(() => isRefused(service), IN_TIME).toBe(true);
@@ -213,15 +202,14 @@ describe('a stop of two processes', () => {
   });
 
   test('by SIGKILL of the primary: they finish what is in flight, end, and the next start takes over', async () => {
-    const dataDir = await createPreparedDataDir();
-    const service = await startTwo(dataDir);
-    const user = await createUser(service, dataDir);
+    const { dataDir, service, user } = await startTwo();
     const load = startLoad(16, service, user);
     await load.reached(200);
     const finish = await inFlight(service, user);
     service.process.kill('SIGKILL');
     await expect.poll(() => isRefused(service), IN_TIME).toBe(true);
-    const starting = startTwo(dataDir, { environment: { PORT: new URL(service.url).port } });
+    const environment = { ...TWO, PORT: new URL(service.url).port };
+    const starting = dataDir.startService({ environment });
     expect(await finish()).toEqual(ANSWERED_LAST);
     await load.ended;
     const next = await starting;
@@ -229,13 +217,11 @@ describe('a stop of two processes', () => {
     expect(load.incomplete).toEqual([]);
     expect(await unrecorded(dataDir, load.answered)).toEqual([]);
     await expect.poll(async () => (await servingPids(dataDir)).length, IN_TIME).toBe(2);
-    expect(await next.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
+    await expectToStop(dataDir, next);
   });
 
   test('by SIGKILL of the primary, and no other start: nothing is left, the database is stopped too', async () => {
-    const dataDir = await createPreparedDataDir();
-    const service = await startTwo(dataDir);
+    const { dataDir, service } = await startTwo();
     service.process.kill('SIGKILL');
     await expect.poll(() => dataDir.processes(), IN_TIME).toEqual([]);
   });
@@ -256,7 +242,7 @@ describe('a start of two processes that cannot succeed ends like that of one', (
     expect(await dataDir.processes()).toEqual([]);
   });
 
-  test('on a port that is taken', async () => {
+  test('on a port that is taken: it names the port and PORT, and leaves no database running', async () => {
     const dataDir = await createPreparedDataDir();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
@@ -265,7 +251,13 @@ describe('a start of two processes that cannot succeed ends like that of one', (
       const attempt = (environment: Record<string, string>) =>
         dataDir.spawnService({ environment: { ...environment, PORT: String(port) } }).ended;
       const alone = await attempt({});
-      expect(alone.stderr).toContain(`Port ${port} on 127.0.0.1 is taken`);
+      expect(alone.code).toBe(1);
+      expect(alone.stderr).toMatch(
+        new RegExp(`^Foretell cannot start\\. Port ${port} on 127\\.0\\.0\\.1 is taken`),
+      );
+      expect(alone.stderr).toMatch(/set PORT to a free one/);
+      expect(alone.stderr).not.toContain('    at ');
+      expect(await dataDir.processes()).toEqual([]);
       const { code, stderr } = await attempt({ WEB_CONCURRENCY: '2' });
       expect({ code, stderr }).toEqual({ code: 1, stderr: alone.stderr });
       expect(await dataDir.processes()).toEqual([]);
@@ -300,11 +292,8 @@ describe('told to stop, with time to drain', () => {
   ])(
     '%s: /readyz says so, and everything is answered on connections that end with it, until the time is over',
     async (_, count) => {
-      const dataDir = await createPreparedDataDir();
-      const service = await dataDir.startService({
-        environment: { WEB_CONCURRENCY: count, DRAIN_MS: '600000' },
-      });
-      const user = await createUser(service, dataDir);
+      const environment = { WEB_CONCURRENCY: count, DRAIN_MS: '600000' };
+      const { service, user } = await startPrepared({ environment });
       const ready = (path: string) => call(service, 'GET', path, { headers: ownConnection });
       expect(await ready('/readyz')).toMatchObject({ status: 200, body: { status: 'ok' } });
 

@@ -1,6 +1,6 @@
-import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT } from '../support/client.js';
+import { withClient } from '../support/postgres-client.js';
 import { recordsOfUser } from '../support/records.js';
 import { prepareDatabase } from '../support/prepared-service.js';
 import { startApiForThisTest } from '../support/test-api.js';
@@ -27,17 +27,22 @@ const TABLES = ['requests', 'responses', 'shadow_responses'];
 const of = (...months: string[]) =>
   months.flatMap((month) => TABLES.map((table) => `${table}_${month}`)).toSorted();
 
+const addRequest = (userId: number, created: string) =>
+  database.query<{ id: string }>(
+    `INSERT INTO requests (user_id, created_datetime, request_uuid, model, model_version, dialect)
+     VALUES ($1, $2, 'then', 'heart-failure', '1', 'plain') RETURNING id`,
+    [userId, created],
+  );
+const addResponse = (requestId: string, created: string) =>
+  database.query(
+    `INSERT INTO responses (request_id, created_datetime, status_code, duration_ms) VALUES ($1, $2, 200, 1)`,
+    [requestId, created],
+  );
+
 /** A prediction of back then; the id of its request. */
 async function record(created: string): Promise<string> {
-  const [request] = await database.query<{ id: string }>(
-    `INSERT INTO requests (user_id, created_datetime, request_uuid, model, model_version, dialect)
-     VALUES (1, $1, 'then', 'heart-failure', '1', 'plain') RETURNING id`,
-    [created],
-  );
-  await database.query(
-    `INSERT INTO responses (request_id, created_datetime, status_code, duration_ms) VALUES ($1, $2, 200, 1)`,
-    [request!.id, created],
-  );
+  const [request] = await addRequest(1, created);
+  await addResponse(request!.id, created);
   return request!.id;
 }
 
@@ -62,28 +67,15 @@ describe('months of the record', () => {
 
   test('hold no response without its request, and no request of nobody', async () => {
     const created = '2020-01-15Z';
-    const orphan = database.query(
-      `INSERT INTO responses (request_id, created_datetime, status_code, duration_ms) VALUES (4711, $1, 200, 1)`,
-      [created],
-    );
-    await expect(orphan).rejects.toMatchObject({ constraint: 'responses_2020_01_request_fkey' });
+    await expect(addResponse('4711', created)).rejects.toMatchObject({
+      constraint: 'responses_2020_01_request_fkey',
+    });
     const id = await record(created);
     await expect(database.query(`DELETE FROM requests WHERE id = $1`, [id])).rejects.toMatchObject({
       constraint: 'responses_2020_01_request_fkey',
     });
-    await expect(
-      database.query(
-        `INSERT INTO requests (user_id, created_datetime, request_uuid, model, model_version, dialect)
-         VALUES (4711, $1, 'then', 'heart-failure', '1', 'plain')`,
-        [created],
-      ),
-    ).rejects.toMatchObject({ constraint: 'requests_user_id_fkey' });
-    await expect(
-      database.query(
-        `INSERT INTO responses (request_id, created_datetime, status_code, duration_ms) VALUES ($1, $2, 200, 1)`,
-        [id, created],
-      ),
-    ).rejects.toMatchObject({ constraint: 'responses_2020_01_pkey' });
+    await expect(addRequest(4711, created)).rejects.toMatchObject({ constraint: 'requests_user_id_fkey' });
+    await expect(addResponse(id, created)).rejects.toMatchObject({ constraint: 'responses_2020_01_pkey' });
   });
 
   test('are dropped when all of them is old, and not before', async () => {
@@ -94,17 +86,13 @@ describe('months of the record', () => {
   });
 
   test('that somebody reads are left for another time, and nobody waits behind it', async () => {
-    const reader = new pg.Client({ connectionString: database.url });
-    await reader.connect();
-    try {
+    await withClient(database.url, async (reader) => {
       await reader.query('BEGIN');
       await reader.query('SELECT FROM requests_2020_01');
       await expect(drop('2020-02-01Z')).rejects.toMatchObject({ code: '55P03' });
       expect(await partitions()).toEqual(expect.arrayContaining(of('2020_01')));
       await reader.query('COMMIT');
-    } finally {
-      await reader.end();
-    }
+    });
     expect((await drop('2020-02-01Z')).toSorted()).toEqual(of('2020_01'));
   });
 });

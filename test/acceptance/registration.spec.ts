@@ -1,23 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { call, createUser, somebody, type Answer } from '../support/client.js';
+import { prepareDatabase } from '../support/prepared-service.js';
 import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, type Answer } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
 
-let database: TestDatabase;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
-
-const somebody = () => {
-  const username = `user-${randomBytes(5).toString('hex')}`;
-  return { username, password: `secret of ${username}`, email: `${username}@example.org` };
-};
+const database = prepareDatabase();
 
 async function withApi(environment: Record<string, string>, work: (api: ApiProcess) => Promise<void>) {
   const api = await startApi({ DATABASE_URL: database.url, JWT_SECRET, ...environment });
@@ -137,7 +126,7 @@ test('a flood of registrations starves no login', async () => {
     await expect.poll(() => told.length).toBeGreaterThan(200);
     const logins: number[] = [];
     for (let login = 0; login < 24; login++) {
-      logins.push(await post(api, '/token', { username: user.username, password: user.password }, {}));
+      logins.push(await post(api, '/token', { username: user.username, password: user.password }));
       await sleep(20);
     }
     // Registrations went on meanwhile.
@@ -153,27 +142,8 @@ test('a flood of registrations starves no login', async () => {
 }, 240_000);
 
 /** @returns the status; 0 if the service is gone */
-function post(api: ApiProcess, path: string, body: object, headers: Record<string, string>): Promise<number> {
-  const text = JSON.stringify(body);
-  return new Promise((resolve) => {
-    const call = request(
-      api.url + path,
-      {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(text),
-          ...headers,
-        },
-      },
-      (answer) => {
-        answer
-          .resume()
-          .once('end', () => resolve(answer.statusCode!))
-          .once('error', () => resolve(0));
-      },
-    );
-    call.once('error', () => resolve(0));
-    call.end(text);
-  });
-}
+const post = (api: ApiProcess, path: string, body: object, headers?: Record<string, string>) =>
+  call(api, 'POST', path, { body, headers }).then(
+    ({ status }) => status,
+    () => 0,
+  );

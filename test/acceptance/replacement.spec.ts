@@ -1,14 +1,13 @@
-import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
-import { COMMAND_LINE } from '../support/data-dir.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { HEART_FAILURE_2, IRIS, makeArtifact } from '../support/artifacts.js';
+import { ANSWER, call, PATIENT, type Answer } from '../support/client.js';
+import { createFolder } from '../support/prepared-service.js';
+import type { ApiProcess } from '../support/test-api.js';
+import { prepareTwoServices } from '../support/two-services.js';
 
 const CONNECTIONS = 32;
 const PROMOTIONS = 20;
@@ -21,40 +20,22 @@ const PATIENCE = { timeout: 20_000, interval: 50 };
 
 /** What either version answers for the same patient, to the last character. */
 const ANSWERS = new Map([
-  ['{"yhat_prob":"0.5124506","yhat":"1"}', '1'],
+  [ANSWER, '1'],
   ['{"yhat_prob":"0.5248858","yhat":"0"}', '2'],
 ]);
 /** More than are kept of those that no alias stands for. */
 const OTHER_VERSIONS = ['3', '4', '5', '6', '7', '8', '9', '10', '11', '12'];
 
-let modelDir: string;
-let database: TestDatabase;
-let environment: Record<string, string>;
-/** Two processes on one database. */
-let a: ApiProcess;
-let b: ApiProcess;
-let admin: TestUser;
+const modelDir = createFolder();
 
 beforeAll(async () => {
-  modelDir = mkdtempSync(join(tmpdir(), 'foretell-replacement-'));
-  const original = 'model-artifacts/heart-failure/1';
-  cpSync(original, folderOf('1'), { recursive: true });
-  cpSync('test/support/foreign-models/heart-failure-2', folderOf('2'), { recursive: true });
-  const manifest = JSON.parse(readFileSync(join(original, 'manifest.json'), 'utf8'));
-  for (const version of OTHER_VERSIONS) {
-    cpSync(original, folderOf(version), { recursive: true });
-    writeFileSync(join(folderOf(version), 'manifest.json'), JSON.stringify({ ...manifest, version }));
-  }
-  database = await createTestDatabase();
-  environment = {
-    DATABASE_URL: database.url,
-    MODEL_DIR: modelDir,
-    JWT_SECRET: 'a secret that all processes know, of 32 bytes or more',
-  };
-  a = await startApi(environment);
-  b = await startApi(environment);
-  admin = await createUser(a, database, 'admin');
+  cpSync(HEART_FAILURE_2, folderOf('2'), { recursive: true });
+  for (const version of ['1', ...OTHER_VERSIONS])
+    await makeArtifact(folderOf(version), { version }, 'model-artifacts/heart-failure/1');
 });
+
+const { database, a, b, admin, foretell, start } = prepareTwoServices({ MODEL_DIR: modelDir });
+const models = (...args: string[]) => foretell(['models', ...args]);
 
 beforeEach(async () => {
   await promoted('1');
@@ -87,21 +68,6 @@ async function answering(api: ApiProcess, headers: Record<string, string> = {}):
 
 const predictBy = (api: ApiProcess, path: string) =>
   call(api, 'POST', `/models/${path}/predict`, { body: PATIENT, token: admin.token });
-
-async function start(others: Record<string, string>): Promise<ApiProcess> {
-  const api = await startApi({ ...environment, ...others });
-  onTestFinished(async () => void (await api.stop()));
-  return api;
-}
-
-async function foretell(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return promisify(execFile)(process.execPath, [COMMAND_LINE, 'models', ...args], {
-    env: { PATH: process.env.PATH, ...environment },
-  }).then(
-    (ended) => ({ code: 0, ...ended }),
-    (ended) => ended,
-  );
-}
 
 /** As a disk or a person does it. @returns what repairs it */
 function damage(version: string, root?: string): () => void {
@@ -218,7 +184,7 @@ test('a version that was damaged is never swapped in, everyone is told why, and 
   const refused = await put('2');
   expect(refused.status).toBe(422);
   expect(refused.body).toMatchObject({ type: 'urn:foretell:error:artifact-not-usable', detail: reason });
-  const { code, stderr } = await foretell('promote', 'heart-failure', '2');
+  const { code, stderr } = await models('promote', 'heart-failure', '2');
   expect(code).toBe(1);
   expect(stderr).toMatch(reason);
 
@@ -227,7 +193,7 @@ test('a version that was damaged is never swapped in, everyone is told why, and 
     state: 'failed',
     failure: expect.stringMatching(reason),
   });
-  expect((await foretell('show', 'heart-failure')).stdout).toMatch(/Version 2 failed: .*model\.onnx/);
+  expect((await models('show', 'heart-failure')).stdout).toMatch(/Version 2 failed: .*model\.onnx/);
   for (const api of [a, b]) {
     const health = async () => (await call(api, 'GET', '/health')).body;
     await expect
@@ -253,8 +219,7 @@ test('a version that was damaged is never swapped in, everyone is told why, and 
 });
 
 test('what one process alone cannot load is taken back in all of them, and the process is named', async () => {
-  const ownDir = mkdtempSync(join(tmpdir(), 'foretell-replacement-own-'));
-  onTestFinished(() => rmSync(ownDir, { recursive: true }));
+  const ownDir = createFolder();
   cpSync(modelDir, ownDir, { recursive: true });
   const repair = damage('2', ownDir);
   const c = await start({ MODEL_DIR: ownDir });
@@ -288,14 +253,14 @@ test('what one process alone cannot load is taken back in all of them, and the p
   expect(await refusal()).toContain('it is missing on this machine');
   // What was taken back is nothing to go back to.
   await promoted('3');
-  expect((await foretell('rollback', 'heart-failure')).stdout).toMatch(/is version 1, was 3/);
+  expect((await models('rollback', 'heart-failure')).stdout).toMatch(/is version 1, was 3/);
   // For `onTestFinished` of the damage.
   cpSync(folderOf('2'), folderOf('2', ownDir), { recursive: true });
 });
 
 test('a rollback goes back step by step as far as there is something, and an alias can be taken away', async () => {
   const alias = 'trial';
-  const rollback = () => foretell('rollback', 'heart-failure', '--alias', alias);
+  const rollback = () => models('rollback', 'heart-failure', '--alias', alias);
   for (const version of ['1', '2', '3']) await promoted(version, { alias });
   expect((await rollback()).stdout).toMatch(
     /^heart-failure@trial is version 2, was 3; 2 processes serve it\.$/m,
@@ -320,21 +285,15 @@ test('a rollback goes back step by step as far as there is something, and an ali
 });
 
 test('the first version of a model goes into production, and the next does not', async () => {
-  const first = await foretell('register', 'model-artifacts/iris/1');
+  const first = await models('register', IRIS);
   expect(first.stdout).toMatch(/iris@production is version 1; 2 processes serve it\./);
-  const body = JSON.parse(readFileSync('model-artifacts/iris/1/golden.json', 'utf8')).cases[0].input;
+  const body = JSON.parse(readFileSync(join(IRIS, 'golden.json'), 'utf8')).cases[0].input;
   const predict = async (api: ApiProcess) =>
     (await call(api, 'POST', '/models/iris/predict', { body, token: admin.token })).body.model;
   for (const api of [a, b]) expect(await predict(api)).toEqual({ name: 'iris', version: '1' });
 
-  const next = mkdtempSync(join(tmpdir(), 'foretell-replacement-iris-'));
-  onTestFinished(() => rmSync(next, { recursive: true }));
-  cpSync('model-artifacts/iris/1', next, { recursive: true });
-  const manifest = JSON.parse(readFileSync(join(next, 'manifest.json'), 'utf8'));
-  writeFileSync(join(next, 'manifest.json'), JSON.stringify({ ...manifest, version: '2' }));
-  expect((await foretell('register', next)).stdout).toMatch(
-    /^Registered iris 2 \(sha256 [0-9a-f]{64}\)\.\n$/,
-  );
+  const next = await makeArtifact(createFolder(), { version: '2' });
+  expect((await models('register', next)).stdout).toMatch(/^Registered iris 2 \(sha256 [0-9a-f]{64}\)\.\n$/);
   for (const api of [a, b]) expect(await predict(api)).toEqual({ name: 'iris', version: '1' });
 });
 

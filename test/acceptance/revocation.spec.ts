@@ -1,37 +1,17 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import jwt from 'jsonwebtoken';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
+import { describe, expect, test } from 'vitest';
+import { EVERYWHERE_WITHIN_MS, JWT_SECRET, predictAt, prepareTwoServices } from '../support/two-services.js';
+import { call, createUser, type TestUser } from '../support/client.js';
 import { logIn } from '../support/prediction-client.js';
+import { startApi, type ApiProcess } from '../support/test-api.js';
 import { claimsOf } from '../support/tokens.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { createTestDatabase } from '../support/test-database.js';
 
-const COMMAND_LINE = fileURLToPath(new URL('../../dist/apps/cli/src/main.js', import.meta.url));
-const JWT_SECRET = 'a secret that both processes know';
-/** The promise: tokens have ended in every process within this time. */
-const EVERYWHERE_WITHIN_MS = 1_000;
+const { database, a, b, toggleAt, foretell } = prepareTwoServices();
+const users = (args: string[], input?: string) => foretell(['users', ...args], input);
 
-let database: TestDatabase;
-let a: ApiProcess;
-let b: ApiProcess;
-let admin: TestUser;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  [a, b] = await Promise.all([
-    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
-    startApi({ DATABASE_URL: database.url, JWT_SECRET }),
-  ]);
-  admin = await createUser(a, database, 'admin');
-});
-
-const predictAt = async (api: ApiProcess, token: string) =>
-  (await call(api, 'POST', '/predict', { body: PATIENT, token })).status;
 const statusAt = async (api: ApiProcess, token: string) =>
   (await call(api, 'GET', `/token_status/${token}`)).status;
 
@@ -45,37 +25,33 @@ const answersTo = async (token: string) => [
 const GOOD = [200, 200, 200, 200];
 const ENDED = [401, 401, 401, 401];
 
-async function foretell(args: string[], input = ''): Promise<string> {
-  const command = promisify(execFile)(process.execPath, [COMMAND_LINE, ...args], {
-    env: { PATH: process.env.PATH, DATABASE_URL: database.url, BCRYPT_COST: '4' },
-  });
-  command.child.stdin!.end(input);
-  return (await command).stdout;
+/** `foretell users …`; it must succeed. Answers what it prints. */
+async function done(args: string[], input?: string): Promise<string> {
+  const { code, stdout, stderr } = await users(args, input);
+  expect(code, stderr).toBe(0);
+  return stdout;
 }
-
-const toggle = (user: TestUser, flag: 0 | 1) =>
-  call(a, 'PUT', `/toggle-user-permission/${user.id}/${flag}`, { token: admin.token });
 
 describe('what ends the tokens that were issued before, in every process within a second', () => {
   test.each<[string, (user: TestUser) => Promise<unknown>]>([
     [
       'a new password',
-      ({ username }) => foretell(['users', 'set-password', '--username', username], 'another password\n'),
+      ({ username }) => done(['set-password', '--username', username], 'another password\n'),
     ],
-    ['users revoke', ({ username }) => foretell(['users', 'revoke', '--username', username])],
-    ['users revoke with the name alone', ({ username }) => foretell(['users', 'revoke', username])],
+    ['users revoke', ({ username }) => done(['revoke', '--username', username])],
+    ['users revoke with the name alone', ({ username }) => done(['revoke', username])],
     [
       'disabling and enabling over HTTP',
       async (user) => {
-        expect((await toggle(user, 0)).status).toBe(200);
-        expect((await toggle(user, 1)).status).toBe(200);
+        expect((await toggleAt(a, user, 0)).status).toBe(200);
+        expect((await toggleAt(a, user, 1)).status).toBe(200);
       },
     ],
     [
       'disabling and enabling on the command line',
       async ({ username }) => {
-        await foretell(['users', 'disable', '--username', username]);
-        await foretell(['users', 'enable', '--username', username]);
+        await done(['disable', '--username', username]);
+        await done(['enable', '--username', username]);
       },
     ],
     [
@@ -115,7 +91,7 @@ describe('what ends the tokens that were issued before, in every process within 
 
 test('a role that changed ends nothing: it is asked anew with every call', async () => {
   const user = await createUser(a, database);
-  await foretell(['users', 'set-role', '--username', user.username, '--role', 'analyst']);
+  await done(['set-role', '--username', user.username, '--role', 'analyst']);
   await sleep(EVERYWHERE_WITHIN_MS);
   expect(await answersTo(user.token)).toEqual(GOOD);
 });
@@ -125,7 +101,7 @@ test('a token that was being issued while the password changed is one of the old
   const logins = Array.from({ length: 20 }, () =>
     call(a, 'POST', '/token', { body: { username: user.username, password: user.password } }),
   );
-  await foretell(['users', 'set-password', '--username', user.username], 'another password\n');
+  await done(['set-password', '--username', user.username], 'another password\n');
   await sleep(EVERYWHERE_WITHIN_MS);
   const issued = (await Promise.all(logins)).filter(({ status }) => status === 200);
   const statuses = issued.map(({ body }) => predictAt(a, body.token as string));
@@ -221,14 +197,14 @@ describe('a token with a good signature', () => {
 
 test('users revoke says what it did, and of whom there is none', async () => {
   const { username } = await createUser(a, database);
-  expect(await foretell(['users', 'revoke', '--username', username.toUpperCase()])).toBe(
+  expect(await done(['revoke', '--username', username.toUpperCase()])).toBe(
     `${username.toUpperCase()} was logged out everywhere.\n`,
   );
-  await expect(foretell(['users', 'revoke', 'nobody'])).rejects.toMatchObject({
+  expect(await users(['revoke', 'nobody'])).toMatchObject({
     code: 1,
     stderr: 'There is no user nobody.\n',
   });
   for (const args of [['revoke'], ['revoke', username, '--username', username]]) {
-    await expect(foretell(['users', ...args])).rejects.toMatchObject({ code: 2 });
+    expect(await users(args)).toMatchObject({ code: 2 });
   }
 });

@@ -6,7 +6,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import type { FileFormat, ScoringOrder } from '#libs/scoring';
-import { PATIENT_COLUMNS, PATIENT_ROW, rowsOf, score as scoreFrom, place } from '../support/scoring-place.js';
+import { PATIENT } from '../support/client.js';
+import {
+  PATIENT_COLUMNS,
+  PATIENT_ROW,
+  refusalOf,
+  rowsOf,
+  score as scoreFrom,
+  place,
+} from '../support/scoring-place.js';
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -15,24 +23,15 @@ const MAX_MESSAGE_BYTES = 2_000;
 
 const MANY = 300_000;
 const names = (count: number) => Array.from({ length: count }, (_, index) => `column_${index}`);
-const PATIENT = Object.fromEntries(
-  PATIENT_COLUMNS.split(',').map((name, index) => [name, Number(PATIENT_ROW.split(',')[index])]),
-);
 
 const score = (format: FileFormat, others: Partial<ScoringOrder> = {}) =>
   scoreFrom(`in.${format}`, `out.${format}`, others);
 
-/** What it is refused with, which is short, whatever the file; and nothing of it is left. */
-async function refusal(format: FileFormat, others: Partial<ScoringOrder> = {}) {
-  const before = place.files();
-  const error = await score(format, others).then(
-    () => undefined,
-    (error: Error) => error,
-  );
-  expect(error?.constructor.name).toBe('InputError');
-  expect(Buffer.byteLength(error!.message)).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
-  expect(place.files()).toEqual(before);
-  return error!.message;
+/** What it is refused with, which is short, whatever the file. */
+async function refusal(format: FileFormat, others?: Partial<ScoringOrder>) {
+  const message = await refusalOf(`in.${format}`, `out.${format}`, others);
+  expect(Buffer.byteLength(message)).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
+  return message;
 }
 
 describe('a header of very many columns', () => {

@@ -1,12 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { makeArtifact } from '../support/artifacts.js';
 import { call } from '../support/client.js';
-import { COMMAND_LINE } from '../support/data-dir.js';
 import { ModelWorkplace } from '../support/model-workplace.js';
 
 /** `foretell serve …`; resolves once it listens. */
 async function serve(place: ModelWorkplace, ...args: string[]) {
-  const service = place.dataDir.spawn(process.execPath, [COMMAND_LINE, 'serve', ...args], {
+  const service = place.dataDir.spawnForetell(['serve', ...args], {
     environment: { ...place.environment, HOST: 'localhost' },
     detached: true,
   });

@@ -1,49 +1,29 @@
-import { cpSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
-import { call, createUser, PATIENT, type TestUser } from '../support/client.js';
-import { DataDir } from '../support/data-dir.js';
-import { makeArtifact } from '../support/artifacts.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { HEART_FAILURE_2, makeArtifact } from '../support/artifacts.js';
+import { ANSWER, call, createUser, PATIENT } from '../support/client.js';
+import { foretell } from '../support/foretell-process.js';
+import { createFolder, createModelDir, prepareService, prepareUser } from '../support/prepared-service.js';
+import { startApiForThisTest } from '../support/test-api.js';
+import { createTestDatabase } from '../support/test-database.js';
 
 /** What each version says of the patient. */
 const BY_VERSION: Record<string, string> = { 1: '0.5124506', 2: '0.5248858' };
 
-let scratch: string;
-let modelDir: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let user: TestUser;
-let admin: TestUser;
-let operator: DataDir;
+const modelDir = createModelDir({ own: ['heart-failure'] });
+const service = prepareService({ MODEL_DIR: modelDir });
+const { database, api, user } = service;
+const admin = prepareUser(service, 'admin');
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-  modelDir = join(scratch, 'models');
-  cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
-  database = await createTestDatabase();
-  api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
-  user = await createUser(api, database);
-  admin = await createUser(api, database, 'admin');
-  operator = DataDir.create();
-  await models('register', 'test/support/foreign-models/heart-failure-2');
+  await models('register', HEART_FAILURE_2);
   const slow = { name: 'heart-failure', version: '3' };
-  await models(
-    'register',
-    await makeArtifact(join(scratch, 'slow'), slow, 'test/support/foreign-models/slow'),
-  );
-});
-
-afterAll(async () => {
-  await operator?.dispose();
+  await models('register', await makeArtifact(createFolder(), slow, 'test/support/foreign-models/slow'));
 });
 
 /** `foretell models …` on the services' database; it must succeed. */
 async function models(...args: string[]): Promise<string> {
   const environment = { DATABASE_URL: database.url, MODEL_DIR: modelDir };
-  const { code, stdout, stderr } = await operator.foretell(['models', ...args], { environment });
+  const { code, stdout, stderr } = await foretell(['models', ...args], { environment });
   expect(code, stdout + stderr).toBe(0);
   return stdout;
 }
@@ -70,7 +50,7 @@ describe('a shadow', () => {
 
   test('is asked the same; its answer stands beside the served one, which it does not change', async () => {
     const answer = await predict('/predict', PATIENT);
-    expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    expect(answer.text).toBe(ANSWER);
     const requestId = answer.headers.get('x-request-id');
     const output = { yhat: '0', yhat_prob: BY_VERSION[2] };
     await expect
@@ -143,13 +123,12 @@ describe('a shadow', () => {
   });
 
   test('is recorded in AUDIT_MODE=async as well', async () => {
-    const other = await startApi({
+    const other = await startApiForThisTest({
       DATABASE_URL: database.url,
       MODEL_DIR: modelDir,
       AUDIT_MODE: 'async',
       JWT_SECRET: 'a secret of this test alone, long enough',
     });
-    onTestFinished(async () => void (await other.stop()));
     const { token } = await createUser(other, database);
     const answer = await call(other, 'POST', '/predict', { body: PATIENT, token });
     await expect.poll(() => shadowsOf(answer.headers.get('x-request-id'))).toHaveLength(1);
@@ -165,7 +144,7 @@ test('a slow shadow delays nobody: ten answers are there before it has given its
     (await database.query(`SELECT 1 FROM shadow_responses WHERE model_version = '3' AND status_code = 200`))
       .length;
   for (let index = 0; index < 10; index++) {
-    expect((await predict('/predict', body)).text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
+    expect((await predict('/predict', body)).text).toBe(ANSWER);
   }
   expect(await count()).toBeLessThan(8);
   await expect.poll(count, { timeout: 20_000 }).toBe(10);
@@ -213,21 +192,24 @@ test('a canary answers the same users every time, more of them as it grows, and 
   await expect.poll(async () => canaryUsers(await versionsOf())).toEqual([]);
 });
 
-// A dozen commands, each a process of its own.
-test('compare reports from the record, and --replay asks again', { timeout: 90_000 }, async () => {
+/** A service with a record of its own, and version 1 in production; `models` on its database. */
+async function startForComparison() {
   const records = await createTestDatabase();
   const environment = { DATABASE_URL: records.url, MODEL_DIR: modelDir };
-  const service = await startApi(environment);
-  onTestFinished(async () => {
-    await service.stop();
-  });
-  const { token } = await createUser(service, records);
+  const compared = await startApiForThisTest(environment);
+  const { token } = await createUser(compared, records);
+  const models = (...args: string[]) => foretell(['models', ...args], { environment });
+  // Two versions lay in MODEL_DIR: the newest is in production, where no one said otherwise.
+  await models('promote', 'heart-failure', '1');
+  return { records, service: compared, token, foretell: models };
+}
+
+// A dozen commands, each a process of its own.
+test('compare reports from the record, and --replay asks again', { timeout: 90_000 }, async () => {
+  const { records, service, token, foretell } = await startForComparison();
   const ask = (path: string, body: object) => call(service, 'POST', path, { body, token });
-  const foretell = (...args: string[]) => operator.foretell(['models', ...args], { environment });
   const female = { ...PATIENT, sex: 0 };
 
-  // Two versions lay in MODEL_DIR: the newest is in production, where no one said otherwise.
-  await foretell('promote', 'heart-failure', '1');
   for (const body of [PATIENT, female, { ...PATIENT, age: 'young' }]) await ask('/predict', body);
   const none = await foretell('compare', 'heart-failure', '1', '2');
   expect(none.stdout).toContain('No request was answered by one version and seen by the other');
@@ -263,15 +245,7 @@ test(
   'compare and --replay understand what was asked as a table, as CSV and as tensors',
   { timeout: 90_000 },
   async () => {
-    const records = await createTestDatabase();
-    const environment = { DATABASE_URL: records.url, MODEL_DIR: modelDir };
-    const service = await startApi(environment);
-    onTestFinished(async () => {
-      await service.stop();
-    });
-    const { token } = await createUser(service, records);
-    const foretell = (...args: string[]) => operator.foretell(['models', ...args], { environment });
-    await foretell('promote', 'heart-failure', '1');
+    const { records, service, token, foretell } = await startForComparison();
     await foretell('shadow', 'heart-failure', '2');
     const row = Object.values(PATIENT);
     const { body: metadata } = await call(service, 'GET', '/v2/models/heart-failure', { token });

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -8,7 +7,12 @@ import { describe, expect, test } from 'vitest';
 import { call, createUser } from '../support/client.js';
 import { CHECKOUT, type DataDir, type Ending } from '../support/data-dir.js';
 import { logIn, predict, startLoad, unrecorded } from '../support/prediction-client.js';
-import { createDataDir, createPreparedDataDir } from '../support/test-data-dir.js';
+import {
+  createDataDir,
+  createPreparedDataDir,
+  expectToStop,
+  startPrepared,
+} from '../support/test-data-dir.js';
 
 /** A condition on a duration in milliseconds. */
 const under = (seconds: number) => (durationMs: number) => durationMs < seconds * 1_000;
@@ -38,12 +42,7 @@ describe('without any setting', () => {
     const user = await createUser(first, fresh);
     await predict(first, user.token);
     expect(await fresh.postgresProcesses()).not.toEqual([]);
-    expect(await first.signal('SIGTERM')).toMatchObject({
-      code: 0,
-      stderr: '',
-      durationMs: expect.toSatisfy(under(10)),
-    });
-    expect(await fresh.processes()).toEqual([]);
+    await expectToStop(fresh, first, { stderr: '', durationMs: expect.toSatisfy(under(10)) });
 
     const second = await fresh.startService();
     await predict(second, await logIn(second, user));
@@ -70,8 +69,7 @@ describe('without any setting', () => {
     );
     const { url } = await winner.listening;
     expect((await call({ url }, 'GET', '/health')).status).toBe(200);
-    expect(await winner.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await fresh.processes()).toEqual([]);
+    await expectToStop(fresh, winner);
   });
 });
 
@@ -105,9 +103,7 @@ test('two that need a secret at the same instant read the same one', async () =>
 });
 
 test('a stop under load: every answer is complete, every 200 is in the tables, and it ends with 0', async () => {
-  const dataDir = await createPreparedDataDir();
-  const service = await dataDir.startService();
-  const user = await createUser(service, dataDir);
+  const { dataDir, service, user } = await startPrepared();
   const load = startLoad(16, service, user);
   await load.reached(200);
   const ending = await service.signal('SIGTERM');
@@ -160,9 +156,7 @@ describe('a signal during the start stops it all the same, and leaves no databas
 
 describe('a start that cannot succeed', () => {
   test('on a folder that another service uses: it says so and ends with 1, and the other goes on', async () => {
-    const dataDir = await createPreparedDataDir();
-    const first = await dataDir.startService();
-    const user = await createUser(first, dataDir);
+    const { dataDir, service: first, user } = await startPrepared();
 
     const ending = await dataDir.spawnService().ended;
     expect(ending).toMatchObject({ code: 1, stdout: '' });
@@ -172,26 +166,6 @@ describe('a start that cannot succeed', () => {
     );
 
     await predict(first, user.token);
-    expect(await first.signal('SIGTERM')).toMatchObject({ code: 0 });
-    expect(await dataDir.processes()).toEqual([]);
-  });
-
-  test('on a port that is taken: it names the port and PORT, ends with 1 and leaves no database running', async () => {
-    const dataDir = await createPreparedDataDir();
-    const other = createServer();
-    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-    try {
-      const { port } = other.address() as { port: number };
-      const ending = await dataDir.spawnService({ environment: { PORT: String(port) } }).ended;
-      expect(ending.code).toBe(1);
-      expect(ending.stderr).toMatch(
-        new RegExp(`^Foretell cannot start\\. Port ${port} on 127\\.0\\.0\\.1 is taken`),
-      );
-      expect(ending.stderr).toMatch(/set PORT to a free one/);
-      expect(ending.stderr).not.toContain('    at ');
-      expect(await dataDir.processes()).toEqual([]);
-    } finally {
-      await new Promise((resolve) => other.close(resolve));
-    }
+    await expectToStop(dataDir, first);
   });
 });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { kill } from '../support/run-folder.js';
 import type { PostgresServer } from './postgres-server.js';
 import type { Road } from './road.js';
 
@@ -13,14 +14,6 @@ type Begin<T> = (postgres: PostgresServer, road: Road) => T;
 
 /** Every connection of the service. */
 const OURS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'foretell%'`;
-
-function signalled(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended meanwhile.
-  }
-}
 
 const well = async (postgres: PostgresServer) => {
   while (!(await postgres.query('SELECT 1').catch(() => undefined))) await sleep(20);
@@ -135,7 +128,7 @@ export const backendsStopped: Breakage = {
     );
     for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
     return async () => {
-      for (const { pid } of rows) signalled(pid, 'SIGCONT');
+      for (const { pid } of rows) kill(pid, 'SIGCONT');
     };
   },
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { call, type Answer, type CallOptions } from '../support/client.js';
+import { call, PATIENT, type Answer, type CallOptions } from '../support/client.js';
 import type { PostgresServer } from './postgres-server.js';
 
 /** Something that is asked of the service besides predictions, and that is done once it says so. */
@@ -13,8 +13,7 @@ interface Deed {
 const PEOPLE = 4_000;
 const AT_ONCE = 4;
 const PAUSE_MS = 60;
-const PATIENTS =
-  'age,creatinine_phosphokinase,ejection_fraction,platelets,serum_creatinine,serum_sodium,sex,high_blood_pressure\n25,1000,35,500000,8,135,1,0\n';
+const PATIENTS = `${Object.keys(PATIENT).join()}\n${Object.values(PATIENT).join()}\n`;
 
 /** An admin who never rests: each deed is done to somebody or something of its own, so that what it left can be told. */
 export class Deeds {

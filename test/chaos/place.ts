@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { startApi, type ApiProcess } from '../support/api-process.js';
-import { createUser, type TestUser } from '../support/client.js';
 import { memoryMb, processorSeconds } from '../support/process-tree.js';
 import type { ChaosContext } from './chaos-case.js';
 import { PostgresServer } from './postgres-server.js';
@@ -33,10 +32,6 @@ export async function openService(
   });
   onEnd(() => service.kill());
   return service;
-}
-
-export function openUser(service: { url: string }, postgres: PostgresServer): Promise<TestUser> {
-  return createUser(service, postgres);
 }
 
 /** Everything that the process has in memory, in MB. */

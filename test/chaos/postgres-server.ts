@@ -8,6 +8,7 @@ import { EmbeddedPostgres, migrateDatabase } from '#libs/database';
 import { migrations } from '#migrations';
 import { accountFor, runPostgres, type Account } from '../../libs/database/src/postgres-binaries.js';
 import { processTree } from '../support/process-tree.js';
+import { kill } from '../support/run-folder.js';
 import { start } from '../../libs/database/src/postgres-cluster.js';
 
 /** A migrated PostgreSQL of its own that can be broken in every way, and comes back at the same port. */
@@ -85,13 +86,7 @@ export class PostgresServer {
 
   /** To the server and to each of its processes. */
   signal(signal: NodeJS.Signals): void {
-    for (const pid of this.pid === undefined ? [] : processTree(this.pid)) {
-      try {
-        process.kill(pid, signal);
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
+    for (const pid of this.pid === undefined ? [] : processTree(this.pid)) kill(pid, signal);
   }
 
   stop(mode: 'fast' | 'immediate'): Promise<unknown> {

@@ -15,6 +15,8 @@ export interface Changes {
 }
 
 export const IRIS = 'model-artifacts/iris/1';
+/** Version 2, which answers 0.5248858 for the tutorial's patient. */
+export const HEART_FAILURE_2 = 'test/support/foreign-models/heart-failure-2';
 /** What skl2onnx makes when it is told nothing. */
 export const FOREIGN = 'test/support/foreign-models/int64-labels';
 

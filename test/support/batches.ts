@@ -1,21 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
-import { call, type Answer } from './client.js';
+import { call, PATIENT, type Answer } from './client.js';
+import type { TestDatabase } from './test-database.js';
 
-export const COLUMNS = [
-  'age',
-  'creatinine_phosphokinase',
-  'ejection_fraction',
-  'platelets',
-  'serum_creatinine',
-  'serum_sodium',
-  'sex',
-  'high_blood_pressure',
-] as const;
+/** What a worker does in seconds, on a machine that has other things to do. */
+export const IN_TIME = { timeout: 90_000, interval: 20 };
 
 /** Patients whose first column counts them, so that each row of an output can be told from every other. */
 export function patients(rows: number): string {
-  const lines = [`patient,${COLUMNS.join(',')}`];
+  const lines = [`patient,${Object.keys(PATIENT).join()}`];
   for (let row = 1; row <= rows; row++) {
     lines.push(
       `${row},${40 + (row % 50)},${100 + (row % 7000)},${20 + (row % 60)},250000,1.${row % 10},135,1,0`,
@@ -24,7 +18,7 @@ export function patients(rows: number): string {
   return `${lines.join('\n')}\n`;
 }
 
-export interface Sender {
+interface Sender {
   url: string;
 }
 
@@ -68,6 +62,19 @@ export async function reached(api: Sender, token: string, id: string, state: str
     )
     .toBe(state);
   return answer.body;
+}
+
+/** The row of a batch. */
+export async function rowOf(database: Pick<TestDatabase, 'query'>, id: string) {
+  const [row] = await database.query<Record<string, never>>('SELECT * FROM batches WHERE id = $1', [id]);
+  return row!;
+}
+
+/** Resolves in the middle of its first run, when some rows are safe and more is to come, with the file that says how many. */
+export async function middleOf(batchDir: string, id: string): Promise<string> {
+  const checkpoint = join(batchDir, id, 'run-1', 'output.partial.checkpoint');
+  await expect.poll(() => existsSync(checkpoint), IN_TIME).toBe(true);
+  return checkpoint;
 }
 
 export function output(api: Sender, token: string, id: string): Promise<Answer> {

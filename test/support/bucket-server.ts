@@ -5,27 +5,13 @@ import { join } from 'node:path';
 import S3rver from '@20minutes/s3rver';
 import { S3Client } from '@aws-sdk/client-s3';
 
-export interface BucketServer {
-  readonly endpoint: string;
-  /** What a process needs to reach it. */
-  readonly environment: Record<string, string>;
-  /** For what a test does behind the store's back. */
-  readonly client: S3Client;
-  createBucket(name: string): Promise<void>;
-  /** `PUT /<bucket>/<key>` for every request that came, in order. */
-  readonly requests: string[];
-  /** Called with every request, which waits for it; may destroy its socket. */
-  onRequest: ((request: IncomingMessage) => void | Promise<void>) | undefined;
-  /** As AWS does it: a PUT with `If-None-Match: *` is refused where there is an object. Otherwise it is ignored. */
-  conditionalWrites: boolean | 'not implemented';
-  stop(): Promise<void>;
-}
+export type BucketServer = Awaited<ReturnType<typeof startBucketServer>>;
 
 /** The only account that the server has. */
 const KEY = 'S3RVER';
 
 /** An S3 server that checks signatures, on a free port, with a folder of its own. */
-export async function startBucketServer(): Promise<BucketServer> {
+export async function startBucketServer() {
   const directory = await mkdtemp(join(tmpdir(), 'foretell-bucket-'));
   const app = new S3rver({ address: '127.0.0.1', port: 0, directory, silent: true, vhostBuckets: false });
   let lastPut: Promise<unknown> = Promise.resolve();
@@ -54,19 +40,24 @@ export async function startBucketServer(): Promise<BucketServer> {
   const endpoint = `http://127.0.0.1:${port}`;
   const credentials = { accessKeyId: KEY, secretAccessKey: KEY };
   const client = new S3Client({ endpoint, forcePathStyle: true, region: 'us-east-1', credentials });
-  const server: BucketServer = {
+  const server = {
     endpoint,
+    /** What a process needs to reach it. */
     environment: {
       AWS_ENDPOINT_URL_S3: endpoint,
       AWS_REGION: 'us-east-1',
       AWS_ACCESS_KEY_ID: KEY,
       AWS_SECRET_ACCESS_KEY: KEY,
     },
+    /** For what a test does behind the store's back. */
     client,
-    createBucket: async (name) => void (await app.store.putBucket(name)),
-    requests: [],
-    onRequest: undefined,
-    conditionalWrites: true,
+    createBucket: async (name: string) => void (await app.store.putBucket(name)),
+    /** `PUT /<bucket>/<key>` for every request that came, in order. */
+    requests: [] as string[],
+    /** Called with every request, which waits for it; may destroy its socket. */
+    onRequest: undefined as ((request: IncomingMessage) => void | Promise<void>) | undefined,
+    /** As AWS does it: a PUT with `If-None-Match: *` is refused where there is an object. Otherwise it is ignored. */
+    conditionalWrites: true as boolean | 'not implemented',
     stop: async () => {
       client.destroy();
       const closed = app.close();

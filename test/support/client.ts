@@ -54,14 +54,19 @@ export interface TestUser {
   token: string;
 }
 
+/** Who registers: a name of its own, and what goes with it. */
+export function somebody(): Pick<TestUser, 'username' | 'password' | 'email'> {
+  const username = `user-${randomBytes(5).toString('hex')}`;
+  return { username, password: `secret of ${username}`, email: `${username}@example.org` };
+}
+
 /** Registers a user of a name of its own over HTTP, gives it the role in the database, and fetches its token. */
 export async function createUser(
   api: { url: string },
   database: Pick<TestDatabase, 'query'>,
   role: Role = 'user',
 ): Promise<TestUser> {
-  const username = `user-${randomBytes(5).toString('hex')}`;
-  const credentials = { username, password: `secret of ${username}`, email: `${username}@example.org` };
+  const credentials = somebody();
   const registered = await call(api, 'POST', '/register-user', { body: credentials });
   if (registered.status !== 201) throw new Error(`register: ${registered.status} ${registered.text}`);
   const id = registered.body.user_id as number;
@@ -71,7 +76,10 @@ export async function createUser(
   return { id, ...credentials, token: issued.body.token as string };
 }
 
-/** The tutorial's patient: 0.5124506. */
+/** What is answered for `PATIENT`, to the last character. */
+export const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
+
+/** The tutorial's patient. */
 export const PATIENT = {
   age: 25,
   creatinine_phosphokinase: 1000,

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import { EmbeddedPostgres } from '#libs/database';
 import { CHECKOUT, COMMAND_LINE, spawnService, startProcess, untilListening } from './foretell-process.js';
+import { withClient } from './postgres-client.js';
 import { endProcessesIn, isPostgres, processesIn } from './run-folder.js';
 
 const run = promisify(execFile);
@@ -75,9 +75,14 @@ export class DataDir {
 
   /** Runs `foretell …` to its end. */
   foretell(args: string[], { input, ...options }: RunOptions = {}): Promise<Ending> {
-    const command = this.spawn(process.execPath, [COMMAND_LINE, ...args], options);
+    const command = this.spawnForetell(args, options);
     command.process.stdin!.on('error', () => undefined).end(input);
     return command.ended;
+  }
+
+  /** Starts `foretell …`, which may read more of its standard input than is written at once. */
+  spawnForetell(args: string[], options?: StartOptions): RunningProcess {
+    return this.spawn(process.execPath, [COMMAND_LINE, ...args], options);
   }
 
   /** Starts any program with the environment of these processes, and pipes to and from it. */
@@ -98,14 +103,8 @@ export class DataDir {
   /** Rows of one statement on the embedded database, which is started for it where it does not run. */
   async query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]> {
     const server = await EmbeddedPostgres.open({ dataDir: this.path, purpose: 'command' });
-    const client = new pg.Client({ connectionString: server.url });
-    try {
-      await client.connect();
-      return (await client.query(sql, values)).rows as Row[];
-    } finally {
-      await client.end();
-      await server.close();
-    }
+    const result = withClient(server.url, (client) => client.query(sql, values));
+    return (await result.finally(() => server.close())).rows as Row[];
   }
 
   /** Every process that works in this folder or was told of it, PostgreSQL's as well: `<pid> <command line>`. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { createDataSource, EmbeddedPostgres, migrateDatabase, restrictPublic } from '#libs/database';
+import { EmbeddedPostgres, migrateDatabase, restrictPublic } from '#libs/database';
 import { migrations } from '#migrations';
+import { withClient } from './postgres-client.js';
 import { openRunFolder } from './run-folder.js';
 
 declare module 'vitest' {
@@ -24,14 +24,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     purpose: 'command',
     settings: { fsync: 'off', max_connections: '300' },
   });
-  const admin = await createDataSource({ url: cluster.superuserUrl }).initialize();
-  await admin.query(`CREATE DATABASE ${TEMPLATE} OWNER foretell`);
-  await admin.destroy();
-
-  const superuser = new pg.Client({ connectionString: databaseUrl(cluster.superuserUrl, TEMPLATE) });
-  await superuser.connect();
-  await restrictPublic(superuser, 'foretell').finally(() => superuser.end());
-
+  const create = `CREATE DATABASE ${TEMPLATE} OWNER foretell`;
+  await withClient(cluster.superuserUrl, (admin) => admin.query(create));
+  const template = databaseUrl(cluster.superuserUrl, TEMPLATE);
+  await withClient(template, (superuser) => restrictPublic(superuser, 'foretell'));
   await migrateDatabase(databaseUrl(cluster.url, TEMPLATE), migrations);
 
   project.provide('superuserUrl', cluster.superuserUrl);

@@ -65,6 +65,16 @@ export function startProcess(program, args, { environment, ...options } = {}) {
   };
 }
 
+/** Runs `foretell …` to its end; `input` is its standard input. */
+export function foretell(
+  /** @type {string[]} */ args,
+  /** @type {Parameters<typeof startProcess>[2] & { input?: string }} */ { input, ...options } = {},
+) {
+  const command = startProcess(process.execPath, [COMMAND_LINE, ...args], options);
+  command.process.stdin?.on('error', () => undefined).end(input);
+  return command.ended;
+}
+
 /** Starts the service; `listening` resolves with its URLs, if it gets that far. */
 export function spawnService(
   /** @type {Parameters<typeof startProcess>[2] & { script?: string }} */ { script = API, ...options } = {},

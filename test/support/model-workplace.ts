@@ -1,25 +1,17 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { makeArtifact, type Changes } from './artifacts.js';
 import type { DataDir, Ending } from './data-dir.js';
+import { createFolder, createModelDir } from './prepared-service.js';
 import { createPreparedDataDir } from './test-data-dir.js';
 
 /** A data dir, a MODEL_DIR and a place for artifacts, for one test or a group of them. */
 export class ModelWorkplace {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'foretell-models-command-'));
-  readonly modelDir = join(this.folder, 'models');
-  private made = 0;
+  readonly modelDir = createModelDir({ own: ['heart-failure'] });
 
-  constructor(readonly dataDir: DataDir) {
-    cpSync('model-artifacts/heart-failure', join(this.modelDir, 'heart-failure'), { recursive: true });
-  }
+  constructor(readonly dataDir: DataDir) {}
 
   static async create(): Promise<ModelWorkplace> {
-    const place = new ModelWorkplace(await createPreparedDataDir());
-    onTestFinished(() => place.dispose());
-    return place;
+    return new ModelWorkplace(await createPreparedDataDir());
   }
 
   get environment() {
@@ -28,16 +20,12 @@ export class ModelWorkplace {
 
   /** An artifact in a folder of its own. */
   make(changes: Changes, from?: string): Promise<string> {
-    return makeArtifact(join(this.folder, `artifact-${++this.made}`), changes, from);
+    return makeArtifact(createFolder(), changes, from);
   }
 
   /** `foretell models …` */
   run(...args: string[]): Promise<Ending> {
     return this.dataDir.foretell(['models', ...args], { environment: this.environment });
-  }
-
-  dispose(): void {
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

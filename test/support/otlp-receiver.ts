@@ -12,19 +12,10 @@ export interface ReceivedSpan {
   attributes: Record<string, string>;
 }
 
-export interface OtlpReceiver {
-  readonly url: string;
-  /** Media types, and everything that was ever sent. */
-  readonly types: ReadonlySet<string>;
-  readonly bodies: readonly Buffer[];
-  readonly spans: readonly ReceivedSpan[];
-  /** Resolves with the spans of the request, once it has itself been received. */
-  ofRequest(requestId: string): Promise<ReceivedSpan[]>;
-  close(): Promise<void>;
-}
+export type OtlpReceiver = Awaited<ReturnType<typeof startOtlpReceiver>>;
 
 /** Takes traces by OTLP over HTTP, as JSON or as protobuf, as a collector does. */
-export async function startOtlpReceiver(): Promise<OtlpReceiver> {
+export async function startOtlpReceiver() {
   const types = new Set<string>();
   const bodies: Buffer[] = [];
   const spans: ReceivedSpan[] = [];
@@ -47,10 +38,11 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const find = (requestId: string) => spans.find(({ attributes }) => attributes.request_id === requestId);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Media types, and everything that was ever sent. */
     types,
     bodies,
-    spans,
-    ofRequest: async (requestId) => {
+    /** Resolves with the spans of the request, once it has itself been received. */
+    ofRequest: async (requestId: string) => {
       await expect.poll(() => find(requestId), { timeout: 30_000 }).toBeDefined();
       const { traceId } = find(requestId)!;
       return spans.filter((span) => span.traceId === traceId);

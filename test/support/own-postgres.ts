@@ -1,36 +1,28 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { EmbeddedPostgres, migrateDatabase as bringUpToDate } from '#libs/database';
 import { migrations } from '#migrations';
-
-export interface OwnPostgres {
-  readonly url: string;
-  /** For what its owner may not do. */
-  readonly superuserUrl: string;
-  /** For what else its user needs on disk; removed with the rest. */
-  readonly folder: string;
-  /** Another database on the same server, with nothing in it. */
-  createDatabase(name: string): Promise<string>;
-  close(): Promise<void>;
-}
+import { databaseUrl } from './database-cluster.js';
+import { withClient } from './postgres-client.js';
 
 /** A migrated PostgreSQL of its own, with `fsync` on. @param settings of the server, besides ours */
-export async function openOwnPostgres(settings: Record<string, string> = {}): Promise<OwnPostgres> {
+export async function openOwnPostgres(settings: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'foretell-postgres-'));
   const postgres = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command', settings });
   const { url } = postgres;
   await migrateDatabase(url);
   return {
     url,
+    /** For what its owner may not do. */
     superuserUrl: postgres.superuserUrl,
+    /** For what else its user needs on disk; removed with the rest. */
     folder,
-    createDatabase: async (name) => {
-      const client = new pg.Client({ connectionString: postgres.superuserUrl });
-      await client.connect();
-      await client.query(`CREATE DATABASE "${name}" OWNER foretell`).finally(() => client.end());
-      return Object.assign(new URL(url), { pathname: `/${name}` }).href;
+    /** Another database on the same server, with nothing in it. */
+    createDatabase: async (name: string) => {
+      const create = `CREATE DATABASE "${name}" OWNER foretell`;
+      await withClient(postgres.superuserUrl, (client) => client.query(create));
+      return databaseUrl(url, name);
     },
     close: async () => {
       await postgres.close();

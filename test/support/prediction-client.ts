@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { call, PATIENT, type TestUser } from './client.js';
+import { ANSWER, call, PATIENT, type TestUser } from './client.js';
 import type { DataDir } from './data-dir.js';
-
-const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
 
 /** A client that was told nothing but the name and the password. */
 export async function logIn(

@@ -23,13 +23,28 @@ export function prepareService(
   { database = prepareDatabase(), role = 'user' }: { database?: TestDatabase; role?: Role } = {},
 ) {
   const api = {} as ApiProcess;
-  const user = {} as TestUser;
   beforeAll(async () => {
     Object.assign(api, await startApi({ DATABASE_URL: database.url, ...settings }));
-    Object.assign(user, await createUser(api, database, role));
     return () => api.stop();
   });
-  return { database, api, user };
+  return { database, api, user: prepareUser({ api, database }, role) };
+}
+
+/** One more user of a service that is prepared. */
+export function prepareUser(
+  { api, database }: { api: { url: string }; database: TestDatabase },
+  role?: Role,
+): TestUser {
+  const user = {} as TestUser;
+  beforeAll(async () => void Object.assign(user, await createUser(api, database, role)));
+  return user;
+}
+
+/** A folder that is removed after this file of tests. */
+export function createFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'foretell-test-'));
+  afterThisFile(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** A MODEL_DIR with these of the repository's models and, as version 1, of the foreign ones; removed after this file. */
@@ -37,8 +52,7 @@ export function createModelDir({
   own = readdirSync('model-artifacts'),
   foreign = [] as string[],
 } = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), 'foretell-models-'));
-  afterThisFile(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = createFolder();
   for (const name of own) cpSync(join('model-artifacts', name), join(folder, name), { recursive: true });
   for (const name of foreign) {
     cpSync(join('test/support/foreign-models', name), join(folder, name, '1'), { recursive: true });

@@ -1,24 +1,18 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { startProcess } from './foretell-process.js';
+import { freePort } from './free-port.js';
+import { untilAnswering } from './until-answering.js';
 
-export interface QueryResult {
+interface QueryResult {
   /** A number for each series that there is. */
   values: number[];
   error?: string;
 }
 
-export interface PrometheusServer {
-  query(expression: string): Promise<QueryResult>;
-  /** What its HTTP API answers under this path. */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  get(path: string): Promise<any>;
-  close(): Promise<void>;
-}
+export type PrometheusServer = Awaited<ReturnType<typeof startPrometheus>>;
 
 /** Debian's; the tests install nothing themselves. @throws Error that says what is missing */
 export function requirePrometheus(): void {
@@ -32,53 +26,30 @@ export function requirePrometheus(): void {
 }
 
 /** A real Prometheus with this configuration file, and its data in a folder that goes with it. */
-export async function startPrometheus(configFile: string): Promise<PrometheusServer> {
+export async function startPrometheus(configFile: string) {
   const folder = mkdtempSync(join(tmpdir(), 'foretell-prometheus-'));
   const port = await freePort();
-  const child = spawn(
-    'prometheus',
-    [
-      `--config.file=${configFile}`,
-      `--storage.tsdb.path=${folder}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-      '--log.level=warn',
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  let output = '';
-  child.stderr.on('data', (chunk) => (output += chunk));
+  const server = startProcess('prometheus', [
+    `--config.file=${configFile}`,
+    `--storage.tsdb.path=${folder}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+    '--log.level=warn',
+  ]);
   const url = `http://127.0.0.1:${port}`;
-  const isReady = () =>
-    fetch(`${url}/-/ready`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  while (!(await isReady())) {
-    if (child.exitCode !== null) throw new Error(`Prometheus ended with code ${child.exitCode}:\n${output}`);
-    await sleep(50);
-  }
+  await untilAnswering(`${url}/-/ready`, server);
+  /** What its HTTP API answers under this path. */
   // oxlint-disable-next-line typescript/no-explicit-any
   const get = async (path: string): Promise<any> => (await fetch(url + path)).json();
   return {
     get,
-    query: async (expression) => {
+    query: async (expression: string): Promise<QueryResult> => {
       const { status, error, data } = await get(`/api/v1/query?query=${encodeURIComponent(expression)}`);
       if (status !== 'success') return { values: [], error };
       return { values: data.result.map(({ value }: { value: [number, string] }) => Number(value[1])) };
     },
     close: async () => {
-      child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
+      await server.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -18,6 +18,20 @@ export function connectTo({ url }: { url: string }): Socket {
   return socket;
 }
 
+/** A request with a body, of which nothing but the head is sent. */
+export function beginPost(
+  api: { url: string },
+  path: string,
+  headers: Record<string, string | number>,
+): Socket {
+  const socket = connectTo(api);
+  const lines = Object.entries({ host: 'foretell', ...headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  socket.write(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+  return socket;
+}
+
 /**
  * Sends these bytes as they are, and reads until the other side closes: `connection: close` in the last request, or a
  * mistake that costs the connection.

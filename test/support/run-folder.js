@@ -101,7 +101,8 @@ function readable(/** @type {() => string} */ read) {
   }
 }
 
-function kill(/** @type {number} */ pid, /** @type {NodeJS.Signals} */ signal) {
+/** Nothing happens where it has ended meanwhile. */
+export function kill(/** @type {number} */ pid, /** @type {NodeJS.Signals} */ signal) {
   try {
     process.kill(pid, signal);
   } catch {

@@ -5,6 +5,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import Papa from 'papaparse';
 import { beforeEach, expect, onTestFinished } from 'vitest';
 import { formatOfName, scoreFile, type ScoringOrder, type ScoringResult } from '#libs/scoring';
+import { PATIENT } from './client.js';
 import type { DataDir, Ending } from './data-dir.js';
 import { createDataDir } from './test-data-dir.js';
 
@@ -13,10 +14,10 @@ export const CALIFORNIA_HOUSING = 'model-artifacts/california-housing/1';
 /** Answers x as a number plus log y; fails for an x that is not a number, and answers NaN for a negative y. */
 export const FRAGILE = 'test/support/foreign-models/fragile';
 
-export const PATIENT_COLUMNS =
-  'age,creatinine_phosphokinase,ejection_fraction,platelets,serum_creatinine,serum_sodium,sex,high_blood_pressure';
+export const COLUMNS = Object.keys(PATIENT);
+export const PATIENT_COLUMNS = COLUMNS.join();
 /** The tutorial's patient, whose probability is 0.5124506. */
-export const PATIENT_ROW = '25,1000,35,500000,8,135,1,0';
+export const PATIENT_ROW = Object.values(PATIENT).join();
 
 /** A folder for files that are scored; no database and no service are near it. */
 export class ScoringPlace {
@@ -46,6 +47,15 @@ export class ScoringPlace {
 
   read(name: string): string {
     return this.bytes(name).toString('utf8');
+  }
+
+  lines(name: string): string[] {
+    return this.read(name).trimEnd().split('\n');
+  }
+
+  /** Those of JSON Lines. */
+  objects(name: string): Record<string, unknown>[] {
+    return this.lines(name).map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   /** Rows of a CSV file, header included. */
@@ -82,6 +92,18 @@ export async function predict(args: string[], input?: string): Promise<Ending> {
 export function score(from: string, to: string, others: Partial<ScoringOrder> = {}): Promise<ScoringResult> {
   const of = (name: string) => ({ path: place.path(name), format: formatOfName(name).format! });
   return scoreFile({ model: HEART_FAILURE, input: of(from), output: of(to), threads: 1, ...others });
+}
+
+/** What `score` refuses a file with; nothing of it is left. */
+export async function refusalOf(...scoring: Parameters<typeof score>): Promise<string> {
+  const before = place.files();
+  const error = await score(...scoring).then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  expect(error?.constructor.name).toBe('InputError');
+  expect(place.files()).toEqual(before);
+  return error!.message;
 }
 
 /** It must score every row and say nothing. Answers standard output. */
@@ -134,10 +156,11 @@ export function patients(count: number): string[] {
   return rows;
 }
 
-export function parquetOf(columns: Record<string, (number | null)[]>): Buffer {
+export function parquetOf(columns: Record<string, (number | null)[]>, rowGroupSize?: number): Buffer {
   return Buffer.from(
     parquetWriteBuffer({
       columnData: Object.entries(columns).map(([name, data]) => ({ name, data, type: 'DOUBLE' as const })),
+      rowGroupSize,
     }),
   );
 }

@@ -1,5 +1,6 @@
-import { afterAll, onTestFinished, vi } from 'vitest';
-import { DataDir } from './data-dir.js';
+import { afterAll, expect, onTestFinished, vi } from 'vitest';
+import { createUser } from './client.js';
+import { DataDir, type RunningProcess, type StartOptions } from './data-dir.js';
 
 // A start takes a second or two of processor time, and these tests share the processors with whatever else runs.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
@@ -13,6 +14,19 @@ export function createDataDir(): DataDir {
 export async function createPreparedDataDir(): Promise<DataDir> {
   prepared ??= prepare();
   return forThisTest(await (await prepared).copy());
+}
+
+/** A service that runs in such a folder, and a user of it. */
+export async function startPrepared(options?: StartOptions) {
+  const dataDir = await createPreparedDataDir();
+  const service = await dataDir.startService(options);
+  return { dataDir, service, user: await createUser(service, dataDir) };
+}
+
+/** SIGTERM ends it in its order, and nothing is left running. */
+export async function expectToStop(dataDir: DataDir, service: RunningProcess, ending = {}): Promise<void> {
+  expect(await service.signal('SIGTERM')).toMatchObject({ code: 0, ...ending });
+  expect(await dataDir.processes()).toEqual([]);
 }
 
 /** One for each file of tests; nothing is started in it afterwards. */

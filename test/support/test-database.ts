@@ -3,25 +3,15 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { afterThisFile } from './after-this-file.js';
 import { databaseUrl, TEMPLATE } from './database-cluster.js';
+import { withClient } from './postgres-client.js';
 
-export interface TestDatabase {
-  /** As its owner, as the service connects. */
-  readonly url: string;
-  /** Rows of one statement, run as the owner. */
-  query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** It takes no connections any more, and those it has are cut. */
-  shutOut(): Promise<void>;
-  letIn(): Promise<void>;
-}
+export type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
 
 /** A migrated database that is dropped after this file of tests; `empty` for one with nothing in it. */
-export async function createTestDatabase({ empty = false } = {}): Promise<TestDatabase> {
+export async function createTestDatabase({ empty = false } = {}) {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const admin = async (sql: string) => {
-    const client = new pg.Client({ connectionString: inject('superuserUrl') });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
-  };
+  const admin = async (sql: string) =>
+    void (await withClient(inject('superuserUrl'), (client) => client.query(sql)));
   await admin(`CREATE DATABASE ${name} OWNER foretell ${empty ? '' : `TEMPLATE ${TEMPLATE}`}`);
   const url = databaseUrl(inject('ownerUrl'), name);
   const pool = new pg.Pool({ connectionString: url, max: 2 });
@@ -31,9 +21,12 @@ export async function createTestDatabase({ empty = false } = {}): Promise<TestDa
     await admin(`DROP DATABASE ${name} WITH (FORCE)`);
   });
   return {
+    /** As its owner, as the service connects. */
     url,
-    query: async <Row extends object>(sql: string, values?: unknown[]) =>
+    /** Rows of one statement, run as the owner. */
+    query: async <Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]) =>
       (await pool.query(sql, values)).rows as Row[],
+    /** It takes no connections any more, and those it has are cut. */
     shutOut: async () => {
       await admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
       await admin(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);

@@ -2,18 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiProcess } from '../../support/api-process.js';
-import { call, PATIENT, type TestUser } from '../../support/client.js';
+import { ANSWER, call, createUser, PATIENT, type TestUser } from '../../support/client.js';
 import { HOSTILE_REQUESTS, mistakesIn } from '../../support/hostile-requests.js';
 import { connectTo, exchange, readAnswers, untilClosed } from '../../support/raw-http.js';
 import type { ChaosCase, ChaosContext } from '../chaos-case.js';
-import {
-  assertRecorded,
-  compareWithRecord,
-  openPostgres,
-  openService,
-  openUser,
-  watchMemory,
-} from '../place.js';
+import { assertRecorded, compareWithRecord, openPostgres, openService, watchMemory } from '../place.js';
 import type { PostgresServer } from '../postgres-server.js';
 import { probe } from '../prober.js';
 import { startTraffic, withStatus } from '../traffic.js';
@@ -31,7 +24,6 @@ const MAX_RESIDENT_MIB = 1_000;
 const MAX_GROWTH_MIB = 400;
 
 const BODY = JSON.stringify(PATIENT);
-const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
 
 /** What must be in the record: the statuses of each request's rows. */
 type Expected = Map<string, readonly number[]>;
@@ -43,7 +35,7 @@ export const hostileClients: ChaosCase = {
     const size = SIZES[context.scale];
     const postgres = await openPostgres(context);
     const api = await openService(context, postgres.url, { LOG_LEVEL: 'warn' });
-    const [hostile, ordinary] = [await openUser(api, postgres), await openUser(api, postgres)];
+    const [hostile, ordinary] = [await createUser(api, postgres), await createUser(api, postgres)];
     const expected: Expected = new Map();
 
     const memory = watchMemory(context, api);

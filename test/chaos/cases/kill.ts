@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { call } from '../../support/client.js';
+import { call, createUser } from '../../support/client.js';
 import type { ChaosCase } from '../chaos-case.js';
-import { assertRecorded, compareWithRecord, openPostgres, openService, openUser } from '../place.js';
+import { assertRecorded, compareWithRecord, openPostgres, openService } from '../place.js';
 import { now, patient, startTraffic, withStatus, type Exchange } from '../traffic.js';
 
 const CONNECTIONS = 64;
@@ -19,7 +19,7 @@ export const kill: ChaosCase = {
   async run(context) {
     const postgres = await openPostgres(context);
     let service = await openService(context, postgres.url);
-    const { token } = await openUser(service, postgres);
+    const { token } = await createUser(service, postgres);
     const rounds = ROUNDS[context.scale];
     let lastId = '0';
     const sum = { answered: 0, broken: 0, brokenButRecorded: 0, askedAgain: 0, replayed: 0 };

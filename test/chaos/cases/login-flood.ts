@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createUser } from '../../support/client.js';
 import type { ChaosCase } from '../chaos-case.js';
-import { openPostgres, openService, openUser } from '../place.js';
+import { openPostgres, openService } from '../place.js';
 import {
   latencyAt,
   startTraffic,
@@ -33,7 +34,7 @@ export const loginFlood: ChaosCase = {
       TRUST_PROXY: '1',
       BCRYPT_COST: '12',
     });
-    const user = await openUser(service, postgres);
+    const user = await createUser(service, postgres);
     const { url } = service;
     const seconds = SECONDS[scale];
     const predict = () =>

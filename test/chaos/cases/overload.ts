@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
+import { createUser } from '../../support/client.js';
 import type { ChaosCase } from '../chaos-case.js';
-import {
-  eventLoopMicroseconds,
-  openPostgres,
-  openService,
-  openUser,
-  residentMb,
-  watchMemory,
-} from '../place.js';
+import { eventLoopMicroseconds, openPostgres, openService, residentMb, watchMemory } from '../place.js';
 import { probe } from '../prober.js';
 import { latencyAt, traffic, withStatus } from '../traffic.js';
 
@@ -27,7 +21,7 @@ export const overload: ChaosCase = {
     const { scale, figure, progress } = context;
     const postgres = await openPostgres(context);
     const service = await openService(context, postgres.url);
-    const { token } = await openUser(service, postgres);
+    const { token } = await createUser(service, postgres);
     const { url } = service;
     await traffic({ url, token, connections: 64 }, 2);
     const idle = eventLoopMicroseconds(service);

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiProcess } from '../../support/api-process.js';
 import * as breakages from '../breakages.js';
 import { answerFirst, breakFor, openPlace, type Place, type Round } from '../break-under-load.js';
+import { createUser } from '../../support/client.js';
 import type { ChaosCase } from '../chaos-case.js';
 import {
   assertRecorded,
   compareWithRecord,
   openService,
-  openUser,
   residentMb,
   watchMemory,
   type Comparison,
@@ -38,7 +38,7 @@ export const postgresql: ChaosCase = {
     const place = await openPlace(context, SETTINGS, DISK_MB);
     const { postgres } = place;
     const service = await openService(context, place.road.url);
-    const { token } = await openUser(service, postgres);
+    const { token } = await createUser(service, postgres);
     const memory = watchMemory(context, service);
     const before = residentMb(service);
     const seconds = HOLD_SECONDS[context.scale];

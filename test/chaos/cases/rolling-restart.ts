@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startApi, type ApiProcess } from '../../support/api-process.js';
-import { call, createUser, PATIENT, type TestUser } from '../../support/client.js';
-import { freePort, haproxyVersion, startHaproxy } from '../../support/haproxy.js';
+import { ANSWER, call, createUser, PATIENT, type TestUser } from '../../support/client.js';
+import { freePort } from '../../support/free-port.js';
+import { haproxyVersion, startHaproxy } from '../../support/haproxy.js';
 import type { ChaosCase } from '../chaos-case.js';
 import { assertRecorded, compareWithRecord, openPostgres } from '../place.js';
 import { startTraffic } from '../traffic.js';
 
 const REPLACEMENTS = { short: 2, full: 10 };
 const JWT_SECRET = 'a secret for the chaos alone, of 32 bytes or more';
-const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
 /** Some call again at once; the connections of the others lie idle meanwhile, which is when closing them is dangerous. */
 const CALLERS = [
   { connections: 16, pauseMs: 0 },

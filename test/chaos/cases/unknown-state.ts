@@ -7,7 +7,7 @@ import { answerFirst, breakFor, openPlace, type Round } from '../break-under-loa
 import * as breakages from '../breakages.js';
 import type { ChaosCase, ChaosContext } from '../chaos-case.js';
 import { assertDone, Deeds } from '../deeds.js';
-import { assertRecorded, compareWithRecord, openService, openUser } from '../place.js';
+import { assertRecorded, compareWithRecord, openService } from '../place.js';
 import { startTraffic, withStatus, type Exchange } from '../traffic.js';
 
 const CONNECTIONS = 16;
@@ -75,7 +75,7 @@ export const unknownState: ChaosCase = {
     const { postgres, road } = place;
     const environment = { MAX_BATCHES_PER_USER: '10000', BATCH_WORKER: 'separate', ...ownFolder(context) };
     const service = await openService(context, road.url, environment);
-    const { token } = await openUser(service, postgres);
+    const { token } = await createUser(service, postgres);
     const admin = await createUser(service, postgres, 'admin');
     const deeds = await Deeds.begin(service, admin.token, postgres);
     const [{ month }] = (await postgres.query(

@@ -3,12 +3,9 @@
 Run in the trainer's environment: python test/support/foreign-models/make.py
 """
 
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
+from artifact import write
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.compose import make_column_transformer
@@ -17,24 +14,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-here = Path(__file__).parent
 measurements, species = load_iris(return_X_y=True)
 four = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
-
-
-def write(name: str, onnx, task: dict, columns: list[dict], cases: list[tuple[dict, dict]]) -> None:
-    """One artifact folder with the least that a manifest must say."""
-    onnx.graph.name = name
-    folder = here / name
-    folder.mkdir(exist_ok=True)
-    graph = onnx.SerializeToString(deterministic=True)
-    manifest = {"name": name, "version": "1", "sha256": hashlib.sha256(graph).hexdigest()} | task
-    golden = {"tolerance": 1e-5, "cases": [{"input": row, "output": output} for row, output in cases]}
-    (folder / "model.onnx").write_bytes(graph)
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    (folder / "input_schema.json").write_text(json.dumps({"input_schema": {"columns": columns}}, indent=1) + "\n")
-    (folder / "golden.json").write_text(json.dumps(golden, indent=1) + "\n")
-
 
 numeric = [{"name": name, "type": "numeric"} for name in four]
 rows = [dict(zip(four, map(float, row))) for row in measurements[::30]]

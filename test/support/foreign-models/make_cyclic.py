@@ -5,13 +5,8 @@ ONNX Runtime 1.30 loads it. An x above -1 is answered 1; any other goes round in
 Run with onnx 1.23: python test/support/foreign-models/make_cyclic.py
 """
 
-import hashlib
-import json
-from pathlib import Path
-
+from artifact import OPSETS, value, write_regression
 from onnx import TensorProto, helper
-
-OPSET, ML_OPSET, IR_VERSION = 17, 1, 8
 
 # Where x <= -1, node 0 leads to 1, 1 to 2, and 2 to 1 again.
 BRANCHES = {0: (1, 3), 1: (2, 4), 2: (1, 5)}
@@ -41,28 +36,8 @@ tree = helper.make_node(
 graph = helper.make_graph(
     [tree],
     "cyclic",
-    [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1])],
-    [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, [None, 1])],
+    [value("x", TensorProto.FLOAT, [None, 1])],
+    [value("prediction", TensorProto.FLOAT, [None, 1])],
 )
-model = helper.make_model(
-    graph,
-    opset_imports=[helper.make_opsetid("ai.onnx.ml", ML_OPSET), helper.make_opsetid("", OPSET)],
-    ir_version=IR_VERSION,
-)
-
-folder = Path(__file__).parent / "cyclic"
-folder.mkdir(exist_ok=True)
-contents = model.SerializeToString(deterministic=True)
-(folder / "model.onnx").write_bytes(contents)
-files = {
-    "manifest": {
-        "name": "cyclic",
-        "version": "1",
-        "sha256": hashlib.sha256(contents).hexdigest(),
-        "task": "regression",
-    },
-    "input_schema": {"input_schema": {"columns": [{"name": "x", "type": "numeric"}]}},
-    "golden": {"tolerance": 1e-5, "cases": [{"input": {"x": 1}, "output": {"prediction": 1}}]},
-}
-for name, contents in files.items():
-    (folder / f"{name}.json").write_text(json.dumps(contents, indent=1) + "\n")
+opsets = [helper.make_opsetid("ai.onnx.ml", 1), *OPSETS]
+write_regression(graph, {"x": "numeric"}, ({"x": 1}, 1), opsets)

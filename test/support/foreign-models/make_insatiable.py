@@ -7,24 +7,11 @@ features, so that nothing of this is known before a row is asked, and ONNX Runti
 Run with onnx 1.23: python test/support/foreign-models/make_insatiable.py
 """
 
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper
+from artifact import constant, value, write_regression
+from onnx import TensorProto, helper, numpy_helper
 
 BLOCK_MEGABYTES = 64
-OPSET, IR_VERSION = 17, 8
-
-
-def constant(name: str, value) -> object:
-    return numpy_helper.from_array(np.array(value), name)
-
-
-def value(name: str, kind: int, shape: list) -> object:
-    return helper.make_tensor_value_info(name, kind, shape)
-
 
 loop_inputs = [value("iteration", TensorProto.INT64, []), value("goes_on", TensorProto.BOOL, [])]
 goes_on = helper.make_node("Identity", ["goes_on"], ["goes_on_as_before"])
@@ -73,27 +60,4 @@ graph = helper.make_graph(
         constant("zero", np.float32(0)),
     ],
 )
-model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-checker.check_model(model, full_check=True)
-
-folder = Path(__file__).parent / "insatiable"
-folder.mkdir(exist_ok=True)
-contents = model.SerializeToString(deterministic=True)
-(folder / "model.onnx").write_bytes(contents)
-files = {
-    "manifest": {
-        "name": "insatiable",
-        "version": "1",
-        "sha256": hashlib.sha256(contents).hexdigest(),
-        "task": "regression",
-    },
-    "input_schema": {
-        "input_schema": {"columns": [{"name": name, "type": "numeric"} for name in ("turns", "megabytes")]}
-    },
-    "golden": {
-        "tolerance": 1e-5,
-        "cases": [{"input": {"turns": 1000, "megabytes": 0}, "output": {"prediction": 0}}],
-    },
-}
-for name, contents in files.items():
-    (folder / f"{name}.json").write_text(json.dumps(contents, indent=1) + "\n")
+write_regression(graph, {"turns": "numeric", "megabytes": "numeric"}, ({"turns": 1000, "megabytes": 0}, 0))

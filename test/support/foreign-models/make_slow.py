@@ -7,25 +7,12 @@ multiplied. How often depends on the number of rows, which keeps ONNX Runtime fr
 Run with onnx 1.23: python test/support/foreign-models/make_slow.py
 """
 
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper
+from artifact import constant, value, write_regression
+from onnx import TensorProto, helper, numpy_helper
 
 SIZE = 256
 PRODUCTS_PER_ROW = 680
-OPSET, IR_VERSION = 17, 8
-
-
-def constant(name: str, value) -> object:
-    return numpy_helper.from_array(np.array(value), name)
-
-
-def value(name: str, kind: int, shape: list) -> object:
-    return helper.make_tensor_value_info(name, kind, shape)
-
 
 matrix_shape = [SIZE, SIZE]
 body = helper.make_graph(
@@ -65,22 +52,4 @@ graph = helper.make_graph(
         constant("columns_axis", [1]),
     ],
 )
-model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-checker.check_model(model, full_check=True)
-
-folder = Path(__file__).parent / "slow"
-folder.mkdir(exist_ok=True)
-contents = model.SerializeToString(deterministic=True)
-(folder / "model.onnx").write_bytes(contents)
-files = {
-    "manifest": {
-        "name": "slow",
-        "version": "1",
-        "sha256": hashlib.sha256(contents).hexdigest(),
-        "task": "regression",
-    },
-    "input_schema": {"input_schema": {"columns": [{"name": name, "type": "numeric"} for name in ("a", "b")]}},
-    "golden": {"tolerance": 1e-5, "cases": [{"input": {"a": 1.5, "b": 2}, "output": {"prediction": 3.5}}]},
-}
-for name, contents in files.items():
-    (folder / f"{name}.json").write_text(json.dumps(contents, indent=1) + "\n")
+write_regression(graph, {"a": "numeric", "b": "numeric"}, ({"a": 1.5, "b": 2}, 3.5))
