@@ -6,41 +6,38 @@
  * asked by a service process each; each figure is the median of its rounds.
  */
 import { InvalidArgumentError } from 'commander';
-import pg from 'pg';
 import { startApi } from '../test/support/api-process.js';
-import { call, PATIENT } from '../test/support/client.js';
+import { call } from '../test/support/client.js';
 import { explainQuestions, shownMs } from './analysts-questions.js';
 import { migrateDatabase, openOwnPostgres } from '../test/support/own-postgres.js';
 import { fillRecord, fillUsers, tableSizes } from './generated-record.js';
-import { load, type Figures, type LoadTarget } from './load.js';
+import { load, PREDICT, type Figures, type LoadTarget } from './load.js';
 import { createToken } from './peers/peers.js';
 import {
   benchCommand,
+  connect,
   progress,
+  readOptions,
   Rounds,
   runBench,
   table,
-  type BenchOptions,
-  type Place,
   withClient,
+  type Place,
 } from './run.js';
 
-const options = benchCommand('bench:growth', 'What a full record costs those who predict and those who read.')
+const command = benchCommand('bench:growth', 'What a full record costs those who predict and those who read.')
   .option('--rows <counts>', 'recorded predictions, one after the other', counts, [0, 1_000_000, 10_000_000])
   .option('--users <count>', 'in the full database', Number, 100_000)
-  .option('--plans', 'print the plans as well')
-  .parse()
-  .opts<BenchOptions & { rows: number[]; users: number; plans?: true }>();
+  .option('--plans', 'print the plans as well');
+const options = readOptions<{ rows: number[]; users: number; plans?: true }>(command, 3);
+const { rounds: ROUNDS, seconds: SECONDS } = options;
 const ROWS = options.quick ? [0, 50_000] : options.rows;
 const USERS = options.quick ? 1_000 : options.users;
-const ROUNDS = options.rounds ?? (options.quick ? 1 : 3);
-const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
 const CONNECTIONS = 64;
 
-await runBench(async ({ onEnd }) => {
+await runBench(async ({ ending }) => {
   // Room for the write-ahead log of what is generated; the same for both databases, since they are of one server.
-  const database = await openOwnPostgres({ max_wal_size: '8GB' });
-  onEnd(() => database.close());
+  const database = await ending(openOwnPostgres({ max_wal_size: '8GB' }), ({ close }) => close());
   await withClient(database.superuserUrl, (superuser) =>
     superuser.query(
       'GRANT SET ON PARAMETER session_replication_role TO foretell; GRANT pg_checkpoint TO foretell',
@@ -48,12 +45,10 @@ await runBench(async ({ onEnd }) => {
   );
   const fullUrl = await database.createDatabase('full');
   await migrateDatabase(fullUrl);
-  const client = new pg.Client({ connectionString: fullUrl });
-  await client.connect();
-  onEnd(() => client.end());
+  const client = await ending(connect(fullUrl), (client) => client.end());
 
-  const empty = await startService(database.url, CONNECTIONS, onEnd);
-  const full = await startService(fullUrl, USERS, onEnd);
+  const empty = await startService(database.url, CONNECTIONS, ending);
+  const full = await startService(fullUrl, USERS, ending);
   progress(`${USERS} users in the full database`);
 
   const rows: (string | number)[][] = [];
@@ -104,9 +99,8 @@ await runBench(async ({ onEnd }) => {
 });
 
 /** A service on a database with so many users, of whom as many as there are connections will ask. */
-async function startService(url: string, users: number, onEnd: Place['onEnd']): Promise<LoadTarget> {
-  const api = await startApi({ DATABASE_URL: url, JWT_TTL_MINUTES: '600' });
-  onEnd(() => api.stop());
+async function startService(url: string, users: number, ending: Place['ending']): Promise<LoadTarget> {
+  const api = await ending(startApi({ DATABASE_URL: url, JWT_TTL_MINUTES: '600' }), ({ stop }) => stop());
   await createToken(api.url);
   const usernames = await fillUsers(url, users, CONNECTIONS);
   const token: string[] = [];
@@ -115,7 +109,7 @@ async function startService(url: string, users: number, onEnd: Place['onEnd']): 
     if (issued.status !== 200) throw new Error(`token: ${issued.status} ${issued.text}`);
     token.push(issued.body.token as string);
   }
-  return { url: api.url, path: '/predict', token, body: JSON.stringify(PATIENT) };
+  return { url: api.url, token, ...PREDICT };
 }
 
 /** By turns, and in the other order in every other round. */
@@ -128,7 +122,7 @@ async function compare(empty: LoadTarget, full: LoadTarget, count: number) {
     const order = ['empty', 'full'] as const;
     for (const name of round % 2 === 0 ? order.toReversed() : order) {
       const figures = await load({ ...targets[name], connections: CONNECTIONS, seconds: SECONDS });
-      rounds.add(name, figures);
+      rounds.add(figures, name);
       progress(`${count} predictions, round ${round}/${ROUNDS}  ${name}: ${Math.round(figures.perSecond)}/s`);
     }
   }

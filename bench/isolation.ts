@@ -8,34 +8,26 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { startApi } from '../test/support/api-process.js';
-import { PATIENT } from '../test/support/client.js';
 import { openOwnPostgres } from '../test/support/own-postgres.js';
-import { load, type Figures } from './load.js';
+import { load, PREDICT, type Figures } from './load.js';
 import { createToken } from './peers/peers.js';
-import { benchCommand, progress, Rounds, runBench, table, type BenchOptions } from './run.js';
+import { benchCommand, progress, readOptions, Rounds, runBench, table } from './run.js';
 
-const options = benchCommand('bench:isolation', 'What a busy slow model costs the others.')
-  .parse()
-  .opts<BenchOptions>();
-const ROUNDS = options.rounds ?? (options.quick ? 1 : 7);
-const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
+const command = benchCommand('bench:isolation', 'What a busy slow model costs the others.');
+const { rounds: ROUNDS, seconds: SECONDS } = readOptions(command, 7);
 const CONNECTIONS = 16;
 const SLOW_CONNECTIONS = 8;
 
-const ROUTES = {
-  'GET /livez': { path: '/livez' },
-  'POST /predict': { path: '/predict', body: JSON.stringify(PATIENT) },
-};
+const ROUTES = { 'GET /livez': { path: '/livez' }, 'POST /predict': PREDICT };
 const SLOW = { path: '/models/slow/predict', body: JSON.stringify({ a: 1.5, b: 2 }) };
 
-await runBench(async ({ folder, onEnd }) => {
-  const database = await openOwnPostgres();
-  onEnd(() => database.close());
+await runBench(async ({ folder, ending }) => {
+  const database = await ending(openOwnPostgres(), ({ close }) => close());
   const modelDir = join(folder, 'models');
   cpSync('model-artifacts/heart-failure', join(modelDir, 'heart-failure'), { recursive: true });
   cpSync('test/support/foreign-models/slow', join(modelDir, 'slow/1'), { recursive: true });
-  const api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
-  onEnd(() => api.stop());
+  const environment = { DATABASE_URL: database.url, MODEL_DIR: modelDir };
+  const api = await ending(startApi(environment), ({ stop }) => stop());
   const token = await createToken(api.url);
   const measure = (route: object, connections: number) =>
     load({ url: api.url, token, connections, seconds: SECONDS, ...(route as typeof SLOW) });
@@ -43,10 +35,10 @@ await runBench(async ({ folder, onEnd }) => {
   const rounds = new Rounds<Figures>();
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [name, route] of Object.entries(ROUTES)) {
-      rounds.add(`${name} unloaded`, await measure(route, CONNECTIONS));
+      rounds.add(await measure(route, CONNECTIONS), `${name} unloaded`);
       const slow = measure(SLOW, SLOW_CONNECTIONS);
-      rounds.add(`${name} beside the slow model`, await measure(route, CONNECTIONS));
-      rounds.add(`slow beside ${name}`, await slow);
+      rounds.add(await measure(route, CONNECTIONS), `${name} beside the slow model`);
+      rounds.add(await slow, `slow beside ${name}`);
     }
     progress(`round ${round}/${ROUNDS}`);
   }

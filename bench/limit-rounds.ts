@@ -1,29 +1,15 @@
 import { bareCommit, bareOnnx, RecordLimit } from './limits.js';
 import { progress, Rounds } from './run.js';
 
-/** Rows a second of one way to write the record, with as many rows in each commit as the recorder had. */
-export interface RecordFigures {
-  connections: number;
-  way: string;
-  rowsPerCommit: number;
-  perSecond: number;
-}
-
-export interface Limits {
-  /** p50, in ms. */
-  bareCommitMs: number;
-  record: RecordFigures[];
-  /** Rows a second in one thread. */
-  onnx: { rowsPerRun: number; perSecond: number }[];
-}
+export type Limits = ReturnType<LimitRounds['figures']>;
 
 const ROWS_PER_RUN = [1, 32];
 
 /** The limits take their turn in each round, beside the variants. */
 export class LimitRounds {
-  private readonly commits = new Rounds<{ ms: number }>();
-  private readonly onnx = new Rounds<{ rowsPerRun: number; perSecond: number }>();
-  private readonly runs = new Rounds<Omit<RecordFigures, 'way'>>();
+  private readonly commits = new Rounds<{ ms: number }, []>();
+  private readonly onnx = new Rounds<{ rowsPerRun: number; perSecond: number }, [number]>();
+  private readonly runs = new Rounds<{ connections: number; rowsPerCommit: number; perSecond: number }>();
   private readonly ways = new Map<string, string>();
   private limit?: RecordLimit;
 
@@ -39,7 +25,7 @@ export class LimitRounds {
     const measure = async (way: string, run: Promise<number>) => {
       const perSecond = await run;
       this.ways.set(`${connections} ${way}`, way);
-      this.runs.add(`${connections} ${way}`, { connections, rowsPerCommit, perSecond });
+      this.runs.add({ connections, rowsPerCommit, perSecond }, `${connections} ${way}`);
       progress(`  ${way}, ${rowsPerCommit} rows per commit: ${Math.round(perSecond)} rows/s`);
     };
     const seconds = this.seconds / 2;
@@ -48,17 +34,20 @@ export class LimitRounds {
   }
 
   async others(): Promise<void> {
-    this.commits.add('', { ms: await bareCommit(this.databaseUrl, this.seconds < 2 ? 300 : 2000) });
+    this.commits.add({ ms: await bareCommit(this.databaseUrl, this.seconds < 2 ? 300 : 2000) });
     for (const rowsPerRun of ROWS_PER_RUN) {
       const perSecond = await bareOnnx(rowsPerRun, Math.min(1, this.seconds / 2));
-      this.onnx.add(`${rowsPerRun}`, { rowsPerRun, perSecond });
+      this.onnx.add({ rowsPerRun, perSecond }, rowsPerRun);
     }
   }
 
-  figures(): Limits {
+  figures() {
     return {
-      bareCommitMs: this.commits.median('')!.ms,
-      onnx: ROWS_PER_RUN.map((rowsPerRun) => this.onnx.median(`${rowsPerRun}`)!),
+      /** p50, in ms. */
+      bareCommitMs: this.commits.median()!.ms,
+      /** Rows a second in one thread. */
+      onnx: ROWS_PER_RUN.map((rowsPerRun) => this.onnx.median(rowsPerRun)!),
+      /** Rows a second of each way to write the record, with as many rows in each commit as the recorder had. */
       record: [...this.ways].map(([key, way]) => ({ way, ...this.runs.median(key)! })),
     };
   }

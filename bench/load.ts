@@ -5,6 +5,7 @@
  * Content-Length and a body of the very same length; headers may differ from answer to answer.
  */
 import { connect } from 'node:net';
+import { PATIENT } from '../test/support/client.js';
 
 export interface Figures {
   /** Requests answered, all of them with 200. */
@@ -27,6 +28,8 @@ export interface LoadTarget {
 interface LoadOptions extends LoadTarget {
   connections: number;
 }
+
+export const PREDICT = { path: '/predict', body: JSON.stringify(PATIENT) };
 
 type Duration = { seconds: number } | { until: AbortSignal };
 

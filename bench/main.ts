@@ -11,24 +11,22 @@ import { coldStart } from './cold-start.js';
 import { LimitRounds } from './limit-rounds.js';
 import { load } from './load.js';
 import { comparison, goals, limitsTable } from './report.js';
-import { Measurement, Samples } from './rounds.js';
-import { aboveZero, benchCommand, progress, runBench, type BenchOptions } from './run.js';
+import { Measurement, type Samples } from './rounds.js';
+import { aboveZero, benchCommand, progress, readOptions, Rounds, runBench } from './run.js';
 import { createBenchUser, startVariant, VARIANTS, type Variant, type VariantName } from './variants.js';
 
 const NAMES = Object.keys(VARIANTS) as VariantName[];
 
-const options = benchCommand('bench', 'Foretell, its peers and its limits, side by side in one run.')
+const command = benchCommand('bench', 'Foretell, its peers and its limits, side by side in one run.')
   .option('--only <names...>', `some of ${NAMES.join(', ')}`)
   .option('--connections <counts...>', 'how many callers at once', (value, all: number[] = []) => [
     ...all,
     aboveZero(value),
   ])
-  .option('--no-limits', 'neither ONNX Runtime nor PostgreSQL alone, nor a cold start')
-  .parse()
-  .opts<BenchOptions & { only?: string[]; connections?: number[]; limits: boolean }>();
+  .option('--no-limits', 'neither ONNX Runtime nor PostgreSQL alone, nor a cold start');
+const options = readOptions<{ only?: string[]; connections?: number[]; limits: boolean }>(command, 3);
+const { rounds: ROUNDS, seconds: SECONDS } = options;
 const CONNECTIONS = options.connections ?? [1, 16, 64, 256];
-const ROUNDS = options.rounds ?? (options.quick ? 1 : 3);
-const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
 const CHOSEN = (options.only ?? NAMES) as VariantName[];
 const strangers = CHOSEN.filter((name) => !NAMES.includes(name));
 if (strangers.length > 0) {
@@ -36,22 +34,19 @@ if (strangers.length > 0) {
   process.exit(2);
 }
 
-await runBench(async ({ folder, onEnd }) => {
+await runBench(async ({ folder, ending }) => {
   // The tutorial has a connection for each of its threads.
-  const database = await openOwnPostgres({ max_connections: '200' });
-  onEnd(() => database.close());
+  const database = await ending(openOwnPostgres({ max_connections: '200' }), ({ close }) => close());
   const { url: databaseUrl, createDatabase } = database;
   const token = await createBenchUser(databaseUrl);
-  const measurement = await Measurement.open(databaseUrl);
-  onEnd(() => measurement.close());
+  const measurement = await ending(Measurement.open(databaseUrl), (opened) => opened.close());
   const variants: Variant[] = [];
   const absent: string[] = [];
   for (const name of NAMES.filter((each) => CHOSEN.includes(each))) {
     try {
       progress(`${VARIANTS[name]}: starting`);
-      const variant = await startVariant(name, { databaseUrl, token, folder, createDatabase });
-      onEnd(() => variant.stop());
-      variants.push(variant);
+      const starting = startVariant(name, { databaseUrl, token, folder, createDatabase });
+      variants.push(await ending(starting, (variant) => variant.stop()));
     } catch (error) {
       absent.push(`${VARIANTS[name]} is not measured: ${reasonOf(error)}`);
       progress(absent.at(-1)!);
@@ -62,13 +57,13 @@ await runBench(async ({ folder, onEnd }) => {
   for (const { target } of variants)
     await load({ ...target, connections: 16, seconds: options.quick ? 0.5 : 2 });
 
-  const samples = new Samples();
+  const samples: Samples = new Rounds();
   const limits = new LimitRounds(databaseUrl, SECONDS);
   for (let round = 1; round <= ROUNDS; round++) {
     for (const connections of CONNECTIONS) {
       for (const variant of variants) {
         const sample = await measurement.run(variant, connections, SECONDS);
-        samples.add(variant.name, connections, sample);
+        samples.add(sample, variant.name, connections);
         progress(
           `round ${round}/${ROUNDS}  ${connections} connections  ${VARIANTS[variant.name]}: ` +
             `${Math.round(sample.perSecond)}/s, p50 ${sample.p50.toFixed(2)} ms`,

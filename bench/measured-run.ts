@@ -15,22 +15,34 @@ export interface Run {
   stdout: string;
 }
 
+/** Starts a command with nothing of our environment that it need not have, and keeps the end of what it says. */
+export function spawnBare(
+  command: string,
+  args: readonly string[],
+  { env, ...options }: { cwd?: string; env?: Record<string, string>; detached?: boolean },
+) {
+  const child = spawn(command, args, {
+    ...options,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '', all: '' };
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream].on('data', (chunk) => {
+      said[stream] = `${said[stream]}${chunk}`.slice(-KEPT_OUTPUT);
+      said.all = `${said.all}${chunk}`.slice(-KEPT_OUTPUT);
+    });
+  return { child, said };
+}
+
 /** Runs a command to its end and measures it from outside. @throws when it fails */
 export async function measuredRun(
   command: string,
   args: readonly string[],
-  { cwd, env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+  { cwd, env }: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<Run> {
   const started = performance.now();
-  const child = spawn(command, args, {
-    cwd,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => (stdout = `${stdout}${chunk}`.slice(-KEPT_OUTPUT)));
-  child.stderr.on('data', (chunk) => (stderr = `${stderr}${chunk}`.slice(-KEPT_OUTPUT)));
+  const { child, said } = spawnBare(command, args, { cwd, env });
   const usage = new TreeUsage(child.pid!);
   const timer = setInterval(() => usage.sample(), SAMPLE_EVERY_MS);
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -38,8 +50,8 @@ export async function measuredRun(
     child.once('close', resolve);
   }).finally(() => clearInterval(timer));
   const seconds = (performance.now() - started) / 1000;
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${code}:\n${stderr}`);
-  return { seconds, cpuSeconds: usage.cpuSeconds(), peakMb: usage.peakMb, stdout };
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${code}:\n${said.stderr}`);
+  return { seconds, cpuSeconds: usage.cpuSeconds(), peakMb: usage.peakMb, stdout: said.stdout };
 }
 
 /** What /proc says of a process and all that it started. */

@@ -1,24 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
-import { measuredRun, type Run } from './measured-run.js';
+import { measuredRun } from './measured-run.js';
 import { installPython } from './python-environment.js';
 
 export const MLFLOW_REQUIREMENTS = 'bench/batch/requirements.txt';
 const SAVE_MODELS = 'bench/batch/save_mlflow_models.py';
 
-/** MLflow in an environment of its own, with the committed models saved as its own. */
-export interface Mlflow {
-  /** The folder of its commands. */
-  readonly bin: string;
-  /** What they need in their environment. */
-  readonly environment: Record<string, string>;
-  /** Where a model was saved. */
-  modelFolder(model: string): string;
-  /** `mlflow models predict` of a CSV file, as its command line does it. */
-  predict(model: string, input: string, output: string): Promise<Run>;
-}
+export type Mlflow = Awaited<ReturnType<typeof installMlflow>>;
 
-export async function installMlflow(folder: string): Promise<Mlflow> {
+/** MLflow in an environment of its own, with the committed models saved as its own. */
+export async function installMlflow(folder: string) {
   const bin = await installPython('mlflow', MLFLOW_REQUIREMENTS);
   const models = join(folder, 'mlflow-models');
   await mkdir(models);
@@ -36,10 +27,14 @@ export async function installMlflow(folder: string): Promise<Mlflow> {
   const modelFolder = (model: string) => join(models, model);
   const fixed = ['--content-type', 'csv', '--env-manager', 'local'];
   return {
+    /** The folder of its commands. */
     bin,
+    /** What they need in their environment. */
     environment,
+    /** Where a model was saved. */
     modelFolder,
-    predict: (model, input, output) =>
+    /** `mlflow models predict` of a CSV file, as its command line does it. */
+    predict: (model: string, input: string, output: string) =>
       measuredRun(
         join(bin, 'mlflow'),
         ['models', 'predict', '-m', modelFolder(model), '-i', input, '-o', output, ...fixed],

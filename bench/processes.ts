@@ -8,21 +8,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import { startApi, type ApiProcess } from '../test/support/api-process.js';
-import { PATIENT } from '../test/support/client.js';
 import { openOwnPostgres } from '../test/support/own-postgres.js';
 import { watchCommits, type CommitWaits } from './commit-waits.js';
-import { load, type Figures } from './load.js';
+import { load, PREDICT, type Figures } from './load.js';
 import { createToken } from './peers/peers.js';
 import { CORES, measureProcessorTime, type Usage } from './processor-time.js';
-import { benchCommand, progress, Rounds, runBench, table, type BenchOptions } from './run.js';
+import { benchCommand, connect, progress, readOptions, Rounds, runBench, table } from './run.js';
 
-const options = benchCommand('bench:processes', 'One process and two, and what there is too little of.')
-  .parse()
-  .opts<BenchOptions>();
-const ROUNDS = options.rounds ?? (options.quick ? 1 : 5);
-const SECONDS = options.seconds ?? (options.quick ? 1 : 4);
+const command = benchCommand('bench:processes', 'One process and two, and what there is too little of.');
+const { rounds: ROUNDS, seconds: SECONDS } = readOptions(command, 5);
 const CONNECTIONS = [64, 256];
 const PROCESSES = [1, 2];
 const RECORDS = ['recorded', 'unrecorded'] as const;
@@ -34,15 +29,12 @@ const HEAD =
     ' | ',
   );
 
-await runBench(async ({ onEnd }) => {
-  const database = await openOwnPostgres();
-  onEnd(() => database.close());
-  const { url: DATABASE_URL, folder } = database;
-  const start = async (record: (typeof RECORDS)[number], processes: number): Promise<ApiProcess> => {
+await runBench(async ({ ending }) => {
+  const { url: DATABASE_URL, folder } = await ending(openOwnPostgres(), ({ close }) => close());
+  const start = (record: (typeof RECORDS)[number], processes: number): Promise<ApiProcess> => {
     const environment = { DATABASE_URL, JWT_SECRET, WEB_CONCURRENCY: String(processes) };
-    const api = await startApi(environment, record === 'recorded' ? {} : { script: UNRECORDED });
-    onEnd(api.stop);
-    return api;
+    const options = record === 'recorded' ? {} : { script: UNRECORDED };
+    return ending(startApi(environment, options), ({ stop }) => stop());
   };
   const variants: { record: string; processes: number; api: ApiProcess }[] = [];
   for (const record of RECORDS)
@@ -51,9 +43,7 @@ await runBench(async ({ onEnd }) => {
   const token = await createToken(variants[0]!.api.url);
   const postgres = Number.parseInt(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8'), 10);
 
-  const observer = new pg.Client({ connectionString: DATABASE_URL });
-  await observer.connect();
-  onEnd(() => observer.end());
+  const observer = await ending(connect(DATABASE_URL), (client) => client.end());
 
   const samples = new Rounds<ReturnType<typeof sampleOf>>();
   const keyOf = (connections: number, record: string, processes: number) =>
@@ -65,19 +55,12 @@ await runBench(async ({ onEnd }) => {
         const watch = watchCommits(observer);
         const own = process.cpuUsage();
         const startedAt = performance.now();
-        const figures = await load({
-          url: api.url,
-          token,
-          connections,
-          seconds: SECONDS,
-          path: '/predict',
-          body: JSON.stringify(PATIENT),
-        });
+        const figures = await load({ url: api.url, token, connections, seconds: SECONDS, ...PREDICT });
         const { user, system } = process.cpuUsage(own);
         // Our children are the services: ours is only what this process used itself.
         const generator = (user + system) / 1000 / (performance.now() - startedAt);
         const key = keyOf(connections, record, processes);
-        samples.add(key, sampleOf({ ...figures, ...measure(), generator, ...(await watch()) }));
+        samples.add(sampleOf({ ...figures, ...measure(), generator, ...(await watch()) }), key);
         progress(`round ${round}/${ROUNDS}  ${key}: ${Math.round(figures.perSecond)}/s`);
       }
     }

@@ -1,7 +1,7 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { load, type Figures } from './load.js';
 import { parentOf, secondsSince, treeSeconds } from '../test/support/process-tree.js';
-import { Rounds } from './run.js';
+import { connect, type Rounds } from './run.js';
 import type { Variant, VariantName } from './variants.js';
 
 export interface Sample extends Figures {
@@ -14,17 +14,7 @@ export interface Sample extends Figures {
 }
 
 /** Every sample of a variant at so many connections. */
-export class Samples {
-  private readonly rounds = new Rounds<Sample>();
-
-  add(name: VariantName, connections: number, sample: Sample): void {
-    this.rounds.add(`${name} ${connections}`, sample);
-  }
-
-  median(name: VariantName, connections: number): Sample | undefined {
-    return this.rounds.median(`${name} ${connections}`);
-  }
-}
+export type Samples = Rounds<Sample, [variant: VariantName, connections: number]>;
 
 /** One variant, once, at so many connections, with the processor time it took of others. */
 export class Measurement {
@@ -34,8 +24,7 @@ export class Measurement {
   ) {}
 
   static async open(databaseUrl: string): Promise<Measurement> {
-    const client = new pg.Client({ connectionString: databaseUrl });
-    await client.connect();
+    const client = await connect(databaseUrl);
     const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     return new Measurement(client, parentOf(rows[0]!.pid));
   }

@@ -6,8 +6,8 @@ import { openRunFolder } from '../test/support/run-folder.js';
 export interface Place {
   /** For whatever is kept on disk; removed afterwards. */
   readonly folder: string;
-  /** Undone when the bench ends, the last first. */
-  onEnd(undo: () => unknown): void;
+  /** What is being started, which is ended with the bench, the last first. */
+  ending<T>(starting: Promise<T>, end: (started: T) => unknown): Promise<T>;
 }
 
 const startedAt = performance.now();
@@ -21,7 +21,14 @@ export async function runBench(bench: (place: Place) => Promise<void>): Promise<
   const run = openRunFolder();
   const undoing: (() => unknown)[] = [];
   try {
-    await bench({ folder: run.path, onEnd: (undo) => undoing.push(undo) });
+    await bench({
+      folder: run.path,
+      ending: async (starting, end) => {
+        const started = await starting;
+        undoing.push(() => end(started));
+        return started;
+      },
+    });
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
@@ -32,9 +39,9 @@ export async function runBench(bench: (place: Place) => Promise<void>): Promise<
 }
 
 /** The options that every bench has. */
-export interface BenchOptions {
-  rounds?: number;
-  seconds?: number;
+interface BenchOptions {
+  rounds: number;
+  seconds: number;
   quick?: true;
 }
 
@@ -46,6 +53,12 @@ export function benchCommand(name: string, description: string): Command {
     .option('--quick', 'little of everything, to see that it runs');
 }
 
+/** With --quick each is measured once, for a second, where nothing else is said. */
+export function readOptions<Others = object>(command: Command, rounds: number): BenchOptions & Others {
+  const given = command.parse().opts<{ quick?: true } & Others>();
+  return { rounds: given.quick ? 1 : rounds, seconds: given.quick ? 1 : 4, ...given };
+}
+
 export function aboveZero(value: string): number {
   const number = Number(value);
   if (!(number > 0)) throw new InvalidArgumentError('It must be a number above 0.');
@@ -53,16 +66,17 @@ export function aboveZero(value: string): number {
 }
 
 /** Every sample of every variant. */
-export class Rounds<Sample extends object> {
+export class Rounds<Sample extends object, Key extends (string | number)[] = [name: string]> {
   private readonly samples = new Map<string, Sample[]>();
 
-  add(key: string, sample: Sample): void {
-    this.samples.set(key, [...(this.samples.get(key) ?? []), sample]);
+  add(sample: Sample, ...key: Key): void {
+    const name = key.join(' ');
+    this.samples.set(name, [...(this.samples.get(name) ?? []), sample]);
   }
 
   /** Each figure the median of its rounds; undefined if nothing was measured. */
-  median(key: string): Sample | undefined {
-    const samples = this.samples.get(key);
+  median(...key: Key): Sample | undefined {
+    const samples = this.samples.get(key.join(' '));
     if (!samples) return undefined;
     const figures = Object.keys(samples[0]!) as (keyof Sample)[];
     const medians = figures.map((figure) => [
@@ -85,7 +99,10 @@ export function table(head: readonly string[], rows: readonly (readonly Cell[])[
 }
 
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = await connect(url);
   return work(client).finally(() => client.end());
+}
+
+export function connect(url: string): Promise<pg.Client> {
+  return new pg.Client({ connectionString: url }).connect();
 }

@@ -8,40 +8,37 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startApi, type ApiProcess } from '../test/support/api-process.js';
-import { call, createUser, PATIENT } from '../test/support/client.js';
+import { call, createUser } from '../test/support/client.js';
 import { openOwnPostgres } from '../test/support/own-postgres.js';
 import { memoryMb } from '../test/support/process-tree.js';
-import { load, type Figures } from './load.js';
+import { load, PREDICT, type Figures } from './load.js';
 import {
   benchCommand,
   median,
   progress,
+  readOptions,
   runBench,
   table,
   withClient,
-  type BenchOptions,
   type Cell,
 } from './run.js';
 
-const { quick } = benchCommand('bench:swaps', 'A model is replaced while it serves.')
-  .parse()
-  .opts<BenchOptions>();
+const { quick } = readOptions(benchCommand('bench:swaps', 'A model is replaced while it serves.'), 1);
 const CONNECTIONS = 32;
 const UNDER_LOAD = quick ? 4 : 20;
 const SWAPS = quick ? 20 : 200;
 const SAMPLE_EVERY = 10;
 
-await runBench(async ({ folder, onEnd }) => {
-  const database = await openOwnPostgres();
-  onEnd(() => database.close());
+await runBench(async ({ folder, ending }) => {
+  const database = await ending(openOwnPostgres(), ({ close }) => close());
   const modelDir = join(folder, 'models');
   cpSync('model-artifacts/heart-failure/1', join(modelDir, 'heart-failure/1'), { recursive: true });
   // Its answers are as long as those of version 1.
   cpSync('test/support/foreign-models/heart-failure-2', join(modelDir, 'heart-failure/2'), {
     recursive: true,
   });
-  const api = await startApi({ DATABASE_URL: database.url, MODEL_DIR: modelDir });
-  onEnd(api.stop);
+  const environment = { DATABASE_URL: database.url, MODEL_DIR: modelDir };
+  const api = await ending(startApi(environment), ({ stop }) => stop());
   const { token } = await withClient(database.url, (client) => {
     const query = async (sql: string, values?: unknown[]) =>
       (await client.query(sql, values)).rows as never[];
@@ -49,7 +46,7 @@ await runBench(async ({ folder, onEnd }) => {
   });
   const promote = promoter(api, token);
   const loadFor = (options: { seconds: number } | { until: AbortSignal }, connections = CONNECTIONS) =>
-    load({ url: api.url, path: '/predict', token, body: JSON.stringify(PATIENT), connections, ...options });
+    load({ url: api.url, token, connections, ...PREDICT, ...options });
 
   await loadFor({ seconds: quick ? 1 : 5 });
   const started = performance.now();

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { startApi } from '../test/support/api-process.js';
-import { call, PATIENT } from '../test/support/client.js';
-import type { LoadTarget } from './load.js';
-import { createToken, PEERS, startPeer, type PeerContext, type PeerName } from './peers/peers.js';
+import { call } from '../test/support/client.js';
+import { PREDICT } from './load.js';
+import { createToken, PEERS, startPeer, type Peer, type PeerContext, type PeerName } from './peers/peers.js';
 
 /** In the order of the table. */
 export const VARIANTS = {
@@ -29,11 +29,8 @@ const TOKENS = { JWT_SECRET: 'a secret for the bench alone, of 32 bytes or more'
 const GOLDEN = 0.5124506;
 const TOLERANCE = 1e-6;
 
-export interface Variant {
+export interface Variant extends Peer {
   readonly name: VariantName;
-  readonly target: LoadTarget;
-  readonly pid: number;
-  stop(): Promise<unknown>;
 }
 
 export interface VariantContext extends PeerContext {
@@ -46,7 +43,7 @@ export interface VariantContext extends PeerContext {
 export async function startVariant(name: VariantName, context: VariantContext): Promise<Variant> {
   const started = isPeer(name) ? await startPeer(name, context) : await startOurs(name, context);
   try {
-    await checkAnswer(started.target, started.probability);
+    await checkAnswer(started);
   } catch (error) {
     await started.stop();
     throw error;
@@ -66,7 +63,7 @@ export async function createBenchUser(databaseUrl: string): Promise<string> {
   }
 }
 
-async function startOurs(name: Exclude<VariantName, PeerName>, { databaseUrl, token }: VariantContext) {
+async function startOurs(name: VariantName, { databaseUrl, token }: VariantContext): Promise<Peer> {
   const environment = {
     DATABASE_URL: databaseUrl,
     ...TOKENS,
@@ -84,14 +81,14 @@ async function startOurs(name: Exclude<VariantName, PeerName>, { databaseUrl, to
     script === undefined ? {} : { script: fileURLToPath(new URL(script, import.meta.url)) },
   );
   return {
-    target: { url: api.url, path: '/predict', token, body: JSON.stringify(PATIENT) },
+    target: { url: api.url, token, ...PREDICT },
     pid: api.process.pid!,
     stop: api.stop,
     probability: ({ yhat_prob }: { yhat_prob: string }) => yhat_prob,
   };
 }
 
-async function checkAnswer(target: LoadTarget, probability: (answer: never) => unknown): Promise<void> {
+async function checkAnswer({ target, probability }: Peer): Promise<void> {
   const token = target.token as string;
   const { status, text } = await call(target, 'POST', target.path, { body: target.body, token });
   if (status !== 200) throw new Error(`answered with ${status}: ${text.slice(0, 200)}`);

@@ -20,20 +20,19 @@ import {
   aboveZero,
   benchCommand,
   progress,
+  readOptions,
   Rounds,
   runBench,
   table,
-  type BenchOptions,
   type Cell,
 } from '../run.js';
 
-const options = benchCommand('bench:batch', 'Rows a second and memory of foretell predict.')
+const command = benchCommand('bench:batch', 'Rows a second and memory of foretell predict.')
   .option('--rows <count>', 'of each table', aboveZero)
-  .option('--ten-times', 'ten times the rows of heart-failure as well, once, for the memory')
-  .parse()
-  .opts<BenchOptions & { rows?: number; tenTimes?: true }>();
+  .option('--ten-times', 'ten times the rows of heart-failure as well, once, for the memory');
+const options = readOptions<{ rows?: number; tenTimes?: true }>(command, 5);
+const { rounds: ROUNDS } = options;
 const ROWS = options.rows ?? (options.quick ? 20_000 : 1_000_000);
-const ROUNDS = options.rounds ?? (options.quick ? 1 : 5);
 const THREADS = availableParallelism();
 /** With fewer a column may come to have no empty cell; MLflow then reads whole numbers and refuses them. */
 const FEWEST_ROWS = 10_000;
@@ -81,7 +80,7 @@ async function compare(table: TableName, mlflow: Mlflow): Promise<Cell[][]> {
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [name, run] of Object.entries(variants)) {
       const { stdout: _, ...figures } = await run();
-      rounds.add(name, figures);
+      rounds.add(figures, name);
       progress(
         `round ${round}/${ROUNDS}  ${table}  ${name}: ${figures.seconds.toFixed(2)} s, ${figures.peakMb.toFixed(0)} MB`,
       );
@@ -89,22 +88,22 @@ async function compare(table: TableName, mlflow: Mlflow): Promise<Cell[][]> {
     if (round === 1) await checkAgreement(input, output('foretell.csv'), output('mlflow.json'));
   }
 
-  const rowsPerSecond = (name: string) => ROWS / rounds.median(name)!.seconds;
   return Object.keys(variants).map((name) => {
-    const { seconds, cpuSeconds, peakMb } = rounds.median(name)!;
-    const beside = (other: string) => rowsPerSecond(name) / rowsPerSecond(other);
+    const run = rounds.median(name)!;
+    const beside = (other: string) => rounds.median(other)!.seconds / run.seconds;
     return [
-      table,
-      name,
-      Math.round(rowsPerSecond(name)),
-      seconds.toFixed(2),
-      Number.isNaN(cpuSeconds) ? '' : cpuSeconds.toFixed(2),
-      peakMb.toFixed(0),
+      ...figuresOf(table, name, ROWS, run),
       beside('mlflow models predict').toFixed(1),
       `${(beside(`parse-only, ${all}`) * 100).toFixed(0)} %`,
       `${(beside(`bare loop, ${all}`) * 100).toFixed(0)} %`,
     ];
   });
+}
+
+function figuresOf(table: string, name: string, rows: number, run: Omit<Run, 'stdout'>): Cell[] {
+  const { seconds, cpuSeconds, peakMb } = run;
+  const processor = Number.isNaN(cpuSeconds) ? '' : cpuSeconds.toFixed(2);
+  return [table, name, Math.round(rows / seconds), seconds.toFixed(2), processor, peakMb.toFixed(0)];
 }
 
 /** Whether memory grows with the file. */
@@ -114,14 +113,9 @@ async function tenTimes(mlflow: Mlflow): Promise<Cell[][]> {
     'foretell predict': await foretell('heart-failure', input, join(folder, 'ten-times.csv')),
     'mlflow models predict': await mlflow.predict('heart-failure', input, join(folder, 'ten-times.json')),
   };
-  return Object.entries(runs).map(([name, { seconds, cpuSeconds, peakMb }]) => [
-    'heart-failure, ten times the rows',
-    name,
-    Math.round((10 * ROWS) / seconds),
-    seconds.toFixed(2),
-    cpuSeconds.toFixed(2),
-    peakMb.toFixed(0),
-    (runs['mlflow models predict'].seconds / seconds).toFixed(1),
+  return Object.entries(runs).map(([name, run]) => [
+    ...figuresOf('heart-failure, ten times the rows', name, 10 * ROWS, run),
+    (runs['mlflow models predict'].seconds / run.seconds).toFixed(1),
     '',
     '',
   ]);

@@ -35,12 +35,13 @@ const HOST = '127.0.0.1';
 const MODEL = resolvePath('model-artifacts/heart-failure/1/model.onnx');
 const FEATURES = Object.values(PATIENT);
 const folderOf = (name: PeerName) => resolvePath('bench/peers', name);
-const requirementsOf = (name: PeerName) =>
-  name === 'mlflow' ? MLFLOW_REQUIREMENTS : `bench/peers/${name}/requirements.txt`;
 
 /** @returns the folder of its commands */
 export function installPeer(name: PeerName): Promise<string> {
-  return installPython(name, requirementsOf(name));
+  return installPython(
+    name,
+    name === 'mlflow' ? MLFLOW_REQUIREMENTS : `bench/peers/${name}/requirements.txt`,
+  );
 }
 
 export async function startPeer(name: PeerName, context: PeerContext): Promise<Peer> {

@@ -1,17 +1,11 @@
-import { spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../test/support/free-port.js';
+import { spawnBare } from '../measured-run.js';
 
 const START_MS = 90_000;
 const STOP_MS = 10_000;
-const KEPT_OUTPUT = 4_000;
 
-export interface PythonServer {
-  readonly url: string;
-  readonly pid: number;
-  stop(): Promise<void>;
-}
+export type PythonServer = Awaited<ReturnType<typeof startPythonServer>>;
 
 interface ServerCommand {
   command: string;
@@ -23,25 +17,15 @@ interface ServerCommand {
 }
 
 /** Starts a server, with all the processes it makes, as a process group of its own, and waits until it is ready. */
-export async function startPythonServer(at: (port: number) => ServerCommand): Promise<PythonServer> {
+export async function startPythonServer(at: (port: number) => ServerCommand) {
   const port = await freePort();
   const options = at(port);
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn(options.command, options.args.map(String), {
+  const { child, said } = spawnBare(options.command, options.args.map(String), {
     cwd: options.cwd,
-    env: {
-      PATH: process.env.PATH,
-      HOME: process.env.HOME,
-      TMPDIR: tmpdir(),
-      PYTHONDONTWRITEBYTECODE: '1',
-      ...options.environment,
-    },
+    env: { PYTHONDONTWRITEBYTECODE: '1', ...options.environment },
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
-  child.stdout.on('data', (chunk) => (output = `${output}${chunk}`.slice(-KEPT_OUTPUT)));
-  child.stderr.on('data', (chunk) => (output = `${output}${chunk}`.slice(-KEPT_OUTPUT)));
   await new Promise((resolve, reject) => child.once('spawn', () => resolve(undefined)).once('error', reject));
   const pid = child.pid!;
   const stop = async () => {
@@ -54,7 +38,7 @@ export async function startPythonServer(at: (port: number) => ServerCommand): Pr
     const hasEnded = child.exitCode !== null || child.signalCode !== null;
     if (hasEnded || Date.now() > deadline) {
       await stop();
-      throw new Error(`${hasEnded ? 'ended' : 'not ready in time'}: ${output.trim().split('\n').at(-1)}`);
+      throw new Error(`${hasEnded ? 'ended' : 'not ready in time'}: ${said.all.trim().split('\n').at(-1)}`);
     }
     await sleep(200);
   }

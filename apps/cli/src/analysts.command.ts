@@ -18,23 +18,19 @@ export function analystsCommand(): Command {
       console.log(`${username} may log in to the database and read.`);
     });
 
-  analysts
-    .command('grant')
-    .description('let an existing login read')
-    .requiredOption('--username <name>')
-    .action(async ({ username }: { username: string }) => {
-      await withAnalysts((service) => service.grant(username));
-      console.log(`${username} may read.`);
-    });
-
-  analysts
-    .command('revoke')
-    .description('stop a login from reading; the login itself stays')
-    .requiredOption('--username <name>')
-    .action(async ({ username }: { username: string }) => {
-      await withAnalysts((service) => service.revoke(username));
-      console.log(`${username} may no longer read.`);
-    });
+  for (const [verb, description, done] of [
+    ['grant', 'let an existing login read', 'may read'],
+    ['revoke', 'stop a login from reading; the login itself stays', 'may no longer read'],
+  ] as const) {
+    analysts
+      .command(verb)
+      .description(description)
+      .requiredOption('--username <name>')
+      .action(async ({ username }: { username: string }) => {
+        await withAnalysts((service) => service[verb](username));
+        console.log(`${username} ${done}.`);
+      });
+  }
 
   analysts
     .command('list')

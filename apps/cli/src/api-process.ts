@@ -1,12 +1,7 @@
 import { startProcess } from '#libs/processes';
 
-export interface ApiProcess {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
 /** Starts the service as a process of its own and resolves once it listens. Its own last words go to stderr. */
-export async function startApi(environment: Record<string, string>): Promise<ApiProcess> {
+export async function startApi(environment: Record<string, string>) {
   const child = startProcess('#api', { environment, isQuiet: true });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const stop = async () => {

@@ -1,30 +1,23 @@
 import { userInfo } from 'node:os';
-import { Module, type DynamicModule, type INestApplicationContext } from '@nestjs/common';
+import { Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ConfigModule, type Config } from '#libs/config';
+import { ConfigModule } from '#libs/config';
 import { DatabaseModule } from '#libs/database';
 import { ComparisonModule } from '#libs/predictions';
 import { modelEntities, ModelsModule } from '#libs/models';
 import { userEntities, UsersModule } from '#libs/users';
-import type { DataSource } from 'typeorm';
 import { withDatabase } from './with-database.js';
 
 const entities = [...userEntities, ...modelEntities];
 
 @Module({ imports: [UsersModule, ModelsModule, ComparisonModule] })
-class CommandModule {
-  static forRoot(config: Config, dataSource: DataSource): DynamicModule {
-    return {
-      module: CommandModule,
-      imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)],
-    };
-  }
-}
+class CommandModule {}
 
 /** Runs `work` with the features a command needs, on the database that the service uses, and closes everything. */
 export function withFeatures<T>(work: (features: INestApplicationContext) => Promise<T>): Promise<T> {
   return withDatabase(async ({ dataSource }, config) => {
-    const module = CommandModule.forRoot(config, dataSource);
+    const imports = [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)];
+    const module = { module: CommandModule, imports };
     const options = { logger: false, abortOnError: false } as const;
     const features = await NestFactory.createApplicationContext(module, options);
     return work(features).finally(() => features.close());

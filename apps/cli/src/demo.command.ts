@@ -79,7 +79,8 @@ async function run(): Promise<void> {
     await call(200, 'DELETE', `/remove-user/${registered.user_id}`, undefined, adminToken);
 
     heading('The admin is erased in the database, because the API keeps the last admin');
-    await withDatabase(({ dataSource }) => deleteUser(adminId.id, dataSource));
+    await withDatabase(({ dataSource }) => dataSource.query('DELETE FROM users WHERE id = $1', [adminId.id]));
+    console.log(`DELETE FROM users WHERE id = ${adminId.id};\n`);
   } finally {
     await api.stop();
   }
@@ -157,11 +158,6 @@ async function printTables(userId: number, dataSource: DataSource): Promise<void
   } finally {
     await runner.release();
   }
-}
-
-async function deleteUser(userId: number, dataSource: DataSource): Promise<void> {
-  await dataSource.query('DELETE FROM users WHERE id = $1', [userId]);
-  console.log(`DELETE FROM users WHERE id = ${userId};\n`);
 }
 
 /** JSON and times as text, short enough for a table. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
@@ -145,12 +146,9 @@ async function folderOf(model: string): Promise<string> {
 function interruptOnSignal(): { signal: AbortSignal; readonly exitCode: number } {
   const controller = new AbortController();
   const interruption = { signal: controller.signal, exitCode: 1 };
-  for (const [signal, number] of [
-    ['SIGINT', 2],
-    ['SIGTERM', 15],
-  ] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      interruption.exitCode = 128 + number;
+      interruption.exitCode = 128 + constants.signals[signal];
       controller.abort();
       // Nobody waits for what may never come.
       process.stdin.destroy();

@@ -3,17 +3,12 @@ import type { ScoringProgress } from '#libs/scoring';
 
 const LINE_EVERY_MS = 2_000;
 
-export interface Progress {
-  update(done: number, total: number): void;
-  stop(): void;
-}
-
 /** On standard error: a bar on a terminal, a line every two seconds elsewhere, nothing where nothing is wanted. */
-export function showProgress(what: string, quiet = false): Progress {
+export function showProgress(what: string, quiet = false) {
   if (quiet) return { update: () => undefined, stop: () => undefined };
   const bar = barOnStandardError(`${what} {bar} {value} of {total}, {eta_formatted} left`);
   return {
-    update: (done, total) => {
+    update: (done: number, total: number) => {
       if (bar.isActive) bar.update(done);
       else bar.start(total, done);
     },
@@ -21,14 +16,8 @@ export function showProgress(what: string, quiet = false): Progress {
   };
 }
 
-interface RowsProgress {
-  update(progress: ScoringProgress): void;
-  /** With the number of rows, where all were done. */
-  stop(rows?: number, resumedRows?: number): void;
-}
-
 /** The same of a file whose size is known by its bytes: rows, rows a second, and the time left. */
-export function showScoring(quiet = false): RowsProgress {
+export function showScoring(quiet = false) {
   if (quiet) return { update: () => undefined, stop: () => undefined };
   const started = performance.now();
   let first: ScoringProgress | undefined;
@@ -38,7 +27,7 @@ export function showScoring(quiet = false): RowsProgress {
       `${Number.isNaN(progress) ? '' : `${barOf(progress)} ${Math.floor(progress * 100)} %, `}${rows}${errors}${left}`,
   );
   return {
-    update: (progress) => {
+    update: (progress: ScoringProgress) => {
       first ??= progress;
       if (!process.stderr.isTTY && seconds() * 1000 < LINE_EVERY_MS) return;
       const { rows, errors, share } = progress;
@@ -52,7 +41,8 @@ export function showScoring(quiet = false): RowsProgress {
       if (bar.isActive) bar.update(share, payload);
       else bar.start(1, share, payload);
     },
-    stop: (rows, resumedRows = 0) => {
+    /** With the number of rows, where all were done. */
+    stop: (rows?: number, resumedRows = 0) => {
       bar.stop();
       if (rows !== undefined) {
         const scored = rows - resumedRows;

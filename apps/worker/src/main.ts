@@ -1,9 +1,9 @@
 import { setPriority } from 'node:os';
-import { Module, type DynamicModule, type INestApplicationContext } from '@nestjs/common';
+import { Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { batchEntities, BatchWorker, BatchWorkerModule } from '#libs/batches';
 import { ConfigModule, loadConfig, type Config } from '#libs/config';
-import { DatabaseModule, openDatabase, type OpenDatabase } from '#libs/database';
+import { DatabaseModule, openDatabase } from '#libs/database';
 import { modelEntities } from '#libs/models';
 import { createLogger, NestLogger, type Logger } from '#libs/observability';
 import { onSignals, STOP_LIMIT_MS, stopOnce } from '#libs/processes';
@@ -16,14 +16,7 @@ const PRIORITY_BESIDE = 10;
 const entities = [...userEntities, ...modelEntities, ...batchEntities];
 
 @Module({ imports: [BatchWorkerModule] })
-class WorkerModule {
-  static forRoot(config: Config, { dataSource }: OpenDatabase): DynamicModule {
-    return {
-      module: WorkerModule,
-      imports: [ConfigModule.forRoot(config), DatabaseModule.forRoot(dataSource)],
-    };
-  }
-}
+class WorkerModule {}
 
 /** Aborted when we are to end: by a signal, or because the API that started us is gone. A second signal ends at once. */
 function untilStopped(logger: Logger): AbortSignal {
@@ -38,10 +31,9 @@ async function run(config: Config, logger: Logger, stop: AbortSignal): Promise<v
   const database = await openDatabase(config, { purpose: 'command', entities, migrations, logger });
   let features: INestApplicationContext | undefined;
   try {
-    features = await NestFactory.createApplicationContext(WorkerModule.forRoot(config, database), {
-      logger: new NestLogger(logger),
-      abortOnError: false,
-    });
+    const imports = [ConfigModule.forRoot(config), DatabaseModule.forRoot(database.dataSource)];
+    const options = { logger: new NestLogger(logger), abortOnError: false };
+    features = await NestFactory.createApplicationContext({ module: WorkerModule, imports }, options);
     logger.info({ database: database.description }, 'worker ready');
     process.send?.({ ready: true });
     await features.get(BatchWorker).run(stop);

@@ -6,12 +6,12 @@
 export { Analysts } from './analysts.js';
 export { auditEntities, AuditModule } from './audit.module.js';
 export { AlreadyAnswered, Recorder } from './recorder.js';
-export { ShadowRecorder, type ShadowRecord } from './shadow-recorder.js';
+export { ShadowRecorder } from './shadow-recorder.js';
 export { RecordTrace } from './record-trace.js';
 export type { PredictionRecord } from './prediction-record.js';
-export { PredictionLog, type LogFilter } from './prediction-log.js';
+export { PredictionLog } from './prediction-log.js';
 export { RecordPartitions } from './record-partitions.js';
-export { RecordedAnswers, type AnswerFigures, type AnswersOf } from './recorded-answers.js';
-export { KeptAnswers, type Idempotency, type KeptAnswer } from './kept-answers.js';
+export { RecordedAnswers, type AnswerFigures } from './recorded-answers.js';
+export { KeptAnswers, type Idempotency } from './kept-answers.js';
 export { PredictionRequest } from './prediction-request.entity.js';
 export { PredictionResponse } from './prediction-response.entity.js';

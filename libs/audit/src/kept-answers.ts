@@ -9,12 +9,6 @@ export interface Idempotency {
   fingerprint: string;
 }
 
-/** What was answered under a key. */
-export interface KeptAnswer {
-  fingerprint: string;
-  answer: string;
-}
-
 const TIMEOUT_MS = 5_000;
 /** How long a retry may come at least. */
 const KEPT_HOURS = 24;
@@ -25,14 +19,16 @@ const DROPPED_AT_ONCE = 5_000;
 export class KeptAnswers {
   constructor(private readonly dataSource: DataSource) {}
 
-  async find(userId: number, key: string): Promise<KeptAnswer | undefined> {
+  /** What was answered under a key. */
+  async find(userId: number, key: string) {
     const statement = {
       name: 'find-kept-answer',
       text: 'SELECT fingerprint, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2',
       values: [userId, key],
       query_timeout: TIMEOUT_MS,
     };
-    return (await poolOf(this.dataSource).query<KeptAnswer>(statement)).rows[0];
+    const pool = poolOf(this.dataSource);
+    return (await pool.query<{ fingerprint: string; answer: string }>(statement)).rows[0];
   }
 
   /** A few at a time, so that no statement takes longer than a statement may. */

@@ -3,18 +3,14 @@ import { MicroBatcher } from '#libs/micro-batching';
 import { Counter } from '#libs/observability';
 import { DataSource } from 'typeorm';
 import { LossLog } from './loss-log.js';
+import type { PredictionRecord } from './prediction-record.js';
 import { RecordPartitions } from './record-partitions.js';
 
-/** What a candidate would have answered, as it is written down. */
-export interface ShadowRecord {
-  /** The row in `requests`. */
-  requestId: string;
-  modelVersion: string;
-  statusCode: number;
-  /** As JSON text. */
-  output: string;
-  durationMs: number;
-}
+/** What a candidate would have answered, as it is written down; `requestId` is the row in `requests`. */
+type ShadowRecord = { requestId: string } & Pick<
+  PredictionRecord,
+  'modelVersion' | 'statusCode' | 'output' | 'durationMs'
+>;
 
 const INSERT = `
   INSERT INTO shadow_responses (request_id, model_version, status_code, output, duration_ms)

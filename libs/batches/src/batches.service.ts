@@ -21,12 +21,6 @@ export interface Submission {
   declaredBytes?: number;
 }
 
-export interface BatchPage {
-  items: Batch[];
-  /** The id to go on below; null on the last page. */
-  nextCursor: string | null;
-}
-
 /** What callers do with batches. Their own are all there are, but for admins. */
 @Injectable()
 export class BatchesService {
@@ -80,8 +74,8 @@ export class BatchesService {
     return batch;
   }
 
-  /** Newest first, below `cursor` (an id). */
-  async page(actor: Actor, limit: number, cursor?: string): Promise<BatchPage> {
+  /** Newest first, below `cursor` (an id), with the id to go on below; null on the last page. */
+  async page(actor: Actor, limit: number, cursor?: string) {
     const query = this.batches.createQueryBuilder('batch').where(visibleTo(actor));
     if (cursor !== undefined) {
       query.andWhere(

@@ -4,7 +4,7 @@
  * written is `libs/scoring`'s business.
  */
 export { batchEntities, BatchesModule, BatchWorkerModule } from './batches.module.js';
-export { BatchesService, type BatchPage } from './batches.service.js';
-export { BatchFigures, type BatchCount } from './batch-figures.js';
+export { BatchesService } from './batches.service.js';
+export { BatchFigures } from './batch-figures.js';
 export { BatchWorker } from './batch-worker.js';
 export { BATCH_FORMATS, type Batch, type BatchFormat } from './batch.entity.js';

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { Batch } from './batch.entity.js';
 import { BatchFiles } from './batch-files.js';
 import { BatchQueue, transactionOf } from './batch-queue.js';
 import { endRun, NotRunning } from './running-batch.js';
@@ -13,12 +14,8 @@ const FAILURE =
 
 const LEASE_RAN_OUT = `lease_expires_datetime < now()`;
 
-interface LostBatch {
-  id: string;
-  runs: number;
-  /** With this one, that came no further than the one before. */
-  lostWorkers: number;
-}
+/** `lostWorkers`: with this one, that came no further than the one before. */
+type LostBatch = Pick<Batch, 'id' | 'runs' | 'lostWorkers'>;
 
 /** Batches that are running, as the table says, and whose lease nobody renewed: their workers are dead. */
 @Injectable()

@@ -35,14 +35,7 @@ export type TakenBatch = Pick<
 /** How it ended here. `lost`: to another worker, or given up without a word. */
 export type Outcome = 'succeeded' | 'failed' | 'given back' | 'cancelled' | 'lost';
 
-export interface Progress {
-  rows: number;
-  errors: number;
-  shareDone: number;
-  rowsPerSecond: number;
-  /** The size of the output. */
-  writtenBytes: number;
-}
+export type Progress = Pick<Batch, 'rows' | 'errors' | 'shareDone' | 'rowsPerSecond' | 'writtenBytes'>;
 
 const OTHERS_BYTES = `(${keptBytes('kept.user_id = batches.user_id AND kept.id <> batches.id')}) AS "othersBytes"`;
 

@@ -69,7 +69,7 @@ export class EmbeddedPostgres {
     await postgres.join();
     try {
       await postgres.claim();
-      await prepareRoles(postgres.keeper, (database) => postgres.connect(database), passwords);
+      await prepareRoles(postgres.keeper, postgres.connect, passwords);
     } catch (error) {
       await postgres.close();
       throw error;
@@ -102,7 +102,8 @@ export class EmbeddedPostgres {
       await this.keeper.query('SELECT pg_advisory_unlock_all()');
       const { rows } = await this.keeper.query('SELECT pg_try_advisory_lock($1) AS last', [USERS]);
       // `fast` ends the keeper's own connection as well.
-      if (rows[0].last) await this.pgCtl('stop', '-m', 'fast', '-w', '-t', '30');
+      const stop = ['stop', '-m', 'fast', '-w', '-t', '30'];
+      if (rows[0].last) await runPostgres('pg_ctl', this.clusterDir, stop, this.account);
       else await this.keeper.end();
     } catch (error) {
       // The server is gone already: there is nothing left to stop.
@@ -112,10 +113,6 @@ export class EmbeddedPostgres {
 
   private urlOf(user: string, password: string): string {
     return `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${this.port}/${DATABASE}`;
-  }
-
-  private pgCtl(...args: string[]): Promise<string> {
-    return runPostgres('pg_ctl', this.clusterDir, args, this.account);
   }
 
   /** Connects to the running server, or starts it, until a connection holds USERS. */
@@ -169,20 +166,13 @@ export class EmbeddedPostgres {
     } catch (error) {
       // Made by a release whose only role was the superuser `foretell`.
       if (!ignorable(error, '28P01')) throw error;
-      await upgradeRoles(
-        (database, user, password) => this.connect(database, user, password),
-        this.passwords,
-      );
+      await upgradeRoles(this.connect, this.passwords);
       return this.connect('postgres');
     }
   }
 
-  private async connect(
-    database: string,
-    user = SUPERUSER,
-    password = this.passwords.superuser,
-  ): Promise<Connection> {
-    const client = new Connection({
+  private readonly connect = (database: string, user = SUPERUSER, password = this.passwords.superuser) =>
+    new Connection({
       host: '127.0.0.1',
       port: this.port,
       user,
@@ -190,9 +180,7 @@ export class EmbeddedPostgres {
       database,
       connectionTimeoutMillis: 10_000,
       application_name: `foretell ${this.options.purpose} ${process.pid}`,
-    });
-    return client.connect();
-  }
+    }).connect();
 
   private async claim(): Promise<void> {
     if (this.options.purpose !== 'service') return;

@@ -7,10 +7,7 @@ export const DATABASE = 'foretell';
 export const OWNER = 'foretell';
 export const SUPERUSER = 'postgres';
 
-export interface Passwords {
-  readonly owner: string;
-  readonly superuser: string;
-}
+export type Passwords = Readonly<Record<'owner' | 'superuser', string>>;
 
 /** One at a time, where several processes open the same folder. */
 const PREPARING = 7_310_004;

@@ -1,6 +1,5 @@
 import type { Config } from '#libs/config';
 import type { Logger } from '#libs/observability';
-import type { DataSource } from 'typeorm';
 import { createDataSource, type Migrations } from './data-source.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 import { migrateDatabase } from './migrate.js';
@@ -10,18 +9,7 @@ const QUERY_TIMEOUT_MS = 10_000;
 /** The embedded server's connections: PostgreSQL's own default, and what a process needs besides its pool. */
 const CONNECTIONS = { least: 100, besidePool: 4, forCommands: 20 };
 
-export interface PreparedDatabase {
-  /** With the password: never to be printed. */
-  readonly url: string;
-  /** Where it is, for people: without a password. */
-  readonly description: string;
-  readonly migrated: readonly string[];
-  close(): Promise<void>;
-}
-
-export interface OpenDatabase extends Omit<PreparedDatabase, 'url'> {
-  readonly dataSource: DataSource;
-}
+export type OpenDatabase = Awaited<ReturnType<typeof openDatabase>>;
 
 interface PrepareOptions {
   purpose: 'service' | 'command';
@@ -34,10 +22,7 @@ interface OpenOptions extends PrepareOptions {
 }
 
 /** Opens the configured database, or the embedded one, and brings its schema up to date. */
-export async function openDatabase(
-  config: Config,
-  { entities, ...options }: OpenOptions,
-): Promise<OpenDatabase> {
+export async function openDatabase(config: Config, { entities, ...options }: OpenOptions) {
   const { url, description, migrated, close: leave } = await prepareDatabase(config, options);
   const dataSource = createDataSource({
     url,
@@ -59,11 +44,11 @@ export async function openDatabase(
   }
 }
 
-/** The same for a process that asks it nothing itself: it is there and up to date until it is closed. */
-export async function prepareDatabase(
-  config: Config,
-  { purpose, migrations, logger }: PrepareOptions,
-): Promise<PreparedDatabase> {
+/**
+ * The same for a process that asks it nothing itself: it is there and up to date until it is closed.
+ * @returns `url` with the password, never to be printed; `description` for people, without it
+ */
+export async function prepareDatabase(config: Config, { purpose, migrations, logger }: PrepareOptions) {
   const server = config.databaseUrl
     ? {
         url: config.databaseUrl,

@@ -6,6 +6,5 @@
  */
 export { ERRORS, type ErrorCode } from './error-table.js';
 export { problemJson, type ProblemForm } from './problem-form.js';
-export { Problem, type FieldError, type ProblemBody } from './problem.js';
-export type { Actor, Role } from './actor.js';
-export { ROLES } from './actor.js';
+export { Problem, type FieldError } from './problem.js';
+export { ROLES, type Actor, type Role } from './actor.js';

@@ -6,17 +6,6 @@ export interface FieldError {
   readonly pointer: string;
 }
 
-/** The members of an RFC 9457 problem document, with the extension members of the contract. */
-export interface ProblemBody {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  message: string;
-  request_id?: string;
-  [extension: string]: unknown;
-}
-
 interface ProblemOptions {
   /** Extension members shown to the caller beside the standard ones. */
   members?: Record<string, unknown>;
@@ -46,23 +35,25 @@ export class Problem extends Error {
     return new Problem('bad-request', detail, errors && { members: { errors } });
   }
 
+  /** 429 with `Retry-After`. */
+  static tooMany(code: ErrorCode, attempts: string, waitMs: number): Problem {
+    const seconds = Math.ceil(waitMs / 1000);
+    const detail = `Too many ${attempts}. Try again in ${seconds} seconds.`;
+    return new Problem(code, detail, { headers: { 'retry-after': String(seconds) } });
+  }
+
   /** 503 with `Retry-After`: the work was refused before it began, so that a retry is safe. */
   static overloaded(detail: string, retryAfterSeconds = 1): Problem {
     return new Problem('overloaded', detail, { headers: { 'retry-after': String(retryAfterSeconds) } });
   }
 
-  static databaseUnavailable(cause: unknown, retryAfterSeconds = 1): Problem {
-    return new Problem(
-      'database-unavailable',
-      'The database does not answer at the moment. Please try again.',
-      {
-        headers: { 'retry-after': String(retryAfterSeconds) },
-        cause,
-      },
-    );
+  static databaseUnavailable(cause: unknown): Problem {
+    const detail = 'The database does not answer at the moment. Please try again.';
+    return new Problem('database-unavailable', detail, { headers: { 'retry-after': '1' }, cause });
   }
 
-  toBody(requestId?: string): ProblemBody {
+  /** The members of an RFC 9457 problem document, with the extension members of the contract. */
+  toBody(requestId?: string) {
     return {
       type: `urn:foretell:error:${this.code}`,
       title: this.title,

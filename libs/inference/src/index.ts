@@ -14,13 +14,10 @@ export {
 } from './model.js';
 export { CHECKER } from './checker.js';
 export { ModelEnded, ModelProcess, type ProcessLimits } from './model-process.js';
-export type { Place } from './place.js';
-export type { ClassPrediction, Prediction, ValuePrediction } from './prediction.js';
 export { ARTIFACT_FILES, ArtifactError, hashArtifact, readArtifact, type Artifact } from './artifact.js';
 export type { Manifest } from './artifact-schemas.js';
 export { type Column, type ColumnType } from './input-schema.js';
 export {
-  compileCoercion,
   compileColumns,
   Mistake,
   requiredNames,
@@ -28,7 +25,7 @@ export {
   type ColumnCoercion,
   type Features,
 } from './coercion.js';
-export type { ElementType, InputTensor, Row } from './row.js';
+export type { ClassPrediction, ElementType, InputTensor, Prediction, Row, ValuePrediction } from './row.js';
 export { MISSING_VALUES } from './missing-values.js';
 export { formatFloat32, formatNumber } from './float32.js';
 export { Session } from './session.js';

@@ -4,8 +4,7 @@ import type { Socket } from 'node:net';
 import { Calls, type Reply } from '#libs/calls';
 import { ArtifactError, type Artifact } from './artifact.js';
 import type { MeasuredRun, Place } from './place.js';
-import type { Prediction } from './prediction.js';
-import type { ElementType, InputTensor, Row } from './row.js';
+import type { ElementType, InputTensor, Prediction, Row } from './row.js';
 
 /** What is asked of the process, one thing after the other: a folder to read first, then to load it, then rows. */
 export type Order = { read: string } | { load: Place | undefined } | readonly Row[];
@@ -47,8 +46,8 @@ export class ModelEnded extends Error {}
 export const MEMORY_EXCEEDED = 'memory exceeded';
 
 const MIB = 1024 ** 2;
-export const DEFAULT_CHECK_TIMEOUT_MS = 60_000;
-export const DEFAULT_MAX_MEMORY_BYTES = 2048 * MIB;
+const DEFAULT_CHECK_TIMEOUT_MS = 60_000;
+const DEFAULT_MAX_MEMORY_BYTES = 2048 * MIB;
 
 /** Bytes of standard error that are kept; nothing is written there as long as all is well. */
 const COMPLAINT_CHARACTERS = 2_000;

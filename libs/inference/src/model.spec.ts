@@ -7,11 +7,10 @@ import { editJson } from '../../../test/support/artifacts.js';
 import { PATIENT } from '../../../test/support/client.js';
 import { createFolderForThisTest } from '../../../test/support/folders.js';
 import { ArtifactError } from './artifact.js';
-import type { Row } from './row.js';
+import type { Prediction, Row } from './row.js';
 import { formatFloat32 } from './float32.js';
 import { Model, TimeLimitExceeded } from './model.js';
 import { ModelProcess } from './model-process.js';
-import type { Prediction } from './prediction.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test changes what it likes in any of the files
 type Json = any;

@@ -6,8 +6,7 @@ import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { Column } from './input-schema.js';
 import { ModelProcess, type Described, type Loaded, type ProcessLimits } from './model-process.js';
 import { decideBatch, decidePlace, RUN_BUDGET_MS, type MeasuredRun, type Place } from './place.js';
-import type { Prediction } from './prediction.js';
-import type { InputTensor, Row } from './row.js';
+import type { InputTensor, Prediction, Row } from './row.js';
 import { Session } from './session.js';
 
 /**

@@ -3,8 +3,7 @@ import type { Golden } from './artifact-schemas.js';
 import type { Artifact } from './artifact.js';
 import { compileCoercion, type Coerced, type Features } from './coercion.js';
 import type { MeasuredRun } from './place.js';
-import type { Prediction } from './prediction.js';
-import type { ElementType, InputTensor, Row } from './row.js';
+import type { ElementType, InputTensor, Prediction, Row } from './row.js';
 import {
   layOutInputs,
   layOutOutputs,

@@ -11,15 +11,8 @@ export interface Origin {
 }
 
 /** What an alias shall stand for; no version takes it away. */
-export interface Wanted {
-  name: string;
-  alias: string;
-  version: string | null;
-  /** The percentage of users, for a canary. */
-  percent?: number | null;
-  /** The earlier row that this goes back to. */
-  restoredId?: string | null;
-}
+export type Wanted = Pick<ModelAlias, 'name' | 'alias' | 'version'> &
+  Partial<Pick<ModelAlias, 'percent' | 'restoredId'>>;
 
 /** What an alias stands for now, and which content that is. */
 export type Assignment = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'percent'> &

@@ -43,12 +43,14 @@ export class ModelPool {
    * @param folder where its files are, if the caller has looked at them
    * @throws Error if it cannot be loaded; then nothing is held.
    */
-  async take(artifact: KnownArtifact, place?: LoadOptions['place'], folder?: string): Promise<HeldModel> {
+  async take(artifact: KnownArtifact, place?: LoadOptions['place'], folder?: string) {
     const key = [artifact.name, artifact.version, artifact.contentSha256, place].join('/');
     const there = this.held.get(key);
-    const held: Held = there && !there.loaded?.hasEnded ? there : this.load(artifact, place, folder);
+    const load = () => this.limit(() => this.load(artifact, place, folder));
+    const held: Held = there && !there.loaded?.hasEnded ? there : { holders: 0, model: load() };
     held.holders++;
     this.held.set(key, held);
+    /** Once. Resolves when it is released, where nobody else holds it. */
     const giveBack = async () => {
       if (--held.holders > 0) return;
       if (this.held.get(key) === held) this.held.delete(key);
@@ -70,15 +72,7 @@ export class ModelPool {
     await Promise.all([...this.alive].map((model) => model.end()));
   }
 
-  private load(artifact: KnownArtifact, place: LoadOptions['place'], folder?: string): Held {
-    return { holders: 0, model: this.limit(() => this.loadNow(artifact, place, folder)) };
-  }
-
-  private async loadNow(
-    artifact: KnownArtifact,
-    place: LoadOptions['place'],
-    given?: string,
-  ): Promise<Model> {
+  private async load(artifact: KnownArtifact, place: LoadOptions['place'], given?: string): Promise<Model> {
     const { onQuick, ...limits } = this.options;
     const isKnown = artifact.checkedBy === CHECKER;
     const wasChecked = isKnown && this.isStarting;
@@ -101,8 +95,4 @@ async function registered(model: Model, { name, version, contentSha256 }: Stored
   );
 }
 
-export interface HeldModel {
-  readonly model: Model;
-  /** Once. Resolves when it is released, where nobody else holds it. */
-  giveBack(): Promise<void>;
-}
+export type HeldModel = Awaited<ReturnType<ModelPool['take']>>;

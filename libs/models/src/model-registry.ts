@@ -4,25 +4,13 @@ import { Model, type LoadOptions } from '#libs/inference';
 import { DataSource, type Repository } from 'typeorm';
 import { AliasHistory, isCurrent } from './alias-history.js';
 import { ARTIFACT_STORE, type ArtifactStore, type StoredArtifact } from './artifacts/stored-artifact.js';
-import type { ModelAlias } from './model-alias.entity.js';
 import { notThere, type ModelReference } from './model-reference.js';
 import { ModelVersion } from './model-version.entity.js';
-import type { ServingProcess } from './serving-process.entity.js';
 import { ServingProcesses } from './serving-processes.js';
 import { VersionIntake } from './version-intake.js';
 
 /** All that is known of one model. */
-export interface ModelDetails {
-  name: string;
-  /** Newest last. */
-  versions: ModelVersion[];
-  /** As they stand now. */
-  aliases: ModelAlias[];
-  /** Newest first, those that stand now among them. */
-  history: ModelAlias[];
-  /** The processes that serve predictions now. */
-  processes: ServingProcess[];
-}
+export type ModelDetails = Awaited<ReturnType<ModelRegistry['list']>>[number];
 
 /** What is registered: the versions of every model, what the aliases stand for, and which version is meant. */
 @Injectable()
@@ -40,16 +28,22 @@ export class ModelRegistry {
   }
 
   /** Every model, by name. */
-  async list(): Promise<ModelDetails[]> {
+  async list() {
     const versions = await this.versions.find();
     const names = [...new Set(versions.map(({ name }) => name))].toSorted();
     const history = await this.aliases.all();
     const processes = await this.processes.alive();
     return names.map((name) => ({
       name,
+      /** Newest last. */
       versions: versions.filter((each) => each.name === name).toSorted(byVersion),
-      aliases: history.filter((each) => each.name === name && isCurrent(each)).toSorted(byAlias),
+      /** As they stand now. */
+      aliases: history
+        .filter((each) => each.name === name && isCurrent(each))
+        .toSorted((a, b) => a.alias.localeCompare(b.alias, 'en')),
+      /** Newest first, those that stand now among them. */
       history: history.filter((each) => each.name === name),
+      /** Those that serve predictions now. */
       processes,
     }));
   }
@@ -90,6 +84,11 @@ export class ModelRegistry {
     return this.versions.find({ where: { state: 'failed' }, order: { name: 'ASC', version: 'ASC' } });
   }
 
+  /** @param failure why the check failed; null if it did not */
+  async setState(name: string, version: string, failure: string | null): Promise<void> {
+    await this.versions.update({ name, version }, { state: failure === null ? 'ready' : 'failed', failure });
+  }
+
   /** Loads a version for somebody's own use. @throws Error */
   async load(version: StoredArtifact, options: Pick<LoadOptions, 'timeLimitMs'>): Promise<Model> {
     return Model.load(await this.folderOf(version), { ...this.intake.limits, ...options });
@@ -109,10 +108,6 @@ function isStorable(text: string): boolean {
 function notFound(name: string, version?: string): Problem {
   if (version !== undefined) return notThere({ name, version });
   return new Problem('model-not-found', `There is no model '${name}'.`);
-}
-
-function byAlias(a: ModelAlias, b: ModelAlias): number {
-  return a.alias.localeCompare(b.alias, 'en');
 }
 
 /** Numbers as numbers: 2 before 10. */

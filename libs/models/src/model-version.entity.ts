@@ -9,8 +9,6 @@ import {
   UpdateDateColumn,
 } from 'typeorm';
 
-export type VersionState = 'ready' | 'failed';
-
 /** A version of a model, checked before it was written here, and never changed. */
 @Entity('model_versions')
 @Check(
@@ -37,7 +35,7 @@ export class ModelVersion {
 
   /** As the last check found it. */
   @Column('text', { default: 'ready' })
-  state!: VersionState;
+  state!: 'ready' | 'failed';
 
   /** Why the last check failed. */
   @Column('text', { nullable: true })

@@ -88,7 +88,7 @@ export class PromoteVersion {
       ? { version: previous.version, percent: previous.percent, restoredId: firstIdOf(previous) }
       : { version: null };
     await this.aliases.add({ name, alias, ...before }, origin, id);
-    await this.verification.setState(name, version, failure);
+    await this.registry.setState(name, version, failure);
     throw new Problem('artifact-not-usable', `${name}@${alias} stays what it was. ${failure}`);
   }
 

@@ -9,14 +9,6 @@ import { CANARY, notThere, PRODUCTION, SHADOW } from './model-reference.js';
 import { NumberedVersions } from './numbered-versions.js';
 import type { RunFigures } from './run-figures.js';
 
-/** A version that answers, and as what. */
-export interface Answering {
-  model: Model;
-  /** '' if it is named by its version. */
-  alias: string;
-  isDefault: boolean;
-}
-
 /** The models this process answers with. A lookup on the request path waits for nothing. */
 @Injectable()
 export class ServedModels {
@@ -78,8 +70,8 @@ export class ServedModels {
     return [...new Map(models.map((model) => [keyOf(model), model])).values()];
   }
 
-  /** What answers here, and for which alias; for none if it is asked for by its number. */
-  get answering(): readonly Answering[] {
+  /** What answers here, and for which alias; for '' if it is named by its version. */
+  get answering() {
     const reference = this.aliases.defaultReference;
     const isDefault = ({ name, alias }: Assignment) =>
       !('version' in reference) && name === reference.name && alias === reference.alias;

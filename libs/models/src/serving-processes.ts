@@ -11,14 +11,6 @@ const ALIVE_SECONDS = 5;
 const FOLLOW_LIMIT_MS = 15_000;
 const FOLLOW_POLL_MS = 50;
 
-/** Who goes by a row of the aliases, and who does not. Processes are named as `host:pid`. */
-export interface Following {
-  followed: number;
-  behind: string[];
-  /** Which process cannot, and why. */
-  failure?: string;
-}
-
 type Row = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>;
 
 /** What the processes on this database say that they serve. */
@@ -57,19 +49,20 @@ export class ServingProcesses {
   /**
    * Waits until every process goes by this row and serves its version, or one of them says why it cannot, or the row is
    * replaced, or it takes too long. What a process says of the row before it says nothing of this one.
+   * @returns who goes by it and who does not, as `host:pid`, and where one cannot, which and why
    */
-  async follow(row: Row): Promise<Following> {
+  async follow(row: Row) {
     const until = performance.now() + FOLLOW_LIMIT_MS;
     for (;;) {
-      const { failure, behind, followed } = await this.lookAt(row);
-      if (failure !== undefined) return { failure, behind, followed };
-      const isDone = behind.length === 0 || !(await this.aliases.stands(row.id));
-      if (isDone || performance.now() > until) return { followed, behind };
+      const found = await this.lookAt(row);
+      if (found.failure !== undefined) return found;
+      const isDone = found.behind.length === 0 || !(await this.aliases.stands(row.id));
+      if (isDone || performance.now() > until) return found;
       await sleep(FOLLOW_POLL_MS);
     }
   }
 
-  private async lookAt({ id, name, alias, version }: Row): Promise<Following> {
+  private async lookAt({ id, name, alias, version }: Row) {
     const isTakenAway = version === null;
     const reports = (await this.alive()).map(({ host, pid, serving }) => ({
       process: `${host}:${pid}`,
@@ -82,7 +75,7 @@ export class ServingProcesses {
     return {
       followed: reports.length - behind.length,
       behind: behind.map(({ process }) => process),
-      ...(refused && { failure: `${refused.process}: ${refused.served!.failure!.reason}` }),
+      failure: refused && `${refused.process}: ${refused.served!.failure!.reason}`,
     };
   }
 }

@@ -22,13 +22,7 @@ import { ModelVersion } from './model-version.entity.js';
 const MAX_CHECKING = 2;
 
 /** A version that is kept, with its files. */
-export interface Kept {
-  version: ModelVersion;
-  /** Whether it was not registered before. */
-  isNew: boolean;
-  /** What could not be checked of it, a sentence each; none if it was registered before. */
-  warnings: readonly string[];
-}
+export type Kept = Awaited<ReturnType<VersionIntake['keep']>>;
 
 /**
  * From a folder, an archive or MODEL_DIR to a version with its files and its row.
@@ -73,7 +67,7 @@ export class VersionIntake implements BeforeApplicationShutdown {
    * @param expected what the model has to be called, and its version, where the caller has said it already
    * @throws Problem `artifact-not-usable`, `model-version-exists`, `storage-full`
    */
-  async keep(folder: string, origin: Origin, expected: Expected = {}): Promise<Kept> {
+  async keep(folder: string, origin: Origin, expected: Expected = {}) {
     const { manifest, contentSha256, loaded } = await this.checking(() =>
       usable(async () => {
         const candidate = await ModelProcess.open(folder, this.limits);
@@ -104,7 +98,9 @@ export class VersionIntake implements BeforeApplicationShutdown {
     }
     return {
       version: await this.versions.findOneByOrFail({ name, version }),
+      /** Whether it was not registered before. */
       isNew,
+      /** What could not be checked of it, a sentence each; none if it was registered before. */
       warnings: loaded?.warnings ?? [],
     };
   }
@@ -184,10 +180,7 @@ export class VersionIntake implements BeforeApplicationShutdown {
 }
 
 /** What the caller knows a version by, before it is read. */
-interface Expected {
-  name?: string;
-  version?: string;
-}
+type Expected = Partial<Pick<StoredArtifact, 'name' | 'version'>>;
 
 /** What is wrong with an artifact, as a refusal. */
 export async function usable<T>(work: () => Promise<T>): Promise<T> {

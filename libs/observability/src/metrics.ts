@@ -25,6 +25,7 @@ export type Snapshot = readonly {
 
 /** A number, or one for each set of labels; none if it cannot be told now. */
 export type Reading = number | readonly (readonly [labels: Record<string, string>, value: number])[];
+type Read = () => Reading | Promise<Reading>;
 
 /** How prom-client's own metrics become one, where it is not their sum: the slowest event loop, the last start. */
 const WORST_OF_ALL = /^(nodejs_eventloop_lag_(?!min)|process_start_time)/;
@@ -53,30 +54,26 @@ export class Metrics {
     return new Metrics(registry);
   }
 
-  counter(name: string, help: string, counters: Counter | Labelled<Counter>): void {
+  /** `counted`: or what is read when somebody looks, of a count that is kept elsewhere. */
+  counter(
+    name: string,
+    help: string,
+    counted: Counter | Labelled<Counter> | Read,
+    of: Aggregator = 'sum',
+  ): void {
     const read = ({ value }: Counter, labels: Labels) => [{ labels, value }];
-    this.add(name, 'counter', help, 'sum', () => samplesOf(counters, read));
+    const samples = typeof counted === 'function' ? () => toSamples(counted) : () => samplesOf(counted, read);
+    this.add(name, 'counter', help, of, samples);
+  }
+
+  /** What is read when somebody looks. */
+  gauge(name: string, help: string, read: Read, of: Aggregator = 'sum'): void {
+    this.add(name, 'gauge', help, of, () => toSamples(read));
   }
 
   histogram(name: string, help: string, histograms: Histogram | Labelled<Histogram>): void {
     const read = (histogram: Histogram, labels: Labels) => bucketsOf(name, histogram, labels);
     this.add(name, 'histogram', help, 'sum', () => samplesOf(histograms, read));
-  }
-
-  /** What is read when somebody looks, which may be a count that is kept elsewhere. */
-  read(
-    type: 'gauge' | 'counter',
-    name: string,
-    help: string,
-    aggregator: Aggregator,
-    read: () => Reading | Promise<Reading>,
-  ): void {
-    this.add(name, type, help, aggregator, async () => {
-      const reading = await read();
-      return typeof reading === 'number'
-        ? [{ labels: {}, value: reading }]
-        : reading.map(([labels, value]) => ({ labels, value }));
-    });
   }
 
   async snapshot(): Promise<Snapshot> {
@@ -115,6 +112,12 @@ export async function growthOf(snapshots: readonly Snapshot[]): Promise<Snapshot
 async function merged(snapshots: readonly Snapshot[]): Promise<Registry> {
   const { default: client } = await import('prom-client');
   return client.AggregatorRegistry.aggregate([...snapshots]);
+}
+
+async function toSamples(read: Read): Promise<Sample[]> {
+  const reading = await read();
+  if (typeof reading === 'number') return [{ labels: {}, value: reading }];
+  return reading.map(([labels, value]) => ({ labels, value }));
 }
 
 function samplesOf<Instrument extends object>(

@@ -8,12 +8,7 @@ interface Duration {
 }
 
 /** Where the time of an answered call went: to its rows, waiting for a run, from there to the last of its runs, to its answer. */
-export interface Phases {
-  coerceMs: number;
-  queueMs: number;
-  inferMs: number;
-  writeMs: number;
-}
+export type Phases = Record<'coerceMs' | 'queueMs' | 'inferMs' | 'writeMs', number>;
 
 /** What callers asked one version of a model; what a shadow was asked does not count. */
 export class VersionCalls {

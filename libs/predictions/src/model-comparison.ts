@@ -8,33 +8,9 @@ import type { Dialect } from './dialects/dialect.js';
 import { gistOf, type Gist } from './dialects/gist.js';
 
 /** What two versions said of the same inputs. */
-export interface Differences {
-  requests: number;
-  /** The rows of the requests that both answered. */
-  rows: number;
-  /** The share of rows with the same label; undefined for a regression. */
-  agreement: number | undefined;
-  /** The difference in the second label's probability, the confidence, or the value; undefined if no answer has it. */
-  meanDifference: number | undefined;
-  largestDifference: number | undefined;
-  /** Requests that one of the two refused. */
-  refusedByOne: number;
-}
-
-export interface Comparison {
-  /** What each answered to callers. */
-  served: Record<string, AnswerFigures>;
-  /** What each answered as a candidate. */
-  shadowed: Record<string, AnswerFigures>;
-  differences: Differences;
-}
-
-export interface Replay {
-  differences: Differences;
-  /** The candidate's coercion and inference alone, one request after another, in ms. */
-  p50Ms: number;
-  p95Ms: number;
-}
+export type Differences = ReturnType<Tally['result']>;
+export type Comparison = Awaited<ReturnType<ModelComparison['compare']>>;
+export type Replay = Awaited<ReturnType<ModelComparison['replay']>>;
 
 /** Compares two versions of a model by what is in the record. */
 @Injectable()
@@ -45,14 +21,16 @@ export class ModelComparison {
   ) {}
 
   /** Where one of the two was the other's shadow, on the same requests. @throws Problem `model-not-found` */
-  async compare(model: string, a: string, b: string, since?: Date): Promise<Comparison> {
-    const found: Comparison = { served: {}, shadowed: {}, differences: new Tally().result() };
+  async compare(model: string, a: string, b: string, since?: Date) {
+    /** What each answered to callers, and as a candidate. */
+    const served: Record<string, AnswerFigures> = {};
+    const shadowed: Record<string, AnswerFigures> = {};
     const tally = new Tally();
     const manifests: Record<string, Manifest> = {};
     for (const version of [a, b]) {
       manifests[version] = (await this.registry.find(model, version)).manifest;
-      found.served[version] = await this.answers.figures({ model, version, since });
-      found.shadowed[version] = await this.answers.shadowFigures({ model, version, since });
+      served[version] = await this.answers.figures({ model, version, since });
+      shadowed[version] = await this.answers.shadowFigures({ model, version, since });
     }
     for (const [version, candidate] of [[a, b] as const, [b, a] as const]) {
       for await (const answer of this.answers.shadowed({ model, version, since }, candidate)) {
@@ -66,12 +44,13 @@ export class ModelComparison {
         );
       }
     }
-    return { ...found, differences: tally.result() };
+    return { served, shadowed, differences: tally.result() };
   }
 
   /**
    * Asks the candidate what the served version was asked, and compares its answers with the recorded ones.
    * @param onProgress called with how many of how many requests are done
+   * @returns also the times of the candidate's coercion and inference alone, one request after another, in ms
    */
   async replay(
     model: string,
@@ -79,7 +58,7 @@ export class ModelComparison {
     candidate: string,
     since?: Date,
     onProgress: (done: number, total: number) => void = () => undefined,
-  ): Promise<Replay> {
+  ) {
     const of = { model, version: served, since };
     const { manifest } = await this.registry.find(model, served);
     const { requests, refused } = await this.answers.figures(of);
@@ -155,14 +134,18 @@ class Tally {
     }
   }
 
-  result(): Differences {
+  result() {
     const { requests, rows, measured, refusedByOne } = this;
     return {
       requests,
+      /** Those of the requests that both answered. */
       rows,
+      /** The share of rows with the same label; undefined for a regression. */
       agreement: this.labelled === 0 ? undefined : this.agreeing / this.labelled,
+      /** In the second label's probability, the confidence, or the value; undefined if no answer has it. */
       meanDifference: measured === 0 ? undefined : this.sum / measured,
       largestDifference: measured === 0 ? undefined : this.largest,
+      /** Requests that one of the two refused. */
       refusedByOne,
     };
   }

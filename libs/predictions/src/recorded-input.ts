@@ -1,6 +1,5 @@
 import type { Model } from '#libs/inference';
-import { writeJson } from '#libs/json';
-import { isObject } from '#libs/json';
+import { isObject, writeJson } from '#libs/json';
 import type { Dialect } from './dialects/dialect.js';
 import { Allowance, LeftOut, MAX_EXCESS_BYTES, sizeOf } from './dialects/excess.js';
 

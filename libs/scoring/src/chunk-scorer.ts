@@ -18,12 +18,6 @@ import type { AddedColumn, Table } from './table.js';
  */
 const ROWS_PER_RUN = 256;
 
-/** A table's rows with an answer or an error each. */
-export interface Scored {
-  errors: ReadonlyMap<number, string>;
-  predictions: Added;
-}
-
 /** Coerces a table column by column and asks the model; a row that cannot be answered gets an error. */
 export class ChunkScorer {
   private readonly coercions: readonly ColumnCoercion[];
@@ -47,7 +41,7 @@ export class ChunkScorer {
     return addedColumns(this.manifest, this.session.numberType);
   }
 
-  async score(table: Table): Promise<Scored> {
+  async score(table: Table) {
     const rows = table.rowCount;
     const input = this.session.allocate(rows);
     const errors = new Map<number, string>();
@@ -76,7 +70,7 @@ export class ChunkScorer {
       // What the model made of the copy is no mistake of theirs.
       for (const [row, problem] of refused) errors.set(row, problem);
     }
-    const predictions = this.added.map((column, index) => {
+    const predictions: Added = this.added.map((column, index) => {
       const at = answers.columns[index]!;
       return { ...column, at: errors.size === 0 ? at : (row: number) => (errors.has(row) ? null : at(row)) };
     });

@@ -2,7 +2,8 @@ import type { ParquetContents, ParquetRows } from './formats/parquet-table.js';
 import type { Position } from './record-chunks.js';
 
 /** A part of the input that a thread scores by itself: whole records, or rows of a Parquet file. */
-export type Chunk = ({ bytes: Uint8Array; firstLine: number } | ParquetRows) & {
+export type ThreadChunk = { bytes: Uint8Array; firstLine: number } | ParquetRows;
+export type Chunk = ThreadChunk & {
   /** Where the next one begins. */
   next: Position;
   /** The share of the input that is done with this chunk; NaN if its size is not known. */

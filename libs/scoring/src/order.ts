@@ -31,21 +31,17 @@ export interface OutputOrder {
   gzip?: boolean;
 }
 
-export interface ScoringProgress {
-  rows: number;
-  /** How many of them were already there when a run was resumed. */
-  resumedRows: number;
-  /** Rows with an error. */
-  errors: number;
-  /** The share of the input that is done, 0 to 1; NaN if its size is not known. */
-  share: number;
-}
-
 export interface ScoringResult {
   rows: number;
+  /** Rows with an error. */
   errors: number;
   /** Rows that were there already when a run was resumed. */
   resumedRows: number;
+}
+
+export interface ScoringProgress extends ScoringResult {
+  /** The share of the input that is done, 0 to 1; NaN if its size is not known. */
+  share: number;
 }
 
 /** The input is at fault; the message, which is never long, is for the person who sent it. */

@@ -2,7 +2,6 @@ import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RowGroup } from 'hyparquet';
 import { isDiskFull, nameDraft } from '#libs/durable-files';
-import { moveRowGroup, type PlacedLater } from './formats/row-groups.js';
 import { NotResumable } from './order.js';
 
 /** What stands before and behind all rows. */
@@ -15,6 +14,12 @@ export interface Framing {
 export interface FileState {
   bytes: number;
   rowGroups: readonly RowGroup[];
+}
+
+/** One row group of a file that others are part of, too: its place is known to the code that puts them together. */
+export interface PlacedLater {
+  bytes: Uint8Array;
+  rowGroups: RowGroup[];
 }
 
 /** What threads write: bytes that follow one another, in Parquet whole row groups. */
@@ -165,4 +170,22 @@ function writeOut(bytes: Uint8Array): Promise<void> {
       else reject(new Error('Standard output was closed before all of it was written.', { cause: error }));
     }),
   );
+}
+
+/** Where a row group lies is written in it: it is moved behind what is there already. */
+function moveRowGroup(rowGroup: RowGroup, by: number): RowGroup {
+  const move = (offset: bigint | undefined) => (offset === undefined ? undefined : offset + BigInt(by));
+  return {
+    ...rowGroup,
+    file_offset: move(rowGroup.file_offset),
+    columns: rowGroup.columns.map((column) => ({
+      ...column,
+      file_offset: move(column.file_offset)!,
+      meta_data: column.meta_data && {
+        ...column.meta_data,
+        data_page_offset: move(column.meta_data.data_page_offset)!,
+        dictionary_page_offset: move(column.meta_data.dictionary_page_offset),
+      },
+    })),
+  };
 }

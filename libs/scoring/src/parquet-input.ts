@@ -61,17 +61,10 @@ export class ParquetInput implements Input {
   }
 }
 
-interface PlannedGroup {
-  place: RowGroupPlace;
-  rowsAtOnce: number;
-}
+type PlannedGroup = ReturnType<typeof planned>[number];
 
 /** @throws InputError if what it says cannot be so */
-function planned(
-  { row_groups }: FileMetaData,
-  columns: readonly SchemaElement[],
-  size: number,
-): PlannedGroup[] {
+function planned({ row_groups }: FileMetaData, columns: readonly SchemaElement[], size: number) {
   let start = 0;
   let bytes = 0;
   return row_groups.map((group, index) => {
@@ -82,7 +75,7 @@ function planned(
     if (group.columns.length !== columns.length) {
       throw damaged(`has ${group.columns.length} columns, and the file ${columns.length}`);
     }
-    const place = {
+    const place: RowGroupPlace = {
       number: index + 1,
       start,
       rows,

@@ -8,10 +8,7 @@ import type { ScoredChunk } from './scoring-threads.js';
 /** The first comes sooner: what takes a few seconds is not to be done twice either. */
 const CHECKPOINT_AFTER_MS = { first: 200, others: 2_000 };
 
-interface Framings {
-  output: Framing;
-  errorsOutput: Framing;
-}
+type Framings = Record<'output' | 'errorsOutput', Framing>;
 
 /** What a run has written so far, and the checkpoints that say so. */
 export class Run {

@@ -4,7 +4,6 @@ import { availableParallelism } from 'node:os';
 import { readArtifact, requiredNames, type Artifact } from '#libs/inference';
 import { addedColumns } from './answers.js';
 import { alreadyThere } from './formats/jsonl-table.js';
-import type { ParquetColumns } from './formats/parquet-table.js';
 import { frame } from './framing.js';
 import type { FileFormat } from './file-format.js';
 import type { Chunk, Input } from './input.js';
@@ -60,10 +59,12 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   checkColumns(found, artifact, order, reserved);
 
   const threadCount = order.threads ?? availableParallelism();
+  // What others say of the columns is no business of a thread.
+  const parquet = input.parquet && { ...input.parquet, keyValues: [] };
   const threads = new ScoringThreads(threadCount, {
     artifact,
     features: artifact.columns.map(({ name }) => name).filter((name) => found.has(name)),
-    input: { ...order.input, columns, parquet: input.parquet && onlyColumns(input.parquet) },
+    input: { ...order.input, columns, parquet },
     output: order.output,
     errorsOutput: order.errorsOutput,
     newline: input.newline,
@@ -110,11 +111,6 @@ async function openInput(
   // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
   const { ParquetInput } = await import('./parquet-input.js');
   return ParquetInput.open(path);
-}
-
-/** What others say of them is no business of a thread. */
-function onlyColumns({ columns, categorical }: ParquetColumns): ParquetColumns {
-  return { columns, categorical };
 }
 
 /** Chunks with what was made of them, in the input's order; `most` of them are on their way at once. */

@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { Calls, type Reply } from '#libs/calls';
 import { ArtifactError, type Artifact } from '#libs/inference';
 import type { FileFormat } from './file-format.js';
-import type { ParquetColumns, ParquetRows } from './formats/parquet-table.js';
-import type { Chunk } from './input.js';
+import type { ParquetContents } from './formats/parquet-table.js';
+import type { Chunk, ThreadChunk } from './input.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
 import type { AddedColumn } from './table.js';
@@ -18,7 +18,7 @@ export interface ThreadOrder {
     path?: string;
     format: FileFormat;
     columns: readonly string[];
-    parquet?: ParquetColumns;
+    parquet?: ParquetContents;
   };
   output: OutputOrder;
   errorsOutput?: OutputOrder;
@@ -32,8 +32,6 @@ export interface ThreadOrder {
   /** Its first element is 1 once the threads are to end. */
   ended: Int32Array;
 }
-
-export type ThreadChunk = { bytes: Uint8Array; firstLine: number } | ParquetRows;
 
 export interface ScoredChunk {
   /** What was read of the input, unpacked. */

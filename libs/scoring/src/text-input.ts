@@ -18,14 +18,7 @@ import {
 const BEGINNING_BYTES = 128 * 1024;
 
 /** What was read to see the header. */
-interface Beginning {
-  /** The first bytes of the file; the rest comes from the source. */
-  bytes: Buffer;
-  /** The size of the byte order mark. */
-  mark: number;
-  /** The first record, or all of it where there is no line end. */
-  first: Buffer;
-}
+type Beginning = Awaited<ReturnType<typeof readBeginning>>;
 
 interface TextOptions {
   /** JSON Lines have none, but where they become cells. */
@@ -81,8 +74,12 @@ export class TextInput implements Input {
   }
 }
 
-/** @throws InputError if a first record is longer than a record may be, and for UTF-16 */
-async function readBeginning(source: ByteSource, delimiter: string | undefined): Promise<Beginning> {
+/**
+ * @returns the first bytes of the file, of which the rest comes from the source; the size of the byte order mark; and the
+ *   first record, or all of it where there is no line end
+ * @throws InputError if a first record is longer than a record may be, and for UTF-16
+ */
+async function readBeginning(source: ByteSource, delimiter: string | undefined) {
   const pieces: Buffer[] = [];
   // Looked at each time it has doubled: a long header is not searched anew with each piece of it.
   for (let wanted = BEGINNING_BYTES; ; wanted *= 2) {

@@ -19,9 +19,10 @@ import {
   type Added,
   type TextWriter,
 } from './formats/writers.js';
+import type { ThreadChunk } from './input.js';
 import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
-import type { Answer, ScoredChunk, ThreadChunk, ThreadOrder, ThreadReply } from './scoring-threads.js';
+import type { Answer, ScoredChunk, ThreadOrder, ThreadReply } from './scoring-threads.js';
 import type { Table } from './table.js';
 
 const port = parentPort!;
@@ -122,7 +123,7 @@ async function writeChunk(
   if (format === 'parquet') {
     const { columns: names, parquet } = order.input;
     const { writeRowGroup } = await import('./formats/parquet-writer.js');
-    const shape = { copied: parquet && { ...parquet, keyValues: [] }, names, added };
+    const shape = { copied: parquet, names, added };
     return writeRowGroup(shape, columnsOf(table), added, rows);
   }
   const write =

@@ -3,6 +3,6 @@
  * Called by `apps/api`; it asks `libs/users` who may act.
  */
 export { TokensModule } from './tokens.module.js';
-export { TokensService, type IssuedToken } from './tokens.service.js';
+export { TokensService } from './tokens.service.js';
 export { tokenIn } from './token-verifier.js';
 export { InvalidToken, type TokenFault } from './invalid-token.js';

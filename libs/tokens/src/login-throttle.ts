@@ -6,13 +6,6 @@ import { AttemptCounts, usernameKeys } from '#libs/users';
 /** One address may fail for this many users at once (an office behind one address), before it is slowed as such. */
 const USERS_PER_ADDRESS = 10;
 
-export interface LoginAttempt {
-  /** The password was right: the failures before it are forgiven. */
-  succeeded(): void;
-  /** The password was never compared, for a reason of ours: the attempt does not count. */
-  notMade(): void;
-}
-
 /**
  * Failed logins, counted per username and address, and per address over all usernames. Counted in this process:
  * with n replicas an attacker gets n times as many attempts.
@@ -32,7 +25,7 @@ export class LoginThrottle {
    * first: while it is blocked, the names that it tries take no memory.
    * @throws Problem `too-many-failed-logins` with `Retry-After` in seconds.
    */
-  begin(username: string, address: string): LoginAttempt {
+  begin(username: string, address: string) {
     // The key that the user is found by, so that no spelling of the name has a count of its own.
     const pair = `${address} ${usernameKeys(username)[0] ?? username}`;
     refuseFor(this.perAddress.add(address));
@@ -40,10 +33,12 @@ export class LoginThrottle {
     if (waitMs > 0) this.perAddress.takeBack(address);
     refuseFor(waitMs);
     return {
+      /** The password was right: the failures before it are forgiven. */
       succeeded: () => {
         this.perUserAndAddress.forget(pair);
         this.perAddress.takeBack(address);
       },
+      /** The password was never compared, for a reason of ours: the attempt does not count. */
       notMade: () => {
         this.perUserAndAddress.takeBack(pair);
         this.perAddress.takeBack(address);
@@ -53,9 +48,5 @@ export class LoginThrottle {
 }
 
 function refuseFor(waitMs: number): void {
-  if (waitMs === 0) return;
-  const seconds = Math.ceil(waitMs / 1000);
-  throw new Problem('too-many-failed-logins', `Too many failed logins. Try again in ${seconds} seconds.`, {
-    headers: { 'retry-after': String(seconds) },
-  });
+  if (waitMs > 0) throw Problem.tooMany('too-many-failed-logins', 'failed logins', waitMs);
 }

@@ -11,11 +11,6 @@ import { LoginThrottle } from './login-throttle.js';
 import { ALGORITHM, SIGNING_KEY } from './signing-key.js';
 import { TokenVerifier } from './token-verifier.js';
 
-export interface IssuedToken {
-  readonly token: string;
-  readonly expiresInSeconds: number;
-}
-
 @Injectable()
 export class TokensService {
   /** What callers are not told. */
@@ -42,7 +37,7 @@ export class TokensService {
    * Wrong password, unknown user and disabled user are one answer after the same time.
    * @throws Problem `invalid-credentials`, `too-many-failed-logins`, `overloaded`
    */
-  async issueToken(username: string, password: string, address: string): Promise<IssuedToken> {
+  async issueToken(username: string, password: string, address: string) {
     const attempt = this.beginAttempt(username, address);
     const user = await this.authenticate(username, password).catch((error: unknown) => {
       const isOverloaded = error instanceof Problem && error.code === 'overloaded';
@@ -108,7 +103,7 @@ export class TokensService {
   }
 
   /** The epoch was read before the password was compared. If tokens were ended in between, this one is ended as well. */
-  private sign({ id, accountUuid: account, epoch }: User): IssuedToken {
+  private sign({ id, accountUuid: account, epoch }: User) {
     const expiresInSeconds = this.config.jwtTtlMinutes * 60;
     const token = jwt.sign({ account, epoch }, this.key, {
       algorithm: ALGORITHM,

@@ -5,12 +5,6 @@ import { LRUCache } from 'lru-cache';
 const MAX_KEYS = 50_000;
 const WINDOW_MS = 60_000;
 
-interface Settings {
-  /** How many attempts a key has within a minute. */
-  limit: number;
-  maxKeys?: number;
-}
-
 /**
  * Counts attempts by key (an address, a username) within a minute from the first one, in this process. Its memory is
  * bounded whatever callers send: keys are stored as hashes, so their length does not matter and no typed name stays in
@@ -18,10 +12,11 @@ interface Settings {
  * time is forgotten.
  */
 export class AttemptCounts {
+  /** How many attempts a key has within a minute. */
   private readonly limit: number;
   private readonly counts: LRUCache<string, { attempts: number }>;
 
-  constructor({ limit, maxKeys = MAX_KEYS }: Settings) {
+  constructor({ limit, maxKeys = MAX_KEYS }: { limit: number; maxKeys?: number }) {
     this.limit = limit;
     this.counts = new LRUCache({ max: maxKeys, ttl: WINDOW_MS, ttlResolution: 0 });
     setInterval(() => this.counts.purgeStale(), WINDOW_MS).unref();

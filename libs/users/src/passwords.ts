@@ -21,25 +21,22 @@ export type HashingPurpose = keyof typeof MAX_WAITING;
 @Injectable()
 export class Passwords {
   private readonly halfTheCores = new Turns(Math.max(1, Math.floor(availableParallelism() / 2)), MAX_WAITING);
-  private readonly cost: number;
-  private readonly minLength: number;
   /** Compared against where there is no hash, so that an unknown user takes as long as a wrong password. */
   private readonly dummyHash: Promise<string>;
 
-  constructor(@Inject(CONFIG) config: Config) {
-    this.cost = config.bcryptCost;
-    this.minLength = config.passwordMinLength;
-    this.dummyHash = this.limited('login', () => bcrypt.hash('no password has this hash', this.cost));
+  constructor(@Inject(CONFIG) private readonly config: Config) {
+    const { bcryptCost } = config;
+    this.dummyHash = this.limited('login', () => bcrypt.hash('no password has this hash', bcryptCost));
     this.dummyHash.catch(() => undefined);
   }
 
   /** @throws Problem `bad-request` for a password too short or too long, `overloaded` when too many hashes wait. */
   async hash(password: string): Promise<string> {
-    if ([...password].length < this.minLength)
-      throw refused(`must be at least ${this.minLength} characters long`);
+    const { passwordMinLength: minLength, bcryptCost } = this.config;
+    if ([...password].length < minLength) throw refused(`must be at least ${minLength} characters long`);
     if (!isHashable(password))
       throw refused(`must be at most ${MAX_PASSWORD_BYTES} bytes of UTF-8, without NUL or lone surrogates`);
-    return this.limited('registration', () => bcrypt.hash(password, this.cost));
+    return this.limited('registration', () => bcrypt.hash(password, bcryptCost));
   }
 
   /** False, after the same time, where there is no hash or the password could have no hash. */

@@ -7,15 +7,12 @@ const MAX_TYPED_LENGTH = 4 * MAX_USERNAME_LENGTH;
 /** Names from before there was a limit must still log in; the old index could not hold longer ones. */
 export const MAX_LOGIN_USERNAME_LENGTH = 4096;
 
-export interface Username {
-  /** As people read it: with the case that it was given. */
-  readonly shown: string;
-  /** Equal for all spellings of the same name, and unique among users. */
-  readonly key: string;
-}
-
-/** @throws PrecisError, whose message completes the sentence "The username …" */
-export function readUsername(typed: string): Username {
+/**
+ * A name as people read it, with the case that it was given; and its key, which is equal for all spellings of the same
+ * name and unique among users.
+ * @throws PrecisError, whose message completes the sentence "The username …"
+ */
+export function readUsername(typed: string): { shown: string; key: string } {
   if (typed.length > MAX_TYPED_LENGTH) throw tooLong();
   const shown = usernameCasePreserved(typed);
   const key = usernameCaseMapped(typed);

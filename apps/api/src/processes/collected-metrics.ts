@@ -1,5 +1,6 @@
 import type { Worker } from 'node:cluster';
 import { growthOf, type Snapshot } from '#libs/observability';
+import pTimeout from 'p-timeout';
 import type { FromPrimary, ToPrimary } from './messages.js';
 
 /** One that does not answer in time is busy or gone: what it told last is taken. */
@@ -51,16 +52,13 @@ export class CollectedMetrics {
   /** @returns whether it answered in time */
   private ask(worker: Worker): Promise<boolean> {
     const id = this.asked++;
-    return new Promise<boolean>((resolve) => {
-      const limit = setTimeout(() => resolve(false), ANSWER_LIMIT_MS);
-      this.waiting.set(id, () => {
-        clearTimeout(limit);
-        resolve(true);
-      });
-      const message: FromPrimary = { type: 'foretell:snapshot-asked', id };
-      // One that does not hear it any more is ending.
-      worker.send(message, () => undefined);
-    }).finally(() => this.waiting.delete(id));
+    const answered = new Promise<boolean>((resolve) => this.waiting.set(id, () => resolve(true)));
+    const message: FromPrimary = { type: 'foretell:snapshot-asked', id };
+    // One that does not hear it any more is ending.
+    worker.send(message, () => undefined);
+    return pTimeout(answered, { milliseconds: ANSWER_LIMIT_MS, fallback: () => false }).finally(() =>
+      this.waiting.delete(id),
+    );
   }
 
   private async tell(worker: Worker, id: number): Promise<void> {

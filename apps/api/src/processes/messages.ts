@@ -1,4 +1,5 @@
 import type { Snapshot } from '#libs/observability';
+import pTimeout from 'p-timeout';
 
 /** What an API process tells the primary. Node itself and the collection of metrics use the same channel. */
 export type ToPrimary =
@@ -28,22 +29,18 @@ let asked = 0;
 /** What all API processes measure. @throws Error if the primary does not tell */
 export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
   const id = asked++;
-  return new Promise((resolve, reject) => {
-    const hear = (message: FromPrimary) => {
+  let hear = (_message: FromPrimary) => {};
+  const told = new Promise<readonly Snapshot[]>((resolve, reject) => {
+    hear = (message) => {
       if (message.type !== 'foretell:metrics' || message.id !== id) return;
-      end();
       if (message.snapshots === undefined) reject(new Error('the primary cannot report the metrics'));
       else resolve(message.snapshots);
     };
-    const limit = setTimeout(() => {
-      end();
-      reject(new Error('the primary does not report the metrics'));
-    }, PRIMARY_LIMIT_MS);
-    const end = () => {
-      clearTimeout(limit);
-      process.off('message', hear);
-    };
-    process.on('message', hear);
-    void tellPrimary({ type: 'foretell:metrics-asked', id });
   });
+  process.on('message', hear);
+  void tellPrimary({ type: 'foretell:metrics-asked', id });
+  const late = new Error('the primary does not report the metrics');
+  return pTimeout(told, { milliseconds: PRIMARY_LIMIT_MS, message: late }).finally(() =>
+    process.off('message', hear),
+  );
 }

@@ -5,17 +5,12 @@ import type { Config } from '#libs/config';
 import { Problem } from '#libs/errors';
 import { Metrics, type Logger } from '#libs/observability';
 
-export interface MetricsServer {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
 /** `GET /metrics` on a port of its own, if there is one, where nobody is asked who they are and nothing else is. */
 export async function serveMetrics(
   { metricsPort: port, metricsHost: host }: Pick<Config, 'metricsPort' | 'metricsHost'>,
   text: () => Promise<string>,
   logger: Logger,
-): Promise<MetricsServer | undefined> {
+) {
   if (port === undefined) return undefined;
   const server = createServer((request, response) => {
     const send = (status: number, type: string, body: string) => {

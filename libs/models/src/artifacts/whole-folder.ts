@@ -38,20 +38,11 @@ export async function isEmptyFolder(folder: string): Promise<boolean> {
 }
 
 /** A folder that is filled, durably, and has no name of its own yet. */
-export interface Draft {
-  /**
-   * Renames it, durably: every reader sees all of it or nothing, also after a power failure.
-   * @returns whether it did: not where `target` holds files already, which are left alone
-   */
-  keepAs(target: string): Promise<boolean>;
-  discard(): Promise<void>;
-}
-
 export async function makeDraft(
   root: string,
   scratch: ScratchFolders,
   fill: (draft: string) => Promise<void>,
-): Promise<Draft> {
+) {
   const draft = await scratch.make();
   const discard = () => rm(draft, { recursive: true, force: true });
   try {
@@ -70,7 +61,11 @@ export async function makeDraft(
   }
   return {
     discard,
-    keepAs: async (target) => {
+    /**
+     * Renames it, durably: every reader sees all of it or nothing, also after a power failure.
+     * @returns whether it did: not where `target` holds files already, which are left alone
+     */
+    keepAs: async (target: string) => {
       try {
         return await scratch.writing(async () => {
           await mkdir(dirname(target), { recursive: true });

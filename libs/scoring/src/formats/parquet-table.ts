@@ -24,15 +24,12 @@ export interface ParquetRows {
   group: RowGroupPlace;
 }
 
-/** The columns of a file, as its schema has them. */
-export interface ParquetColumns {
+/** What of a file's list of contents is taken over by the output. */
+export interface ParquetContents {
+  /** As its schema has them. */
   columns: readonly SchemaElement[];
   /** The places of those that are categories: which there are, and their order, is in their dictionaries. */
   categorical: ReadonlySet<number>;
-}
-
-/** What of a file's list of contents is taken over by the output. */
-export interface ParquetContents extends ParquetColumns {
   keyValues: readonly KeyValue[];
 }
 
@@ -52,7 +49,7 @@ export class ParquetFile {
   /** What was read of it so far, unpacked. */
   unpackedBytes = 0;
 
-  constructor(path: string, { columns: schema, categorical }: ParquetColumns) {
+  constructor(path: string, { columns: schema, categorical }: ParquetContents) {
     this.schema = schema;
     this.categorical = categorical;
     this.fd = openSync(path, 'r');

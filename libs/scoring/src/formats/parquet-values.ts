@@ -35,7 +35,8 @@ export function isSingle({ type, logical_type: logical }: SchemaElement): boolea
 function ofInt32(element: SchemaElement): Meaning | undefined {
   const { converted_type: converted, logical_type: logical } = element;
   if (isDecimal(element)) return decimal(element);
-  if (converted === 'DATE' || logical?.type === 'DATE') return (days) => date(BigInt(days as number));
+  if (converted === 'DATE' || logical?.type === 'DATE')
+    return (days) => dateTime(BigInt(days as number) * DAY_SECONDS, 0).split('T')[0]!;
   if (converted === 'TIME_MILLIS' || logical?.type === 'TIME')
     return (millis) => timeOfDay(BigInt(millis as number), 3);
   return isUnsigned(element) ? (stored) => (stored as number) >>> 0 : undefined;
@@ -84,11 +85,6 @@ function dateTime(time: bigint, digits: number): string {
     throw new RangeError('a time is beyond the years -271821 to 275760');
   }
   return `${new Date(Number(seconds) * 1000).toISOString().slice(0, -'.000Z'.length)}.${fraction}`;
-}
-
-/** @throws RangeError */
-function date(days: bigint): string {
-  return dateTime(days * DAY_SECONDS, 0).split('T')[0]!;
 }
 
 function timeOfDay(time: bigint, digits: number): string {

@@ -5,12 +5,12 @@ import { writeDataPageV2 } from 'hyparquet-writer/src/datapage.js';
 import { writeDictionaryPage } from 'hyparquet-writer/src/dictionary.js';
 import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
 import type { ColumnEncoder, PageData } from 'hyparquet-writer/src/types.js';
+import type { PlacedLater } from '../output-file.js';
 import type { AddedColumn } from '../table.js';
 import { withColumns } from './parquet-metadata.js';
 import type { Stored } from './parquet-pages.js';
 import { asDeclared, asStored } from './parquet-schema.js';
 import type { ParquetContents } from './parquet-table.js';
-import type { PlacedLater } from './row-groups.js';
 import type { Added } from './writers.js';
 
 /** "PAR1", at both ends of a file. */

@@ -1,4 +1,5 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsDate, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
 import { PageQueryDto } from '../../openapi/page-query.dto.js';
@@ -39,71 +40,53 @@ export const LOG_PAGE = named('PredictionLogPage', page(LOG_ITEM));
 const toDate = ({ value }: { value: unknown }) =>
   new Date(typeof value === 'string' && /^\d{4}-\d{2}-\d{2}/.test(value) ? value : NaN);
 
+/** In the order in which decorators below one another are applied: the last first. */
+const Filter = (options: ApiPropertyOptions, ...checks: PropertyDecorator[]) =>
+  applyDecorators(...checks, IsOptional(), ApiPropertyOptional(options));
+const TextFilter = (options: ApiPropertyOptions) => Filter(options, IsString());
+const NumberFilter = (options: ApiPropertyOptions & { minimum: number; maximum: number }) =>
+  Filter(
+    options,
+    Max(options.maximum),
+    Min(options.minimum),
+    IsInt(),
+    Type(() => Number),
+  );
+const TimeFilter = (description: string, example: string) =>
+  Filter(
+    { example, description, type: String, format: 'date-time' },
+    IsDate({ message: '$property must be an ISO 8601 date and time' }),
+    Transform(toDate),
+  );
+
 export class PredictionLogQueryDto extends PageQueryDto {
-  @ApiPropertyOptional({ description: 'The `next_cursor` of the previous page.' })
-  @IsOptional()
-  @Matches(/^\d{1,18}$/, { message: 'cursor must be the next_cursor of an earlier page' })
+  @Filter(
+    { description: 'The `next_cursor` of the previous page.' },
+    Matches(/^\d{1,18}$/, { message: 'cursor must be the next_cursor of an earlier page' }),
+  )
   cursor?: string;
 
-  @ApiPropertyOptional({ description: 'A username; or, if nobody has that name, a user id.' })
-  @IsOptional()
-  @IsString()
+  @TextFilter({ description: 'A username; or, if nobody has that name, a user id.' })
   user?: string;
 
-  @ApiPropertyOptional({ ...ID, description: 'A user id, even if it is also the name of somebody.' })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(2_147_483_647)
+  @NumberFilter({ ...ID, description: 'A user id, even if it is also the name of somebody.' })
   user_id?: number;
 
-  @ApiPropertyOptional({ example: 'heart-failure' })
-  @IsOptional()
-  @IsString()
+  @TextFilter({ example: 'heart-failure' })
   model?: string;
 
-  @ApiPropertyOptional({ example: '1' })
-  @IsOptional()
-  @IsString()
+  @TextFilter({ example: '1' })
   version?: string;
 
-  @ApiPropertyOptional({ description: 'The `X-Request-Id` of the prediction, the caller’s or ours.' })
-  @IsOptional()
-  @IsString()
+  @TextFilter({ description: 'The `X-Request-Id` of the prediction, the caller’s or ours.' })
   request_id?: string;
 
-  @ApiPropertyOptional({
-    ...STATUS,
-    example: 200,
-    description: 'The The The The The The HTTP status of the answer.',
-  })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(100)
-  @Max(599)
+  @NumberFilter({ ...STATUS, example: 200, description: 'The HTTP status of the answer.' })
   status?: number;
 
-  @ApiPropertyOptional({
-    example: '2026-01-01T00:00:00Z',
-    description: 'Inclusive.',
-    type: String,
-    format: 'date-time',
-  })
-  @IsOptional()
-  @Transform(toDate)
-  @IsDate({ message: 'from must be an ISO 8601 date and time' })
+  @TimeFilter('Inclusive.', '2026-01-01T00:00:00Z')
   from?: Date;
 
-  @ApiPropertyOptional({
-    example: '2027-01-01T00:00:00Z',
-    description: 'Exclusive.',
-    type: String,
-    format: 'date-time',
-  })
-  @IsOptional()
-  @Transform(toDate)
-  @IsDate({ message: 'to must be an ISO 8601 date and time' })
+  @TimeFilter('Exclusive.', '2027-01-01T00:00:00Z')
   to?: Date;
 }

@@ -19,8 +19,6 @@ import {
   formatOf,
   MEDIA_TYPES,
   SubmitBatchDto,
-  type BatchDto,
-  type BatchPageDto,
 } from './batches.dto.js';
 import { WorkerBeside } from './worker-beside.js';
 
@@ -59,7 +57,7 @@ export class BatchesController {
     @Req() request: FastifyRequest<{ Body?: Readable }>,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Caller() actor: Actor,
-  ): Promise<BatchDto> {
+  ) {
     const { body: upload } = request;
     if (!upload) throw Problem.badRequest('The body must be the file.');
     const batch = await this.batches.submit({
@@ -77,10 +75,7 @@ export class BatchesController {
   @Get()
   @ApiOperation({ summary: 'Your batches, newest first; for admins, everybody’s' })
   @ApiResponse({ status: 200, schema: BATCH_PAGE })
-  async listBatches(
-    @Query() { limit, cursor }: BatchesQueryDto,
-    @Caller() actor: Actor,
-  ): Promise<BatchPageDto> {
+  async listBatches(@Query() { limit, cursor }: BatchesQueryDto, @Caller() actor: Actor) {
     const { items, nextCursor } = await this.batches.page(actor, limit, cursor);
     return { items: items.map(batchOf), next_cursor: nextCursor };
   }
@@ -89,7 +84,7 @@ export class BatchesController {
   @ApiOperation({ summary: 'The state of a batch, how many rows are done, and how long the rest will take' })
   @ApiResponse({ status: 200, schema: BATCH })
   @Refuses({ 'batch-not-found': 'You have no such batch.' })
-  async getBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<BatchDto> {
+  async getBatch(@Param('id') id: string, @Caller() actor: Actor) {
     return batchOf(await this.batches.find(actor, id));
   }
 

@@ -84,15 +84,16 @@ export class ServiceMetrics {
 
   private addProcess(): void {
     const { metrics } = this;
-    metrics.read('gauge', 'foretell_info', 'Always 1; the version of Foretell is a label.', 'max', () => [
-      [{ version: VERSION }, 1],
-    ]);
-    metrics.read('gauge', 'foretell_processes', 'Processes that answer requests.', 'sum', () => 1);
-    metrics.read(
-      'gauge',
+    metrics.gauge(
+      'foretell_info',
+      'Always 1; the version of Foretell is a label.',
+      () => [[{ version: VERSION }, 1]],
+      'max',
+    );
+    metrics.gauge('foretell_processes', 'Processes that answer requests.', () => 1);
+    metrics.gauge(
       'foretell_ready_processes',
       'Processes that can answer predictions: the database answers, the default model is loaded, and they are not stopping.',
-      'sum',
       async () => ((await this.readiness.isReady()) ? 1 : 0),
     );
   }
@@ -100,27 +101,24 @@ export class ServiceMetrics {
   private addModels(): void {
     const { metrics, models } = this;
     const { seconds, rows, failures } = models.runs;
-    metrics.read(
-      'gauge',
+    metrics.gauge(
       'foretell_model_info',
       'Always 1; a version that answers, with the alias that it answers for.',
-      'max',
       () =>
         models.answering.map(({ model: { name, version }, alias, isDefault }) => [
           { model: name, version, alias, default: String(isDefault) },
           1,
         ]),
+      'max',
     );
     const ofEach = (read: (model: Model) => number): Reading =>
       models.all.map((model) => [{ model: model.name, version: model.version }, read(model)]);
-    metrics.read('gauge', 'foretell_model_queue_rows', 'Rows waiting for their model.', 'sum', () =>
+    metrics.gauge('foretell_model_queue_rows', 'Rows waiting for their model.', () =>
       ofEach(({ queued }) => queued),
     );
-    metrics.read(
-      'gauge',
+    metrics.gauge(
       'foretell_model_queue_limit_rows',
       'Rows that may wait for a model; requests beyond that get 503.',
-      'sum',
       () => ofEach(({ maxQueued }) => maxQueued),
     );
     metrics.histogram(
@@ -141,25 +139,21 @@ export class ServiceMetrics {
             [{ model: model!, version: version!, ...(label && { [label]: value }) }, number] as const,
         ),
       );
-    metrics.read('counter', 'foretell_model_calls_total', 'Calls, by result.', 'sum', () =>
+    metrics.counter('foretell_model_calls_total', 'Calls, by result.', () =>
       ofEach(({ answered, refused }) => ({ answered: answered.count, refused: refused.count }), 'result'),
     );
-    metrics.read(
-      'counter',
+    metrics.counter(
       'foretell_model_call_seconds_total',
       'Total time of calls, including their records, by result.',
-      'sum',
       () =>
         ofEach(
           ({ answered, refused }) => ({ answered: answered.ms / 1000, refused: refused.ms / 1000 }),
           'result',
         ),
     );
-    metrics.read(
-      'counter',
+    metrics.counter(
       'foretell_model_phase_seconds_total',
       'Total time of answered calls by phase; the rest is their record.',
-      'sum',
       () =>
         ofEach(
           ({ phases: { coerceMs, queueMs, inferMs, writeMs } }) => ({
@@ -171,33 +165,24 @@ export class ServiceMetrics {
           'phase',
         ),
     );
-    metrics.read('counter', 'foretell_model_answered_rows_total', 'Rows of answered calls.', 'sum', () =>
+    metrics.counter('foretell_model_answered_rows_total', 'Rows of answered calls.', () =>
       ofEach(({ rows }) => ({ rows })),
     );
-    metrics.read(
-      'gauge',
+    metrics.gauge(
       'foretell_model_last_answer_timestamp_seconds',
       'When a call was last answered, in seconds since 1970; 0 if never.',
-      'max',
       () => ofEach(({ lastAnsweredAt }) => ({ at: lastAnsweredAt / 1000 })),
+      'max',
     );
   }
 
   private addRecord(recorder: Recorder, shadows: ShadowRecorder): void {
     const { metrics } = this;
     const { seconds, records, failures, lost } = recorder.figures;
-    metrics.read(
-      'gauge',
-      'foretell_record_queue_records',
-      'Records waiting for a commit.',
-      'sum',
-      () => recorder.queued,
-    );
-    metrics.read(
-      'gauge',
+    metrics.gauge('foretell_record_queue_records', 'Records waiting for a commit.', () => recorder.queued);
+    metrics.gauge(
       'foretell_record_queue_limit_records',
       'Records that may wait; predictions beyond that get 503, or leave unrecorded in async mode.',
-      'sum',
       () => this.config.auditQueueRows,
     );
     metrics.histogram(
@@ -226,22 +211,27 @@ export class ServiceMetrics {
   private addBatches(): void {
     const { metrics } = this;
     const count = () => this.batches.count();
-    metrics.read('gauge', 'foretell_batches', 'Batches in the database, by state.', 'max', async () =>
-      (await count()).map(({ state, batches }) => [{ state }, batches]),
+    metrics.gauge(
+      'foretell_batches',
+      'Batches in the database, by state.',
+      async () => (await count()).map(({ state, batches }) => [{ state }, batches]),
+      'max',
     );
     const sum = async (of: 'rows' | 'errors'): Promise<Reading> => {
       const counts = await count();
       return counts.length === 0 ? [] : counts.reduce((total, each) => total + each[of], 0);
     };
-    metrics.read('counter', 'foretell_batch_rows_total', 'Rows of batches that were processed.', 'max', () =>
-      sum('rows'),
+    metrics.counter(
+      'foretell_batch_rows_total',
+      'Rows of batches that were processed.',
+      () => sum('rows'),
+      'max',
     );
-    metrics.read(
-      'counter',
+    metrics.counter(
       'foretell_batch_row_errors_total',
       'Rows of batches that got an error instead of a prediction.',
-      'max',
       () => sum('errors'),
+      'max',
     );
   }
 }

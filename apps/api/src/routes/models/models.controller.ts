@@ -32,11 +32,6 @@ import {
   SetAliasDto,
   summaryOf,
   versionOf,
-  type AliasDto,
-  type ModelDto,
-  type ModelListDto,
-  type RegistrationDto,
-  type VersionDto,
 } from './models.dto.js';
 
 /** What an upload of a model may be declared as; what it is, its first bytes tell. */
@@ -65,7 +60,7 @@ export class ModelsController {
       'Models in production; for an admin every registered model, with all its versions and aliases.',
   })
   @ApiResponse({ status: 200, schema: MODELS })
-  async listModels(@Caller() actor: Actor): Promise<ModelListDto> {
+  async listModels(@Caller() actor: Actor) {
     if (actor.role !== 'admin') return { models: this.served.offeredTo(actor.userId).map(offerOf) };
     const models = await this.registry.list();
     return {
@@ -84,7 +79,7 @@ export class ModelsController {
   })
   @ApiResponse({ status: 200, schema: MODEL })
   @Refuses({ 'model-not-found': 'No such model.' })
-  async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<ModelDto> {
+  async getModel(@Param('name') given: string, @Caller() actor: Actor) {
     const { name } = parseModelReference(given);
     const serving = this.serving(name, actor);
     if (actor.role === 'admin') {
@@ -99,7 +94,7 @@ export class ModelsController {
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
   @ApiResponse({ status: 200, schema: VERSION })
   @Refuses({ 'model-not-found': 'No such model or version.' })
-  async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<VersionDto> {
+  async getModelVersion(@Param('name') name: string, @Param('version') version: string) {
     return versionOf(await this.registry.find(parseModelReference(name).name, version));
   }
 
@@ -129,7 +124,7 @@ export class ModelsController {
     @Req() { body }: FastifyRequest<{ Body?: Readable }>,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Caller() actor: Actor,
-  ): Promise<RegistrationDto> {
+  ) {
     if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
     const registration = await this.registration.registerUpload(body, originOf(actor), name);
     reply
@@ -156,7 +151,7 @@ export class ModelsController {
     @Param('alias') given: string,
     @Body() { version, percent }: SetAliasDto,
     @Caller() actor: Actor,
-  ): Promise<AliasDto> {
+  ) {
     const alias = parseAlias(given);
     const promotion = await this.promotion.promote({ name, alias, version, percent }, originOf(actor));
     return { name, alias, ...promotionOf(promotion) };

@@ -22,9 +22,6 @@ export class RegistrationGuard implements CanActivate {
     }
     const waitMs = this.perAddress.add(callerNetwork(context.switchToHttp().getRequest<FastifyRequest>()));
     if (waitMs === 0) return true;
-    const seconds = Math.ceil(waitMs / 1000);
-    throw new Problem('too-many-registrations', `Too many registrations. Try again in ${seconds} seconds.`, {
-      headers: { 'retry-after': String(seconds) },
-    });
+    throw Problem.tooMany('too-many-registrations', 'registrations', waitMs);
   }
 }

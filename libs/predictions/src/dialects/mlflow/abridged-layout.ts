@@ -16,16 +16,15 @@ export function abridgeLayout(body: Members, columns: readonly Column[], leftOut
 
 function abridgeTable(layout: string, table: unknown, columns: readonly Column[], leftOut: LeftOut): unknown {
   if (layout === 'dataframe_split') return abridgeSplit(table as Members, columns, leftOut);
-  if (Array.isArray(table)) return table.some(isObject) ? abridgeRecords(table, columns, leftOut) : table;
+  if (Array.isArray(table)) {
+    if (!table.some(isObject)) return table;
+    const isTaken = isColumn(Object.keys(table[0]), columns);
+    return table.map((record) => new Allowance(leftOut).membersOf(record, isTaken));
+  }
   const byColumn = table as Members;
   const [first] = Object.values(byColumn);
   const rows = Array.isArray(first) ? first.length : 1;
   return new Allowance(leftOut, rows).membersOf(byColumn, isColumn(Object.keys(byColumn), columns));
-}
-
-function abridgeRecords(records: readonly Members[], columns: readonly Column[], leftOut: LeftOut): unknown {
-  const isTaken = isColumn(Object.keys(records[0]!), columns);
-  return records.map((record) => new Allowance(leftOut).membersOf(record, isTaken));
 }
 
 /** Everything but the rows, such as an index, has an allowance of its own. */

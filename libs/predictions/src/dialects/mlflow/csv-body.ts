@@ -6,21 +6,16 @@ import { quoted, repeatedIn } from '../column-names.js';
 import { MAX_ROWS, refuseTooManyColumns, refuseTooManyRows } from '../row-limits.js';
 import { nameLike } from './layouts.js';
 
-/** A table as pandas splits it. */
-export interface Table {
-  columns: string[];
-  /** Text as it was sent; a cell that is empty, or has one of pandas' words for a missing value, is null. */
-  data: (string | null)[][];
-}
-
 /** With the header, and what Papa Parse makes of the end of the last line. */
 const MAX_RECORDS = MAX_ROWS + 2;
 
 /**
  * RFC 4180 with a header. Empty lines are not rows, but cost as much to read and count towards the limit.
+ * @returns a table as pandas splits it, of text as it was sent; a cell that is empty, or has one of pandas' words for a
+ *   missing value, is null
  * @throws Problem `bad-request` naming the line
  */
-export function parseCsvBody(body: Buffer, schema: readonly Column[]): Table {
+export function parseCsvBody(body: Buffer, schema: readonly Column[]) {
   if (!isUtf8(body)) throw Problem.badRequest('The body is not UTF-8.');
   const text = body.toString('utf8').replace(/\r\n?/g, '\n');
   refuseTooManyColumns(cellsInFirstLine(text), schema);
@@ -43,14 +38,14 @@ export function parseCsvBody(body: Buffer, schema: readonly Column[]): Table {
   const repeated = repeatedIn(columns);
   if (repeated !== undefined) throw Problem.badRequest(`The CSV has the column ${quoted(repeated)} twice.`);
   const listed = listedWords(columns, schema);
-  const rows: Table['data'] = [];
+  const rows: (string | null)[][] = [];
   for (let index = first + 1; index < records.length; index++) {
     const record = records[index]!;
     if (isEmptyLine(record)) continue;
     if (record.length !== columns.length) {
-      throw Problem.badRequest(
-        `Line ${lineOf(records, index)} of the CSV has ${counted(record.length, 'cell')}, its header ${columns.length}.`,
-      );
+      const cells = record.length === 1 ? '1 cell' : `${record.length} cells`;
+      const line = `Line ${lineOf(records, index)} of the CSV`;
+      throw Problem.badRequest(`${line} has ${cells}, its header ${columns.length}.`);
     }
     rows.push(
       record.map((cell, column) => (MISSING_VALUES.has(cell) && !listed[column]?.has(cell) ? null : cell)),
@@ -94,8 +89,4 @@ function lineOf(records: readonly string[][], index: number): number {
     for (const cell of records[before]!) if (cell.includes('\n')) line += cell.split('\n').length - 1;
   }
   return line;
-}
-
-function counted(count: number, noun: string): string {
-  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

@@ -3,31 +3,14 @@ import { MAX_ROWS } from '../row-limits.js';
 import { DATATYPE_OF } from './datatypes.js';
 import { outputsOf } from './outputs.js';
 
-interface ConfiguredTensor {
-  name: string;
-  data_type: string;
-  dims: number[];
-  reshape?: { shape: number[] };
-}
-
-export interface OipConfiguration {
-  name: string;
-  platform: string;
-  backend: string;
-  max_batch_size: number;
-  input: ConfiguredTensor[];
-  output: ConfiguredTensor[];
-  dynamic_batching: object;
-  model_transaction_policy: { decoupled: boolean };
-  response_cache: { enable: boolean };
-}
+export type OipConfiguration = ReturnType<typeof oipConfiguration>;
 
 /**
  * What Triton calls a model's configuration: of its many members those that are so here, whatever its perf_analyzer reads
  * among them.
  * https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_configuration.md
  */
-export function oipConfiguration({ name, inputs, manifest, maxRows }: Model): OipConfiguration {
+export function oipConfiguration({ name, inputs, manifest, maxRows }: Model) {
   return {
     name,
     platform: 'onnxruntime_onnx',
@@ -43,7 +26,7 @@ export function oipConfiguration({ name, inputs, manifest, maxRows }: Model): Oi
 }
 
 /** Its dimensions are told without that of the rows; a tensor of no other has one of a single value there. */
-function describe(name: string, datatype: string, [, ...dims]: readonly number[]): ConfiguredTensor {
+function describe(name: string, datatype: string, [, ...dims]: readonly number[]) {
   const data_type = `TYPE_${datatype === 'BYTES' ? 'STRING' : datatype}`;
   return dims.length > 0 ? { name, data_type, dims } : { name, data_type, dims: [1], reshape: { shape: [] } };
 }

@@ -29,40 +29,35 @@ const [SAFE_MINIMUM, SAFE_MAXIMUM] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_I
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Every datatype of the protocol, and BF16, which is Triton's. */
-export const DATATYPES: ReadonlyMap<string, Datatype> = new Map<string, Datatype>([
-  [
-    'BOOL',
-    {
-      size: 1,
-      decode: (view, offset) => view.getUint8(offset) !== 0,
-      fits: (value) => typeof value === 'boolean',
-      what: 'true or false',
+const BY_NAME: Record<string, Datatype> = {
+  BOOL: {
+    size: 1,
+    decode: (view, offset) => view.getUint8(offset) !== 0,
+    fits: (value) => typeof value === 'boolean',
+    what: 'true or false',
+  },
+  UINT8: whole(1, 0, 255, (view, offset) => view.getUint8(offset)),
+  UINT16: whole(2, 0, 65_535, (view, offset) => view.getUint16(offset, true)),
+  UINT32: whole(4, 0, 2 ** 32 - 1, (view, offset) => view.getUint32(offset, true)),
+  UINT64: whole(8, 0, SAFE_MAXIMUM, (view, offset) => exact(view.getBigUint64(offset, true))),
+  INT8: whole(1, -128, 127, (view, offset) => view.getInt8(offset)),
+  INT16: whole(2, -32_768, 32_767, (view, offset) => view.getInt16(offset, true)),
+  INT32: whole(4, -(2 ** 31), 2 ** 31 - 1, (view, offset) => view.getInt32(offset, true)),
+  INT64: whole(8, SAFE_MINIMUM, SAFE_MAXIMUM, (view, offset) => exact(view.getBigInt64(offset, true))),
+  BF16: floating(2, 3.3895313892515355e38, (view, offset) => toBfloat16(view.getUint16(offset, true))),
+  FP16: floating(2, 65_504, (view, offset) => toFloat16(view.getUint16(offset, true))),
+  FP32: floating(4, 3.4028234663852886e38, (view, offset) => view.getFloat32(offset, true)),
+  FP64: floating(8, Number.MAX_VALUE, (view, offset) => view.getFloat64(offset, true)),
+  BYTES: {
+    decode: (view, offset) => {
+      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, view.getUint32(offset, true));
+      return utf8.decode(bytes);
     },
-  ],
-  ['UINT8', whole(1, 0, 255, (view, offset) => view.getUint8(offset))],
-  ['UINT16', whole(2, 0, 65_535, (view, offset) => view.getUint16(offset, true))],
-  ['UINT32', whole(4, 0, 2 ** 32 - 1, (view, offset) => view.getUint32(offset, true))],
-  ['UINT64', whole(8, 0, SAFE_MAXIMUM, (view, offset) => exact(view.getBigUint64(offset, true)))],
-  ['INT8', whole(1, -128, 127, (view, offset) => view.getInt8(offset))],
-  ['INT16', whole(2, -32_768, 32_767, (view, offset) => view.getInt16(offset, true))],
-  ['INT32', whole(4, -(2 ** 31), 2 ** 31 - 1, (view, offset) => view.getInt32(offset, true))],
-  ['INT64', whole(8, SAFE_MINIMUM, SAFE_MAXIMUM, (view, offset) => exact(view.getBigInt64(offset, true)))],
-  ['BF16', floating(2, 3.3895313892515355e38, (view, offset) => toBfloat16(view.getUint16(offset, true)))],
-  ['FP16', floating(2, 65_504, (view, offset) => toFloat16(view.getUint16(offset, true)))],
-  ['FP32', floating(4, 3.4028234663852886e38, (view, offset) => view.getFloat32(offset, true))],
-  ['FP64', floating(8, Number.MAX_VALUE, (view, offset) => view.getFloat64(offset, true))],
-  [
-    'BYTES',
-    {
-      decode: (view, offset) => {
-        const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, view.getUint32(offset, true));
-        return utf8.decode(bytes);
-      },
-      fits: (value) => typeof value === 'string',
-      what: 'strings',
-    },
-  ],
-]);
+    fits: (value) => typeof value === 'string',
+    what: 'strings',
+  },
+};
+export const DATATYPES: ReadonlyMap<string, Datatype> = new Map(Object.entries(BY_NAME));
 
 function whole(size: number, minimum: number, maximum: number, decode: Datatype['decode']): Datatype {
   return {

@@ -5,23 +5,10 @@ import { outputsOf } from './outputs.js';
 /** Those of Triton's extensions that are here, by Triton's names. */
 export const OIP_EXTENSIONS = ['classification', 'model_configuration', 'statistics'];
 
-/** A tensor without its values; −1 is the number of rows. */
-interface TensorMetadata {
-  readonly name: string;
-  readonly datatype: string;
-  readonly shape: readonly number[];
-}
+export type OipMetadata = ReturnType<typeof oipMetadata>;
 
-export interface OipMetadata {
-  name: string;
-  versions: readonly string[];
-  platform: string;
-  inputs: TensorMetadata[];
-  outputs: TensorMetadata[];
-}
-
-/** What a model takes and answers, as the protocol says it. */
-export function oipMetadata({ name, inputs, manifest }: Model, versions: readonly string[]): OipMetadata {
+/** What a model takes and answers, as the protocol says it: tensors without their values; −1 is the number of rows. */
+export function oipMetadata({ name, inputs, manifest }: Model, versions: readonly string[]) {
   return {
     name,
     versions,

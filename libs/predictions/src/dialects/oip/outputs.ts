@@ -4,7 +4,7 @@ import { isObject } from '#libs/json';
 import { gistOfProbabilities, type Gist } from '../gist.js';
 import { areIntegers } from '../labels.js';
 
-interface Output {
+export interface Output {
   readonly name: 'label' | 'probabilities' | 'prediction';
   readonly datatype: string;
   /** -1 is the number of rows. */
