@@ -19,6 +19,8 @@ import {
   formatOf,
   MEDIA_TYPES,
   SubmitBatchDto,
+  type BatchDto,
+  type BatchPageDto,
 } from './batches.dto.js';
 import { WorkerBeside } from './worker-beside.js';
 
@@ -57,7 +59,7 @@ export class BatchesController {
     @Req() request: FastifyRequest<{ Body?: Readable }>,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Caller() actor: Actor,
-  ) {
+  ): Promise<BatchDto> {
     const { body: upload } = request;
     if (!upload) throw Problem.badRequest('The body must be the file.');
     const batch = await this.batches.submit({
@@ -75,7 +77,10 @@ export class BatchesController {
   @Get()
   @ApiOperation({ summary: 'Your batches, newest first; for admins, everybody’s' })
   @ApiResponse({ status: 200, schema: BATCH_PAGE })
-  async listBatches(@Query() { limit, cursor }: BatchesQueryDto, @Caller() actor: Actor) {
+  async listBatches(
+    @Query() { limit, cursor }: BatchesQueryDto,
+    @Caller() actor: Actor,
+  ): Promise<BatchPageDto> {
     const { items, nextCursor } = await this.batches.page(actor, limit, cursor);
     return { items: items.map(batchOf), next_cursor: nextCursor };
   }
@@ -84,7 +89,7 @@ export class BatchesController {
   @ApiOperation({ summary: 'The state of a batch, how many rows are done, and how long the rest will take' })
   @ApiResponse({ status: 200, schema: BATCH })
   @Refuses({ 'batch-not-found': 'You have no such batch.' })
-  async getBatch(@Param('id') id: string, @Caller() actor: Actor) {
+  async getBatch(@Param('id') id: string, @Caller() actor: Actor): Promise<BatchDto> {
     return batchOf(await this.batches.find(actor, id));
   }
 

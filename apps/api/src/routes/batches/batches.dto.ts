@@ -98,6 +98,13 @@ export class BatchesQueryDto extends PageQueryDto {
 }
 
 /** In JSON, as `BATCH` describes it. */
+export type BatchDto = ReturnType<typeof batchOf>;
+
+export interface BatchPageDto {
+  items: BatchDto[];
+  next_cursor: string | null;
+}
+
 export function batchOf(batch: Batch) {
   const { id, userId, state, model, modelVersion, format, rows, errors, shareDone, rowsPerSecond } = batch;
   return {

@@ -22,6 +22,16 @@ const HEALTH = named(
   ),
 );
 
+interface StatusDto {
+  status: Check;
+}
+
+interface HealthDto extends StatusDto {
+  checks: Record<string, Check>;
+  model?: { name: string; version: string };
+  failed_models?: { name: string; version: string; failure: string | null }[];
+}
+
 @InGroup('Service')
 @Controller()
 @Public()
@@ -37,7 +47,7 @@ export class HealthController {
   @ApiOperation({ summary: 'The state of the service and of each of its parts' })
   @ApiResponse({ status: 200, description: 'Everything works.', schema: HEALTH })
   @ApiResponse({ status: 503, description: 'The failing check is named.', schema: HEALTH })
-  async getHealth(@Res({ passthrough: true }) reply: FastifyReply) {
+  async getHealth(@Res({ passthrough: true }) reply: FastifyReply): Promise<HealthDto> {
     const checks = await this.readiness.check();
     return {
       status: this.conclude(isReady(checks), reply),
@@ -50,7 +60,7 @@ export class HealthController {
   @RouteConfig({ isAlwaysAnswered: true })
   @ApiOperation({ summary: 'The process runs; restart it if this fails' })
   @ApiResponse({ status: 200, schema: LIVENESS })
-  getLiveness() {
+  getLiveness(): StatusDto {
     return { status: 'ok' };
   }
 
@@ -65,12 +75,12 @@ export class HealthController {
     description: 'It cannot answer predictions, or is stopping.',
     schema: LIVENESS,
   })
-  async getReadiness(@Res({ passthrough: true }) reply: FastifyReply) {
+  async getReadiness(@Res({ passthrough: true }) reply: FastifyReply): Promise<StatusDto> {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }
 
   /** The default model, and the versions that failed their last check: they are not served, so that all is well. */
-  private describeModels() {
+  private describeModels(): Pick<HealthDto, 'model' | 'failed_models'> {
     const { default: model, failed } = this.models;
     return {
       ...(model && { model: { name: model.name, version: model.version } }),

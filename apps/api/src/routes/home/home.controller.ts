@@ -17,12 +17,19 @@ const HOME = named(
   ),
 );
 
+interface Home {
+  name: string;
+  description: string;
+  documentation?: string;
+  openapi?: string;
+}
+
 /** What a newcomer finds at the address of the service. */
 @InGroup('Service')
 @Controller()
 @Public()
 export class HomeController {
-  private readonly home;
+  private readonly home: Home;
 
   constructor(@Inject(CONFIG) private readonly config: Config) {
     const { docsEnabled, docsPath } = config;
@@ -44,7 +51,7 @@ export class HomeController {
     description: 'To the documentation page, where `Accept` asks for HTML.',
     headers: { Location: { schema: STRING, required: true } },
   })
-  getHome(@Req() { headers }: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  getHome(@Req() { headers }: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Home | void {
     if (this.home.documentation === undefined || !headers.accept?.includes('text/html')) return this.home;
     reply.code(HttpStatus.FOUND).header('location', `${this.config.docsPath}/`);
   }

@@ -32,6 +32,11 @@ import {
   SetAliasDto,
   summaryOf,
   versionOf,
+  type AliasDto,
+  type ModelDto,
+  type ModelListDto,
+  type RegistrationDto,
+  type VersionDto,
 } from './models.dto.js';
 
 /** What an upload of a model may be declared as; what it is, its first bytes tell. */
@@ -60,7 +65,7 @@ export class ModelsController {
       'Models in production; for an admin every registered model, with all its versions and aliases.',
   })
   @ApiResponse({ status: 200, schema: MODELS })
-  async listModels(@Caller() actor: Actor) {
+  async listModels(@Caller() actor: Actor): Promise<ModelListDto> {
     if (actor.role !== 'admin') return { models: this.served.offeredTo(actor.userId).map(offerOf) };
     const models = await this.registry.list();
     return {
@@ -79,7 +84,7 @@ export class ModelsController {
   })
   @ApiResponse({ status: 200, schema: MODEL })
   @Refuses({ 'model-not-found': 'No such model.' })
-  async getModel(@Param('name') given: string, @Caller() actor: Actor) {
+  async getModel(@Param('name') given: string, @Caller() actor: Actor): Promise<ModelDto> {
     const { name } = parseModelReference(given);
     const serving = this.serving(name, actor);
     if (actor.role === 'admin') {
@@ -94,7 +99,7 @@ export class ModelsController {
   @ApiOperation({ summary: 'One version: its state, its hashes, its manifest, who registered it (admin)' })
   @ApiResponse({ status: 200, schema: VERSION })
   @Refuses({ 'model-not-found': 'No such model or version.' })
-  async getModelVersion(@Param('name') name: string, @Param('version') version: string) {
+  async getModelVersion(@Param('name') name: string, @Param('version') version: string): Promise<VersionDto> {
     return versionOf(await this.registry.find(parseModelReference(name).name, version));
   }
 
@@ -124,7 +129,7 @@ export class ModelsController {
     @Req() { body }: FastifyRequest<{ Body?: Readable }>,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Caller() actor: Actor,
-  ) {
+  ): Promise<RegistrationDto> {
     if (!body) throw Problem.badRequest('The body must be an archive with the files of an artifact.');
     const registration = await this.registration.registerUpload(body, originOf(actor), name);
     reply
@@ -151,7 +156,7 @@ export class ModelsController {
     @Param('alias') given: string,
     @Body() { version, percent }: SetAliasDto,
     @Caller() actor: Actor,
-  ) {
+  ): Promise<AliasDto> {
     const alias = parseAlias(given);
     const promotion = await this.promotion.promote({ name, alias, version, percent }, originOf(actor));
     return { name, alias, ...promotionOf(promotion) };

@@ -142,8 +142,6 @@ export class SetAliasDto {
   percent?: number;
 }
 
-/** What follows makes JSON as the schemas above describe it. */
-
 /** A model in one line of the list. */
 export function summaryOf({ name, versions, aliases }: ModelDetails) {
   return {
@@ -236,4 +234,14 @@ export function promotionOf({ version, previous, followed, behind, canary }: Pro
     processes: { serving: followed, behind },
     ...(canary && { canary: { version: canary.version, percent: canary.percent, ended: canary.hasEnded } }),
   };
+}
+
+/** In JSON, as the schemas above describe them. */
+export type VersionDto = ReturnType<typeof versionOf>;
+export type RegistrationDto = ReturnType<typeof registrationOf>;
+export type AliasDto = { name: string; alias: string } & ReturnType<typeof promotionOf>;
+export type ModelDto =
+  ReturnType<typeof offerOf> | (ReturnType<typeof detailsOf> & { serving: ReturnType<typeof servingOf> });
+export interface ModelListDto {
+  models: (ReturnType<typeof summaryOf> & { serving: ReturnType<typeof servingOf> })[];
 }
