@@ -1,36 +1,22 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
-import { startApi, type ApiProcess } from '../support/test-api.js';
+import { expect, test } from 'vitest';
 import { tarGz } from '../support/archives.js';
 import { IRIS } from '../support/artifacts.js';
-import { createUser, PATIENT, type TestUser } from '../support/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { PATIENT } from '../support/client.js';
+import { createFolder } from '../support/folders.js';
+import { createModelDir, prepareService } from '../support/prepared-service.js';
 
 const LIMIT_MS = 1_000;
-
-let scratch: string;
-let temporary: string;
-let database: TestDatabase;
-let api: ApiProcess;
-let admin: TestUser;
-
-beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'foretell-arrival-'));
-  temporary = join(scratch, 'tmp');
-  mkdirSync(temporary);
-  cpSync('model-artifacts/heart-failure', join(scratch, 'models/heart-failure'), { recursive: true });
-  database = await createTestDatabase();
-  api = await startApi({
-    DATABASE_URL: database.url,
-    MODEL_DIR: join(scratch, 'models'),
-    TMPDIR: temporary,
-    REQUEST_TIMEOUT_MS: `${LIMIT_MS}`,
-  });
-  admin = await createUser(api, database, 'admin');
-});
+const TMPDIR = createFolder();
+const {
+  database,
+  api,
+  user: admin,
+} = prepareService(
+  { MODEL_DIR: createModelDir({ own: ['heart-failure'] }), TMPDIR, REQUEST_TIMEOUT_MS: `${LIMIT_MS}` },
+  { role: 'admin' },
+);
 
 interface Sending {
   path: string;
@@ -135,7 +121,7 @@ test.concurrent(
 );
 
 test.sequential('afterwards nothing is left of any, and the service answers', async () => {
-  expect(readdirSync(temporary)).toEqual([]);
+  expect(readdirSync(TMPDIR)).toEqual([]);
   expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
   expect(api.output()).not.toMatch(/unhandled|uncaught|"level":"error"/i);
 });

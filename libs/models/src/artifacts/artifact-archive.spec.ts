@@ -70,6 +70,12 @@ async function expectRefused(archive: Buffer | Readable, code: ErrorCode, detail
   expect(refusal).toMatchObject({ code, message: expect.stringMatching(detail) });
 }
 
+const expectUnusable = (archive: Buffer | Readable, detail: RegExp, maxBytes?: number) =>
+  expectRefused(archive, 'artifact-not-usable', detail, maxBytes);
+const expectUnreadable = (archive: Buffer, detail: RegExp) => expectRefused(archive, 'bad-request', detail);
+const expectTooLarge = (archive: Buffer | Readable, detail: RegExp, maxBytes: number) =>
+  expectRefused(archive, 'body-too-large', detail, maxBytes);
+
 async function bytesOnDisk(): Promise<number> {
   const paths = await readdir(folder, { recursive: true });
   const sizes = paths.map(async (path) => {
@@ -311,23 +317,23 @@ describe('an archive of something else than an artifact', () => {
   test('a NUL in a name is refused', async () => {
     const detail = /"manifest.json\\u0000.txt" has characters/;
     const inPax = await tar([{ name: 'x', pax: { path: 'manifest.json\0.txt' } } as TarHeader, MANIFEST]);
-    await expectRefused(inPax, 'artifact-not-usable', detail);
-    await expectRefused(rawZip([{ name: 'manifest.json\0.txt' }]), 'artifact-not-usable', detail);
+    await expectUnusable(inPax, detail);
+    await expectUnusable(rawZip([{ name: 'manifest.json\0.txt' }]), detail);
   });
 
   test('a name that is not UTF-8 is refused', async () => {
     const name = Buffer.from('\xff/manifest.json', 'latin1');
-    await expectRefused(rawZip([{ name }]), 'artifact-not-usable', /has characters that no name may have/);
+    await expectUnusable(rawZip([{ name }]), /has characters that no name may have/);
     const archive = await tar(['A/manifest.json', MANIFEST]);
     archive[0] = 0xff;
-    await expectRefused(fixChecksum(archive), 'artifact-not-usable', /has characters that no name may have/);
+    await expectUnusable(fixChecksum(archive), /has characters that no name may have/);
   });
 
   test('no name at all is refused', async () => {
-    await expectRefused(rawZip([{ name: '' }]), 'artifact-not-usable', /"" is no name/);
+    await expectUnusable(rawZip([{ name: '' }]), /"" is no name/);
     const archive = await tar(['A', MANIFEST]);
     archive[0] = 0;
-    await expectRefused(fixChecksum(archive), 'artifact-not-usable', /"" is no name/);
+    await expectUnusable(fixChecksum(archive), /"" is no name/);
   });
 
   test.each([
@@ -341,13 +347,13 @@ describe('an archive of something else than an artifact', () => {
       [{ name: 'manifest.json', type, linkname: '/etc/passwd' }],
       ['README.md', MANIFEST],
     );
-    await expectRefused(archive, 'artifact-not-usable', detail);
+    await expectUnusable(archive, detail);
   });
 
   test('an entry of a type that nobody knows is refused', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     archive.write('S', 156);
-    await expectRefused(fixChecksum(archive), 'artifact-not-usable', /is neither a file nor a folder/);
+    await expectUnusable(fixChecksum(archive), /is neither a file nor a folder/);
   });
 
   test.each([
@@ -357,19 +363,19 @@ describe('an archive of something else than an artifact', () => {
     [0o010644, /"manifest.json" is neither a file nor a folder/],
     [0o140644, /"manifest.json" is neither a file nor a folder/],
   ])('a zip’s entry of mode %i is refused', async (mode, detail) => {
-    await expectRefused(rawZip([{ name: 'manifest.json', mode }]), 'artifact-not-usable', detail);
+    await expectUnusable(rawZip([{ name: 'manifest.json', mode }]), detail);
   });
 
   test('a link is refused also where archivers’ own would be ignored', async () => {
     const archive = await tar([{ name: '._x', type: 'symlink', linkname: '/' }], ['manifest.json', MANIFEST]);
-    await expectRefused(archive, 'artifact-not-usable', /"._x" is a symbolic link/);
+    await expectUnusable(archive, /"._x" is a symbolic link/);
   });
 
   test('an encrypted entry is refused, and one that is not deflated', async () => {
     const encrypted = rawZip([{ name: 'manifest.json', flags: 0x801 }]);
-    await expectRefused(encrypted, 'artifact-not-usable', /"manifest.json" is encrypted/);
+    await expectUnusable(encrypted, /"manifest.json" is encrypted/);
     const lzma = rawZip([{ name: 'manifest.json', method: 14 }]);
-    await expectRefused(lzma, 'artifact-not-usable', /"manifest.json" is compressed by method 14/);
+    await expectUnusable(lzma, /"manifest.json" is compressed by method 14/);
   });
 
   test('links that the system’s tar and zip made do not lead anywhere', async () => {
@@ -377,12 +383,12 @@ describe('an archive of something else than an artifact', () => {
     try {
       execFileSync('ln', ['-s', '/etc/passwd', join(source, 'manifest.json')]);
       const archive = execFileSync('tar', ['-C', source, '-czf', '-', '.']);
-      await expectRefused(archive, 'artifact-not-usable', /".\/manifest.json" is a symbolic link/);
+      await expectUnusable(archive, /".\/manifest.json" is a symbolic link/);
       await rm(join(source, 'manifest.json'));
       await writeFile(join(source, 'golden.json'), MANIFEST);
       execFileSync('ln', [join(source, 'golden.json'), join(source, 'manifest.json')]);
       const linked = execFileSync('tar', ['-C', source, '-cf', '-', '.']);
-      await expectRefused(linked, 'artifact-not-usable', /is a hard link/);
+      await expectUnusable(linked, /is a hard link/);
     } finally {
       await rm(source, { recursive: true });
     }
@@ -411,12 +417,12 @@ describe('what cannot be read', () => {
     ],
     ['the beginning of a zip', 'PK\x03\x04', /cannot be read at its beginning/],
   ])('%s is refused', async (_what, body, detail) => {
-    await expectRefused(Buffer.from(body), 'bad-request', detail);
+    await expectUnreadable(Buffer.from(body), detail);
   });
 
   test('a zip and a tar without entries have no manifest', async () => {
-    await expectRefused(rawZip([]), 'artifact-not-usable', /no manifest.json/);
-    await expectRefused(gzipSync(Buffer.alloc(1024)), 'artifact-not-usable', /no manifest.json/);
+    await expectUnusable(rawZip([]), /no manifest.json/);
+    await expectUnusable(gzipSync(Buffer.alloc(1024)), /no manifest.json/);
   });
 
   test('a tar that was cut off anywhere is refused', async () => {
@@ -424,7 +430,7 @@ describe('what cannot be read', () => {
     const [, readme, end] = await boundaries(archive);
     for (const length of [300, 511, 512, 520, 1023, readme!, readme! + 1, readme! + 512, end! - 1, end!]) {
       for (const cut of [archive.subarray(0, length), gzipSync(archive.subarray(0, length))]) {
-        await expectRefused(cut, 'bad-request', /cannot be read .* \(its end is missing\)/);
+        await expectUnreadable(cut, /cannot be read .* \(its end is missing\)/);
       }
     }
     await unpack(archive.subarray(0, end! + 512));
@@ -434,42 +440,38 @@ describe('what cannot be read', () => {
     const archive = await (format === 'zip' ? zip : tarGz)(ARTIFACT);
     const lengths = Array.from({ length: 50 }, (_, i) => Math.floor((archive.length * i) / 50));
     for (const length of [...lengths.slice(1), archive.length - 8, archive.length - 1]) {
-      await expectRefused(archive.subarray(0, length), 'bad-request', /cannot be read .* \(/);
+      await expectUnreadable(archive.subarray(0, length), /cannot be read .* \(/);
     }
   });
 
   test('a tar with a wrong byte in a header is refused', async () => {
     const archive = await tar(['manifest.json', MANIFEST], ['README.md', MANIFEST]);
     archive[1024 + 3]! ^= 1;
-    await expectRefused(
-      archive,
-      'bad-request',
-      /cannot be read at or after "manifest.json" \(Invalid tar header/,
-    );
+    await expectUnreadable(archive, /cannot be read at or after "manifest.json" \(Invalid tar header/);
   });
 
   test('a gzip with a wrong checksum is refused, though all its files are there', async () => {
     const archive = await tarGz(ARTIFACT);
     archive[archive.length - 8]! ^= 1;
-    await expectRefused(archive, 'bad-request', /cannot be read at or after ".*" \(incorrect data check/);
+    await expectUnreadable(archive, /cannot be read at or after ".*" \(incorrect data check/);
   });
 
   test('a zip whose content has a wrong byte is refused', async () => {
     const archive = rawZip([{ name: 'manifest.json', method: 0 }]);
     archive[archive.indexOf(MANIFEST) + 3]! ^= 1;
-    await expectRefused(archive, 'bad-request', /at or after "manifest.json" \(incorrect data check/);
+    await expectUnreadable(archive, /at or after "manifest.json" \(incorrect data check/);
   });
 
   test('a zip whose deflated content is none is refused', async () => {
     const archive = rawZip([{ name: 'manifest.json' }]);
     archive[43] = 0xff;
-    await expectRefused(archive, 'bad-request', /at or after "manifest.json" \(invalid/);
+    await expectUnreadable(archive, /at or after "manifest.json" \(invalid/);
   });
 
   test('a zip whose directory is damaged is refused', async () => {
     const archive = rawZip([{ name: 'manifest.json' }, { name: 'README.md' }]);
     archive[archive.lastIndexOf('PK\x01\x02')]! ^= 1;
-    await expectRefused(archive, 'bad-request', /at or after "manifest.json" \(.*central directory/);
+    await expectUnreadable(archive, /at or after "manifest.json" \(.*central directory/);
   });
 
   test.each([-1n, 2n ** 60n, 2n ** 40n])('a zip whose directory is at %i is refused', async (offset) => {
@@ -477,7 +479,7 @@ describe('what cannot be read', () => {
     const end = archive.indexOf('PK\x06\x06');
     archive.writeBigUInt64LE(1n, end + 32);
     archive.writeBigUInt64LE(BigInt.asUintN(64, offset), end + 48);
-    await expectRefused(archive, 'bad-request', /cannot be read at its beginning/);
+    await expectUnreadable(archive, /cannot be read at its beginning/);
   });
 
   test('a folder in a tar that claims a content does not make it wait', async () => {
@@ -489,7 +491,7 @@ describe('what cannot be read', () => {
   test('a tar with an entry of no size at all is refused', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     archive[124] = 0xea;
-    await expectRefused(fixChecksum(archive), 'bad-request', /the size is not a number/);
+    await expectUnreadable(fixChecksum(archive), /the size is not a number/);
   });
 
   test('a file in a tar whose name ends like a folder’s is passed over with its content', async () => {
@@ -509,7 +511,7 @@ describe('limits', () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     await unpack(archive, archive.length);
     const detail = new RegExp(`^The archive has more than ${archive.length - 1} bytes.* MAX_ARTIFACT_BYTES`);
-    await expectRefused(archive, 'body-too-large', detail, archive.length - 1);
+    await expectTooLarge(archive, detail, archive.length - 1);
   });
 
   test('what is unpacked may have as many bytes as the limit, and not one more', async () => {
@@ -519,12 +521,7 @@ describe('limits', () => {
       rawZip(Object.entries(files).map(([name, content]) => ({ name, content }))),
     ]) {
       await unpack(archive, 100_000);
-      await expectRefused(
-        archive,
-        'body-too-large',
-        /^What the archive holds has more than 99999 bytes/,
-        99_999,
-      );
+      await expectTooLarge(archive, /^What the archive holds has more than 99999 bytes/, 99_999);
     }
   });
 
@@ -537,7 +534,7 @@ describe('limits', () => {
       })(),
       { objectMode: false },
     );
-    await expectRefused(upload, 'body-too-large', /more than 1048576 bytes/, MIB);
+    await expectTooLarge(upload, /more than 1048576 bytes/, MIB);
     expect(sent).toBeGreaterThan(MIB - 512);
     expect(sent).toBeLessThan(2 * MIB);
     expect(upload.destroyed).toBe(false);
@@ -559,29 +556,20 @@ describe('limits', () => {
   ])('%s of 64 MiB of zeros ends at the limit of 1 MiB', async (_what, bomb) => {
     const archive = await bomb();
     expect(archive.length).toBeLessThan(200_000);
-    await expectRefused(
-      archive,
-      'body-too-large',
-      /^What the archive holds has more than 1048576 bytes/,
-      MIB,
-    );
+    await expectTooLarge(archive, /^What the archive holds has more than 1048576 bytes/, MIB);
     expect(await bytesOnDisk()).toBeLessThanOrEqual(MIB);
   });
 
   test('a zip that claims to be small ends at what it claims', async () => {
     const archive = rawZip([{ name: 'manifest.json', content: zeros, size: 1000 }]);
-    await expectRefused(archive, 'bad-request', /at or after "manifest.json" \(too many bytes/);
+    await expectUnreadable(archive, /at or after "manifest.json" \(too many bytes/);
     expect(await bytesOnDisk()).toBeLessThanOrEqual(1000);
   });
 
   test('a tar that claims to be small or large is what it is', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     archive.write('77777777777', 124);
-    await expectRefused(
-      fixChecksum(archive),
-      'bad-request',
-      /at or after "manifest.json" \(Unexpected end of data/,
-    );
+    await expectUnreadable(fixChecksum(archive), /at or after "manifest.json" \(Unexpected end of data/);
     expect(await bytesOnDisk()).toBeLessThanOrEqual(2048);
   });
 
@@ -600,7 +588,7 @@ describe('limits', () => {
     // Were it read further, this would be what is complained about.
     const archive = gzipSync(await bomb());
     archive[archive.length - 8]! ^= 1;
-    await expectRefused(archive, 'artifact-not-usable', /more than 1048576 bytes beside/, 1024 * MIB);
+    await expectUnusable(archive, /more than 1048576 bytes beside/, 1024 * MIB);
   });
 
   test('64 entries are taken, and not one more', async () => {
@@ -611,7 +599,7 @@ describe('limits', () => {
     ]) {
       await unpack(await make([...folders, 'manifest.json']));
       const archive = await make([...folders, '63/', 'manifest.json']);
-      await expectRefused(archive, 'artifact-not-usable', /more than 64 entries/);
+      await expectUnusable(archive, /more than 64 entries/);
     }
   });
 
@@ -622,14 +610,14 @@ describe('limits', () => {
     broken[broken.length - 8]! ^= 1;
     // Reading beyond the first thousandth would report the checksum of the second.
     const archive = Buffer.concat([member, broken, ...Array.from({ length: 998 }, () => member)]);
-    await expectRefused(archive, 'artifact-not-usable', /more than 64 entries/);
+    await expectUnusable(archive, /more than 64 entries/);
     const begun = Buffer.concat([member.subarray(0, -1), Buffer.from([0xff])]);
-    await expectRefused(begun, 'artifact-not-usable', /more than 64 entries/);
+    await expectUnusable(begun, /more than 64 entries/);
   });
 
   test('a zip that has or claims a million entries is refused before anything of it is unpacked', async () => {
     const claim = rawZip([{ name: 'manifest.json' }], { claimedEntries: 1_000_000 });
-    await expectRefused(claim, 'artifact-not-usable', /more than 64 entries/);
+    await expectUnusable(claim, /more than 64 entries/);
     expect(await readdir(join(folder, 'artifact'))).toEqual([]);
 
     const one = rawZip([{ name: 'manifest.json' }]);
@@ -640,7 +628,7 @@ describe('limits', () => {
     end.writeBigUInt64LE(BigInt(files.length + records.length), 64);
     const million = Buffer.concat([files, records, end]);
     const upload = inChunks(million, MIB);
-    await expectRefused(upload, 'artifact-not-usable', /more than 64 entries/, 128 * MIB);
+    await expectUnusable(upload, /more than 64 entries/, 128 * MIB);
     expect(await readdir(join(folder, 'artifact'))).toEqual([]);
   });
 });
