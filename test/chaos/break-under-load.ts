@@ -4,7 +4,7 @@ import type { Breakage } from './breakages.js';
 import type { ChaosContext } from './chaos-case.js';
 import { compareWithRecord, openPostgres, openService, type Comparison } from './place.js';
 import type { PostgresServer } from './postgres-server.js';
-import { Road } from './road.js';
+import { Road } from '../support/road.js';
 import { now, startTraffic, type Traffic, type TrafficOptions } from './traffic.js';
 
 /** A PostgreSQL that can be broken in every way, and the road to it. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { kill } from '../support/run-folder.js';
 import type { PostgresServer } from './postgres-server.js';
-import type { Road } from './road.js';
+import type { Road } from '../support/road.js';
 
 export interface Breakage {
   name: string;

@@ -1,4 +1,3 @@
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { afterThisFile } from '../support/after-this-file.js';
@@ -6,63 +5,11 @@ import { startApi, type ApiProcess } from '../support/test-api.js';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
 import { expectProblem } from '../support/problems.js';
 import { recordsOfRequest, recordsOfUser } from '../support/records.js';
+import { Road } from '../support/road.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Far longer than it takes to come back, so that a slow machine is no reason to fail. */
 const PATIENCE_MS = 20_000;
-
-/** The road to the database: it can be cut (connections are refused) or blocked (nothing arrives, nothing is said). */
-class Road {
-  private server!: Server;
-  private readonly sockets = new Set<Socket>();
-  private port = 0;
-  private isBlocked = false;
-
-  constructor(private readonly target: URL) {}
-
-  async open(): Promise<void> {
-    this.server = createServer((incoming) => {
-      const outgoing = connect(Number(this.target.port), this.target.hostname);
-      for (const [from, to] of [
-        [incoming, outgoing],
-        [outgoing, incoming],
-      ] as const) {
-        this.sockets.add(from);
-        from.pipe(to);
-        from.on('error', () => to.destroy());
-        from.on('close', () => {
-          this.sockets.delete(from);
-          to.destroy();
-        });
-        if (this.isBlocked) from.pause();
-      }
-    });
-    await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
-    this.port = (this.server.address() as AddressInfo).port;
-  }
-
-  get url(): string {
-    const url = new URL(this.target);
-    url.port = String(this.port);
-    return url.href;
-  }
-
-  async cut(): Promise<void> {
-    const closed = new Promise((resolve) => this.server.close(resolve));
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
-  }
-
-  block(): void {
-    this.isBlocked = true;
-    for (const socket of this.sockets) socket.pause();
-  }
-
-  unblock(): void {
-    this.isBlocked = false;
-    for (const socket of this.sockets) socket.resume();
-  }
-}
 
 let database: TestDatabase;
 let road: Road;
@@ -70,9 +17,8 @@ let api: ApiProcess;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  road = new Road(new URL(database.url));
-  await road.open();
-  afterThisFile(() => road.cut());
+  road = await Road.open(database.url);
+  afterThisFile(() => road.close());
   api = await startApi({ DATABASE_URL: road.url });
 });
 
@@ -106,7 +52,7 @@ async function until(status: number, attempt: () => Promise<Answer>): Promise<An
 
 describe.each<[string, () => Promise<void>, () => Promise<void>]>([
   ['takes no connections', () => database.shutOut(), () => database.letIn()],
-  ['cannot be reached', () => road.cut(), () => road.open()],
+  ['cannot be reached', () => road.close(), () => road.reopen()],
 ])('while the database %s', (_, goAway, comeBack) => {
   test('no route answers 500, and those that need it answer 503 with Retry-After, until it is back', async () => {
     // One whose account is known by heart, one who has not been seen since it was made.

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /** The road to a server: what travels it can be delayed, held up or lost, and the road cut or closed in one direction. */
@@ -50,9 +51,16 @@ export class Road {
     for (const socket of this.sockets) socket.end();
   }
 
-  close(): void {
-    this.server.close();
+  /** From now on it cannot be set out on. */
+  close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.cut();
+    return closed;
+  }
+
+  async reopen(): Promise<void> {
+    this.server.listen(Number(new URL(this.url).port), '127.0.0.1');
+    await once(this.server, 'listening');
   }
 
   private carry(from: Socket, to: Socket, isLost: () => boolean): void {
