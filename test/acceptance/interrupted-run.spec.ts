@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { createFolderForThisTest } from '../support/folders.js';
 import { startProcess } from '../support/foretell-process.js';
 import { endProcessesIn, processesIn } from '../support/run-folder.js';
 
@@ -12,11 +12,8 @@ test.each<[string, (pid: number) => void]>([
   ['SIGTERM', (pid) => process.kill(pid, 'SIGTERM')],
   ['SIGKILL', (pid) => process.kill(pid, 'SIGKILL')],
 ])('tests that are ended by %s leave no process and no folder', async (_, end) => {
-  const place = mkdtempSync(join(tmpdir(), 'foretell-interrupted-'));
-  onTestFinished(async () => {
-    await endProcessesIn(place);
-    rmSync(place, { recursive: true, force: true });
-  });
+  const place = createFolderForThisTest();
+  onTestFinished(() => endProcessesIn(place));
   const temporary = join(place, 'tmp');
   mkdirSync(temporary, { mode: 0o777 });
   const hanging = join(place, 'hanging');

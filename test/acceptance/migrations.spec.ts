@@ -19,11 +19,7 @@ beforeEach(async () => {
 
 async function withDataSource<T>(dataSource: DataSource, work: (open: DataSource) => Promise<T>): Promise<T> {
   await dataSource.initialize();
-  try {
-    return await work(dataSource);
-  } finally {
-    await dataSource.destroy();
-  }
+  return work(dataSource).finally(() => dataSource.destroy());
 }
 
 const allMigrations = () => createDataSource({ url: database.url, migrations });

@@ -1,9 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, PATIENT } from '../support/client.js';
+import { createFolder } from '../support/folders.js';
 import { Samples } from '../support/metrics.js';
 import { prepareService } from '../support/prepared-service.js';
 import { requirePrometheus, startPrometheus, type PrometheusServer } from '../support/prometheus-server.js';
@@ -102,10 +102,9 @@ test('the dashboard is one that Grafana reads: its own ids, panels that do not o
 });
 
 describe('a Prometheus with the example configuration', () => {
-  let folder: string;
+  const folder = createFolder();
   let prometheus: PrometheusServer;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'foretell-monitoring-'));
     cpSync(join(RULES, 'alerts.yml'), join(folder, 'alerts.yml'));
     const example = readFileSync(join(RULES, 'prometheus.yml'), 'utf8');
     const { host } = new URL(api.metricsUrl!);
@@ -114,10 +113,7 @@ describe('a Prometheus with the example configuration', () => {
     writeFileSync(join(folder, 'prometheus.yml'), config);
     prometheus = await startPrometheus(join(folder, 'prometheus.yml'));
   });
-  afterAll(async () => {
-    await prometheus?.close();
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => prometheus?.stop());
 
   test('answers every query of the dashboard, with a value', async () => {
     const asked = queries.map(([title, expr]) => {

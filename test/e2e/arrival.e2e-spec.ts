@@ -9,11 +9,7 @@ import { createModelDir, prepareService } from '../support/prepared-service.js';
 
 const LIMIT_MS = 1_000;
 const TMPDIR = createFolder();
-const {
-  database,
-  api,
-  user: admin,
-} = prepareService(
+const { database, api, user } = prepareService(
   { MODEL_DIR: createModelDir({ own: ['heart-failure'] }), TMPDIR, REQUEST_TIMEOUT_MS: `${LIMIT_MS}` },
   { role: 'admin' },
 );
@@ -37,7 +33,7 @@ function send({ path, type, body, pieces, sent = pieces, everyMs, hurries }: Sen
   socket.on('error', () => undefined);
   socket.write(
     `POST ${path} HTTP/1.1\r\nhost: ${hostname}\r\nconnection: close\r\nx-request-id: slowly\r\n` +
-      `authorization: Bearer ${admin.token}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n`,
+      `authorization: Bearer ${user.token}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n`,
   );
   const size = Math.ceil(body.length / pieces);
   let piece = 0;

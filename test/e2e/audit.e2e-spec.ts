@@ -1,6 +1,7 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT, type Answer, type TestUser } from '../support/client.js';
+import { withClient } from '../support/postgres-client.js';
 import { expectBadField, expectProblem } from '../support/problems.js';
 import { recordsOfUser } from '../support/records.js';
 import { prepareService } from '../support/prepared-service.js';
@@ -394,16 +395,11 @@ describe('the filter', () => {
 
 describe('analysts’ SQL', () => {
   /** A connection that is foretell_analyst and nothing else. */
-  async function asAnalyst<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-    const client = new pg.Client({ connectionString: database.url });
-    await client.connect();
-    try {
+  const asAnalyst = <Result>(work: (client: pg.Client) => Promise<Result>) =>
+    withClient(database.url, async (client) => {
       await client.query('SET ROLE foretell_analyst');
-      return await work(client);
-    } finally {
-      await client.end();
-    }
-  }
+      return work(client);
+    });
 
   test('reaches into inputs and outputs as jsonb', async () => {
     const user = await createUser(api, database);

@@ -1,7 +1,7 @@
-import pg from 'pg';
 import { expect, test } from 'vitest';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { recordsOfUser } from '../support/records.js';
+import { withClient } from '../support/postgres-client.js';
 import { prepareDatabase } from '../support/prepared-service.js';
 import { startApiForThisTest } from '../support/test-api.js';
 
@@ -21,17 +21,14 @@ test('a month that is missing is made when it is needed: a clock that jumps cost
 });
 
 test('a role that only reads cannot keep months from being made', async () => {
-  const analyst = new pg.Client({ connectionString: database.url });
-  const keeper = new pg.Client({ connectionString: database.url });
-  await Promise.all([analyst.connect(), keeper.connect()]);
-  try {
+  await withClient(database.url, async (analyst) => {
     await analyst.query('SET ROLE foretell_analyst');
     // The lock that was taken for it once; where the database lets nobody take such locks, it is refused.
     await analyst.query('SELECT pg_advisory_lock(7310005)').catch(() => undefined);
-    await keeper.query(`SET lock_timeout = '5s'`);
-    const { rows } = await keeper.query(`SELECT create_record_partitions('2031-05-01Z', '2031-05-31Z')`);
-    expect(rows).toHaveLength(3);
-  } finally {
-    await Promise.all([analyst.end(), keeper.end()]);
-  }
+    await withClient(database.url, async (keeper) => {
+      await keeper.query(`SET lock_timeout = '5s'`);
+      const { rows } = await keeper.query(`SELECT create_record_partitions('2031-05-01Z', '2031-05-31Z')`);
+      expect(rows).toHaveLength(3);
+    });
+  });
 });

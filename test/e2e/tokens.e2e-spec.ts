@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
 import { describe, expect, test } from 'vitest';
@@ -8,6 +7,7 @@ import { startApi, startApiForThisTest, type ApiProcess } from '../support/test-
 import { call, createEndedUser, createUser, PATIENT, type Answer } from '../support/client.js';
 import { expectProblem, pointersOf } from '../support/problems.js';
 import { claimsOf, FORGED, signToken } from '../support/tokens.js';
+import { createFolderForThisTest } from '../support/folders.js';
 import { prepareService } from '../support/prepared-service.js';
 
 const JWT_SECRET = 'a secret that only this test file knows';
@@ -281,7 +281,7 @@ describe('with other settings', () => {
   });
 
   test('the secret is made once, for its owner’s eyes only, where none is given: tokens outlive a restart', async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'foretell-data-'));
+    const dataDir = createFolderForThisTest();
     const withDataDir = async (work: (at: ApiProcess) => Promise<void>) => {
       const at = await startApi({ DATABASE_URL: database.url, DATA_DIR: dataDir });
       await work(at).finally(() => at.stop());
@@ -289,19 +289,15 @@ describe('with other settings', () => {
     const predictAt = async (at: ApiProcess, token: string) =>
       (await call(at, 'POST', '/predict', { body: PATIENT, token })).status;
     let token = '';
-    try {
-      await withDataDir(async (at) => {
-        ({ token } = await createUser(at, database));
-        expect(await predictAt(at, token)).toBe(200);
-      });
-      expect(readdirSync(dataDir)).toEqual(['jwt-secret']);
-      expect(statSync(join(dataDir, 'jwt-secret')).mode & 0o777).toBe(0o600);
-      await withDataDir(async (at) => expect(await predictAt(at, token)).toBe(200));
-      // And it is a secret that nobody else has.
-      expect(await predictAt(api, token)).toBe(401);
-    } finally {
-      rmSync(dataDir, { recursive: true });
-    }
+    await withDataDir(async (at) => {
+      ({ token } = await createUser(at, database));
+      expect(await predictAt(at, token)).toBe(200);
+    });
+    expect(readdirSync(dataDir)).toEqual(['jwt-secret']);
+    expect(statSync(join(dataDir, 'jwt-secret')).mode & 0o777).toBe(0o600);
+    await withDataDir(async (at) => expect(await predictAt(at, token)).toBe(200));
+    // And it is a secret that nobody else has.
+    expect(await predictAt(api, token)).toBe(401);
   });
 
   test('a secret that is missing in production, or shorter than 32 bytes, keeps the service from starting', async () => {

@@ -1,7 +1,7 @@
-import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { ChangeListener } from '#libs/database';
 import { userEntities, UserDirectory } from '#libs/users';
+import { withClient } from '../support/postgres-client.js';
 import { openDataSource, prepareDatabase } from '../support/prepared-service.js';
 
 const database = prepareDatabase();
@@ -19,17 +19,11 @@ beforeAll(async () => {
 });
 
 /** Does `work` while reads of users wait for a lock. */
-async function whileLocked(work: () => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
-  try {
+const whileLocked = (work: () => Promise<void>) =>
+  withClient(database.url, async (client) => {
+    await client.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
     await work();
-  } finally {
-    await client.query('ROLLBACK');
-    await client.end();
-  }
-}
+  });
 
 test('a thousand accounts may be read at once; of one more, the call is refused, and all others are answered', async () => {
   let reads: Promise<unknown>[] = [];

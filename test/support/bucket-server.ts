@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import S3rver from '@20minutes/s3rver';
 import { S3Client } from '@aws-sdk/client-s3';
+import { createFolder } from './folders.js';
 
 export type BucketServer = Awaited<ReturnType<typeof startBucketServer>>;
 
@@ -12,7 +10,7 @@ const KEY = 'S3RVER';
 
 /** An S3 server that checks signatures, on a free port, with a folder of its own. */
 export async function startBucketServer() {
-  const directory = await mkdtemp(join(tmpdir(), 'foretell-bucket-'));
+  const directory = createFolder();
   const app = new S3rver({ address: '127.0.0.1', port: 0, directory, silent: true, vhostBuckets: false });
   let lastPut: Promise<unknown> = Promise.resolve();
   app.middleware.unshift(async (context, next) => {
@@ -63,7 +61,6 @@ export async function startBucketServer() {
       const closed = app.close();
       app.httpServer.closeAllConnections();
       await closed;
-      await rm(directory, { recursive: true, force: true });
     },
   };
   return server;

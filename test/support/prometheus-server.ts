@@ -1,7 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createFolder } from './folders.js';
 import { startProcess } from './foretell-process.js';
 import { freePort } from './free-port.js';
 import { untilAnswering } from './until-answering.js';
@@ -27,11 +25,10 @@ export function requirePrometheus(): void {
 
 /** A real Prometheus with this configuration file, and its data in a folder that goes with it. */
 export async function startPrometheus(configFile: string) {
-  const folder = mkdtempSync(join(tmpdir(), 'foretell-prometheus-'));
   const port = await freePort();
   const server = startProcess('prometheus', [
     `--config.file=${configFile}`,
-    `--storage.tsdb.path=${folder}`,
+    `--storage.tsdb.path=${createFolder()}`,
     `--web.listen-address=127.0.0.1:${port}`,
     '--log.level=warn',
   ]);
@@ -47,9 +44,6 @@ export async function startPrometheus(configFile: string) {
       if (status !== 'success') return { values: [], error };
       return { values: data.result.map(({ value }: { value: [number, string] }) => Number(value[1])) };
     },
-    close: async () => {
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => server.stop(),
   };
 }

@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import Papa from 'papaparse';
-import { beforeEach, expect, onTestFinished } from 'vitest';
+import { beforeEach, expect } from 'vitest';
 import { formatOfName, scoreFile, type ScoringOrder, type ScoringResult } from '#libs/scoring';
 import { PATIENT } from './client.js';
 import type { DataDir, Ending } from './data-dir.js';
+import { createFolderForThisTest } from './folders.js';
 import { createDataDir } from './test-data-dir.js';
 
 export const HEART_FAILURE = 'model-artifacts/heart-failure/1';
@@ -21,14 +21,12 @@ export const PATIENT_ROW = Object.values(PATIENT).join();
 
 /** A folder for files that are scored; no database and no service are near it. */
 export class ScoringPlace {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'foretell-scoring-'));
+  private readonly folder = createFolderForThisTest();
 
   private constructor(readonly dataDir: DataDir) {}
 
   static create(): ScoringPlace {
-    const place = new ScoringPlace(createDataDir());
-    onTestFinished(() => rmSync(place.folder, { recursive: true, force: true }));
-    return place;
+    return new ScoringPlace(createDataDir());
   }
 
   path(name: string): string {

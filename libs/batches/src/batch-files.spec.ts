@@ -18,20 +18,27 @@ beforeEach(async () => {
 });
 
 /** What a scoring leaves when it is in the middle of its file. */
-async function checkpoint(output: string, rows: string): Promise<void> {
-  await writeFile(`${output}.partial`, rows);
-  await writeFile(`${output}.partial.checkpoint.draft`, rows);
+async function checkpoint(output: string): Promise<void> {
+  await writeFile(`${output}.partial`, 'rows');
+  await writeFile(`${output}.partial.checkpoint.draft`, 'rows');
   await rename(`${output}.partial.checkpoint.draft`, `${output}.partial.checkpoint`);
+}
+
+/** Until it fails: what somebody does who does not know that the batch is another's. */
+async function writeOn(output: string): Promise<string | undefined> {
+  try {
+    for (;;) await checkpoint(output);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
 }
 
 test('a batch is removed in spite of a worker that writes on', async () => {
   const output = await files.beginRun({ id, runs: 1 });
-  await checkpoint(output, 'rows');
+  await checkpoint(output);
   for (let time = 0; time < 200; time++) {
     await mkdir(dirname(output), { recursive: true });
-    const writing = (async () => {
-      for (;;) await checkpoint(output, 'rows');
-    })().catch((error: NodeJS.ErrnoException) => error.code);
+    const writing = writeOn(output);
     await files.remove(id);
     expect(await readdir(root)).toEqual([]);
     expect(await writing).toBe('ENOENT');
@@ -41,29 +48,22 @@ test('a batch is removed in spite of a worker that writes on', async () => {
 
 describe('a run', () => {
   test('goes on from what the one before it came to, and leaves nothing else of it', async () => {
-    await checkpoint(await files.beginRun({ id, runs: 1 }), 'rows');
+    await checkpoint(await files.beginRun({ id, runs: 1 }));
     const output = await files.beginRun({ id, runs: 2 });
     expect(await readFile(`${output}.partial`, 'utf8')).toBe('rows');
     expect(await readFile(`${output}.partial.checkpoint`, 'utf8')).toBe('rows');
     expect(await readdir(join(root, id))).toEqual(['run-2']);
-    expect((await readdir(dirname(output))).toSorted()).toEqual([
-      'output.partial',
-      'output.partial.checkpoint',
-    ]);
+    expect(await readdir(dirname(output))).toHaveLength(2);
   });
 
   test('begins in spite of a worker that was believed dead and writes on', async () => {
     for (let runs = 1; runs < 200; runs++) {
       const before = await files.beginRun({ id, runs });
-      await checkpoint(before, 'rows');
-      let isWriting = true;
-      const writing = (async () => {
-        while (isWriting) await checkpoint(before, 'rows');
-      })().catch((error: NodeJS.ErrnoException) => error);
+      await checkpoint(before);
+      const writing = writeOn(before);
       const output = await files.beginRun({ id, runs: runs + 1 });
       expect(existsSync(dirname(before)), `run ${runs}`).toBe(false);
-      isWriting = false;
-      await writing;
+      expect(await writing).toBe('ENOENT');
       await rm(dirname(output), { recursive: true });
     }
   });
@@ -71,7 +71,7 @@ describe('a run', () => {
   test('begins in spite of a worker that was believed dead and comes to its end', async () => {
     for (let runs = 1; runs < 200; runs++) {
       const before = await files.beginRun({ id, runs });
-      await checkpoint(before, 'rows');
+      await checkpoint(before);
       const [output] = await Promise.all([
         files.beginRun({ id, runs: runs + 1 }),
         rename(`${before}.partial`, before)
@@ -84,14 +84,14 @@ describe('a run', () => {
 
   test('whose worker wakes up too late takes nothing from the one that took its place', async () => {
     const output = await files.beginRun({ id, runs: 2 });
-    await checkpoint(output, 'rows');
+    await checkpoint(output);
     await files.beginRun({ id, runs: 1 });
     expect(await readFile(`${output}.partial`, 'utf8')).toBe('rows');
   });
 
   test('begins beside another that wakes up and begins as well', async () => {
     for (let runs = 1; runs < 200; runs += 3) {
-      await checkpoint(await files.beginRun({ id, runs }), 'rows');
+      await checkpoint(await files.beginRun({ id, runs }));
       const [, last] = await Promise.all([
         files.beginRun({ id, runs: runs + 1 }).catch(() => undefined),
         files.beginRun({ id, runs: runs + 2 }),

@@ -1,18 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
+import { createFolderForThisTest } from '../../../test/support/folders.js';
 import { readOrCreateSecret } from './secrets.js';
 
-let parent: string;
 let dataDir: string;
 
 beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), 'foretell-secrets-'));
-  dataDir = join(parent, 'made', 'when needed');
+  dataDir = join(createFolderForThisTest(), 'made', 'when needed');
 });
-
-afterEach(() => rmSync(parent, { recursive: true }));
 
 test('a secret is made once: 32 random bytes in base64url, readable by its owner alone', () => {
   const secret = readOrCreateSecret(dataDir, 'a-secret');

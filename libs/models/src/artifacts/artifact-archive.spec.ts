@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -12,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { Problem, type ErrorCode } from '#libs/errors';
 import { ARTIFACT_FILES, readArtifact } from '#libs/inference';
 import { tarGz, zip } from '../../../../test/support/archives.js';
+import { createFolderForThisTest } from '../../../../test/support/folders.js';
 import { unpackArchive } from './artifact-archive.js';
 
 const ARTIFACT = 'model-artifacts/iris/1';
@@ -23,7 +23,7 @@ let parent: string;
 let folder: string;
 
 beforeEach(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'foretell-archive-'));
+  parent = createFolderForThisTest();
   folder = join(parent, 'upload');
   await mkdir(folder);
 });
@@ -39,7 +39,6 @@ async function expectNothingElse(): Promise<void> {
     expect(kind.isDirectory() || kind.isFile(), path).toBe(true);
   }
   expect(await openHandles()).toEqual([]);
-  await rm(parent, { recursive: true });
 }
 
 /** Paths below the test's folder that this process has open. */
@@ -379,19 +378,15 @@ describe('an archive of something else than an artifact', () => {
   });
 
   test('links that the system’s tar and zip made do not lead anywhere', async () => {
-    const source = await mkdtemp(join(tmpdir(), 'foretell-links-'));
-    try {
-      execFileSync('ln', ['-s', '/etc/passwd', join(source, 'manifest.json')]);
-      const archive = execFileSync('tar', ['-C', source, '-czf', '-', '.']);
-      await expectUnusable(archive, /".\/manifest.json" is a symbolic link/);
-      await rm(join(source, 'manifest.json'));
-      await writeFile(join(source, 'golden.json'), MANIFEST);
-      execFileSync('ln', [join(source, 'golden.json'), join(source, 'manifest.json')]);
-      const linked = execFileSync('tar', ['-C', source, '-cf', '-', '.']);
-      await expectUnusable(linked, /is a hard link/);
-    } finally {
-      await rm(source, { recursive: true });
-    }
+    const source = createFolderForThisTest();
+    execFileSync('ln', ['-s', '/etc/passwd', join(source, 'manifest.json')]);
+    const archive = execFileSync('tar', ['-C', source, '-czf', '-', '.']);
+    await expectUnusable(archive, /".\/manifest.json" is a symbolic link/);
+    await rm(join(source, 'manifest.json'));
+    await writeFile(join(source, 'golden.json'), MANIFEST);
+    execFileSync('ln', [join(source, 'golden.json'), join(source, 'manifest.json')]);
+    const linked = execFileSync('tar', ['-C', source, '-cf', '-', '.']);
+    await expectUnusable(linked, /is a hard link/);
   });
 });
 

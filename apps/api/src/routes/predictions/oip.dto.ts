@@ -68,15 +68,6 @@ export interface ServerMetadata {
   extensions: string[];
 }
 
-export interface ServerLive {
-  live: boolean;
-}
-
-export interface ServerReady {
-  ready: boolean;
-}
-
-export interface ModelReady {
-  name: string;
-  ready: boolean;
-}
+export type ServerLive = { live: boolean };
+export type ServerReady = { ready: boolean };
+export type ModelReady = { name: string } & ServerReady;
