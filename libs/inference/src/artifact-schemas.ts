@@ -6,10 +6,10 @@ const tensor = z.strictObject({ name: z.string(), datatype: z.string(), shape: z
 /** Labels are part of every answer. */
 const label = z.string().max(1_000);
 const MAX_LABELS = 10_000;
-/** Each is asked, alone. */
+/** Each case is run by itself. */
 const MAX_CASES = 10_000;
 
-/** Folders are called like it. */
+/** Folders are named after it. */
 const nameLike = (pattern: RegExp, of: string) => z.string().regex(pattern, `must be ${of}`).max(128);
 
 const described = {
@@ -44,7 +44,7 @@ export const manifestFile = z.discriminatedUnion('task', [
     task: z.literal('binary_classification'),
     labels: z.array(label).length(2),
     label_descriptions: z.array(z.string()).length(2).optional(),
-    /** The second label is answered where its probability is strictly over the threshold. */
+    /** The second label is the answer if its probability is strictly above the threshold. */
     threshold: z.number().min(0).max(1).default(0.5),
   }),
   z.strictObject({

@@ -7,7 +7,7 @@ import type { Golden, Manifest } from './artifact-schemas.js';
 import type { Column } from './input-schema.js';
 import { flawOf } from './storable-json.js';
 
-/** A reason may repeat what stands in an artifact, and goes into logs, answers and a column of the registry. */
+/** A reason may quote what is in an artifact, and ends up in logs, answers and a column of the registry. */
 const MAX_DETAIL_BYTES = 2_000;
 
 /** An artifact that cannot be used; the message says which file, what was expected and what was found. */
@@ -22,15 +22,15 @@ export class ArtifactError extends Error {
   }
 }
 
-/** What makes an artifact the one it is: no other file changes an answer. */
+/** The files that determine an artifact's identity: no other file changes an answer. */
 const CONTENT_FILES = ['manifest.json', 'input_schema.json', 'golden.json', 'model.onnx'] as const;
 type ContentFile = (typeof CONTENT_FILES)[number];
 
-/** Every file that an artifact may have and is kept with it; the card and the statistics may be missing. */
+/** Every file that an artifact may have and that is kept with it; the card and the statistics may be missing. */
 export const ARTIFACT_FILES = [...CONTENT_FILES, 'reference_statistics.json', 'README.md'] as const;
 
 const MIB = 1024 ** 2;
-/** Ten thousand columns and ten thousand golden values of a usual model fit. The graph is read by ONNX Runtime. */
+/** Enough for ten thousand columns and golden values of a usual model. The graph is read by ONNX Runtime. */
 const MAX_BYTES: Record<ContentFile, number> = {
   'manifest.json': MIB,
   'input_schema.json': 16 * MIB,
@@ -43,15 +43,15 @@ export interface Artifact {
   manifest: Manifest;
   columns: Column[];
   golden: Golden;
-  /** The contents of `model.onnx`, whose sha256 is the manifest's. */
+  /** The contents of `model.onnx`; its SHA-256 is the one in the manifest. */
   graph: Uint8Array;
-  /** Over the four files that make the artifact the one it is, in hex: two with the same answer the same. */
+  /** Hash of the four files that determine its identity, in hex: artifacts with the same hash answer the same. */
   contentSha256: string;
 }
 
 /** Reads and checks the files of `<folder>`. @throws ArtifactError */
 export async function readArtifact(folder: string): Promise<Artifact> {
-  // Loaded when it is needed: a thread that is handed an artifact does without, and starts 50 ms sooner.
+  // Loaded only when needed: a thread that receives an artifact does without it, and starts 50 ms sooner.
   const [{ manifestFile, goldenFile }, { inputSchemaFile }] = await Promise.all([
     import('./artifact-schemas.js'),
     import('./input-schema.js'),
@@ -60,7 +60,7 @@ export async function readArtifact(folder: string): Promise<Artifact> {
   for (const file of CONTENT_FILES) contents[file] = await readContent(folder, file);
   const parse = <T>(file: ContentFile, schema: z.ZodType<T>): T => {
     const value = parseJson(folder, file, contents[file]);
-    // What a golden value was computed from is kept nowhere else.
+    // The inputs of golden values are not stored anywhere else.
     const flaw = file === 'golden.json' ? undefined : flawOf(value);
     const parsed = flaw === undefined ? schema.safeParse(value) : undefined;
     if (parsed?.success) return parsed.data;
@@ -87,9 +87,9 @@ export async function readArtifact(folder: string): Promise<Artifact> {
 }
 
 /**
- * What `readArtifact` answers as `contentSha256`, without understanding the files: a piece at a time, so that large ones
- * take little memory and never hold up the event loop.
- * @throws ArtifactError if a file is missing, or the graph is not the manifest's
+ * What `readArtifact` returns as `contentSha256`, without parsing the files: a piece at a time, so that large ones
+ * take little memory and never block the event loop.
+ * @throws ArtifactError if a file is missing, or the graph is not the one in the manifest
  */
 export async function hashArtifact(folder: string): Promise<string> {
   const hashes: Record<string, string> = {};
@@ -99,7 +99,7 @@ export async function hashArtifact(folder: string): Promise<string> {
   return contentSha256Of(hashes);
 }
 
-/** The graph of an artifact that was checked, if it still is what was checked. @throws ArtifactError */
+/** The graph of an artifact that was checked, if it has not changed since. @throws ArtifactError */
 export async function readGraph(folder: string, { sha256 }: Manifest): Promise<Uint8Array> {
   const pieces: Buffer[] = [];
   const found = await hashPieces(folder, 'model.onnx', (piece) => pieces.push(piece));
@@ -107,7 +107,7 @@ export async function readGraph(folder: string, { sha256 }: Manifest): Promise<U
   return Buffer.concat(pieces);
 }
 
-/** A piece at a time, so that a large file does not hold up the event loop while it is hashed. */
+/** A piece at a time, so that hashing a large file does not block the event loop. */
 function hashPieces(folder: string, file: ContentFile, take: (piece: Buffer) => void): Promise<string> {
   return withReadError(folder, file, async () => {
     const content = createHash('sha256');
@@ -162,12 +162,12 @@ function contentSha256Of(hashes: Record<string, string>): string {
   return hash('sha256', CONTENT_FILES.map((file) => `${hashes[file]}  ${file}\n`).join(''));
 }
 
-/** Short enough, and a text that PostgreSQL takes. */
+/** Short enough, and text that PostgreSQL accepts. */
 export function presentable(text: string): string {
   const taken = text.toWellFormed().replaceAll('\0', '\ufffd');
   const bytes = Buffer.from(taken);
   if (bytes.length <= MAX_DETAIL_BYTES) return taken;
-  // A character that is cut in two becomes a replacement.
+  // A character that is cut in two becomes a replacement character.
   return `${bytes
     .subarray(0, MAX_DETAIL_BYTES - 3)
     .toString('utf8')

@@ -1,17 +1,17 @@
 import { fieldsOf, numbersIn, type Field } from './protobuf-fields.js';
 
 /**
- * Whether the cost of a run depends on the number of rows alone, so that what was measured holds for every row. Only
- * then may a graph run where everybody is answered: nothing can end a run, and one row could ask for one without end,
- * or for all memory there is (a Loop that turns as often as a feature says).
+ * Whether the cost of a run depends only on the number of rows, so that what was measured holds for every row. Only
+ * then may a graph run on the event loop: nothing can stop a run, and one row could ask for one without end, or for
+ * all the memory there is (a Loop that repeats as often as a feature says).
  *
  * True only for what is known. The graph consists of the operators below, whose output's shape follows from the shapes
- * of their inputs; where it follows from an input's values, as of Reshape, these are constants. Of trees the longest
- * way is counted: ONNX Runtime 1.30 loads trees whose branches lead in a circle, and never comes out of them.
+ * of their inputs; if it follows from an input's values, as in Reshape, these are constants. In trees the longest
+ * path is counted: ONNX Runtime 1.30 loads trees whose branches form a cycle, and never gets out of them.
  */
 export function isBounded(model: Uint8Array): boolean {
   try {
-    // ONNX Runtime knows a format of its own by these bytes, whatever else they may look like.
+    // ONNX Runtime recognises a format of its own by these bytes, whatever else they may look like.
     if (Buffer.from(model.subarray(4, 8)).toString('latin1') === 'ORTM') return false;
     const { nodes, constants } = readGraph(model);
     const ways = nodes.map((node) => stepsOf(node, constants));
@@ -21,10 +21,10 @@ export function isBounded(model: Uint8Array): boolean {
   }
 }
 
-/** In trees, from the root to a leaf, all trees together; that many take about a millisecond. */
+/** Steps from root to leaf, summed over all trees; this many take about a millisecond. */
 const MAX_STEPS_PER_ROW = 100_000;
 
-/** By the numbers of their fields in onnx.proto. */
+/** Field numbers in onnx.proto. */
 const MODEL = { graph: 7, functions: 25 };
 const GRAPH = { node: 1, initializer: 5 };
 const NODE = { input: 1, output: 2, operator: 4, attribute: 5, domain: 7 };
@@ -46,7 +46,7 @@ const LEARNT_OPERATORS = new Set(
     /\s+/,
   ),
 );
-/** Whose inputs but the first say what shape the output has. */
+/** Operators whose later inputs determine the shape of the output. */
 const SHAPED_BY_VALUES = /^(Reshape|Slice|Split|Squeeze|TopK|Unsqueeze|Reduce\w+)$/;
 
 interface Node {
@@ -62,7 +62,7 @@ interface Attribute {
   strings: string[];
 }
 
-/** How long the longest way through its trees is; infinite where a run has no bound. */
+/** The length of the longest path through its trees; infinite if a run has no bound. */
 function stepsOf(node: Node, constants: ReadonlySet<string>): number {
   const { operator, domain, inputs } = node;
   if (domain === 'ai.onnx.ml') {
@@ -74,7 +74,7 @@ function stepsOf(node: Node, constants: ReadonlySet<string>): number {
   return shapes.every((name) => name === '' || constants.has(name)) ? 0 : Infinity;
 }
 
-/** From every root to its farthest leaf, added up; infinite where a way leads in a circle. */
+/** The paths from every root to its farthest leaf, added up; infinite if there is a cycle. */
 function longestWays({ attributes }: Node): number {
   const ints = (name: string) => attributes.get(name)?.ints ?? [];
   const [trees, ids] = [ints('nodes_treeids'), ints('nodes_nodeids')];
@@ -100,7 +100,7 @@ function longestWays({ attributes }: Node): number {
   const ways = new Array<number | undefined>(ids.length);
   const hasParent = new Set<number>();
   for (const [start] of ids.entries()) {
-    // Without recursion: a tree may be as deep as it has nodes.
+    // Without recursion: a tree may be as deep as its number of nodes.
     for (const path = [start]; path.length > 0;) {
       const index = path.at(-1)!;
       const known = ways[index];
@@ -120,7 +120,7 @@ function longestWays({ attributes }: Node): number {
   return sum(ids.map((_, index) => (hasParent.has(index) ? 0 : ways[index]!)));
 }
 
-/** Those of the graph itself; what is within attributes belongs to operators that are not known here. */
+/** Those of the graph itself; what is inside attributes belongs to operators that are unknown here. */
 function readGraph(model: Uint8Array): { nodes: Node[]; constants: Set<string> } {
   const nodes: Node[] = [];
   const constants = new Set<string>();

@@ -3,5 +3,5 @@ import ort from 'onnxruntime-node';
 
 const { version } = createRequire(import.meta.url)('#package') as { version: string };
 
-/** What found a model to be as it is: with another of these it may be otherwise. */
+/** What checked a model. Another version of it may come to another result. */
 export const CHECKER = `Foretell ${version}, ONNX Runtime ${ort.env.versions.node}, ${process.platform}-${process.arch}`;

@@ -7,13 +7,13 @@ export type Features = Record<string, unknown>;
 
 export interface Coerced {
   row: Row;
-  /** One entry for each column that is absent or not convertible; the row is usable only if there is none. */
+  /** One entry for each column that is absent or not convertible; the row is usable only if there are none. */
   errors: FieldError[];
   /** Names in the features that the schema does not have. */
   ignoredColumns: string[];
 }
 
-/** A converted value, or what is wrong with the value; a value can be a string, so that a mistake is an object. */
+/** A converted value, or what is wrong with it; values can be strings, so a mistake is an object. */
 export type Converted = number | string | Mistake;
 export class Mistake {
   constructor(readonly detail: string) {}
@@ -21,14 +21,14 @@ export class Mistake {
 
 type Convert = (value: unknown) => Converted;
 
-/** One column's rules: what becomes of a value that is there, and of one that is not. */
+/** One column's rules: what happens to a value that is present, and to one that is absent. */
 export interface ColumnCoercion {
   readonly name: string;
   readonly convert: Convert;
   readonly absent: Converted;
 }
 
-/** Longer texts are no numbers that anybody means, but would cost, and be recorded, by their length. */
+/** Nobody means longer texts as numbers, but they would cost time and space in the record. */
 const MAX_NUMBER_LENGTH = 1_000;
 const tooLong = new Mistake(`must be at most ${MAX_NUMBER_LENGTH} characters long`);
 
@@ -37,14 +37,14 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 
 /**
- * Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. Each digit can match in one
- * way only: with `\d+\.?\d*` a text of 100 000 digits and a letter took 12 s to refuse, in which nobody is answered.
+ * Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. Each digit can match in only
+ * one way: with `\d+\.?\d*`, a text of 100 000 digits and a letter took 12 s to refuse, which blocks the event loop.
  */
 const PLAIN_DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /**
- * Compiles a schema once into the function that every request passes. Every bad column is reported at once, and no
- * value of the caller's is repeated in what is reported. `elementTypes`: what the graph takes, a column each.
+ * Compiles a schema once into the function that every request goes through. All bad columns are reported at once, and
+ * the report repeats no value of the caller's. `elementTypes`: what the graph takes, one per column.
  */
 export function compileCoercion(
   columns: readonly Column[],
@@ -63,7 +63,7 @@ export function compileCoercion(
     for (let index = 0; index < compiled.length; index++) {
       const { name, pointer, convert, absent } = compiled[index]!;
       let converted: Converted;
-      // `hasOwn`: a column may be called `constructor`, and every object inherits one.
+      // `hasOwn`: a column may be named `constructor`, and every object inherits one.
       if (Object.hasOwn(features, name)) {
         present++;
         converted = convert(features[name]);
@@ -95,7 +95,7 @@ function pointerTo(name: string): string {
   return `#/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`;
 }
 
-/** The columns that must be there, by name. */
+/** The names of the columns that must be present. */
 export function requiredNames(columns: readonly Column[]): string[] {
   return columns.filter(isRequired).map(({ name }) => name);
 }
@@ -122,7 +122,7 @@ function compileColumn(column: Column, elementType: ElementType): Convert {
   return (value) => (value === null ? whenNull : convert(value));
 }
 
-/** A number as the graph takes it: rounded to the nearest float32, kept as a float64, or whole. */
+/** A number as the graph takes it: rounded to the nearest float32 and kept as a float64, or a whole number. */
 function numeric({ minimum = -Infinity, maximum = Infinity }: Column, elementType: ElementType): Convert {
   const isFloat = elementType === 'float32' || elementType === 'float64';
   const notNumeric = new Mistake('must be a number, or a string in plain decimal notation');
@@ -160,9 +160,9 @@ const POWERS_OF_TEN = Array.from({ length: MOST_SIMPLE_CHARACTERS }, (_, exponen
 );
 
 /**
- * Digits with at most one point and one minus, as nearly every cell of a file has them, in half the time: fifteen
+ * Digits with at most one point and one minus, as in nearly every cell of a file, in half the time: fifteen
  * digits and a power of ten below 10^22 are float64s, so that their quotient is what `Number` reads.
- * @returns NaN for every other text, also for such as are numbers
+ * @returns NaN for every other text, even if it is a number
  */
 function readSimple(text: string): number {
   const { length } = text;
@@ -201,7 +201,7 @@ function boolean(): Convert {
       case 'number':
         return value === 0 || value === 1 ? value : notBoolean;
       case 'string':
-        // As they stand in nearly every cell.
+        // As in nearly every cell.
         if (value === '0') return 0;
         if (value === '1') return 1;
         if (value.length > MAX_NUMBER_LENGTH) return tooLong;

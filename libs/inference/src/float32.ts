@@ -36,7 +36,7 @@ function parseDigits(size: number, digits: number): number {
 }
 
 /**
- * The same without the way through text. A float32 has 24 bits and 5^12 has 28, so that
+ * The same without a detour through text. A float32 has 24 bits and 5^12 has 28, so that
  * its product with a power of ten up to 10^12 is a float64, exactly; and so is the quotient of two whole numbers below
  * 2^53, correctly rounded, the float64 nearest to the decimal.
  */
@@ -50,8 +50,8 @@ function roundToDigits(size: number, digits: number, exponent: number): number {
 const POWERS_OF_TEN = Array.from({ length: 13 }, (_, exponent) => Number(`1e${exponent}`));
 
 /**
- * The shortest decimal of a number that came out of a graph: of a float32 where it is one, else of a float64.
- * @throws Error if the graph answered NaN or an infinity, which is no answer.
+ * The shortest decimal of a number that a graph returned: as a float32 if it is one, else as a float64.
+ * @throws Error if the graph returned NaN or an infinity, which is not an answer.
  */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) throw new Error(`the model answered ${value}`);

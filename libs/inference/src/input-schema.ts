@@ -13,7 +13,7 @@ const column = z
     type: z.enum(['numeric', 'boolean', 'categorical']),
     /** Whether an explicit null is a missing value. */
     nullable: z.boolean().default(false),
-    /** Whether the column must be there; one that need not be, and has no default, is a missing value. */
+    /** Whether the column must be present; an optional one without a default is a missing value. */
     required: z.boolean().default(true),
     default: scalar.optional(),
     minimum: z.number().optional(),

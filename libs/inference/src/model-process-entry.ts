@@ -1,6 +1,6 @@
 /**
  * The process of one model: it reads the artifact, loads it, and answers one batch after another. `ModelProcess` is its
- * other side; nothing else starts it. What an artifact may do to a process, it may do to this one.
+ * counterpart; nothing else starts it. Whatever an artifact can do to a process, it can do only to this one.
  */
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
@@ -16,7 +16,7 @@ const [, , , maxMemoryBytes, parent] = process.argv;
 
 watch();
 volunteerForEnding();
-// Ctrl+C and process managers send theirs to all of us at once: our parent decides when we end.
+// Ctrl+C and process managers signal all of us at once: our parent decides when we end.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit());
 
@@ -24,7 +24,7 @@ let artifact: Artifact;
 let session: Session;
 process.on('message', answerInTurn(answer, reply, replyError));
 
-/** In a thread, because this one may be within ONNX Runtime forever. */
+/** In a thread, because this one may be stuck inside ONNX Runtime forever. */
 function watch(): void {
   new Worker(new URL('./model-process-watch.js', import.meta.url), {
     workerData: {
@@ -36,7 +36,7 @@ function watch(): void {
   }).unref();
 }
 
-/** Where all memory is taken, Linux ends who says that it may be ended first: neither the service nor PostgreSQL. */
+/** When memory runs out, Linux ends the process that offers itself first: neither the service nor PostgreSQL. */
 function volunteerForEnding(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');
@@ -84,8 +84,8 @@ async function load(wanted: Place | undefined): Promise<Loaded> {
 }
 
 /**
- * Where the processor is short, the event loop of the service goes first. After measuring, so that a busy machine does
- * not make a quick model look slow. On Linux this is of the thread alone that runs the model.
+ * If the processor is busy, the service's event loop goes first. This is done after measuring, so that a busy machine
+ * does not make a quick model look slow. On Linux it applies only to the thread that runs the model.
  */
 function lowerPriority(): void {
   try {

@@ -1,10 +1,10 @@
-/** The thread that ends the process of a model when it holds too much memory, or when nobody is left to answer to. */
+/** The thread that ends a model's process when it holds too much memory, or when no one is left to answer. */
 import { writeSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 
 const EVERY_MS = 50;
-/** What is not checked by then is slow, and may go on for its whole time: others come first from now on. */
+/** A check that is not done by then is slow, and may use up its time limit: others come first from now on. */
 const ORDINARY_PRIORITY_MS = 3_000;
 const STANDARD_ERROR = 2;
 
@@ -23,7 +23,7 @@ setInterval(() => {
 
 setTimeout(() => {
   try {
-    // By its number, which on Linux is that of the thread which runs the model.
+    // By its number, which on Linux is that of the thread that runs the model.
     setPriority(process.pid, 10);
   } catch {
     return;

@@ -6,63 +6,63 @@ import { ArtifactError, type Artifact } from './artifact.js';
 import type { MeasuredRun, Place } from './place.js';
 import type { ElementType, InputTensor, Prediction, Row } from './row.js';
 
-/** What is asked of the process, one thing after the other: a folder to read first, then to load it, then rows. */
+/** What the process is asked to do, one thing after another: read a folder, then load it, then run rows. */
 export type Order = { read: string } | { load: Place | undefined } | readonly Row[];
 
 export type Answer = Described | Loaded | Prediction[];
 
-/** What an artifact says of itself. */
+/** What an artifact says about itself. */
 export type Described = Pick<Artifact, 'manifest' | 'columns' | 'contentSha256'>;
 
-/** What was found once the model was warm and reproduced its golden values. */
+/** What was found once the model was warm and had reproduced its golden values. */
 export interface Loaded {
   place: Place;
-  /** The largest batch the model may run there, and how long it takes. */
+  /** The largest batch that the model may run there, and how long it takes. */
   batch: MeasuredRun;
   /** What it was measured with. */
   sample: Row;
   inputs: readonly InputTensor[];
-  /** What the graph takes, a column each. */
+  /** What the graph takes, one per column. */
   elementTypes: readonly ElementType[];
-  /** What could not be checked, a sentence each. */
+  /** What could not be checked, one sentence each. */
   warnings: readonly string[];
-  /** Whether the next time it may be checked where everybody is answered. */
+  /** Whether it may be checked on the event loop next time. */
   isQuickToCheck: boolean;
 }
 
 export interface ProcessLimits {
   /** For reading, loading and checking together: a graph that never ends would take forever. */
   checkTimeoutMs?: number;
-  /** What the process may hold, the 70 MB that it has without a model included. */
+  /** How much the process may hold, including the 70 MB that it takes without a model. */
   maxMemoryBytes?: number;
-  /** Ends it until it is loaded. */
+  /** Ends the process if it is not loaded yet. */
   signal?: AbortSignal;
 }
 
-/** The process of a model has ended, and answers nothing any more. */
+/** The process of a model has ended, and no longer answers. */
 export class ModelEnded extends Error {}
 
-/** What the watch within the process writes before it ends it. */
+/** What the watch in the process writes before it ends it. */
 export const MEMORY_EXCEEDED = 'memory exceeded';
 
 const MIB = 1024 ** 2;
 const DEFAULT_CHECK_TIMEOUT_MS = 60_000;
 const DEFAULT_MAX_MEMORY_BYTES = 2048 * MIB;
 
-/** Bytes of standard error that are kept; nothing is written there as long as all is well. */
+/** How much of standard error is kept; nothing is written there as long as all is well. */
 const COMPLAINT_CHARACTERS = 2_000;
 
-/** The built file, also where TypeScript runs from its source: a process of Node knows no TypeScript. */
+/** The built file, even if TypeScript runs from its source: a Node process cannot run our TypeScript. */
 const ENTRY = createRequire(import.meta.url).resolve('#model-process');
 
 /**
- * A process with one model in it, seen from outside. An artifact is a program of somebody's: it is read, loaded and
- * run where it can take neither our memory nor our time, and from where it sees none of our secrets.
+ * A process with one model in it, seen from outside. An artifact is somebody else's program: it is read, loaded and
+ * run where it can take neither our memory nor our time, and where it sees none of our secrets.
  *
  * Invariants
- * - it is ended by SIGKILL, the only way out of a run within ONNX Runtime that is certain;
- * - it ends with us, whatever way we end, and by itself when it holds more than `maxMemoryBytes`;
- * - once it has ended, what waits is rejected, and so is whatever is asked of it afterwards.
+ * - it is ended by SIGKILL, the only certain way out of a run inside ONNX Runtime;
+ * - it ends when we do, however we end, and by itself when it holds more than `maxMemoryBytes`;
+ * - once it has ended, whatever waits is rejected, and so is whatever is asked of it afterwards.
  */
 export class ModelProcess {
   /** What was read. */
@@ -79,14 +79,14 @@ export class ModelProcess {
   ) {
     const { checkTimeoutMs = DEFAULT_CHECK_TIMEOUT_MS, maxMemoryBytes = DEFAULT_MAX_MEMORY_BYTES } = limits;
     this.child = fork(ENTRY, [folder, `${maxMemoryBytes}`, `${process.pid}`], {
-      // A NaN and an infinity arrive as they are.
+      // Keeps NaN and infinities as they are.
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ORT_DISABLE_TELEMETRY: '1' },
       execArgv: [],
     });
     this.child.on('message', (reply: Reply<Answer>) => this.calls.settle(reply));
-    // Where it could not be started there is none.
+    // If it could not be started, there is none.
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.complaint = (this.complaint + text).slice(-COMPLAINT_CHARACTERS);
     });
@@ -96,7 +96,7 @@ export class ModelProcess {
         this.end(new Error(`No process can be started for a model: ${error.message}`));
         resolve();
       });
-      // Not `exit`: what it wrote last may still be on its way then.
+      // Not `exit`: its last output may still be on its way then.
       this.child.once('close', (code, signal) => {
         this.end(new ModelEnded(this.reasonOf(code, signal, maxMemoryBytes)));
         resolve();
@@ -117,18 +117,18 @@ export class ModelProcess {
     return opened;
   }
 
-  /** Loads the model, warms it, measures it and holds it against its golden values. @throws ArtifactError */
+  /** Loads the model, warms it up, measures it and compares it with its golden values. @throws ArtifactError */
   async load(place?: Place): Promise<Loaded> {
     const loaded = (await this.check({ load: place })) as Loaded;
     this.leaveLimits();
-    // A caller keeps our process alive, for as long as its time limit; a model that nobody asks does not.
+    // A caller keeps our process alive, for as long as its time limit; an idle model does not.
     this.child.unref();
     this.child.channel!.unref();
     (this.child.stderr as Socket).unref();
     return loaded;
   }
 
-  /** Whether nothing will be answered any more. */
+  /** Whether it will never answer again. */
   get hasEnded(): boolean {
     return this.calls.endReason !== undefined;
   }
@@ -137,7 +137,7 @@ export class ModelProcess {
     return this.calls.endReason?.message;
   }
 
-  /** One prediction a row, in their order. A run that takes longer than the limit is the end of the process. */
+  /** One prediction per row, in order. A run that takes longer than the limit ends the process. */
   async run(rows: readonly Row[], limitMs: number): Promise<Prediction[]> {
     const limit = setTimeout(
       () => this.end(new ModelEnded(`it did not finish a run within ${limitMs / 1000} s`)),
@@ -150,7 +150,7 @@ export class ModelProcess {
     }
   }
 
-  /** Ends at once, also in the middle of a run. */
+  /** Ends at once, even in the middle of a run. */
   async release(): Promise<void> {
     this.child.ref();
     this.end(new ModelEnded('it was released'));
@@ -162,7 +162,7 @@ export class ModelProcess {
       return await this.ask(order);
     } catch (cause) {
       await this.release();
-      // What we did not get to is not the artifact's fault.
+      // An abort or a failed start is not the artifact's fault.
       const isOurs = this.limits.signal?.aborted || this.child.pid === undefined;
       throw isOurs ? cause : new ArtifactError(this.folder, (cause as Error).message, { cause });
     }
@@ -170,7 +170,7 @@ export class ModelProcess {
 
   private ask(order: Order): Promise<Answer> {
     return this.calls.make(() => {
-      // What it cannot be told any more is rejected when it has closed.
+      // What can no longer be sent is rejected when the process has closed.
       if (this.child.pid !== undefined) this.child.send(order as object, () => undefined);
     });
   }

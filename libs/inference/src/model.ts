@@ -19,42 +19,42 @@ import { Session } from './session.js';
 process.env.ORT_DISABLE_TELEMETRY = '1';
 
 export interface LoadOptions extends ProcessLimits {
-  /** From being asked to having answered every row of a call. */
+  /** From the call until all of its rows are answered. */
   timeLimitMs?: number;
-  /** Rows that may wait; fewer do where the model is too slow to answer as many within the time limit. */
+  /** Rows that may wait; fewer if the model is too slow to answer as many within the time limit. */
   maxQueued?: number;
   /** Where it runs; by default its graph and its measured time decide. */
   place?: 'own process';
   /**
-   * Whether this content was checked before by the same `CHECKER`, and was quick to check: where it is still as quick,
+   * Whether this content was checked before by the same `CHECKER`, and was quick to check: if it is still as quick,
    * it needs no process.
    */
   wasChecked?: boolean;
-  /** Asked once, when it is loaded, for who hears of its runs. */
+  /** Called once, when the model is loaded, for an observer of its runs. */
   observe?(model: { name: string; version: string }): RunObserver;
 }
 
-/** Hears how many rows shared a run, and how long it took; `null` where it failed. On the way of every answer. */
+/** Receives how many rows shared a run, and how long it took; `null` if it failed. On the path of every answer. */
 export type RunObserver = (rows: number, ms: number | null) => void;
 
-/** The rows of a call were not all answered in time. They may still be computed, if they were on their way. */
+/** The rows of a call were not all answered in time. They may still be computed, if a run had already begun. */
 export class TimeLimitExceeded extends Error {}
 
 /** More rows in one call than the model can answer within the time limit. */
 export class TooManyRows extends Error {}
 
 /**
- * A run that takes longer than the time limit is of no use to anybody any more, and may never end. That is the end of
- * its process, and the model has to be loaded again; where the limit is short, a run may well take longer.
+ * A run that takes longer than the time limit is no longer of use to anyone, and may never end. Beyond this limit its
+ * process is ended, and the model has to be loaded again; if the time limit is short, a run may well take longer.
  */
 const MIN_RUN_LIMIT_MS = 10_000;
 const RUN_LIMIT_IN_BATCHES = 4;
 
-/** A large call waits in parts, so that others find room between them. */
+/** A large call waits in parts, so that other calls find room between them. */
 const MAX_ROWS_IN_PART = 1000;
 
 export interface InferenceCall {
-  /** Owners take turns where rows wait; all calls that name none are one owner's. */
+  /** Owners take turns when rows wait; all calls without an owner count as one owner's. */
   owner?: unknown;
   /** Set here: when the first run of its rows began, by `performance.now()`. */
   ranAt?: number;
@@ -71,15 +71,15 @@ interface Asked {
  * A loaded version of a model. It exists only once its session is warm and reproduces the golden values.
  *
  * It is loaded in a process of its own, so that nobody waits for it and it harms nobody. A model as quick as a graph of
- * trees, which answers in 20 µs whatever it is asked, is then opened again on the event loop: handing a row to another
- * process would cost several times that. Any other stays where it is, and its runs delay no one but its own callers
+ * trees, which takes 20 µs for any input, is then opened again on the event loop: handing a row to another
+ * process would cost several times that. Any other stays where it is, and its runs delay only its own callers
  * (docs/adr/0006, docs/adr/0017).
  *
  * Invariants
- * - of a call's rows, or of each part of a large call, all are queued or none, and none is computed whose time is over
- *   before its batch starts;
- * - rows of one owner wait in order of arrival, and owners take turns;
- * - no more rows wait than can be answered within the time limit, at the speed that the warm-up measured.
+ * - the rows of a call, or of each part of a large call, are queued together or not at all, and none is computed if its
+ *   time is over before its batch starts;
+ * - the rows of one owner wait in order of arrival, and owners take turns;
+ * - no more rows wait than can be answered within the time limit, at the speed measured in the warm-up.
  */
 export class Model {
   readonly name: string;
@@ -95,7 +95,7 @@ export class Model {
   readonly maxQueued: number;
   /** How many rows one call may bring. */
   readonly maxRows: number;
-  /** Whether the same content needs no process of its own to be checked the next time. */
+  /** Whether the same content can be checked without a process of its own next time. */
   readonly isQuickToCheck: boolean;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
   private readonly onRun?: RunObserver;
@@ -155,12 +155,12 @@ export class Model {
     return make(session);
   }
 
-  /** Whether it will never answer again, because its process has ended; it has to be loaded again. */
+  /** Whether it will never answer again because its process has ended; then it has to be loaded again. */
   get hasEnded(): boolean {
     return this.session.hasEnded;
   }
 
-  /** Why it has ended, for people. */
+  /** Why it has ended, for people to read. */
   get endReason(): string | undefined {
     return this.session.endReason;
   }
@@ -170,7 +170,7 @@ export class Model {
     return this.batcher.queued;
   }
 
-  /** One prediction a row, in their order. @throws QueueFull, TimeLimitExceeded, TooManyRows */
+  /** One prediction per row, in order. @throws QueueFull, TimeLimitExceeded, TooManyRows */
   infer(rows: readonly Row[], call: InferenceCall = {}): Promise<Prediction[]> {
     if (this.released) return Promise.reject(new Error(`${this.name} ${this.version} was released`));
     if (rows.length > this.maxRows) {
@@ -186,22 +186,22 @@ export class Model {
   }
 
   /**
-   * Its answer to one row for the API document. Nobody asked, so it is in no figure; and nobody is to wait for it, so only
-   * a model on the event loop answers.
+   * Its answer to one row for the API document. Nobody asked, so it is not counted; and nothing should wait for it,
+   * so only a model on the event loop answers.
    */
   async answerExample(row: Row): Promise<Prediction | undefined> {
     if (this.released || this.session instanceof ModelProcess) return undefined;
     return (await this.session.run([row]))[0];
   }
 
-  /** Waits for what was asked; afterwards nothing of the model is left. */
+  /** Waits for pending calls; afterwards nothing of the model is left. */
   release(): Promise<void> {
     return (this.released ??= Promise.allSettled(this.inParts)
       .then(() => this.batcher.idle())
       .then(() => this.session.release()));
   }
 
-  /** As `release`, without waiting for what is asked of a process: that is rejected with `ModelEnded`. */
+  /** Like `release`, but without waiting for what a process was asked: that is rejected with `ModelEnded`. */
   async end(): Promise<void> {
     if (this.session instanceof ModelProcess) await this.session.release();
     await this.release();
@@ -211,7 +211,7 @@ export class Model {
     return this.batcher.addAll(rows.map((row) => ({ row, deadline, call })));
   }
 
-  /** One part after another: between two of them nothing of the call waits, and the model must not be released. */
+  /** One part after another: between two parts nothing of the call waits, and the model must not be released. */
   private askInParts(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
     const all = async () => {
       const predictions: Prediction[] = [];
@@ -258,8 +258,8 @@ export class Model {
 }
 
 /**
- * On the event loop from the first, at the start of a service above all: a process costs 0.1 s of the processor.
- * Undefined if it is not as quick as it was. @throws Error if it does not reproduce its golden values
+ * On the event loop from the beginning, mainly when a service starts: a process costs 0.1 s of processor time.
+ * Undefined if it is no longer as quick as it was. @throws Error if it does not reproduce its golden values
  */
 async function loadKnown(folder: string) {
   const { graph, golden, ...artifact } = await readArtifact(folder);
@@ -284,7 +284,7 @@ async function loadKnown(folder: string) {
   return undefined;
 }
 
-/** While one batch runs, so many rows can wait and be answered in time; one batch in any case. */
+/** While one batch runs, this many rows can wait and be answered in time; one batch in any case. */
 function rowsWithin(timeLimitMs: number, batch: MeasuredRun): number {
   return Math.max(batch.rows, Math.floor((timeLimitMs / batch.ms - 1) * batch.rows));
 }

@@ -10,9 +10,9 @@ const LENGTH_DELIMITED = 2;
 const FOUR_BYTES = 5;
 
 /**
- * The fields of a message as they stand in its bytes (https://protobuf.dev/programming-guides/encoding), without its
- * schema. Numbers of fixed size are passed over; those beyond 2^53, which negative ones are, lose their last digits.
- * @throws Error if it is no message
+ * The fields of a message as they are in its bytes (https://protobuf.dev/programming-guides/encoding), without its
+ * schema. Numbers of fixed size are skipped; those beyond 2^53, such as negative ones, lose their last digits.
+ * @throws Error if it is not a message
  */
 export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   const reader = new Reader(bytes);

@@ -13,11 +13,11 @@ import {
   type Outputs,
 } from './tensors.js';
 
-/** The sizes of batches that a warm-up tries, and how often each: the first runs of a session take longer. */
+/** The batch sizes that a warm-up tries, and how often it tries each: the first runs of a session take longer. */
 const BATCH_SIZES = [1, 4, 16, 64, 256];
 const RUNS_PER_SIZE = 3;
 
-/** How many golden values that are not reproduced are named; the first few tell what is wrong. */
+/** How many golden values that are not reproduced are named; the first few show what is wrong. */
 const ENOUGH_FAILURES = 5;
 
 const NO_GOLDEN_LABELS =
@@ -25,12 +25,12 @@ const NO_GOLDEN_LABELS =
   'order. Add a "label" to its cases.';
 
 /**
- * A graph that can be run, in whichever thread it was opened. Opening and running keep that thread busy until they are
+ * A graph that can be run, in whichever thread it was opened. Opening and running block that thread until they are
  * done: ONNX Runtime's promises are synchronous inside. Whatever is wrong with an artifact is an `Error` that says what
  * was expected and what was found.
  *
- * One thread a session: it sums trees in one order, so that a row's answer does not depend on the rows it shares a run
- * with. (Of a linear model the last digits may: its matrix product is computed differently for other sizes of a batch.)
+ * One thread per session: it sums trees in one order, so that a row's answer does not depend on the rows that share its
+ * run. (In a linear model the last digits may: its matrix product is computed differently for other batch sizes.)
  */
 export class Session {
   private constructor(
@@ -41,7 +41,7 @@ export class Session {
     private readonly labels: readonly string[],
   ) {}
 
-  /** A process's first session also starts ONNX Runtime, 25 to 40 ms that are not the model's; this one has no graph. */
+  /** A process's first session also starts ONNX Runtime, 25 to 40 ms that are not the model's; this has no graph. */
   static async startRuntime(): Promise<void> {
     await ort.InferenceSession.create(new Uint8Array()).catch(() => undefined);
   }
@@ -56,7 +56,7 @@ export class Session {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
-      // What fails is thrown as well; ONNX Runtime would write it to standard error past every log.
+      // Failures are thrown as well; ONNX Runtime would write them to standard error, bypassing every log.
       logSeverityLevel: 4,
     }).catch((cause: Error) => {
       throw new Error(`ONNX Runtime does not load model.onnx: ${cause.message}`, { cause });
@@ -72,12 +72,12 @@ export class Session {
     }
   }
 
-  /** What the graph takes, a column each. */
+  /** What the graph takes, one per column. */
   get elementTypes(): readonly ElementType[] {
     return this.inputs.elementTypes;
   }
 
-  /** What its answers' numbers are. */
+  /** The type of the numbers in its answers. */
   get numberType(): 'float32' | 'float64' {
     return this.outputs.numberType;
   }
@@ -87,11 +87,11 @@ export class Session {
     return this.inputs.tensors;
   }
 
-  /** Never by itself: it lives in the thread that asks. */
+  /** It never ends by itself: it lives in the caller's thread. */
   readonly hasEnded = false;
   readonly endReason = undefined;
 
-  /** One prediction a row, in their order. (Nothing can limit a run in the thread that asks.) */
+  /** One prediction per row, in order. (Nothing can limit a run in the caller's thread.) */
   async run(rows: readonly Row[], _limitMs?: number): Promise<Prediction[]> {
     const input = this.allocate(rows.length);
     const width = this.elementTypes.length;
@@ -102,7 +102,7 @@ export class Session {
     return toPredictions(await this.runRows(input, 0, rows.length), rows.length, this.labels);
   }
 
-  /** Room for many rows at once: they go into the tensors without a detour. */
+  /** Room for many rows at once: they go straight into the tensors. */
   allocate(rows: number): InputRows {
     return this.inputs.allocate(rows);
   }
@@ -124,7 +124,7 @@ export class Session {
 
   /**
    * Runs larger and larger batches of this row, of at most `maxRows`, until one takes longer than the budget.
-   * @returns the best time of each size, the one that took longer included.
+   * @returns the best time for each size, including the one that took longer.
    */
   async warmUp(row: Row, budgetMs: number, maxRows = Infinity): Promise<MeasuredRun[]> {
     const runs: MeasuredRun[] = [];
@@ -143,8 +143,8 @@ export class Session {
   }
 
   /**
-   * The training framework's own answers, within the artifact's tolerance.
-   * @returns what could not be checked, a sentence each
+   * Compares answers with those of the training framework, within the artifact's tolerance.
+   * @returns what could not be checked, one sentence each
    * @throws Error
    */
   async checkGolden({ cases, tolerance }: Golden): Promise<string[]> {
@@ -185,9 +185,9 @@ export class Session {
   }
 
   /**
-   * Whether the graph, too, calls the more probable of two classes by the manifest's label for it; undefined if it
-   * names classes otherwise, or not at all. Where it decides by something else than its probabilities, as support
-   * vectors do, it contradicts now and then.
+   * Whether the graph, too, gives the more probable of two classes the manifest's label for it; undefined if it
+   * names classes differently, or not at all. If it decides by something other than its probabilities, as support
+   * vectors do, it disagrees now and then.
    */
   private async agreesWithGraph(row: Row, prediction: Prediction): Promise<boolean | undefined> {
     const { ownLabel } = this.outputs;
@@ -215,7 +215,7 @@ function toPredictions(outputs: Outputs, rows: number, labels: readonly string[]
   }));
 }
 
-/** What a golden case promises, beside what was found. */
+/** What a golden case expects, next to what was found. */
 function compare(prediction: Prediction, expected: Golden['cases'][number]['output']) {
   if ('prediction' in expected) {
     const found = 'value' in prediction ? prediction.value : undefined;

@@ -1,8 +1,8 @@
-/** Deeper than any manifest; PostgreSQL and our own serialisation go about it by recursion. */
+/** Deeper than any manifest; PostgreSQL and our own serialisation process it recursively. */
 const MAX_DEPTH = 64;
 
 /**
- * What of a value, as it came out of JSON, cannot be kept and given back as it is, and where; undefined if all can.
+ * What part of a value, parsed from JSON, cannot be stored and returned as it is, and where; undefined if all can.
  * PostgreSQL's jsonb has neither NUL nor half of a surrogate pair, and JSON no infinite number.
  */
 export function flawOf(value: unknown): string | undefined {

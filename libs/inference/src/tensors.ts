@@ -4,25 +4,25 @@ import type { Column } from './input-schema.js';
 import type { ElementType, InputTensor } from './row.js';
 
 /**
- * Between rows and tensors, worked out once from what the graph declares. Both ways that the converters of scikit-learn
- * and XGBoost write a graph are understood: one numeric tensor `[n, columns]`, or one tensor `[n, 1]` a column, by name.
- * Whatever does not fit is an error that says what was expected and what was found.
+ * Converts between rows and tensors, as worked out once from what the graph declares. Both ways in which scikit-learn's
+ * and XGBoost's converters write a graph are supported: one numeric tensor `[n, columns]`, or by name one `[n, 1]` per
+ * column. Whatever does not fit is an error that says what was expected and what was found.
  */
 
 const ELEMENT_TYPES: readonly string[] = ['float32', 'float64', 'int64', 'int32', 'bool', 'string'];
 
 export interface InputLayout {
-  /** What each column's values become, in the schema's order. */
+  /** The type of each column's values, in the schema's order. */
   readonly elementTypes: readonly ElementType[];
   readonly tensors: readonly InputTensor[];
-  /** Room for so many rows. */
+  /** Room for this many rows. */
   allocate(rows: number): InputRows;
 }
 
 /** Rows on their way into tensors. */
 export interface InputRows {
   set(row: number, column: number, value: number | string): void;
-  /** Puts a copy of one row in another's place. */
+  /** Copies one row over another. */
   copy(from: number, to: number): void;
   /** The tensor of the rows from `start` up to `end`. */
   feeds(start: number, end: number): Record<string, ort.Tensor>;
@@ -30,21 +30,21 @@ export interface InputRows {
 
 export interface OutputLayout {
   readonly fetches: readonly string[];
-  /** What its numbers are. */
+  /** The type of its numbers. */
   readonly numberType: 'float32' | 'float64';
-  /** For two classes: the output that names what the graph itself chose; it is not fetched. */
+  /** For two classes: the output that holds the graph's own choice; it is not fetched. */
   readonly ownLabel?: string;
   /** @throws Error for a label that the manifest does not have */
   read(results: ort.InferenceSession.ReturnType, rows: number): Outputs;
 }
 
-/** What a run answered, one row after another: of a regression its values, of a classifier what it chose and why. */
+/** What a run returned, row by row: for a regression its values, for a classifier what it chose and why. */
 export type Outputs =
   | { readonly values: ArrayLike<number> }
   | {
       /** The index of a label in the manifest, one per row. */
       readonly chosen: ArrayLike<number>;
-      /** As many a row as there are labels. */
+      /** As many per row as there are labels. */
       readonly probabilities: ArrayLike<number>;
     };
 
