@@ -1,11 +1,11 @@
 import type { Manifest, Outputs } from '#libs/inference';
 import type { AddedColumn, AddedValues } from './table.js';
 
-/** What a model said of the rows of a table, run after run. */
+/** What a model answered for the rows of a table, run after run. */
 export interface Answers {
-  /** What the run of the rows from `start` up to `end` answered. */
+  /** Takes what the run of the rows from `start` up to `end` returned. */
   take(start: number, end: number, outputs: Outputs): void;
-  /** Whether it is an answer: a graph may answer NaN. */
+  /** Whether it is an answer: a graph may return NaN. */
   isNumber(row: number): boolean;
   /** As they are added to the output. */
   readonly columns: readonly AddedValues[];
@@ -23,7 +23,7 @@ export function valueAnswers(rows: number): Answers {
   };
 }
 
-/** For two classes the second one's probability and the decision, for more the label and its probability. */
+/** For two classes the second one's probability and the decision, for more classes the label and its probability. */
 export function classAnswers(rows: number, labels: readonly string[], isBinary: boolean): Answers {
   const chosen = new Uint32Array(rows);
   const numbers = new Float64Array(rows);
@@ -44,7 +44,7 @@ export function classAnswers(rows: number, labels: readonly string[], isBinary: 
   };
 }
 
-/** The columns of a prediction, as `Answers` has them. */
+/** The columns of a prediction, in the order of `Answers`. */
 export function addedColumns({ task }: Manifest, number: 'float32' | 'float64' = 'float32'): AddedColumn[] {
   switch (task) {
     case 'binary_classification':

@@ -6,10 +6,10 @@ import { InputError } from './order.js';
 
 const PIECE_BYTES = 128 * 1024;
 
-/** The bytes of a text: a file's or standard input's, decompressed where they begin as gzip does. */
+/** The bytes of a text: a file's or standard input's, decompressed if they begin like gzip. */
 export class ByteSource {
   private isCompressed = false;
-  /** As they lie in the file. */
+  /** As they are in the file. */
   private readBytes = 0;
   private pieces!: AsyncIterator<Buffer>;
 
@@ -37,8 +37,8 @@ export class ByteSource {
   }
 
   /**
-   * What begins at a byte of the text, given what was read of it so far: found at once in a plain file, else by reading
-   * up to there.
+   * What begins at a byte of the text, given what was read of it so far: found at once in a plain file, otherwise by
+   * reading up to there.
    */
   async *from(offset: number, begun: Buffer): AsyncGenerator<Buffer> {
     if (offset > begun.length && this.path !== undefined && !this.isCompressed) {
@@ -53,7 +53,7 @@ export class ByteSource {
     }
   }
 
-  /** How much of it is done where so many bytes of the text are; NaN if its size is not known. */
+  /** How much of it is done at this many bytes of the text; NaN if its size is not known. */
   shareAt(offset: number): number {
     return Math.min(1, (this.isCompressed ? this.readBytes : offset) / this.size);
   }
@@ -67,7 +67,7 @@ export class ByteSource {
     }
   }
 
-  /** What is read from a pipe may never come, and is then not waited for: closing a stream waits for what it reads. */
+  /** What is read from a pipe may never come, and is then not waited for: closing a stream waits for its reads. */
   private async *unlessAborted(stream: Readable): AsyncGenerator<Buffer> {
     const pieces = stream[Symbol.asyncIterator]();
     let interrupt = (_reason: unknown) => {};

@@ -5,9 +5,9 @@ import { NotResumable } from './order.js';
 import { partialPath, type FileState } from './output-file.js';
 import type { Position } from './record-chunks.js';
 
-/** How far a run has come, with everything before it on the disk. */
+/** How far a run has come, with everything before that on the disk. */
 export interface Checkpoint {
-  /** What is scored by what into what: another run does not go on from here. */
+  /** Which model scores which file into which: another run does not go on from here. */
   run: string;
   next: Position;
   rows: number;

@@ -13,15 +13,15 @@ import { shortened } from './messages.js';
 import type { AddedColumn, Table } from './table.js';
 
 /**
- * In larger runs ONNX Runtime answers no more rows a second, and a thread ends between two of them. Always the same:
+ * In larger runs ONNX Runtime answers no more rows per second, and a thread can end between two runs. Always the same:
  * the last digits of a linear model depend on it.
  */
 const ROWS_PER_RUN = 256;
 
-/** Coerces a table column by column and asks the model; a row that cannot be answered gets an error. */
+/** Coerces a table column by column and runs the model; a row that cannot be answered gets an error. */
 export class ChunkScorer {
   private readonly coercions: readonly ColumnCoercion[];
-  /** Those of any categories: a word for a missing value would be one of them. */
+  /** Columns that take any category: there, a word for a missing value would be a category. */
   private readonly textColumns: ReadonlySet<string>;
 
   constructor(
@@ -36,7 +36,7 @@ export class ChunkScorer {
     );
   }
 
-  /** What the output has beside the input's columns. */
+  /** The columns that the output has in addition to the input's. */
   get added(): readonly AddedColumn[] {
     return addedColumns(this.manifest, this.session.numberType);
   }
@@ -63,11 +63,11 @@ export class ChunkScorer {
     const answers = this.allocateAnswers(rows);
     const good = firstWithout(errors, rows);
     if (good < rows) {
-      // A bad row would fail its whole run: a copy of a good one goes in its place, and what it is answered is dropped.
+      // A bad row would fail its whole run: a copy of a good one takes its place, and the answer to it is dropped.
       const refused = [...errors];
       for (const [row] of refused) input.copy(good, row);
       await this.run(input, 0, rows, answers, errors);
-      // What the model made of the copy is no mistake of theirs.
+      // What the model made of the copy is not their mistake.
       for (const [row, problem] of refused) errors.set(row, problem);
     }
     const predictions: Added = this.added.map((column, index) => {
@@ -84,7 +84,7 @@ export class ChunkScorer {
       : classAnswers(rows, manifest.labels, manifest.task === 'binary_classification');
   }
 
-  /** A run that fails is halved, until the rows it failed for stand alone. */
+  /** A run that fails is halved, until the rows that it failed for are alone. */
   private async run(
     input: InputRows,
     start: number,

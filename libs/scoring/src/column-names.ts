@@ -1,10 +1,10 @@
 import { listed } from './messages.js';
 import { InputError } from './order.js';
 
-/** Far more than people use, and few enough that a header is read, checked and handed to all threads in a moment. */
+/** Far more than people use, and few enough to read a header, check it and hand it to all threads in a moment. */
 export const MAX_COLUMNS = 100_000;
 
-/** @throws InputError for too many columns, or naming what more than one column is called */
+/** @throws InputError for too many columns, or naming the names that more than one column has */
 export function checkNames(columns: readonly string[]): void {
   checkCount(columns.length);
   const seen = new Set<string>();

@@ -10,7 +10,7 @@ const EXTENSIONS: Record<string, FileFormat> = {
   parquet: 'parquet',
 };
 
-/** What a file's name says it is: `patients.csv.gz` is CSV, compressed with gzip. */
+/** What a file's name says about it: `patients.csv.gz` is CSV, compressed with gzip. */
 export function formatOfName(path: string): { format?: FileFormat; gzip: boolean } {
   const [, extension, gzip] = /\.([a-z]+)(\.gz)?$/i.exec(path) ?? [];
   const known = extension?.toLowerCase() ?? '';

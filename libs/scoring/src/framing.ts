@@ -15,7 +15,7 @@ interface Shape {
   parquet?: ParquetContents;
 }
 
-/** What stands before and behind the rows of a file of this format. */
+/** What comes before and after the rows of a file of this format. */
 export async function frame(
   { format, gzip }: OutputOrder,
   { columns, newline, parquet }: Shape,
@@ -28,7 +28,7 @@ export async function frame(
       return { header: parquetHeader(), footer: (rowGroups) => parquetFooter(shape, rowGroups) };
     }
     case 'jsonl':
-      // A file of no bytes at all is no gzip.
+      // A file of no bytes at all is not gzip.
       return { header: gzip ? gzipSync(NOTHING) : NOTHING, footer: () => NOTHING };
     default: {
       const names = [...columns, ...added.map(({ name }) => name)];

@@ -10,15 +10,15 @@ export type Chunk = ThreadChunk & {
   share: number;
 };
 
-/** A file that is read in chunks; a resumed one from where a checkpoint says. */
+/** A file that is read in chunks, or from a checkpoint if a run is resumed. */
 export interface Input {
-  /** The names in the header or the schema; of JSON Lines, all that the first lines have, where they are needed. None if it is empty. */
+  /** The names in the header or the schema; in JSON Lines, all in the first lines, if needed. None if it is empty. */
   readonly columns: readonly string[];
-  /** Whether nothing is in it, not even a header. */
+  /** Whether it is empty, without even a header. */
   readonly isEmpty: boolean;
   /** How its lines end. */
   readonly newline: '\n' | '\r\n';
   readonly parquet?: ParquetContents;
-  /** `chunkBytes`: of a text; Parquet is cut into rows. */
+  /** `chunkBytes`: for a text; Parquet is cut into rows. */
   chunks(chunkBytes: number, from?: Position): AsyncIterable<Chunk>;
 }

@@ -4,23 +4,23 @@ import { shortened } from './messages.js';
 export interface ScoringOrder {
   /** The folder of an artifact. */
   model: string;
-  /** Standard input where there is no path. Gzip is recognised by its first bytes. */
+  /** Standard input without a path. Gzip is recognised by its first bytes. */
   input: { path?: string; format: FileFormat };
-  /** Standard output where there is no path. */
+  /** Standard output without a path. */
   output: OutputOrder;
   /** Rows with an error go there instead. */
   errorsOutput?: OutputOrder & { path: string };
   /** The first row with an error ends the run. */
   strict?: boolean;
-  /** Goes on from the last checkpoint, where there is one. */
+  /** Goes on from the last checkpoint, if there is one. */
   resume?: boolean;
-  /** All cores unless said. */
+  /** All cores by default. */
   threads?: number;
   /** Ends the run between two chunks; what was written stays, with its checkpoint. */
   signal?: AbortSignal;
   /** The size of the unpacked input; a larger one is refused. */
   maxUnpackedBytes?: number;
-  /** Asked before the output has so many bytes; what it throws is what the run fails with. */
+  /** Called before the output reaches this many bytes; if it throws, the run fails with that. */
   beforeWrite?(bytes: number): Promise<void>;
   onProgress?(progress: ScoringProgress): void;
 }
@@ -35,7 +35,7 @@ export interface ScoringResult {
   rows: number;
   /** Rows with an error. */
   errors: number;
-  /** Rows that were there already when a run was resumed. */
+  /** Rows that were already there when a run was resumed. */
   resumedRows: number;
 }
 
@@ -51,7 +51,7 @@ export class InputError extends Error {
   }
 }
 
-/** What is there of an earlier run is not what this one could go on from. */
+/** What an earlier run left is not what this one could go on from. */
 export class NotResumable extends Error {}
 
 /** The run was told to end; it can be resumed. */

@@ -4,25 +4,25 @@ import type { RowGroup } from 'hyparquet';
 import { isDiskFull, nameDraft } from '#libs/durable-files';
 import { NotResumable } from './order.js';
 
-/** What stands before and behind all rows. */
+/** What comes before and after all rows. */
 export interface Framing {
   readonly header: Uint8Array;
   footer(rowGroups: readonly RowGroup[]): Uint8Array;
 }
 
-/** How far a file was written, for going on from there. */
+/** How far a file was written, to go on from there. */
 export interface FileState {
   bytes: number;
   rowGroups: readonly RowGroup[];
 }
 
-/** One row group of a file that others are part of, too: its place is known to the code that puts them together. */
+/** One row group of a file that has others as well: the code that puts them together knows its position. */
 export interface PlacedLater {
   bytes: Uint8Array;
   rowGroups: RowGroup[];
 }
 
-/** What threads write: bytes that follow one another, in Parquet whole row groups. */
+/** What threads write: bytes that follow one another; in Parquet, whole row groups. */
 export type Written = Uint8Array | PlacedLater;
 
 /** While it is written, a file has another name. */
@@ -31,8 +31,8 @@ export function partialPath(path: string): string {
 }
 
 /**
- * A file that has its name only once it is whole: it is written beside it, made durable, and renamed. Standard output
- * has no name, and gets what is written at once.
+ * A file that gets its name only once it is complete: it is written beside it, made durable, and renamed. Standard
+ * output has no name, and receives what is written at once.
  */
 export class OutputFile {
   private bytes = 0;
@@ -45,7 +45,7 @@ export class OutputFile {
   ) {}
 
   static async create(path: string | undefined, framing: Framing): Promise<OutputFile> {
-    // A pipe that was closed is told of with each write as well.
+    // A closed pipe is also reported with each write.
     if (path === undefined) process.stdout.on('error', () => undefined);
     const output = new OutputFile(path, framing, path === undefined ? undefined : await openPartial(path));
     try {
@@ -74,7 +74,7 @@ export class OutputFile {
     return output;
   }
 
-  /** How many it would have with this. */
+  /** How many bytes it would have with this. */
   bytesWith(written: Written): number {
     return this.bytes + (written instanceof Uint8Array ? written : written.bytes).length;
   }
@@ -111,7 +111,7 @@ export class OutputFile {
     await this.file?.close();
   }
 
-  /** Leaves nothing of it. */
+  /** Leaves nothing behind. */
   async discard(): Promise<void> {
     await this.file?.close().catch(() => undefined);
     if (this.path !== undefined) await rm(partialPath(this.path), { force: true });
@@ -133,11 +133,11 @@ export class OutputFile {
   }
 }
 
-/** What could not get its name in the end is not begun. */
+/** A run that could not give its output a name in the end is not begun. */
 async function openPartial(path: string): Promise<FileHandle> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) throw new Error(`${path} is a folder, not a file.`);
-  // Renaming would put a file in the place of a device, such as /dev/null.
+  // Renaming would replace a device, such as /dev/null, by a file.
   if (found && !found.isFile()) {
     throw new Error(`${path} is no ordinary file and would be replaced by one. Write to standard output: -`);
   }
@@ -172,7 +172,7 @@ function writeOut(bytes: Uint8Array): Promise<void> {
   );
 }
 
-/** Where a row group lies is written in it: it is moved behind what is there already. */
+/** A row group contains its own position: it is moved after what is already there. */
 function moveRowGroup(rowGroup: RowGroup, by: number): RowGroup {
   const move = (offset: bigint | undefined) => (offset === undefined ? undefined : offset + BigInt(by));
   return {

@@ -11,11 +11,11 @@ import { quoted } from './messages.js';
 import { InputError } from './order.js';
 import type { Position } from './record-chunks.js';
 
-/** A thread holds so many rows at once, … */
+/** A thread holds this many rows at once, … */
 const MOST_ROWS = 32_768;
-/** … fewer where a row is large, as the file says, … */
+/** … fewer if a row is large, according to the file, … */
 const CHUNK_BYTES = 64 * 1024 ** 2;
-/** … and so many that no page is read very often, whatever it says. */
+/** … and enough that no page is read very often, whatever it says. */
 const MOST_CHUNKS_OF_A_GROUP = 512;
 
 /** A Parquet file of flat columns; chunks lie within its row groups. */
@@ -63,7 +63,7 @@ export class ParquetInput implements Input {
 
 type PlannedGroup = ReturnType<typeof planned>[number];
 
-/** @throws InputError if what it says cannot be so */
+/** @throws InputError if what it says is impossible */
 function planned({ row_groups }: FileMetaData, columns: readonly SchemaElement[], size: number) {
   let start = 0;
   let bytes = 0;
@@ -81,7 +81,7 @@ function planned({ row_groups }: FileMetaData, columns: readonly SchemaElement[]
       rows,
       columns: group.columns.map((chunk, at) => placeOf(chunk, columns[at]!, size)),
     };
-    // Columns that lie in one place would be more to read than there is.
+    // Columns that share one place would be more to read than there is.
     bytes += place.columns.reduce((sum, column) => sum + column.bytes, 0);
     if (bytes > size) throw damaged(`has columns that lie in the same place`);
     start += rows;
@@ -100,7 +100,7 @@ function placeOf(
   if (crypto_metadata !== undefined || !meta) throw refuse('it is encrypted');
   if (file_path !== undefined) throw refuse('it lies in another file');
   if (type === undefined || meta.type !== type) throw refuse('its type is not known');
-  // A dictionary lies before its column; some have said 0 if there is none.
+  // A dictionary comes before its column; some writers put 0 if there is none.
   const dictionary = Number(meta.dictionary_page_offset ?? 0);
   const data = Number(meta.data_page_offset);
   const offset = dictionary > 0 ? Math.min(dictionary, data) : data;

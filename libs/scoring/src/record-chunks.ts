@@ -3,7 +3,7 @@ import { InputError } from './order.js';
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;
 
-/** A record longer than this is a quote that was forgotten, or no text. */
+/** A record longer than this is a forgotten quote, or not text. */
 export const MAX_RECORD_BYTES = 16 * 1024 ** 2;
 
 /** Whole records of a text, a few at a time. */
@@ -53,7 +53,7 @@ export async function* splitRecords(
     const size = ends.find(buffer);
     if (size > 0) yield cut(buffer, size);
     else if (buffer.length > MAX_RECORD_BYTES) throw tooLong(buffer, line, delimiter);
-    // A long record is not copied anew with each piece of it.
+    // A long record is not copied again with each piece of it.
     wantedBytes = size > 0 ? chunkBytes : Math.min(2 * buffer.length, MAX_RECORD_BYTES + 1);
     waiting = [buffer.subarray(size)];
     waitingBytes = buffer.length - size;
@@ -77,10 +77,10 @@ export function firstRecord(buffer: Buffer, delimiter?: string): Buffer | undefi
 
 /**
  * Finds where the last whole record of a growing buffer ends: at a newline outside quotes. A quote opens only at the
- * beginning of a field, and a doubled one does not close it, as the parser that reads the records has it.
+ * beginning of a field, and a doubled one does not close it, as in the parser that reads the records.
  */
 class RecordEnds {
-  /** Where the quoted field begins in which the scan stands; -1 outside. */
+  /** Where the quoted field begins that the scan is in; -1 outside. */
   openedAt = -1;
   private scanned = 0;
   private end = 0;
@@ -90,7 +90,7 @@ class RecordEnds {
     this.delimiter = delimiter?.charCodeAt(0);
   }
 
-  /** @returns the size of what is whole; afterwards the buffer is expected to begin behind it */
+  /** @returns the size of what is complete; afterwards the buffer is expected to begin after it */
   find(buffer: Buffer): number {
     if (this.delimiter === undefined) return buffer.lastIndexOf(NEWLINE) + 1;
     while (this.scanned < buffer.length) {
@@ -103,7 +103,7 @@ class RecordEnds {
     return size;
   }
 
-  /** At the end of the input: a quote that is its last byte closes. */
+  /** At the end of the input: a quote that is its last byte closes the field. */
   isQuoteOpen(buffer: Buffer): boolean {
     return this.openedAt >= 0 && !(this.scanned === buffer.length - 1 && buffer[this.scanned] === QUOTE);
   }
@@ -132,7 +132,7 @@ class RecordEnds {
   }
 }
 
-/** Checks all that is left, which begins with a record. @throws InputError for a quote that never closes */
+/** Checks everything that is left, which begins with a record. @throws InputError for a quote that never closes */
 export function checkQuotes(
   buffer: Buffer,
   line: number,
@@ -143,7 +143,7 @@ export function checkQuotes(
   if (ends.isQuoteOpen(buffer.subarray(whole))) throw neverCloses(buffer, whole + ends.openedAt, line);
 }
 
-/** The error of text that begins with a record and has no end of one. */
+/** The error for text that begins with a record and does not end it. */
 export function tooLong(buffer: Buffer, line: number, delimiter?: string): InputError {
   const ends = new RecordEnds(delimiter);
   ends.find(buffer);

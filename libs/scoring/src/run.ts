@@ -5,32 +5,32 @@ import { OutputFile, type Framing } from './output-file.js';
 import type { Position } from './record-chunks.js';
 import type { ScoredChunk } from './scoring-threads.js';
 
-/** The first comes sooner: what takes a few seconds is not to be done twice either. */
+/** The first comes sooner: work of a few seconds should not be done twice either. */
 const CHECKPOINT_AFTER_MS = { first: 200, others: 2_000 };
 
 type Framings = Record<'output' | 'errorsOutput', Framing>;
 
-/** What a run has written so far, and the checkpoints that say so. */
+/** What a run has written so far, and the checkpoints that record it. */
 export class Run {
   private nextCheckpointAt = performance.now() + CHECKPOINT_AFTER_MS.first;
   private readonly resumedRows: number;
 
   private constructor(
     private readonly order: ScoringOrder,
-    /** What is scored by what into what. */
+    /** Which model scores which file into which. */
     private readonly identity: string,
     private readonly output: OutputFile,
     private readonly errorsOutput: OutputFile | undefined,
     private rows: number,
     private errors: number,
     private unpackedBytes: number,
-    /** Where in the input it stands; undefined at the beginning. */
+    /** The position in the input; undefined at the beginning. */
     public next: Position | undefined,
   ) {
     this.resumedRows = rows;
   }
 
-  /** Begins anew, or goes on where the last checkpoint is. @throws NotResumable if that is another run's */
+  /** Starts from the beginning, or goes on from the last checkpoint. @throws NotResumable if that is another run's */
   static async begin(order: ScoringOrder, identity: string, framings: Framings): Promise<Run> {
     const { path } = order.output;
     const found = order.resume && path !== undefined ? await loadCheckpoint(path) : undefined;
@@ -52,7 +52,7 @@ export class Run {
     path: string,
     identity: string,
     framings: Framings,
-    // What was not counted yet is in a checkpoint of an older version.
+    // Missing counts mean a checkpoint of an older version.
     { run, next, rows, errors, unpackedBytes = 0, output, errorsOutput }: Checkpoint,
   ): Promise<Run> {
     if (run !== identity) {
@@ -107,7 +107,7 @@ export class Run {
     return { rows: this.rows, errors: this.errors, resumedRows: this.resumedRows };
   }
 
-  /** What was interrupted can be resumed; of what failed nothing is left. */
+  /** What was interrupted can be resumed; a failed run leaves nothing behind. */
   async stop(why: 'interrupted' | 'failed'): Promise<void> {
     const files = [this.output, this.errorsOutput];
     if (why === 'interrupted' && this.next) {

@@ -14,22 +14,22 @@ import { ScoringThreads, type ScoredChunk } from './scoring-threads.js';
 import type { AddedColumn } from './table.js';
 import { TextInput } from './text-input.js';
 
-/** Large enough that handing it to a thread costs little, small enough that a few of them do not count. */
+/** Large enough that handing it to a thread costs little, small enough that a few of them hardly matter. */
 const CHUNK_BYTES = 128 * 1024;
-/** Where a chunk becomes a row group of Parquet, which would be many small ones. */
+/** For chunks that become row groups of Parquet, which would be many small ones. */
 const ROW_GROUP_BYTES = 2 * 1024 ** 2;
-/** Chunks that a thread has or waits for; more would only be memory. */
+/** Chunks that a thread has or waits for; more would only take memory. */
 const CHUNKS_PER_THREAD = 2;
 
 const ERROR: AddedColumn = { name: 'error', type: 'string' };
 
 /**
- * Scores a file: chunks of it go to threads, and what they make of them is written in the input's order.
+ * Scores a file: chunks of it go to threads, and their results are written in the input's order.
  *
  * Invariants
- * - what has the output's name is whole, and durable before it has it;
+ * - a file under the output's name is complete, and was durable before it got the name;
  * - a checkpoint names only what is durable, so that a resumed run neither loses nor repeats a row;
- * - at most `CHUNKS_PER_THREAD` chunks a thread are in memory, whatever the size of the file.
+ * - at most `CHUNKS_PER_THREAD` chunks per thread are in memory, whatever the size of the file.
  *
  * @throws InputError, ScoringInterrupted, ArtifactError
  */
@@ -59,7 +59,7 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
   checkColumns(found, artifact, order, reserved);
 
   const threadCount = order.threads ?? availableParallelism();
-  // What others say of the columns is no business of a thread.
+  // A thread need not know what others say about the columns.
   const parquet = input.parquet && { ...input.parquet, keyValues: [] };
   const threads = new ScoringThreads(threadCount, {
     artifact,
@@ -72,7 +72,7 @@ async function scoreAll(order: ScoringOrder): Promise<ScoringResult> {
     reserved: reserved.map(({ name }) => name),
     strict: order.strict ?? false,
   });
-  // A thread may be in the middle of a run that takes long: it is not waited for.
+  // A thread may be in the middle of a long run: it is not waited for.
   const interrupt = () => void threads.end();
   signal?.addEventListener('abort', interrupt);
   try {
@@ -108,12 +108,12 @@ async function openInput(
     const areColumnsNeeded = outputFormats.some((each) => each !== 'jsonl');
     return TextInput.open(path, format, { areColumnsNeeded, signal });
   }
-  // The library takes 50 ms to load, in each thread: it is loaded where there is Parquet.
+  // The library takes 50 ms to load, in each thread: it is loaded only for Parquet.
   const { ParquetInput } = await import('./parquet-input.js');
   return ParquetInput.open(path);
 }
 
-/** Chunks with what was made of them, in the input's order; `most` of them are on their way at once. */
+/** Chunks with their results, in the input's order; `most` of them are in progress at once. */
 async function* inOrder(
   chunks: AsyncIterable<Chunk>,
   threads: ScoringThreads,
@@ -122,7 +122,7 @@ async function* inOrder(
   const waiting: { chunk: Chunk; scored: Promise<ScoredChunk> }[] = [];
   for await (const chunk of chunks) {
     const scored = threads.score(chunk);
-    // Its turn comes later; until then nobody hears of its failure.
+    // Its turn comes later; until then its failure is not handled anywhere.
     scored.catch(() => undefined);
     waiting.push({ chunk, scored });
     if (waiting.length < most) continue;
@@ -132,7 +132,7 @@ async function* inOrder(
   for (const { chunk, scored } of waiting) yield [chunk, await scored];
 }
 
-/** @throws InputError naming every column that is missing, or every one that the output adds and the input has */
+/** @throws InputError naming every missing column, or every one that the output adds and the input already has */
 function checkColumns(
   columns: ReadonlySet<string>,
   artifact: Artifact,
@@ -141,7 +141,7 @@ function checkColumns(
 ): void {
   const taken = reserved.map(({ name }) => name).filter((name) => columns.has(name));
   if (taken.length > 0) throw new InputError(alreadyThere(taken));
-  // Each line of JSON has columns of its own: what it lacks is its own error.
+  // Each line of JSON has columns of its own: if it lacks one, that is its own error.
   if (input.format === 'jsonl') return;
   const missing = requiredNames(artifact.columns).filter((name) => !columns.has(name));
   if (missing.length === 0) return;
@@ -152,7 +152,7 @@ function checkColumns(
   );
 }
 
-/** What is scored by what into what. */
+/** Which model scores which file into which. */
 async function identify({ input, output, errorsOutput }: ScoringOrder, artifact: Artifact): Promise<string> {
   const file = input.path === undefined ? undefined : await stat(input.path);
   const what = [

@@ -24,17 +24,17 @@ export interface ThreadOrder {
   errorsOutput?: OutputOrder;
   /** How lines end in delimited files. */
   newline: string;
-  /** What the places of rows are called. */
+  /** What the position of a row is called. */
   place: string;
   /** Names that the input may not have. */
   reserved: readonly string[];
   strict: boolean;
-  /** Its first element is 1 once the threads are to end. */
+  /** Its first element is 1 when the threads are to end. */
   ended: Int32Array;
 }
 
 export interface ScoredChunk {
-  /** What was read of the input, unpacked. */
+  /** How much of the input was read, unpacked. */
   unpackedBytes: number;
   output: Written;
   errorsOutput?: Written;
@@ -42,16 +42,16 @@ export interface ScoredChunk {
   errors: number;
 }
 
-/** What a thread answers: what it adds to the input's columns first, then something to each chunk. */
+/** What a thread answers: first what it adds to the input's columns, then a result for each chunk. */
 export type Answer = readonly AddedColumn[] | ScoredChunk;
 export type ThreadReply = Reply<Answer, { message: string; isInputError: boolean }>;
 
-/** The built file, also where TypeScript runs from its source: a worker thread knows no TypeScript. */
+/** The built file, even if TypeScript runs from its source: a worker thread cannot run our TypeScript. */
 const WORKER = createRequire(import.meta.url).resolve('#scoring-worker');
 
 /**
- * A chunk's cells are garbage as soon as it is written: with more room for the young ones a thread takes 20 to 40 MB
- * more and is no quicker.
+ * A chunk's cells are garbage as soon as it is written: with more room for young objects a thread takes 20 to 40 MB
+ * more and is not quicker.
  */
 const YOUNG_GENERATION_MB = 16;
 
@@ -67,7 +67,7 @@ export class ScoringThreads {
     this.threads = Array.from({ length: count }, () => new ScoringThread({ ...order, ended }));
   }
 
-  /** @returns what the output has beside the input's columns. @throws ArtifactError */
+  /** @returns the columns that the output has in addition to the input's. @throws ArtifactError */
   async start(): Promise<readonly AddedColumn[]> {
     try {
       const [added] = await Promise.all(this.threads.map((thread) => thread.ready));
@@ -120,8 +120,8 @@ class ScoringThread {
   }
 
   /**
-   * It ends by itself, behind the run that it is in: where a thread is terminated within ONNX Runtime, the whole process
-   * is aborted now and then. What it was to score is rejected at once.
+   * It ends by itself, after the current run: if a thread is terminated inside ONNX Runtime, the whole process
+   * is aborted now and then. What it had still to score is rejected at once.
    */
   async end(): Promise<void> {
     this.calls.end(new Error('a thread that scores was told to end'));

@@ -3,11 +3,11 @@ export interface Table {
   readonly rowCount: number;
   /** One column's values by row: undefined if there is nothing at all, null if the value is missing. */
   values(name: string): (row: number) => unknown;
-  /** Texts that stand for a missing value, but for a category that is called so. */
+  /** Texts that stand for a missing value, unless a category has that name. */
   readonly missing: ReadonlySet<string>;
   /** What is wrong with rows as a whole, by row. */
   readonly problems: ReadonlyMap<number, string>;
-  /** Where a row stands in the input: its line in text, its number in Parquet, both from 1. */
+  /** Where a row is in the input: its line in text, its number in Parquet, both from 1. */
   placeOf(row: number): number;
   /** A row as the cells of a delimited file. */
   fields(row: number): readonly string[];
@@ -15,11 +15,11 @@ export interface Table {
   members(row: number): string;
 }
 
-/** A column that the output has beside the input's. */
+/** A column that the output has in addition to the input's. */
 export interface AddedColumn {
   readonly name: string;
   readonly type: 'float32' | 'float64' | 'integer' | 'string';
 }
 
-/** What stands in such a column, by row. */
+/** The values of such a column, by row. */
 export type AddedValues = (row: number) => number | string | null;

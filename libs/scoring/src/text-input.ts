@@ -21,13 +21,13 @@ const BEGINNING_BYTES = 128 * 1024;
 type Beginning = Awaited<ReturnType<typeof readBeginning>>;
 
 interface TextOptions {
-  /** JSON Lines have none, but where they become cells. */
+  /** JSON Lines need none, unless they become cells. */
   areColumnsNeeded: boolean;
   /** Ends the reading, now and later, with an error. */
   signal?: AbortSignal;
 }
 
-/** CSV, TSV or JSON Lines, as they are or compressed with gzip; UTF-8, with a byte order mark or without. */
+/** CSV, TSV or JSON Lines, plain or compressed with gzip; UTF-8, with a byte order mark or without. */
 export class TextInput implements Input {
   readonly isEmpty: boolean;
   readonly newline: '\n' | '\r\n';
@@ -75,13 +75,13 @@ export class TextInput implements Input {
 }
 
 /**
- * @returns the first bytes of the file, of which the rest comes from the source; the size of the byte order mark; and the
- *   first record, or all of it where there is no line end
+ * @returns the first bytes of the file, whose rest comes from the source; the size of the byte order mark; and the
+ *   first record, or all of it if there is no line end
  * @throws InputError if a first record is longer than a record may be, and for UTF-16
  */
 async function readBeginning(source: ByteSource, delimiter: string | undefined) {
   const pieces: Buffer[] = [];
-  // Looked at each time it has doubled: a long header is not searched anew with each piece of it.
+  // Looked at each time it has doubled: a long header is not searched again with each piece of it.
   for (let wanted = BEGINNING_BYTES; ; wanted *= 2) {
     const isWhole = await collect(source, pieces, wanted);
     const bytes = Buffer.concat(pieces);
@@ -99,7 +99,7 @@ async function readBeginning(source: ByteSource, delimiter: string | undefined) 
   }
 }
 
-/** Until there are so many bytes. @returns whether that is all of it */
+/** Reads until there are this many bytes. @returns whether that is all of it */
 async function collect(source: ByteSource, pieces: Buffer[], wanted: number): Promise<boolean> {
   let bytes = pieces.reduce((sum, { length }) => sum + length, 0);
   while (bytes < wanted) {
@@ -111,7 +111,7 @@ async function collect(source: ByteSource, pieces: Buffer[], wanted: number): Pr
   return false;
 }
 
-/** Up to the last line end; all of it where there is none. */
+/** Up to the last line end; all of it if there is none. */
 function wholeLines(text: Buffer): Buffer {
   const end = text.lastIndexOf(0x0a) + 1;
   return end > 0 ? text.subarray(0, end) : text;

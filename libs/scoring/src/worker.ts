@@ -1,6 +1,6 @@
 /**
- * One of the threads that score: it loads the model, and turns one chunk after another into what is written of it.
- * `ScoringThreads` is its other side; nothing else starts it.
+ * One of the threads that score: it loads the model, and turns one chunk after another into what is written for it.
+ * `ScoringThreads` is its counterpart; nothing else starts it.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
@@ -29,7 +29,7 @@ const port = parentPort!;
 const order = workerData as ThreadOrder;
 const outputFormats = [order.output, order.errorsOutput].flatMap((each) => each?.format ?? []);
 /**
- * How much may be written for a chunk, in characters: 128 KiB of rows that have one field each would become gigabytes under a
+ * How much may be written for a chunk, in characters: 128 KiB of rows of one field each would become gigabytes under a
  * header of 100 000 columns. Parquet is read by rows, and may well be much larger as text.
  */
 const MAX_WRITTEN = (order.input.format === 'parquet' ? 384 : 64) * 1024 ** 2;
@@ -131,7 +131,7 @@ async function writeChunk(
       ? jsonLinesWriter(MAX_WRITTEN)
       : delimitedWriter(format, order.newline, order.input.columns.length > 0, MAX_WRITTEN);
   const bytes = Buffer.from(textOf(write, table, added, rows));
-  // Members of gzip may follow one another (RFC 1952 §2.2), so that each thread compresses its own.
+  // Members of gzip may follow one another (RFC 1952 §2.2), so each thread compresses its own.
   return gzip && bytes.length > 0 ? gzipSync(bytes) : bytes;
 }
 
@@ -147,7 +147,7 @@ function textOf(write: TextWriter, table: Table, added: Added, rows: readonly nu
   }
 }
 
-/** As they are stored; what came as text stays text, and an empty cell is no value. */
+/** As they are stored; what came as text stays text, and an empty cell is not a value. */
 function columnsOf(table: Table): (place: number) => Stored {
   if ('copied' in table) return (place) => (table as ParquetTable).copied(place);
   const rows = Array.from({ length: table.rowCount }, (_, row) => table.fields(row));

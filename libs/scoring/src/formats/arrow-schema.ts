@@ -1,25 +1,25 @@
 import type { AddedColumn } from '../table.js';
 
 /**
- * What Arrow keeps of a table's types beside Parquet's own (`ARROW:schema`): a message of Arrow's streams, in base64,
- * whose body is a Flatbuffer. It has a field for each column, so that columns that are added need fields as well: without
+ * What Arrow keeps about a table's types besides Parquet's own (`ARROW:schema`): a message of its streams, in base64,
+ * whose body is a Flatbuffer. It has a field for each column, so columns that are added need fields as well: without
  * them pyarrow reads beyond its end.
  *
- * Nothing of what is there is read but where it lies, so that types of all kinds stay what they are. A Flatbuffer points
- * forwards only: a new root, with a list of the old fields and the new ones, is put before the old bytes, and what was
- * their root is not reached any more.
+ * Only the positions of what is there are read, so that types of all kinds stay what they are. A Flatbuffer points
+ * forwards only: a new root, with a list of the old fields and the new ones, is put before the old bytes, and the old
+ * root is no longer reached.
  *
  * https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format, Message.fbs, Schema.fbs,
  * https://flatbuffers.dev/internals/
  */
 const CONTINUATION = 0xffff_ffff;
-/** The places of fields in their tables (Message.fbs, Schema.fbs). */
+/** The positions of fields in their tables (Message.fbs, Schema.fbs). */
 const MESSAGE = { version: 0, headerType: 1, header: 2 };
 const SCHEMA = { endianness: 0, fields: 1, metadata: 2, features: 3 };
 const FIELD = { dictionary: 4 };
 const SCHEMA_HEADER = 1;
 
-/** The places of the columns that are dictionaries; none if it cannot be read, or has other columns than so many. */
+/** The places of the columns that are dictionaries; none if it cannot be read, or has a different number of columns. */
 export function dictionaryFields(encoded: string, columns: number): number[] {
   return (
     reading(encoded, columns, (bytes, fields) =>
@@ -31,7 +31,7 @@ export function dictionaryFields(encoded: string, columns: number): number[] {
   );
 }
 
-/** @returns undefined if it cannot be read, or has other columns than so many */
+/** @returns undefined if it cannot be read, or has a different number of columns */
 export function withFields(
   encoded: string,
   columns: number,
@@ -45,7 +45,7 @@ export function withFields(
   });
 }
 
-/** `read` gets the Flatbuffer, where its list of so many fields is, and what stands before it. */
+/** `read` gets the Flatbuffer, where its list of this many fields is, and what comes before it. */
 function reading<T>(
   encoded: string,
   columns: number,
@@ -53,7 +53,7 @@ function reading<T>(
 ): T | undefined {
   try {
     const message = Buffer.from(encoded, 'base64');
-    // Before Arrow 0.15 only the size stood before it.
+    // Before Arrow 0.15 only the size came before it.
     const start = message.readUInt32LE(0) === CONTINUATION ? 8 : 4;
     const bytes = message.subarray(start, start + message.readInt32LE(start - 4));
     const root = bytes.readUInt32LE(0);
@@ -63,7 +63,7 @@ function reading<T>(
     if (fields === undefined || bytes.readUInt32LE(fields) !== columns) return undefined;
     return read(bytes, fields, message.subarray(0, start));
   } catch (error) {
-    // A place beyond its end.
+    // A position beyond its end.
     if (error instanceof RangeError) return undefined;
     throw error;
   }
@@ -151,7 +151,7 @@ class Layout {
     return Buffer.from(this.data);
   }
 
-  /** Fills up to a multiple. @returns where that is */
+  /** Pads to a multiple. @returns the position after it */
   align(size: number): number {
     while (this.data.length % size !== 0) this.data.push(0);
     return this.data.length;

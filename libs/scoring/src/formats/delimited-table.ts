@@ -16,20 +16,20 @@ const MOST_REPEATED = 500;
 export interface DelimitedHeader {
   readonly columns: readonly string[];
   readonly delimiter: string;
-  /** Where the columns are that are asked for. */
+  /** Where the requested columns are. */
   readonly places: ReadonlyMap<string, number>;
   /** Columns of zeros and ones. */
   readonly flags: ReadonlySet<string>;
 }
 
-/** Rows of CSV or TSV (RFC 4180). An empty cell is a missing value, and so is what pandas takes for one. */
+/** Rows of CSV or TSV (RFC 4180). An empty cell is a missing value, and so is whatever pandas treats as one. */
 export class DelimitedTable implements Table {
   readonly missing = MISSING_VALUES;
   readonly problems = new Map<number, string>();
-  /** The rows as they were written, where nothing in them is quoted and each line is one of them. */
+  /** The rows as they were written, if nothing in them is quoted and each line is one of them. */
   private readonly texts?: readonly string[];
   private readonly rows: string[][];
-  /** Each row's line, where that is not simply counting on from the first. */
+  /** Each row's line, unless they simply count up from the first. */
   private readonly lines?: readonly number[];
 
   constructor(
@@ -42,7 +42,7 @@ export class DelimitedTable implements Table {
     const isPlain = !text.includes('"') && !text.includes('\r');
     const data = parse(text, delimiter, firstLine);
     const isBlank = (row: string[]) => row.length === 1 && row[0] === '' && columns.length > 1;
-    // What follows the last line end is no line.
+    // What follows the last line end is not a line.
     if (text.endsWith('\n')) data.pop();
     const hasBlank = data.some(isBlank);
     if (isPlain && !hasBlank) this.texts = text.split('\n');
@@ -63,7 +63,7 @@ export class DelimitedTable implements Table {
     if (index === undefined) return () => undefined;
     const value = (row: number) => rows[row]![index] || null;
     if (!this.header.flags.has(name)) return value;
-    // Where such a column has gaps, pandas writes it as floats.
+    // If such a column has gaps, pandas writes it as floats.
     return (row) => {
       const cell = value(row);
       return cell === '1.0' || cell === '0.0' ? cell[0] : cell;
@@ -74,7 +74,7 @@ export class DelimitedTable implements Table {
     return this.lines?.[row] ?? this.firstLine + row;
   }
 
-  /** As many as the header has, whatever the row has. */
+  /** As many as the header has, no matter how many the row has. */
   fields(row: number): readonly string[] {
     const cells = this.rows[row]!;
     const width = this.header.columns.length;
@@ -85,7 +85,7 @@ export class DelimitedTable implements Table {
     return this.header.delimiter;
   }
 
-  /** A row as it was written, where it can be written so again; a short one with the fields that it lacks. */
+  /** A row as it was written, if it can be written so again; a short one with the fields that it lacks. */
   textOf(row: number): string | undefined {
     const text = this.texts?.[row];
     if (text === undefined || !this.problems.has(row)) return text;
@@ -100,7 +100,7 @@ export class DelimitedTable implements Table {
       .join(',');
   }
 
-  /** It stays a row of its own; what it has beyond the others stands in what is said of it. */
+  /** It stays a row of its own; its surplus fields are in the message about it. */
   private noteRagged(row: number): void {
     const cells = this.rows[row]!;
     const width = this.header.columns.length;
@@ -113,7 +113,7 @@ export class DelimitedTable implements Table {
   }
 }
 
-/** The names in the header. @throws InputError for too many, and for two columns of one name */
+/** The names in the header. @throws InputError for too many, and for two columns with the same name */
 export function parseHeader(bytes: Uint8Array, delimiter: string): string[] {
   checkCount(countColumns(bytes, delimiter));
   const columns = parse(decodeText(bytes, 1), delimiter, 1)[0] ?? [];
@@ -121,7 +121,7 @@ export function parseHeader(bytes: Uint8Array, delimiter: string): string[] {
   return columns;
 }
 
-/** How many columns there seem to be, which is found at once; few have a delimiter within quotes. */
+/** How many columns there seem to be, which is quick to find; few have a delimiter within quotes. */
 function countColumns(bytes: Uint8Array, delimiter: string): number {
   const code = delimiter.charCodeAt(0);
   let count = 1;
@@ -131,7 +131,7 @@ function countColumns(bytes: Uint8Array, delimiter: string): number {
 
 function parse(text: string, delimiter: string, firstLine: number): string[][] {
   const lines = withOneLineEnd(text, delimiter);
-  // It takes the first of any text for the mark of a file, which is gone by now.
+  // The parser takes the first of any text for the mark of a file, which is already gone.
   const marked = lines.startsWith(MARK) ? MARK + lines : lines;
   const { data, errors } = Papa.parse<string[]>(marked, { delimiter, newline: '\n' });
   const error = errors.find(({ type }) => type === 'Quotes');
@@ -145,7 +145,7 @@ function parse(text: string, delimiter: string, firstLine: number): string[][] {
   );
 }
 
-/** Line ends become one kind; within quotes, where they are part of a value, they stay. */
+/** Makes all line ends the same; within quotes, where they are part of a value, they stay. */
 function withOneLineEnd(text: string, delimiter: string): string {
   if (!text.includes('\r\n')) return text;
   if (!text.includes('"')) return text.replaceAll('\r\n', '\n');
@@ -159,7 +159,7 @@ function withOneLineEnd(text: string, delimiter: string): string {
   }
 }
 
-/** A quote that is not the first of a field is a letter. */
+/** A quote that is not at the start of a field is an ordinary character. */
 function openingQuote(text: string, from: number, delimiter: string): number {
   let quote = text.indexOf('"', from);
   while (quote > 0 && text[quote - 1] !== delimiter && text[quote - 1] !== '\n') {
@@ -168,7 +168,7 @@ function openingQuote(text: string, from: number, delimiter: string): number {
   return quote;
 }
 
-/** Behind the quote that closes it: one that is not doubled. */
+/** The position after the closing quote: one that is not doubled. */
 function endOfQuoted(text: string, opens: number): number {
   let quote = text.indexOf('"', opens + 1);
   while (quote >= 0 && text[quote + 1] === '"') quote = text.indexOf('"', quote + 2);

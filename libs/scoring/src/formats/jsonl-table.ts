@@ -4,12 +4,12 @@ import { InputError } from '../order.js';
 import type { Table } from '../table.js';
 import { decodeText } from './text.js';
 
-/** A text is a text: what is missing is null, or Python's NaN. */
+/** Texts are taken literally: a missing value is null, or Python's NaN. */
 const NO_WORDS: ReadonlySet<string> = new Set();
 
 type JsonObject = Record<string, unknown>;
 
-/** One JSON object a line. What is written of a row is what was read, to the letter. */
+/** One JSON object per line. A row is written exactly as it was read. */
 export class JsonLinesTable implements Table {
   readonly missing = NO_WORDS;
   readonly problems = new Map<number, string>();
@@ -17,7 +17,7 @@ export class JsonLinesTable implements Table {
   private readonly objects: JsonObject[] = [];
   private readonly lines: number[] = [];
 
-  /** `added`: what the output adds to each object, which must not be there; `columns`: all there may be, where that matters. */
+  /** `added`: what the output adds to each object, which must not be there; `columns`: all allowed, if that matters. */
   constructor(
     bytes: Uint8Array,
     firstLine: number,
@@ -58,7 +58,7 @@ export class JsonLinesTable implements Table {
 
   private add(text: string, line: number, added: readonly string[]): void {
     const found = parseObject(this.columns ? withAllDigits(text) : text);
-    // It stays a row of its own; its text stands in what is said of it.
+    // It stays a row of its own; its text is in the message about it.
     if (!found)
       this.problems.set(
         this.rowCount,
@@ -81,7 +81,7 @@ export class JsonLinesTable implements Table {
   }
 }
 
-/** JSON has no infinities: as in the record they are texts. */
+/** JSON has no infinities: as in the record, they are texts. */
 function cellOf(value: unknown): string {
   if (typeof value === 'number') return String(value);
   return JSON.stringify(value, (_, member: unknown) =>
@@ -89,7 +89,7 @@ function cellOf(value: unknown): string {
   );
 }
 
-/** Whole numbers that JSON.parse would round become texts, as which they are cells. */
+/** Whole numbers that JSON.parse would round become texts, and are cells in that form. */
 function withAllDigits(text: string): string {
   if (!/\d{16}/.test(text)) return text;
   return mapOutsideStrings(text, /-?\d[\d.eE+-]*/g, (token) =>
@@ -99,12 +99,12 @@ function withAllDigits(text: string): string {
 
 const PYTHONS: Record<string, string> = { NaN: 'null', Infinity: '1e999', '-Infinity': '-1e999' };
 
-/** What Python's json writes beyond JSON: a NaN is a missing value, an infinity a number that is too large for any. */
+/** What Python's json writes beyond JSON: a NaN is a missing value, an infinity a number too large for any column. */
 function withoutPythons(text: string): string {
   return mapOutsideStrings(text, /-?Infinity|NaN/g, (token) => PYTHONS[token]!);
 }
 
-/** By hand: an expression for strings as well would need a stack as deep as there are quotes within one. */
+/** By hand: a regular expression that also matches strings would need a stack as deep as a string has quotes. */
 function mapOutsideStrings(text: string, token: RegExp, map: (token: string) => string): string {
   let mapped = '';
   for (let from = 0; ;) {
@@ -116,7 +116,7 @@ function mapOutsideStrings(text: string, token: RegExp, map: (token: string) => 
   }
 }
 
-/** Behind the quote that closes it: one that has an even number of backslashes before it. */
+/** The position after the closing quote: one that has an even number of backslashes before it. */
 function endOfString(text: string, opens: number): number {
   for (let quote = text.indexOf('"', opens + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let backslashes = 0;
@@ -130,7 +130,7 @@ export function alreadyThere(names: readonly string[]): string {
   return `The output adds ${listed(names)}, and the input has ${names.length === 1 ? 'it' : 'them'} already. Rename it there.`;
 }
 
-/** The names of all members in these lines, in the order of their first appearance. */
+/** The names of all members in these lines, in the order in which they first appear. */
 export function membersIn(bytes: Uint8Array): string[] {
   const names = new Set<string>();
   for (const line of decodeText(bytes, 1).split('\n')) {

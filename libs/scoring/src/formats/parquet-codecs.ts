@@ -4,7 +4,7 @@ import { compressors } from 'hyparquet-compressors';
 
 type Decompressor = (input: Uint8Array, size: number) => Uint8Array;
 
-/** Node's own are quicker than those of the library, see what is damaged, and end at the size that is expected. */
+/** Node's own are quicker than the library's, detect damage, and stop at the expected size. */
 const OURS: Record<string, Decompressor> = {
   UNCOMPRESSED: (input) => input,
   GZIP: (input, size) => gunzipSync(input, { maxOutputLength: size }),
@@ -12,9 +12,9 @@ const OURS: Record<string, Decompressor> = {
   ZSTD: unpackZstd,
 };
 
-/** A page, unpacked to the size that it says, or not at all. */
+/** A page, unpacked to the size that it declares, or not at all. */
 export function unpack(codec: string, input: Uint8Array, size: number): Uint8Array {
-  // A page of nothing, as of a column of nulls, is beyond some of them.
+  // Some of them cannot handle an empty page, as of a column of nulls.
   if (size === 0) return new Uint8Array();
   const decompressor = OURS[codec] ?? (compressors as Record<string, Decompressor | undefined>)[codec];
   if (!decompressor) throw new Error(`its compression, ${codec}, is not known`);
@@ -23,7 +23,7 @@ export function unpack(codec: string, input: Uint8Array, size: number): Uint8Arr
   return page;
 }
 
-/** The library takes as much as there is: where the frame does not say how much that is, it is counted. */
+/** The library unpacks everything there is: if the frame does not say how much that is, it is counted. */
 function unpackZstd(input: Uint8Array, size: number): Uint8Array {
   if (sizeInFrame(input) === size) return decompress(input);
   const page = new Uint8Array(size);

@@ -2,18 +2,18 @@ import { open } from 'node:fs/promises';
 import { parquetMetadata, type FileMetaData } from 'hyparquet';
 import { InputError } from '../order.js';
 
-/** It is taken apart in one go, at some 50 ms a MiB. Others write less than 200 bytes for each column of each row group. */
+/** It is parsed in one go, at 50 ms or so per MiB. Others write under 200 bytes for each column of each row group. */
 const MAX_FOOTER_BYTES = 32 * 1024 ** 2;
 /** A byte of it may become an object, and all are in memory at once. A column of a row group has about 60. */
 const MAX_FOOTER_ITEMS = 8_000_000;
-/** So many as fields, in memory. */
+/** What one struct counts for, in fields, in memory. */
 const ITEMS_OF_A_STRUCT = 4;
 const MAX_DEPTH = 64;
 
 /** The length of the footer, and "PAR1". */
 const TAIL_BYTES = 8;
 
-/** A file's list of contents, which stands at its end. @throws InputError */
+/** A file's list of contents, which is at its end. @throws InputError */
 export async function readFooter(path: string, size: number): Promise<FileMetaData> {
   const damaged = (cause: unknown) =>
     new InputError(`${path} is not a Parquet file, or is damaged: ${(cause as Error).message}.`, { cause });
@@ -51,7 +51,7 @@ function tooLong(path: string, what: string, most: string): InputError {
 }
 
 /**
- * Counts what would become objects, without making any (Thrift's compact protocol). It stops where there are too many.
+ * Counts what would become objects, without making any (Thrift's compact protocol). It stops if there are too many.
  * https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
  */
 class Items {
@@ -73,7 +73,7 @@ class Items {
   }
 
   private skip(type: number, depth: number): void {
-    // A truth is part of its field.
+    // A boolean is part of its field.
     if (type <= 2) return;
     if (type === 3) this.at += 1;
     else if (type <= 6) this.varint();

@@ -3,8 +3,8 @@ import type { AddedColumn } from '../table.js';
 import { dictionaryFields, withFields } from './arrow-schema.js';
 
 /**
- * What others have written of a file's columns beside Parquet's own schema, and read again: it stays, with the columns
- * that are added, so that it stays true. Where that cannot be done it is left away: a list that lacks columns is wrong.
+ * What other writers store about a file's columns besides Parquet's own schema, and read again: it stays, with the
+ * columns that are added, so that it stays true. If that is impossible it is left out: an incomplete list is wrong.
  */
 export function withColumns(
   keyValues: readonly KeyValue[],
@@ -60,7 +60,7 @@ const EXTENDED: Record<string, Extend | undefined> = {
     ]),
 };
 
-/** Schemas of others, which have all columns; those who wrote them can do without. */
+/** Other writers' schemas, which list all columns; those writers can do without. */
 const OF_ALL_COLUMNS = new Set([
   'parquet.avro.schema',
   'avro.schema',
@@ -77,7 +77,7 @@ const PANDAS = {
 
 const SPARK = { float32: 'float', float64: 'double', integer: 'integer', string: 'string' } as const;
 
-/** A JSON object with one of its lists changed; undefined if it is none. */
+/** A JSON object with one of its lists changed; undefined if it is not an object. */
 function changed(text: string, list: string, change: (list: unknown[]) => unknown[]): string | undefined {
   try {
     const value = JSON.parse(text) as Record<string, unknown>;

@@ -6,7 +6,7 @@ import { deltaBinaryUnpack } from 'hyparquet/src/delta.js';
 import type { ColumnDecoder } from 'hyparquet/src/types.js';
 import { unpack } from './parquet-codecs.js';
 
-/** One column of one row group, as it lies in the file. */
+/** One column of one row group, as it is in the file. */
 export interface ColumnChunk {
   offset: number;
   bytes: number;
@@ -22,31 +22,31 @@ export interface Selection {
 }
 
 /**
- * What a page may have, unpacked, in bytes and in values: it is read as a whole. Others write pages of one MiB, and some
- * one page for a row group.
+ * How large a page may be, unpacked, in bytes and in values: it is read as a whole. Others write pages of one MiB, and
+ * some write one page per row group.
  */
 const MAX_PAGE_BYTES = 256 * 1024 ** 2;
 const MAX_PAGE_VALUES = 2 ** 24;
-/** Texts are an object each, which is a hundred bytes and more, however short they are. */
+/** Texts are an object each, which takes a hundred bytes and more, however short they are. */
 const MAX_PAGE_TEXTS = 2 ** 22;
-/** The most that the header of a page may have: in some files it holds statistics of large objects that nobody needs. */
+/** The largest header of a page: in some files it holds statistics of large objects that nobody needs. */
 const MAX_HEADER_BYTES = 1024 ** 2;
 
-/** Values that fill a packed run up: others write 63 groups of eight at a time. */
+/** Values that pad a packed run: others write 63 groups of eight at a time. */
 const MOST_FILLING = 512;
 
 export interface Stored {
   /** By row; null or undefined if there is none. */
   values: ArrayLike<unknown>;
-  /** The words of its dictionary, in their order, where all of the values are such. */
+  /** The words of its dictionary, in order, if all of the values are from it. */
   words?: ArrayLike<unknown>;
 }
 
 /**
  * The values of a column as they are stored, in these rows of its row group.
  *
- * hyparquet decodes the pages. What it would not notice is looked at before: a checksum that is wrong, and what would
- * become much larger than it is. Only the pages that have some of these rows are unpacked.
+ * hyparquet decodes the pages. What it would not notice is checked first: a wrong checksum, and data that would become
+ * much larger than it is. Only the pages that have some of these rows are unpacked.
  *
  * @throws Error saying what is wrong, for a caller that knows which column it is
  */
@@ -75,7 +75,7 @@ export function readStored(
       if (values > rows - row) throw new Error('it has more rows than there are');
       if (row + values > start) {
         const [data] = decoded(header, body, codec, element, dictionary);
-        // Where there is nothing but nulls, some write none.
+        // If there is nothing but nulls, some write none.
         if (
           isOfWords(header) &&
           !dictionary &&
@@ -100,7 +100,7 @@ export function readStored(
   };
 }
 
-/** Whether its values are places in a dictionary. */
+/** Whether its values are positions in a dictionary. */
 function isOfWords({ data_page_header: v1, data_page_header_v2: v2 }: PageHeader): boolean {
   return (v1 ?? v2)?.encoding.endsWith('DICTIONARY') ?? false;
 }
@@ -113,7 +113,7 @@ function valuesIn({
   return (v1 ?? v2 ?? words)?.num_values ?? 0;
 }
 
-/** The page that begins there. @throws Error if what it says of itself cannot be so */
+/** The page that begins there. @throws Error if what it says about itself is impossible */
 function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint8Array; next: number } {
   const length = Math.min(MAX_HEADER_BYTES, bytes.length - at);
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset + at, length), offset: 0 };
@@ -121,7 +121,7 @@ function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint
   const start = at + reader.offset;
   const { compressed_page_size: packed, uncompressed_page_size: size, data_page_header_v2: v2 } = header;
   const levels = [v2?.repetition_levels_byte_length ?? 0, v2?.definition_levels_byte_length ?? 0];
-  // As numbers: what is missing, or is something else, is none of these.
+  // As numbers: what is missing, or is something else, is not one of these.
   const counts = [packed, size, valuesIn(header), ...levels, packed - levels[0]! - levels[1]!];
   if (!counts.every((count) => Number.isInteger(count) && count >= 0) || size < levels[0]! + levels[1]!) {
     throw new Error('its header is damaged');
@@ -131,7 +131,7 @@ function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint
   return { header, body, next: start + packed };
 }
 
-/** A page's values, and what they are decoded with. @throws Error if it is damaged, or is more than can be read */
+/** A page's values, and what they are decoded with. @throws Error if it is damaged, or too large to be read */
 function decoded(
   header: PageHeader,
   body: Uint8Array,
@@ -143,7 +143,7 @@ function decoded(
   checkPage(header, body, values, element);
   const decoder = decoderOf(element, unpacked(header, body, codec, element));
   const reader = { view: new DataView(body.buffer, body.byteOffset, body.byteLength), offset: 0 };
-  // 0: so that it takes nothing for a page that need not be read.
+  // 0: so that it does not mistake the page for one to skip.
   const { data = [] } = readPage(reader, header, decoder, dictionary, undefined, 0);
   if (data.length !== values) throw new Error(`it has ${data.length} values and says ${values}`);
   return [data, decoder];
@@ -165,7 +165,7 @@ function checkPage(header: PageHeader, body: Uint8Array, values: number, { type 
   }
 }
 
-/** The part of the page that is packed, as it is decoded. @throws Error if that would become much larger than it is */
+/** The packed part of the page, as it is decoded. @throws Error if that would become much larger than it is */
 function unpacked(
   header: PageHeader,
   page: Uint8Array,
@@ -207,8 +207,8 @@ function checkValues(
 }
 
 /**
- * A run says how often a value is repeated, and is written that often, whatever room there is.
- * @returns of levels of one bit, how many are 1
+ * A run says how often a value is repeated, and the library writes it that often, however much room there is.
+ * @returns for levels of one bit, how many are 1
  */
 function checkRuns(bytes: Uint8Array, bits: number, count: number): number {
   let ones = 0;
@@ -221,7 +221,7 @@ function checkRuns(bytes: Uint8Array, bits: number, count: number): number {
     }
     const isPacked = header % 2 === 1;
     const length = Math.floor(header / 2) * (isPacked ? 8 : 1);
-    // What is packed is filled up to whole groups of eight.
+    // Packed values are padded to whole groups of eight.
     if (length > count - seen + (isPacked ? MOST_FILLING : 0)) {
       throw new Error('it repeats a value more often than it has rows');
     }
@@ -233,7 +233,7 @@ function checkRuns(bytes: Uint8Array, bits: number, count: number): number {
   return Math.min(ones, count);
 }
 
-/** Texts that begin as the one before them, which may be long: none of that is in the page. */
+/** Texts that share a prefix with the one before, which may be long: none of that is in the page. */
 function checkPrefixes(values: Uint8Array, count: number): void {
   if (count === 0) return;
   const reader = { view: new DataView(values.buffer, values.byteOffset, values.byteLength), offset: 0 };
@@ -254,12 +254,12 @@ function onesIn(bytes: Uint8Array): number {
   return ones;
 }
 
-/** It is given the page as it is unpacked and was looked at, whatever the codec. */
+/** It receives the page unpacked and already checked, whatever the codec. */
 function decoderOf(
   { name, type, type_length, repetition_type }: SchemaElement,
   page: Uint8Array,
 ): ColumnDecoder {
-  // What the schema says of the meaning is not its business.
+  // It need not know what the schema says about the meaning.
   const element = { name, type, type_length, repetition_type };
   const node = { children: [], count: 1, element, path: [name] };
   const root = { children: [node], count: 1, element: { name: 'root' }, path: [] };

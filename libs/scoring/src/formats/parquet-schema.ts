@@ -2,7 +2,7 @@ import type { ConvertedType, SchemaElement } from 'hyparquet';
 import { listed } from '../messages.js';
 import { InputError } from '../order.js';
 
-/** The elements of the columns. @throws InputError naming what is not a column of one value a row */
+/** The elements of the columns. @throws InputError naming what is not a column of one value per row */
 export function columnsIn(schema: readonly SchemaElement[], path: string): SchemaElement[] {
   const columns: SchemaElement[] = [];
   const nested: string[] = [];
@@ -28,16 +28,16 @@ export function columnsIn(schema: readonly SchemaElement[], path: string): Schem
   );
 }
 
-/** What the library does not know it hands on as it is written there, or not at all. */
+/** What the library does not know, it passes on as it is written there, or not at all. */
 function isKnown({ type, type_length: length = 0, logical_type: logical }: SchemaElement): boolean {
   if (type === undefined || (type === 'FIXED_LEN_BYTE_ARRAY' && length <= 0)) return false;
   return logical === undefined || (logical.type !== undefined && !OF_GROUPS.has(logical.type));
 }
 
-/** They say what columns within a column are. */
+/** They mark columns within a column. */
 const OF_GROUPS: ReadonlySet<string> = new Set(['LIST', 'MAP', 'VARIANT']);
 
-/** What the values of a column are written as, without what the schema says of their meaning. */
+/** What the values of a column are written as, without what the schema says about their meaning. */
 export function asStored({
   name,
   type,
@@ -48,7 +48,7 @@ export function asStored({
   return { name, type: type === 'INT96' ? 'INT64' : type, type_length, repetition_type, field_id };
 }
 
-/** What the output's footer says of a column whose values were stored. */
+/** What the output's footer says about a column whose values were stored. */
 export function asDeclared(element: SchemaElement): SchemaElement {
   const { type, logical_type: meaning } = element;
   if (type === 'INT96') {
@@ -58,7 +58,7 @@ export function asDeclared(element: SchemaElement): SchemaElement {
       logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'NANOS' },
     };
   }
-  // The older word for the same, which the library writes as all readers understand it.
+  // The older word for the same, which the library writes in the way all readers understand.
   if (meaning?.type === 'INTEGER') {
     const converted = `${meaning.isSigned ? '' : 'U'}INT_${meaning.bitWidth}` as ConvertedType;
     return { ...element, logical_type: undefined, converted_type: converted };

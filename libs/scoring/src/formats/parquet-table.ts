@@ -7,7 +7,7 @@ import type { Table } from '../table.js';
 import { type ColumnChunk, readStored, type Stored } from './parquet-pages.js';
 import { isSingle, type Meaning, meaningOf, Numeral } from './parquet-values.js';
 
-/** A row group, as it lies in the file: its columns in the order of the schema. */
+/** A row group, as it is in the file: its columns in the order of the schema. */
 export interface RowGroupPlace {
   /** From 1. */
   number: number;
@@ -17,25 +17,25 @@ export interface RowGroupPlace {
   columns: readonly ColumnChunk[];
 }
 
-/** Rows of a file that are read at once; they lie in one row group. */
+/** Rows of a file that are read at once; they are in one row group. */
 export interface ParquetRows {
   start: number;
   end: number;
   group: RowGroupPlace;
 }
 
-/** What of a file's list of contents is taken over by the output. */
+/** What the output takes over from a file's list of contents. */
 export interface ParquetContents {
   /** As its schema has them. */
   columns: readonly SchemaElement[];
-  /** The places of those that are categories: which there are, and their order, is in their dictionaries. */
+  /** The places of categorical columns: which categories there are, and their order, is in their dictionaries. */
   categorical: ReadonlySet<number>;
   keyValues: readonly KeyValue[];
 }
 
-/** The most that one column of these rows may hold: texts that are stored once and used often are small only in the file. */
+/** The most that one column of these rows may hold: texts stored once and used often are small only in the file. */
 const MAX_COLUMN_BYTES = 256 * 1024 ** 2;
-/** A dictionary that stays as it is lies in each row group that is written, which has so many rows. */
+/** A dictionary that is kept is in each row group that is written, which has this many rows. */
 const MAX_WORDS = 32_768;
 const WIDTHS: Record<string, number> = { BOOLEAN: 1, INT32: 4, FLOAT: 4, INT64: 8, DOUBLE: 8, INT96: 12 };
 
@@ -46,7 +46,7 @@ export class ParquetFile {
   private readonly meanings: readonly (Meaning | undefined)[];
   readonly schema: readonly SchemaElement[];
   readonly categorical: ReadonlySet<number>;
-  /** What was read of it so far, unpacked. */
+  /** How much of it was read so far, unpacked. */
   unpackedBytes = 0;
 
   constructor(path: string, { columns: schema, categorical }: ParquetContents) {
@@ -121,9 +121,9 @@ function bytesIn(values: ArrayLike<unknown>, { type, type_length: length }: Sche
   return bytes;
 }
 
-/** Rows of a Parquet file. A NaN is a missing value, as the frameworks that write such files have it. */
+/** Rows of a Parquet file. A NaN is a missing value, as in the frameworks that write such files. */
 export class ParquetTable implements Table {
-  /** A text is a text: what is missing is null, or NaN. */
+  /** Texts are taken literally: a missing value is null, or NaN. */
   readonly missing: ReadonlySet<string> = new Set();
   readonly problems = new Map<number, string>();
   private readonly columns = new Map<number, Stored>();
@@ -155,7 +155,7 @@ export class ParquetTable implements Table {
     return this.file.schema.map((element, place) => {
       const value = this.meant(place, row);
       if (value === null) return '';
-      // As Python and pandas write and read it.
+      // As Python and pandas write and read them.
       if (value === Infinity || value === -Infinity) return value > 0 ? 'inf' : '-inf';
       return textOf(value, element);
     });
@@ -208,7 +208,7 @@ function textOf(value: ReturnType<Meaning>, element: SchemaElement): string {
   return typeof value === 'number' && isSingle(element) ? formatFloat32(value) : String(value);
 }
 
-/** JSON has no infinities: as in the record they are texts. */
+/** JSON has no infinities: as in the record, they are texts. */
 function jsonOf(value: ReturnType<Meaning>, element: SchemaElement): string {
   const isText = typeof value === 'string' || value === Infinity || value === -Infinity;
   return isText ? JSON.stringify(String(value)) : textOf(value, element);

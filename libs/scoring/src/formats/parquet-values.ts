@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import type { SchemaElement } from 'hyparquet';
 import { parseFloat16 } from 'hyparquet/src/convert.js';
 
-/** What a stored value means: a number or truth as it is, and everything else as text. */
+/** What a stored value means: a number or boolean as it is, and everything else as text. */
 export type Meaning = (stored: unknown) => number | boolean | string | Numeral;
 
-/** A number with all its digits, which no number of ours has room for. */
+/** A number with all its digits, more than a JavaScript number has room for. */
 export class Numeral {
   constructor(readonly text: string) {}
 }
@@ -48,7 +48,7 @@ function ofInt64(element: SchemaElement): Meaning {
   if (logical?.type === 'TIME') return (time) => timeOfDay(time as bigint, DIGITS[logical.unit]);
   if (converted === 'TIME_MICROS') return (time) => timeOfDay(time as bigint, 6);
   if (logical?.type === 'TIMESTAMP') {
-    // One that is not adjusted to UTC is what some clock showed: nobody knows where.
+    // A time that is not adjusted to UTC is what some clock showed: its zone is unknown.
     const zone = logical.isAdjustedToUTC ? 'Z' : '';
     return (time) => dateTime(time as bigint, DIGITS[logical.unit]) + zone;
   }
@@ -66,7 +66,7 @@ function ofBytes(element: SchemaElement): Meaning {
   if (converted === 'INTERVAL') return (stored) => interval(viewOf(stored));
   return (stored) => {
     const bytes = stored as Uint8Array;
-    // Some that write text do not say that it is text.
+    // Some writers of text do not declare it as text.
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(
       isUtf8(bytes) ? 'utf8' : 'base64',
     );
@@ -78,7 +78,7 @@ const DAY_SECONDS = 86_400n;
 /** What a Date has room for, on either side of 1970. */
 const MAX_SECONDS = 8_640_000_000_000n;
 
-/** As ISO 8601 has it, with all digits and without a zone. @throws RangeError */
+/** In ISO 8601, with all digits and without a zone. @throws RangeError */
 function dateTime(time: bigint, digits: number): string {
   const [seconds, fraction] = secondsOf(time, digits);
   if (seconds > MAX_SECONDS || seconds < -MAX_SECONDS) {
@@ -100,7 +100,7 @@ function secondsOf(time: bigint, digits: number): [seconds: bigint, fraction: st
   return [(time - fraction) / second, String(fraction).padStart(digits, '0')];
 }
 
-/** ISO 8601 has no name for a mixture of months, days and milliseconds but this. */
+/** ISO 8601 has no other form for a mixture of months, days and milliseconds. */
 function interval(view: DataView): string {
   const [months, days, millis] = [0, 4, 8].map((at) => view.getUint32(at, true));
   return `P${months}M${days}DT${millis! / 1000}S`;

@@ -18,7 +18,7 @@ const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
 
 const PAGE_BYTES = 1024 ** 2;
 
-/** What a file's schema is made of: the columns it is copied from or, of text, their names; and what is added. */
+/** What a file's schema is made of: the columns it is copied from or, for text, their names; and what is added. */
 export interface ParquetShape {
   copied?: ParquetContents;
   names: readonly string[];
@@ -34,7 +34,7 @@ const ADDED_TYPES = {
 
 /**
  * Encodes rows as one row group.
- * @param columnAt a column's values by its place; asked for one after the other, so that one is in memory at a time
+ * @param columnAt a column's values by its place; called for one after the other, so that one is in memory at a time
  */
 export function writeRowGroup(
   shape: ParquetShape,
@@ -46,7 +46,7 @@ export function writeRowGroup(
   const [root, ...elements] = schemaOf(shape, asStored);
   const copied = elements.length - added.length;
   const writer = new ByteWriter();
-  // Where it lies in the file is said later; places are counted from the file's beginning.
+  // Where it lies in the file is known later; positions are counted from the file's beginning.
   writer.appendBytes(MAGIC);
   const columns = elements.map((element, place) => {
     const { values, words }: Stored =
@@ -79,7 +79,7 @@ function encoderOf(root: SchemaElement, element: SchemaElement): ColumnEncoder {
   };
 }
 
-/** `words`: all that its dictionary had, which says what categories there are. */
+/** `words`: everything in its dictionary, which says what categories there are. */
 function writeValues(
   writer: ByteWriter,
   column: ColumnEncoder,
@@ -126,7 +126,7 @@ export function parquetHeader(): Uint8Array {
   return MAGIC;
 }
 
-/** Everything behind the row groups. */
+/** Everything after the row groups. */
 export function parquetFooter(shape: ParquetShape, rowGroups: readonly RowGroup[]): Uint8Array {
   const writer = new ByteWriter();
   const { copied, added } = shape;

@@ -4,13 +4,13 @@ import { DELIMITERS } from '../file-format.js';
 import type { AddedColumn, AddedValues, Table } from '../table.js';
 import { DelimitedTable } from './delimited-table.js';
 
-/** A column that is added, with what stands in it. */
+/** A column that is added, with its values. */
 export type Added = readonly (AddedColumn & { readonly at: AddedValues })[];
 
 /** Rows of a table, with what is added to them, as text. @throws OutgrownError */
 export type TextWriter = (table: Table, added: Added, rows: Iterable<number>) => string;
 
-/** Rows that are small as they are read, and very large as they are written. */
+/** Rows that are small when they are read, and very large when they are written. */
 export class OutgrownError extends Error {}
 
 export function delimitedWriter(
