@@ -5,9 +5,9 @@ import { DataSource } from 'typeorm';
 import type { BatchState } from './batch.entity.js';
 
 const STATES: readonly BatchState[] = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
-/** Asked three times with every look, and by every process. */
+/** Queried three times per scrape, and by every process. */
 const KEPT_MS = 5_000;
-/** Metrics must not wait for the database: the rest of them matters, too. */
+/** Metrics must not wait for the database: the rest of them matter, too. */
 const TIMEOUT_MS = 1_000;
 
 /** The counts of all batches in one state. */
@@ -19,14 +19,14 @@ export interface BatchCount {
   errors: number;
 }
 
-/** How many batches there are, by the table that keeps what became of each, whichever worker was at it. */
+/** How many batches there are, from the table that records what became of each, whichever worker ran it. */
 @Injectable()
 export class BatchFigures {
   private counted?: { at: number; counts: Promise<readonly BatchCount[]> };
 
   constructor(private readonly dataSource: DataSource) {}
 
-  /** All states; none if the database does not say. */
+  /** All states; none if the database does not answer. */
   count(): Promise<readonly BatchCount[]> {
     if (!this.counted || performance.now() - this.counted.at > KEPT_MS) {
       const none = () => [];

@@ -24,13 +24,13 @@ export interface Digest {
   sha256: string;
 }
 
-/** What is on its way changes at least every 30 seconds; what has not for so long was left behind by a crash. */
+/** Anything in progress changes at least every 30 seconds; what has not changed for this long was left by a crash. */
 const LEFT_BEHIND_AFTER_MS = 600_000;
 
 const INCOMING = '.incoming-';
 const OUTGOING = '.outgoing-';
 
-/** So often the room on the disk is looked at while something is written to it. */
+/** How often the room on the disk is checked while something is written to it. */
 export const LOOK_EVERY_BYTES = 1024 ** 2;
 
 /**
@@ -38,11 +38,11 @@ export const LOOK_EVERY_BYTES = 1024 ** 2;
  *
  *     .incoming-<id>/input    while it is uploaded
  *     <id>/input              until it is scored
- *     <id>/run-<n>/output     until it expires; until it is complete, what the scoring keeps to go on from
+ *     <id>/run-<n>/output     until it expires; until it is complete, what the scoring needs to go on
  *     .outgoing-<uuid>        while it is removed
  *
- * Every run has a folder of its own, which begins as a copy of what the run before it came to. So a worker that was
- * believed dead and writes on, writes into files that nobody reads.
+ * Every run has a folder of its own, which begins as a copy of what the previous run had reached. So a worker that was
+ * believed dead and goes on writing writes into files that nobody reads.
  */
 @Injectable()
 export class BatchFiles {
@@ -54,7 +54,7 @@ export class BatchFiles {
     this.reserveBytes = batchDiskReserveBytes;
   }
 
-  /** What may be written to the disk before the reserve is touched; negative where it is. */
+  /** How much may be written to the disk before the reserve is touched; negative if it already is. */
   async room(): Promise<number> {
     await mkdir(this.root, { recursive: true, mode: 0o700 });
     const { bavail, bsize } = await statfs(this.root);
@@ -71,8 +71,8 @@ export class BatchFiles {
 
   /**
    * Writes an upload to disk, durably, all of it or nothing.
-   * @param check is asked with every piece whether it may have so many bytes, and throws where it may not
-   * @throws Problem `storage-full`, what `check` throws, and the upload's own error where it breaks off
+   * @param check is called with every piece with the number of bytes so far, and throws if there may not be so many
+   * @throws Problem `storage-full`, what `check` throws, and the upload's own error if it breaks off
    */
   async receive(
     id: string,
@@ -115,8 +115,8 @@ export class BatchFiles {
   }
 
   /**
-   * Makes the folder of a run, with what the run before it came to, and returns where its output belongs. Where there is
-   * no room for two of it, it starts again.
+   * Makes the folder of a run, with what the previous run had reached, and returns where its output belongs. Without
+   * room for two copies of it, it starts again.
    */
   async beginRun({ id, runs }: Pick<Batch, 'id' | 'runs'>): Promise<string> {
     const output = this.outputOf({ id, runs });
@@ -126,7 +126,7 @@ export class BatchFiles {
     await mkdir(earlier);
     let last: string | undefined;
     for (const name of await runsBefore(runs, dirname(folder))) {
-      // Somebody who still writes there, by name, finds it no more, and nothing is put into it while it is removed.
+      // A process that still writes there, by name, no longer finds it, and nothing is added to it while it is removed.
       if (await moved(join(dirname(folder), name), join(earlier, name))) last ??= join(earlier, name);
     }
     if (last !== undefined) await copyCheckpoint(last, folder, await this.room());
@@ -134,7 +134,7 @@ export class BatchFiles {
     return output;
   }
 
-  /** Makes sure that the output stays, whatever happens, and looks at it once more from its beginning to its end. */
+  /** Makes sure that the output is durable, whatever happens, and reads it once more from beginning to end. */
   async seal(output: string): Promise<Digest> {
     const digest = await withFile(output, 'r+', async (file) => {
       const hash = createHash('sha256');
@@ -154,14 +154,14 @@ export class BatchFiles {
   }
 
   async remove(id: string): Promise<void> {
-    // A worker that does not know yet finds it no more, and puts nothing into it while it is removed.
+    // A worker that does not know yet no longer finds it, and adds nothing to it while it is removed.
     const aside = join(this.root, OUTGOING + randomUUID());
     if (await moved(join(this.root, id), aside)) await rm(aside, { recursive: true, force: true });
   }
 
   /**
-   * Removes what nobody needs any more, and what a crash has left behind.
-   * @param isNeeded of each id whether its files are still needed; ids without a batch are left out
+   * Removes what is no longer needed, and what a crash has left behind.
+   * @param isNeeded says for each id whether its files are still needed; ids without a batch are left out
    */
   async sweep(isNeeded: (ids: string[]) => Promise<Map<string, boolean>>): Promise<void> {
     const names = await readdir(this.root).catch((error: NodeJS.ErrnoException) => {
@@ -192,7 +192,7 @@ export function storageFull(cause?: unknown): Problem {
   return new Problem('storage-full', detail, { cause });
 }
 
-/** The folders of the runs before this one, the latest first. A worker that wakes up late finds later ones as well. */
+/** The folders of the runs before this one, the latest first. A worker that wakes up late also finds later ones. */
 async function runsBefore(runs: number, folder: string): Promise<string[]> {
   const numberOf = (name: string) => Number(name.slice('run-'.length));
   return (await readdir(folder))
@@ -200,7 +200,7 @@ async function runsBefore(runs: number, folder: string): Promise<string[]> {
     .toSorted((a, b) => numberOf(b) - numberOf(a));
 }
 
-/** False if it is not there: another run that begins has moved it. */
+/** False if it is not there: another run that is beginning has moved it. */
 async function moved(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);
@@ -212,8 +212,8 @@ async function moved(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * The output last: where somebody still writes, it then holds at least what the checkpoint says that was copied before
- * it, and what it holds beyond that is written again. Without an output that is under way there is nothing to go on from.
+ * The output last: if another process still writes there, it then holds at least what the checkpoint says, which was
+ * copied before it, and the rest of it is written again. Without an unfinished output there is nothing to go on from.
  */
 async function copyCheckpoint(from: string, to: string, room: number): Promise<void> {
   const names = (await readdir(from)).filter((name) => /\.partial(\.checkpoint)?$/.test(name));

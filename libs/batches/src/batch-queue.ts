@@ -5,7 +5,7 @@ import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 
 const QUEUE = 'batches';
 
-/** Told of every batch that may be taken. */
+/** Notified of every batch that may be taken. */
 export const BATCHES_CHANNEL = 'foretell_batches';
 
 /** The connection whose transaction a change of the queue takes part in. */
@@ -20,9 +20,9 @@ export function transactionOf({ queryRunner }: EntityManager): Transaction {
 }
 
 /**
- * Which batch is next, kept by pg-boss. A job bears the id of its batch, and is there exactly as long as the batch is
- * queued or running: every change of the one is made in the transaction that changes the other. So nothing of pg-boss
- * that works by the clock is used, neither its expiry, which would take a long batch for a dead one, nor its archive.
+ * Which batch is next, kept by pg-boss. A job has the id of its batch, and exists exactly as long as the batch is
+ * queued or running: every change of one is made in the transaction that changes the other. So nothing in pg-boss that
+ * works by the clock is used, neither its expiry, which would take a long batch for a dead one, nor its archive.
  */
 @Injectable()
 export class BatchQueue {
@@ -37,10 +37,10 @@ export class BatchQueue {
     await tell(transaction, id);
   }
 
-  /** The id of the batch that has waited longest; nobody else gets it once the transaction is committed. */
+  /** The id of the batch that has waited longest; no one else gets it once the transaction is committed. */
   async take(transaction: Transaction): Promise<string | undefined> {
     const boss = await this.open();
-    // pg-boss takes whatever fails for an empty queue.
+    // pg-boss treats any failure as an empty queue.
     let failure: unknown;
     const db: Transaction = {
       executeSql: (text, values) =>
@@ -54,7 +54,7 @@ export class BatchQueue {
     return job?.id;
   }
 
-  /** Back to the place it had. */
+  /** Back to its former place. */
   async putBack(transaction: Transaction, id: string): Promise<void> {
     const boss = await this.open();
     await boss.cancel(QUEUE, id, { db: transaction });
@@ -66,7 +66,7 @@ export class BatchQueue {
     await (await this.open()).deleteJob(QUEUE, id, { db: transaction });
   }
 
-  /** Loaded when it is needed: an API that gets no batches starts without it. */
+  /** Loaded when it is needed: an API that receives no batches starts without it. */
   private open(): Promise<PgBoss> {
     this.boss ??= this.start().catch((error) => {
       this.boss = undefined;
@@ -79,7 +79,7 @@ export class BatchQueue {
     const { default: Boss } = await import('pg-boss');
     const pool = poolOf(this.dataSource);
     const db = { executeSql: (text: string, values: unknown[]) => pool.query(text, values) };
-    // Its schema is changed by our migrations alone. It would do so itself behind an advisory lock, which anybody may hold.
+    // Only our migrations change its schema. It would do so itself behind an advisory lock, which anyone may hold.
     return new Boss({ db, migrate: false, supervise: false, schedule: false }).start();
   }
 }

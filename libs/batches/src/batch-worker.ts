@@ -12,16 +12,16 @@ import { LostBatches } from './lost-batches.js';
 import { NO_ROOM, OutputLimits, OutputRefused } from './output-limits.js';
 import { LEASE_MS, RunningBatch, type Progress, type TakenBatch } from './running-batch.js';
 
-/** The net under the notifications, and how soon the batch of a dead worker is found. */
+/** The fallback for notifications, and how soon the batch of a dead worker is found. */
 const LOOK_EVERY_MS = 1_000;
 
-/** Works on one batch after the other, with all cores. */
+/** Works on one batch after another, with all cores. */
 @Injectable()
 export class BatchWorker {
   private readonly logger = new Logger(BatchWorker.name);
   private running?: RunningBatch;
   private isWaitingForRoom = false;
-  /** Until then no worker is taken for dead: one that was cut off from the database, as we were, has yet to report. */
+  /** Until then no worker is considered dead: one that lost the database, as we did, has yet to report. */
   private patientUntil = -Infinity;
   private wake = () => {};
 
@@ -38,7 +38,7 @@ export class BatchWorker {
     changes.subscribe(BATCHES_CHANNEL, wake, wake);
   }
 
-  /** Until `stop`; then the batch that is under way is given back at its checkpoint. */
+  /** Runs until `stop`; then the current batch is given back at its checkpoint. */
   async run(stop: AbortSignal): Promise<void> {
     stop.addEventListener('abort', () => {
       this.running?.interrupt();
@@ -76,7 +76,7 @@ export class BatchWorker {
     return true;
   }
 
-  /** Nothing is begun on a disk that has no room for it: it waits in the queue. */
+  /** Nothing is begun on a disk without room for it: it waits in the queue. */
   private async hasRoom(): Promise<boolean> {
     const hadRoom = !this.isWaitingForRoom;
     this.isWaitingForRoom = (await this.files.room()) < 0;
@@ -117,7 +117,7 @@ export class BatchWorker {
     });
     const model = await this.registry.folderOf(version);
     const path = await this.files.beginRun(batch);
-    // Loaded by the process that scores, and by no other that knows of batches.
+    // Loaded only by the process that scores, not by the others that use batches.
     const { NotResumable, scoreFile } = await import('#libs/scoring');
 
     const score = (resume: boolean) =>
@@ -140,7 +140,7 @@ export class BatchWorker {
     progress.update({ rows: totals.rows, errors: totals.errors, share: 1 });
   }
 
-  /** The reason for the person who sent the file. What is our fault goes to the log. */
+  /** The reason for the person who sent the file. Errors of our own go to the log. */
   private async reasonOf(error: Error, { id, model, modelVersion }: TakenBatch): Promise<string> {
     const { InputError, shortened } = await import('#libs/scoring');
     if (error instanceof InputError) return withoutPath(error.message, this.files.inputOf(id));
@@ -154,7 +154,7 @@ export class BatchWorker {
   }
 }
 
-/** Its sender knows no folder of this machine. */
+/** The sender should not see folders of this machine. */
 function withoutPath(message: string, path: string): string {
   const named = message.replaceAll(path, 'the file');
   return named.charAt(0).toUpperCase() + named.slice(1);
@@ -163,11 +163,11 @@ function withoutPath(message: string, path: string): string {
 /** Nothing is wrong with the batch: it is for later. */
 class Postponed extends Error {}
 
-/** How far a run is, and how fast it is since it began, which may have been in the middle. */
+/** How far a run is, and its rate since it began, which may have been in the middle. */
 class MeasuredProgress {
   private readonly startedAt = performance.now();
   private latest: { rows: number; errors: number; share: number };
-  /** Where it began; known with the first chunk, where there was a run before. */
+  /** Where it began; known with the first chunk, if there was a run before. */
   private firstRow?: number;
 
   constructor(

@@ -5,7 +5,7 @@ import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColu
 export const BATCH_FORMATS = ['csv', 'tsv', 'jsonl', 'parquet'] as const satisfies readonly FileFormat[];
 export type BatchFormat = (typeof BATCH_FORMATS)[number];
 
-/** `queued` → `running` → one of the others, which are final; back to `queued` where its worker stopped or died. */
+/** `queued` → `running` → one of the others, which are final; back to `queued` if its worker stopped or died. */
 export type BatchState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
 /** Counts of bytes and rows: far below 2^53. */
@@ -27,7 +27,7 @@ export class Batch {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'batches_pkey' })
   id!: string;
 
-  /** The table by its name: batches know no users. */
+  /** The table by its name: this library does not depend on users. */
   @ForeignKey('users', { name: 'batches_user_id_fkey' })
   @Column('integer', { name: 'user_id' })
   userId!: number;
@@ -35,7 +35,7 @@ export class Batch {
   @Column('text')
   model!: string;
 
-  /** What was meant when it was sent. */
+  /** The version that the reference stood for when it was sent. */
   @Column('text', { name: 'model_version' })
   modelVersion!: string;
 
@@ -67,15 +67,15 @@ export class Batch {
   @Column('real', { name: 'rows_per_second', nullable: true })
   rowsPerSecond!: number | null;
 
-  /** How often a worker has begun or gone on with it: the number of the run that may write of it. */
+  /** How often a worker has begun or resumed it: the number of the run that may write to its row. */
   @Column('integer', { default: 0 })
   runs!: number;
 
-  /** While it is running: when its worker is taken for dead, unless it says something before. */
+  /** While it is running: when its worker is considered dead, unless it reports before. */
   @Column('timestamptz', { name: 'lease_expires_datetime', nullable: true })
   leaseExpiresDatetime!: Date | null;
 
-  /** How often in a row a worker died over it that came no further than the one before. */
+  /** How many workers in a row died on it without coming further than the one before. */
   @Column('integer', { name: 'lost_workers', default: 0 })
   lostWorkers!: number;
 

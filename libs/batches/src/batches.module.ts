@@ -10,7 +10,7 @@ import { LostBatches } from './lost-batches.js';
 
 export const batchEntities = [Batch];
 
-/** For processes that take batches and hand out what became of them. */
+/** For processes that accept batches and hand out their results. */
 @Module({
   imports: [ModelsModule],
   providers: [BatchQueue, BatchFiles, BatchesService, BatchFigures],

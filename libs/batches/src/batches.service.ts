@@ -17,15 +17,15 @@ export interface Submission {
   format: BatchFormat;
   /** The file, not yet read. */
   upload: AsyncIterable<Uint8Array>;
-  /** How long its sender says that it is. */
+  /** How long the file is according to its sender. */
   declaredBytes?: number;
 }
 
-/** What callers do with batches. Their own are all there are, but for admins. */
+/** What callers do with batches. They see only their own, unless they are admins. */
 @Injectable()
 export class BatchesService {
   private readonly batches: Repository<Batch>;
-  /** By user, in this process: they are no rows yet, and take room on the disk all the same. */
+  /** By user, in this process: uploads have no rows yet, but take room on the disk all the same. */
   private readonly uploading = new Map<number, number>();
 
   constructor(
@@ -39,7 +39,7 @@ export class BatchesService {
   }
 
   /**
-   * Keeps the file and queues it. Whatever can be refused without it is refused before it is read.
+   * Stores the file and queues it. Whatever can be refused without the file is refused before it is read.
    * @throws Problem `model-not-found`, `body-too-large`, `too-many-batches`, `storage-full`
    */
   async submit({ actor, model, format, upload, declaredBytes = 0 }: Submission): Promise<Batch> {
@@ -74,7 +74,7 @@ export class BatchesService {
     return batch;
   }
 
-  /** Newest first, below `cursor` (an id), with the id to go on below; null on the last page. */
+  /** Newest first, below `cursor` (an id), with the id to continue below; null on the last page. */
   async page(actor: Actor, limit: number, cursor?: string) {
     const query = this.batches.createQueryBuilder('batch').where(visibleTo(actor));
     if (cursor !== undefined) {
@@ -114,7 +114,7 @@ export class BatchesService {
   }
 
   /**
-   * Cancels it, or where it is finished, deletes its output. The row stays.
+   * Cancels it or, if it is finished, deletes its output. The row stays.
    * @throws Problem `batch-not-found`
    */
   async remove(actor: Actor, id: string): Promise<void> {
@@ -132,7 +132,7 @@ export class BatchesService {
         [batch.id],
       );
     });
-    // A worker that is at it notices within a second, and removes them itself.
+    // A worker that is working on it notices within a second, and removes them itself.
     if (batch.state !== 'running') await this.files.remove(batch.id);
   }
 
@@ -141,7 +141,7 @@ export class BatchesService {
     return this.batches.existsBy({ finishedDatetime: IsNull() });
   }
 
-  /** Removes the files of batches that are over, and what a crash has left behind. */
+  /** Removes the files of batches that have ended, and what a crash has left behind. */
   async sweep(): Promise<void> {
     await this.files.sweep(async (ids) => {
       const rows = await this.dataSource.query<{ id: string; needed: boolean }[]>(
@@ -169,8 +169,8 @@ export class BatchesService {
   ): Promise<Batch> {
     try {
       return await this.dataSource.transaction(async (manager) => {
-        // Two that come at the same time count one after the other. Nobody who may only read can take this lock, and it
-        // is none that a foreign key waits for.
+        // Two that come at the same time count one after the other. A user who may only read cannot take this lock, and
+        // foreign keys do not wait for it.
         await manager.query(`SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE`, [batch.userId]);
         this.refuseTooMany(await this.countUnfinished(manager, batch.userId));
         this.refuseTooMuch(await this.keptBytes(manager, batch.userId), input.bytes);
@@ -185,7 +185,7 @@ export class BatchesService {
         return manager.findOneByOrFail(Batch, { id: batch.id });
       });
     } catch (error) {
-      // After any other failure we do not know whether the row is there: a file without one is swept away later.
+      // After any other failure we do not know if the row is there: a file without one is swept away later.
       if (error instanceof Problem) await this.files.remove(batch.id);
       throw error;
     }
@@ -229,7 +229,7 @@ export class BatchesService {
   }
 }
 
-/** No batch has it. */
+/** An id that no batch has. */
 const NOBODYS = '00000000-0000-0000-0000-000000000000';
 
 function isUuid(text: string): boolean {

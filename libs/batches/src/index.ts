@@ -1,7 +1,7 @@
 /**
- * Files that are scored later: taken and kept (`BatchesService`, called by `apps/api`), worked on one after the other
- * (`BatchWorker`, run by `apps/worker`), remembered for good in the table `batches`, and counted there (`BatchFigures`). How a file is read, scored and
- * written is `libs/scoring`'s business.
+ * Files that are scored later: accepted and kept (`BatchesService`, called by `apps/api`), processed one after another
+ * (`BatchWorker`, run by `apps/worker`), recorded in the table `batches`, which keeps them, and counted there
+ * (`BatchFigures`). `libs/scoring` knows how a file is read, scored and written.
  */
 export { batchEntities, BatchesModule, BatchWorkerModule } from './batches.module.js';
 export { BatchesService } from './batches.service.js';

@@ -5,7 +5,7 @@ import { BatchFiles } from './batch-files.js';
 import { BatchQueue, transactionOf } from './batch-queue.js';
 import { endRun, NotRunning } from './running-batch.js';
 
-/** A batch that took so many workers with it at the same place takes no more. */
+/** A batch on which this many workers died at the same place is not tried again. */
 const MAX_LOST_WORKERS = 3;
 
 const FAILURE =
@@ -14,10 +14,10 @@ const FAILURE =
 
 const LEASE_RAN_OUT = `lease_expires_datetime < now()`;
 
-/** `lostWorkers`: with this one, that came no further than the one before. */
+/** `lostWorkers`: including this one, which came no further than the one before. */
 type LostBatch = Pick<Batch, 'id' | 'runs' | 'lostWorkers'>;
 
-/** Batches that are running, as the table says, and whose lease nobody renewed: their workers are dead. */
+/** Batches that are running, according to the table, and whose lease was not renewed: their workers are dead. */
 @Injectable()
 export class LostBatches {
   private readonly logger = new Logger(LostBatches.name);
@@ -36,7 +36,7 @@ export class LostBatches {
     );
     for (const batch of lost) {
       await this.takeFromItsWorker(batch).catch((error) => {
-        // Its worker was only slow, or somebody else was quicker.
+        // Its worker was only slow, or another process was quicker.
         if (!(error instanceof NotRunning)) throw error;
       });
     }

@@ -8,9 +8,9 @@ export class OutputRefused extends Error {}
 export const NO_ROOM = 'There was not enough room on the disk. Send the file again when there is.';
 
 /**
- * How large the output of a batch may become: as MAX_BATCH_UNPACKED_BYTES says, with everything else of its user no
- * larger than MAX_BATCH_BYTES_PER_USER, and so that BATCH_DISK_RESERVE_BYTES stay free on the disk for its other users,
- * one of which may be the database that keeps the record.
+ * How large the output of a batch may become: no larger than MAX_BATCH_UNPACKED_BYTES, no larger than
+ * MAX_BATCH_BYTES_PER_USER together with its user's other files, and leaving BATCH_DISK_RESERVE_BYTES free on the disk
+ * for its other users, one of which may be the database that keeps the record.
  */
 export class OutputLimits {
   /** The size of the output so far, at most. */
@@ -25,7 +25,7 @@ export class OutputLimits {
     this.bytes = running.batch.writtenBytes;
   }
 
-  /** @throws OutputRefused if it may not have so many bytes */
+  /** @throws OutputRefused if it may not have this many bytes */
   async growTo(bytes: number): Promise<void> {
     const { maxBatchUnpackedBytes, maxBatchBytesPerUser } = this.config;
     if (bytes > maxBatchUnpackedBytes) {

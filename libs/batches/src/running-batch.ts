@@ -8,9 +8,9 @@ import { keptBytes } from './kept-bytes.js';
 
 /** How soon a caller sees progress, and how late a cancellation is noticed. */
 const REPORT_EVERY_MS = 1_000;
-/** A worker that has said nothing for so long has lost its batch: five reports that did not arrive. */
+/** A worker that has not reported for this long has lost its batch: five reports did not arrive. */
 export const LEASE_MS = 5_000;
-/** Up to when a batch is its worker's, by the clock of the database, which is the same for all. */
+/** Until when a batch belongs to its worker, by the clock of the database, which is the same for all. */
 const LEASE = `lease_expires_datetime = clock_timestamp() + ${LEASE_MS} * interval '1 ms'`;
 /** A report that takes longer is given up, by the server first: the next one says the same and more. */
 const REPORT_STATEMENT_TIMEOUT_MS = 2_000;
@@ -32,7 +32,7 @@ export type TakenBatch = Pick<
   | 'shareDone'
 >;
 
-/** How it ended here. `lost`: to another worker, or given up without a word. */
+/** How it ended here. `lost`: to another worker, or given up without a report. */
 export type Outcome = 'succeeded' | 'failed' | 'given back' | 'cancelled' | 'lost';
 
 export type Progress = Pick<Batch, 'rows' | 'errors' | 'shareDone' | 'rowsPerSecond' | 'writtenBytes'>;
@@ -42,16 +42,16 @@ const OTHERS_BYTES = `(${keptBytes('kept.user_id = batches.user_id AND kept.id <
 /**
  * A batch that this process works on, for as long as the row in `batches` says that its run is ours.
  *
- * States: held → one of the outcomes, for good.
+ * States: held → one of the outcomes, which are final.
  *
  * Invariants
  * - the job is taken and the row says `running`, with a lease and the number of the run, in one transaction;
  * - in every transaction the job comes before the row, so that no two wait for each other;
- * - everything is written on the condition that the row still has the number of this run: whose batch was given to
- *   another can finish nothing any more, whenever it wakes up;
- * - every report renews the lease, whichever connection it takes; a lease that ran out stands until somebody else takes
- *   the batch, so that a database that was away for a while costs nothing;
- * - `signal` is aborted as soon as this process must not go on.
+ * - everything is written on the condition that the row still has the number of this run: a worker whose batch was
+ *   given to another can finish nothing any more, whenever it wakes up;
+ * - every report renews the lease, whichever connection it uses; an expired lease holds until another worker takes
+ *   the batch, so that a short outage of the database costs nothing;
+ * - `signal` is aborted as soon as this process must stop.
  */
 export class RunningBatch {
   private readonly ending = new AbortController();
@@ -65,13 +65,13 @@ export class RunningBatch {
     private readonly dataSource: DataSource,
     private readonly queue: BatchQueue,
     readonly batch: TakenBatch,
-    /** What its user's other files and outputs have, as of the last report. */
+    /** How much its user's other files and outputs take, as of the last report. */
     public othersBytes: number,
   ) {
     this.reports = new HeldConnection(dataSource, REPORT_STATEMENT_TIMEOUT_MS);
   }
 
-  /** The batch that has waited longest; undefined if none waits. */
+  /** The batch that has waited longest; undefined if none is waiting. */
   static async takeNext(dataSource: DataSource, queue: BatchQueue): Promise<RunningBatch | undefined> {
     const taken = await dataSource.transaction(async (manager) => {
       const id = await queue.take(transactionOf(manager));
@@ -102,22 +102,22 @@ export class RunningBatch {
     return this.outcome === undefined;
   }
 
-  /** Makes this process stop working on it; what becomes of it is still to be said. */
+  /** Makes this process stop working on it; its outcome is still to be recorded. */
   interrupt(): void {
     this.ending.abort();
   }
 
-  /** Says every second how far it is, and renews the lease by that, until it has ended. */
+  /** Reports progress every second, which also renews the lease, until it has ended. */
   async keepReporting(progress: () => Progress): Promise<void> {
     this.progress = progress;
     while (this.isHeld) {
       await pause(REPORT_EVERY_MS, undefined, { signal: this.ended.signal }).catch(() => undefined);
-      // What could not be said now is said in a second.
+      // What could not be reported now is reported in a second.
       await this.report().catch(() => undefined);
     }
   }
 
-  /** Writes down how far it is. By that it also notices that it was cancelled, or that it is another's. */
+  /** Records progress. This also shows whether it was cancelled, or belongs to another worker. */
   async report(): Promise<void> {
     if (!this.isHeld || this.isSettling || !this.progress) return;
     const { rows, errors, shareDone, rowsPerSecond, writtenBytes } = this.progress();
@@ -148,19 +148,19 @@ export class RunningBatch {
     await this.finish('failed', `state = 'failed', failure = $3, finished_datetime = now()`, [failure]);
   }
 
-  /** For the next worker, or for this one later. Where that cannot be said, the lease says it. */
+  /** For the next worker, or for this one later. If that cannot be recorded, the lease expires. */
   async giveBack(): Promise<void> {
     await this.settle('given back', `state = 'queued', rows_per_second = NULL`, [], (transaction) =>
       this.queue.putBack(transaction, this.batch.id),
     );
   }
 
-  /** Where nothing more can be said of it. */
+  /** When nothing more can be recorded about it. */
   letGo(): void {
     this.end('lost');
   }
 
-  /** A night's work is not lost because the database is away when it comes to its end. */
+  /** A night's work is not lost because the database is down when it ends. */
   private async finish(outcome: Outcome, assignments: string, values: unknown[]): Promise<void> {
     const remove = (transaction: Transaction) => this.queue.remove(transaction, this.batch.id);
     while (this.isHeld) {
@@ -195,7 +195,7 @@ export class RunningBatch {
     }
   }
 
-  /** What became of a run that is not running any more; perhaps what we said ourselves, and did not hear the answer. */
+  /** What became of a run that is no longer running; perhaps our own update, whose answer we did not receive. */
   private async outcomeInTable(): Promise<Outcome> {
     const [row] = await this.dataSource.query<{ state: BatchState; runs: number }[]>(
       'SELECT state, runs FROM batches WHERE id = $1',
@@ -215,10 +215,10 @@ export class RunningBatch {
   }
 }
 
-/** It was cancelled, or it is another's by now. */
+/** It was cancelled, or belongs to another worker by now. */
 export class NotRunning extends Error {}
 
-/** Writes the end of a run. @throws NotRunning if it has ended already; then nothing of the transaction is to be done */
+/** Records the end of a run. @throws NotRunning if it has already ended; then the transaction must do nothing */
 export async function endRun(
   manager: EntityManager,
   { id, runs }: Pick<Batch, 'id' | 'runs'>,

@@ -3,18 +3,18 @@ import { DataSource, IsNull, Not, type EntityManager, type Repository } from 'ty
 import { ModelAlias } from './model-alias.entity.js';
 import type { ModelVersion } from './model-version.entity.js';
 
-/** Who asks for a change, as it is written down: a user of ours, or nobody we know; and by which way. */
+/** Who asks for a change, as it is recorded: a user of ours, or someone unknown; and by which way. */
 export interface Origin {
   userId?: number;
   /** `api`, or the command line with the account it runs as. */
   from: string;
 }
 
-/** What an alias shall stand for; no version takes it away. */
+/** What an alias should stand for; no version removes it. */
 export type Wanted = Pick<ModelAlias, 'name' | 'alias' | 'version'> &
   Partial<Pick<ModelAlias, 'percent' | 'restoredId'>>;
 
-/** What an alias stands for now, and which content that is. */
+/** What an alias stands for now, and with which content. */
 export type Assignment = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'percent'> &
   Pick<ModelVersion, 'version' | 'contentSha256' | 'checkedBy'>;
 
@@ -42,7 +42,7 @@ export class AliasHistory {
     );
   }
 
-  /** The row of an alias that stands for a version now. */
+  /** The current row of an alias that stands for a version. */
   standing(name: string, alias: string): Promise<ModelAlias | null> {
     return this.aliases.findOneBy({ name, alias, replacedDatetime: IsNull(), version: Not(IsNull()) });
   }
@@ -52,8 +52,8 @@ export class AliasHistory {
   }
 
   /**
-   * @param over only where this row still stands; null: only where none does
-   * @returns the row that stands now, and the one that stood before
+   * @param over only if this row is still current; null: only if there is none
+   * @returns the row that is now current, and the one before it
    */
   add(
     { name, alias, version, percent = null, restoredId = null }: Wanted,
@@ -61,8 +61,8 @@ export class AliasHistory {
     over?: string | null,
   ): Promise<{ id: string; previous: ModelAlias | null }> {
     return this.dataSource.transaction(async (manager: EntityManager) => {
-      // Two at the same time would replace the same row. Rows are locked and no number that anybody can guess: who may
-      // only read, as analysts do, can hold up nobody.
+      // Two at the same time would replace the same row. Rows are locked, not a number that anyone can guess: users who
+      // may only read, such as analysts, can block no one.
       await manager.query(`SELECT FROM model_versions WHERE name = $1 ORDER BY version FOR NO KEY UPDATE`, [
         name,
       ]);
@@ -90,7 +90,7 @@ export function isCurrent({ replacedDatetime }: ModelAlias): boolean {
   return replacedDatetime === null;
 }
 
-/** The row that first stood for this, where rollbacks went back to it since. */
+/** The row that first stood for this, if rollbacks have gone back to it since. */
 export function firstIdOf({ id, restoredId }: ModelAlias): string {
   return restoredId ?? id;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Whether a user is among the `percent` that a canary answers: always the same users for a model, more of them when
+ * Whether a user is among the `percent` that a canary answers: always the same users for a model, more of them as
  * the percentage grows, and others for another model.
  */
 export function isInCanary(name: string, userId: number, percent: number): boolean {

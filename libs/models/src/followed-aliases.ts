@@ -22,7 +22,7 @@ import type { Served } from './serving-process.entity.js';
 import { ServingProcesses } from './serving-processes.js';
 import { VersionIntake } from './version-intake.js';
 
-/** The net under the notifications: a change is seen after this long even if nobody tells. */
+/** The fallback for notifications: a change is seen after this long even without one. */
 const POLL_EVERY_MS = 1_000;
 const RETRY_AFTER_MS = 30_000;
 /** A part of the ten seconds that a stop may take: what a model has not answered by then is refused. */
@@ -41,18 +41,18 @@ interface Slot {
 }
 
 /**
- * For every alias in the registry, the version it stands for, loaded: kept so while others change the registry.
+ * The loaded version of every alias in the registry, kept up to date while others change the registry.
  *
  * Invariants
- * - a version answers only once it is loaded, warm and checked; until then, and for good if it fails, the one before
+ * - a version answers only once it is loaded, warm and checked; until then, and always if it fails, the version before
  *   it goes on answering;
  * - a model that was replaced answers the requests it has, and is then released;
- * - the default model is there from the first request on, or there is no boot.
+ * - the default model is there from the first request on; otherwise the process does not start.
  */
 @Injectable()
 export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly defaultReference: ModelReference;
-  /** A default model that is named by its version. */
+  /** A default model that is referred to by its version. */
   pinned?: HeldModel;
   private readonly logger = new Logger(FollowedAliases.name);
   private readonly process = { id: randomUUID(), host: hostname(), pid: process.pid };
@@ -94,7 +94,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     this.timer = setInterval(() => void this.follow(), POLL_EVERY_MS);
   }
 
-  /** Requests in flight are waited for after this: one whose model never answers must not keep us. */
+  /** Requests in flight are waited for after this: one whose model never answers must not delay us. */
   beforeApplicationShutdown(): void {
     clearInterval(this.timer);
     this.lastAnswers = setTimeout(() => void this.pool.end(), LAST_ANSWERS_MS);
@@ -128,7 +128,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     return [...new Map([...here, ...this.failedVersions].map((each) => [keyOf(each), each])).values()];
   }
 
-  /** What is being loaded is given up then. */
+  /** Anything that is still loading is then given up. */
   private get isClosed(): boolean {
     return this.intake.isStopping;
   }
@@ -158,7 +158,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     );
   }
 
-  /** For a default model that is named by its version, when its process has ended. */
+  /** For a default model that is referred to by its version, when its process has ended. */
   private async openPinnedAgain(ended: HeldModel): Promise<void> {
     const { name, version, endReason } = ended.model;
     this.logger.error(`${name} ${version} is loaded again: ${endReason}`);
@@ -174,7 +174,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     return this.pool.take(await this.registry.find(name, version));
   }
 
-  /** Looks at the registry, one look at a time; what is said meanwhile is looked at once more. */
+  /** Reads the registry, one read at a time; a notification meanwhile causes one more. */
   private follow(): Promise<void> {
     this.isStale = true;
     this.following ??= this.followAll().finally(() => (this.following = undefined));
@@ -188,7 +188,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
         await this.update();
         await this.report();
       } catch (error) {
-        // The next look comes in a second; what is served stays served.
+        // The next look comes in a second; what is served remains served.
         if (!isUnavailable(error)) this.logger.error(error);
       }
     }
@@ -234,7 +234,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     slot.loading = this.load(slot);
   }
 
-  /** Brings a slot to what is wanted of it, which may change meanwhile. */
+  /** Loads what is wanted of a slot, which may change meanwhile. */
   private async load(slot: Slot): Promise<void> {
     const { name, alias } = slot.wanted;
     const isWanted = () => this.slot(name, alias) === slot;
@@ -246,7 +246,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
         const isCurrent = slot.wanted.version === version && isWanted();
         const replaced = isCurrent ? slot.held : held;
         if (isCurrent) slot.held = held;
-        // It answers what it still has to answer; nobody waits for that.
+        // It answers what it still has to answer; nothing waits for that.
         void replaced?.giveBack();
         if (isCurrent && this.timer) this.logger.log(`${name}@${alias} is version ${version} now`);
       } catch (error) {
@@ -262,7 +262,7 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
     if (this.timer) void this.follow();
   }
 
-  /** Tells the registry what is served here, and that we are there. */
+  /** Reports to the registry what is served here, and that this process is alive. */
   private async report(): Promise<void> {
     if (this.isClosed) return;
     const serving = this.all().map(({ wanted: { id, name, alias }, held, failure }): Served => ({
@@ -276,12 +276,12 @@ export class FollowedAliases implements OnModuleInit, BeforeApplicationShutdown,
   }
 }
 
-/** Whether the slot is what is wanted of it, as far as it can be. */
+/** Whether the slot serves what is wanted of it, as far as it can. */
 function isSettled({ wanted, held, failure }: Slot): boolean {
   return failure !== undefined || (held?.model.version === wanted.version && !held.model.hasEnded);
 }
 
-/** For callers, who need not know this machine's folders. */
+/** For callers, who should not see this machine's folders. */
 function reasonOf(error: Error): string {
   return error instanceof ArtifactError ? error.detail : error.message;
 }

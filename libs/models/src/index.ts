@@ -1,6 +1,6 @@
 /**
  * Models, their versions and what the aliases stand for: kept in the database (looked up in `ModelRegistry`; one class
- * for each thing that is done to them), their files in a store (`MODEL_DIR` or a bucket), and loaded by each process
+ * for each operation on them), their files in a store (`MODEL_DIR` or a bucket), and loaded by each process
  * that answers (`ServedModels`). Called by `libs/predictions`, `libs/batches`, `apps/api` and `apps/cli`.
  */
 export { modelEntities, ModelsModule, ServedModelsModule } from './models.module.js';

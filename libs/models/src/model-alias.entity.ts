@@ -22,7 +22,7 @@ export class ModelAlias {
   @Column('text')
   alias!: string;
 
-  /** Null if the alias was taken away. */
+  /** Null if the alias was removed. */
   @Column('text', { nullable: true })
   version!: string | null;
 

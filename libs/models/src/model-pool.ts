@@ -6,31 +6,31 @@ import { RunFigures } from './run-figures.js';
 /** Loading takes a process of its own, with its time and memory. */
 const MAX_LOADING = 2;
 
-/** A version, and by which release it is known to be quick. */
+/** A version, and the release that found it quick. */
 export type KnownArtifact = StoredArtifact & { checkedBy?: string | null };
 
 export interface PoolOptions extends Omit<LoadOptions, 'observe'> {
-  /** Hears of a model that need not be checked elsewhere at the next start. */
+  /** Called with a model that need not be checked in a process at the next start. */
   onQuick?(artifact: StoredArtifact): void;
 }
 
 interface Held {
   model: Promise<Model>;
-  /** Once it is there. */
+  /** Set once it is loaded. */
   loaded?: Model;
   holders: number;
 }
 
 /**
- * Loaded models, each once for all who hold it. Every holder gives its model back; with the last of them gone it
+ * Loaded models, each once for all its holders. Every holder gives its model back; after the last one the model
  * answers what it still has to answer, and is released.
  */
 export class ModelPool {
   readonly runs = new RunFigures();
   private readonly held = new Map<string, Held>();
-  /** While nobody is answered yet, what is known to be quick may be checked on the event loop. */
+  /** While no request is served yet, models known to be quick may be checked on the event loop. */
   isStarting = false;
-  /** Also those that nobody holds any more, until they have answered what they were asked. */
+  /** Includes those without holders, until they have answered what they were asked. */
   private readonly alive = new Set<Model>();
   private readonly limit = pLimit(MAX_LOADING);
 
@@ -50,7 +50,7 @@ export class ModelPool {
     const held: Held = there && !there.loaded?.hasEnded ? there : { holders: 0, model: load() };
     held.holders++;
     this.held.set(key, held);
-    /** Once. Resolves when it is released, where nobody else holds it. */
+    /** Only once. Resolves when it is released, if it has no other holder. */
     const giveBack = async () => {
       if (--held.holders > 0) return;
       if (this.held.get(key) === held) this.held.delete(key);
@@ -67,7 +67,7 @@ export class ModelPool {
     }
   }
 
-  /** Ends the models that have a process, without waiting for what is asked of them. */
+  /** Ends the models that have a process, without waiting for pending calls. */
   async end(): Promise<void> {
     await Promise.all([...this.alive].map((model) => model.end()));
   }
@@ -85,7 +85,7 @@ export class ModelPool {
   }
 }
 
-/** Its files may have changed between being looked at and being loaded. @throws Error */
+/** Its files may have changed between the check and the loading. @throws Error */
 async function registered(model: Model, { name, version, contentSha256 }: StoredArtifact): Promise<Model> {
   if (model.contentSha256 === contentSha256) return model;
   await model.release();

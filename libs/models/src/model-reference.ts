@@ -1,22 +1,22 @@
 import { Problem } from '#libs/errors';
 
-/** A model as it is named: in one version, or in the version that an alias stands for. */
+/** A model as callers refer to it: in one version, or in the version that an alias stands for. */
 export type ModelReference = { readonly name: string } & (
   { readonly version: string } | { readonly alias: string }
 );
 
 export const PRODUCTION = 'production';
-/** The candidate that is asked the same and whose answers only the record sees. */
+/** The candidate that gets the same requests; its answers go only into the record. */
 export const SHADOW = 'shadow';
 /** The version that answers some of the users. */
 export const CANARY = 'canary';
 
-/** The words for stages that model URIs know from before there were aliases: whatever their case, they are aliases. */
+/** The names of stages in model URIs from before there were aliases: in any case, they are aliases. */
 const STAGES = [PRODUCTION, 'staging'];
 
 const NAME = '[a-z0-9][a-z0-9._-]*';
 const VERSION = '[A-Za-z0-9][A-Za-z0-9._-]*';
-/** Begins with a letter, so that no alias is taken for a version's number. */
+/** Begins with a letter, so that no alias looks like the number of a version. */
 const ALIAS = '[A-Za-z][A-Za-z0-9_-]*';
 
 const NAMED = new RegExp(`^(?:models:/)?(?<name>${NAME})(?:@(?<alias>${ALIAS}))?$`);
@@ -25,7 +25,7 @@ const VERSIONED = new RegExp(`^models:/(?<name>${NAME})/(?<version>${VERSION})$`
 /**
  * `name`, `name@alias`, or a model URI as MLflow writes it: `models:/name/3`, `models:/name@alias`,
  * `models:/name/Production`. A name alone is the version in production.
- * @throws Problem `model-not-found` for what no model can be called
+ * @throws Problem `model-not-found` for text that cannot refer to a model
  */
 export function parseModelReference(text: string): ModelReference {
   const { name, alias, version } = (NAMED.exec(text) ?? VERSIONED.exec(text))?.groups ?? {};
@@ -45,7 +45,7 @@ export function parseAlias(text: string): string {
   throw Problem.badRequest('An alias is a letter, followed by letters, digits, dashes and underscores.');
 }
 
-/** Whether a version of this name could not be told from an alias. */
+/** Whether a version with this name could be mistaken for an alias. */
 export function isStage(version: string): boolean {
   return STAGES.includes(version.toLowerCase());
 }
@@ -57,7 +57,7 @@ export function describe(reference: ModelReference): string {
     : `${name}@${reference.alias}`;
 }
 
-/** The refusal of a version, or of an alias that points at none. */
+/** The refusal for a version, or for an alias that stands for none. */
 export function notThere(reference: ModelReference): Problem {
   const version = 'version' in reference ? `version ${reference.version}` : `${reference.alias} version`;
   return new Problem('model-not-found', `Model '${reference.name}' has no ${version}.`);

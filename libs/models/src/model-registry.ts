@@ -9,10 +9,10 @@ import { ModelVersion } from './model-version.entity.js';
 import { ServingProcesses } from './serving-processes.js';
 import { VersionIntake } from './version-intake.js';
 
-/** All that is known of one model. */
+/** Everything that is known about one model. */
 export type ModelDetails = Awaited<ReturnType<ModelRegistry['list']>>[number];
 
-/** What is registered: the versions of every model, what the aliases stand for, and which version is meant. */
+/** What is registered: the versions of every model, what the aliases stand for, and which version a reference means. */
 @Injectable()
 export class ModelRegistry {
   private readonly versions: Repository<ModelVersion>;
@@ -37,11 +37,11 @@ export class ModelRegistry {
       name,
       /** Newest last. */
       versions: versions.filter((each) => each.name === name).toSorted(byVersion),
-      /** As they stand now. */
+      /** The current ones. */
       aliases: history
         .filter((each) => each.name === name && isCurrent(each))
         .toSorted((a, b) => a.alias.localeCompare(b.alias, 'en')),
-      /** Newest first, those that stand now among them. */
+      /** Newest first, including the current ones. */
       history: history.filter((each) => each.name === name),
       /** Those that serve predictions now. */
       processes,
@@ -55,7 +55,7 @@ export class ModelRegistry {
     return details;
   }
 
-  /** The newest last; none of a model that is not registered. */
+  /** The newest last; none for a model that is not registered. */
   async versionsOf(name: string): Promise<string[]> {
     if (!isStorable(name)) return [];
     const versions = await this.versions.find({ where: { name }, select: { version: true } });
@@ -69,7 +69,7 @@ export class ModelRegistry {
     return found;
   }
 
-  /** The version that is meant. @throws Problem `model-not-found` */
+  /** The version that a reference means. @throws Problem `model-not-found` */
   async resolve(reference: ModelReference): Promise<ModelVersion> {
     const { name } = reference;
     if ('version' in reference) return this.find(name, reference.version);
@@ -89,7 +89,7 @@ export class ModelRegistry {
     await this.versions.update({ name, version }, { state: failure === null ? 'ready' : 'failed', failure });
   }
 
-  /** Loads a version for somebody's own use. @throws Error */
+  /** Loads a version for the caller's own use. @throws Error */
   async load(version: StoredArtifact, options: Pick<LoadOptions, 'timeLimitMs'>): Promise<Model> {
     return Model.load(await this.folderOf(version), { ...this.intake.limits, ...options });
   }
@@ -100,7 +100,7 @@ export class ModelRegistry {
   }
 }
 
-/** PostgreSQL has no text with NUL in it, so that nothing can be called so. */
+/** PostgreSQL has no text with NUL in it, so no name can contain one. */
 function isStorable(text: string): boolean {
   return !text.includes('\0');
 }

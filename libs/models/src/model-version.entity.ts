@@ -33,7 +33,7 @@ export class ModelVersion {
   @Column('jsonb')
   manifest!: Manifest;
 
-  /** As the last check found it. */
+  /** The result of the last check. */
   @Column('text', { default: 'ready' })
   state!: 'ready' | 'failed';
 
@@ -41,11 +41,11 @@ export class ModelVersion {
   @Column('text', { nullable: true })
   failure!: string | null;
 
-  /** The release that found it quick, whatever it is asked, and need not do so again. */
+  /** The release that found it quick for any input, and need not check that again. */
   @Column('text', { name: 'checked_by', nullable: true })
   checkedBy!: string | null;
 
-  /** The table by its name: the registry knows no other feature. Null if no user of ours did it. */
+  /** The table by its name: the registry knows no other feature. Null if it was not one of our users. */
   @ForeignKey('users', { name: 'model_versions_registered_by_fkey' })
   @Column('integer', { name: 'registered_by', nullable: true })
   registeredBy!: number | null;

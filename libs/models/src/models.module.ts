@@ -21,7 +21,7 @@ export const modelEntities = [ModelVersion, ModelAlias, ServingProcess];
 
 const VERBS = [ModelRegistry, RegisterVersion, VerifyVersion, PromoteVersion];
 
-/** The registry alone, for processes that answer no predictions. */
+/** Only the registry, for processes that answer no predictions. */
 @Module({
   providers: [
     { provide: ARTIFACT_STORE, useFactory: createArtifactStore, inject: [CONFIG] },
@@ -35,7 +35,7 @@ const VERBS = [ModelRegistry, RegisterVersion, VerifyVersion, PromoteVersion];
 })
 export class ModelsModule {}
 
-/** With the models loaded, for processes that answer. */
+/** With the models loaded, for processes that answer predictions. */
 @Module({
   imports: [ModelsModule],
   providers: [FollowedAliases, NumberedVersions, ServedModels],
@@ -48,7 +48,7 @@ function createPool(config: Config, store: ArtifactStore, intake: VersionIntake)
     ...intake.limits,
     timeLimitMs: config.predictionTimeoutMs,
     maxQueued: config.modelQueueRows,
-    // It is checked anew by the next start, if it cannot be written down.
+    // If this cannot be recorded, the next start checks it again.
     onQuick: (artifact) => void intake.rememberQuick(artifact).catch(() => undefined),
   });
 }

@@ -10,13 +10,13 @@ import { ModelRegistry } from './model-registry.js';
 const MAX_KEPT = 8;
 const RETRY_AFTER_MS = 30_000;
 
-/** Versions that no alias stands for and that somebody asked for by number, loaded: those that were used last. */
+/** Loaded versions that no alias stands for and that were requested by number: those that were used last. */
 @Injectable()
 export class NumberedVersions implements OnApplicationShutdown {
   private readonly logger = new Logger(NumberedVersions.name);
   private readonly kept = new LRUCache<string, Promise<HeldModel>>({
     max: MAX_KEPT,
-    // Who was handed it in this turn of the event loop asks it before the turn ends.
+    // Whoever received it in this turn of the event loop calls it before the turn ends.
     dispose: (held) => void held.then(({ giveBack }) => setImmediate(giveBack)).catch(() => undefined),
   });
 
@@ -35,7 +35,7 @@ export class NumberedVersions implements OnApplicationShutdown {
     const key = keyOf({ name, version });
     const held = this.kept.get(key) ?? this.load(key, name, version);
     const { model } = await held;
-    // Calls that ask it now are refused; the next one loads it anew.
+    // Calls that are asking it now are refused; the next one loads it again.
     if (model.hasEnded && this.forget(key, held)) {
       this.logger.error(`${name} ${version} is loaded again when it is asked again: ${model.endReason}`);
     }
@@ -48,7 +48,7 @@ export class NumberedVersions implements OnApplicationShutdown {
         this.forget(key, held);
         throw error;
       }
-      // Loading it again with every request would be work for anyone who asks.
+      // If every request loaded it again, anyone who asks could cause that work.
       setTimeout(() => this.forget(key, held), RETRY_AFTER_MS).unref();
       this.logger.error(error.message);
       throw new Problem('model-not-found', `Version ${version} of model '${name}' cannot be loaded here.`);

@@ -14,11 +14,11 @@ export interface Promotion {
   followed: number;
   /** Those that do not serve it yet, as `host:pid`. */
   behind: string[];
-  /** What became of the canary, where production is another version now and there was one. */
+  /** What became of the canary, if production is another version now and there was one. */
   canary?: SettledCanary;
 }
 
-/** A canary beside a new version in production. */
+/** A canary next to a new version in production. */
 export interface SettledCanary {
   version: string;
   /** The percentage of users. */
@@ -30,10 +30,10 @@ export interface SettledCanary {
 type Assigned = Wanted & { version: string };
 
 /**
- * What the aliases stand for, changed.
+ * Changes what the aliases stand for.
  *
  * Invariant: an alias never stands for a version that failed its check, here or in a process that serves. Such a
- * promotion is taken back, and the version's state says why.
+ * promotion is undone, and the version's state says why.
  */
 @Injectable()
 export class PromoteVersion {
@@ -44,7 +44,7 @@ export class PromoteVersion {
     private readonly processes: ServingProcesses,
   ) {}
 
-  /** Puts the newest version of every model that never was in production there. */
+  /** Promotes the newest version of every model that was never in production. */
   async promoteFirst(origin: Origin): Promise<void> {
     for (const { name, versions, history } of await this.registry.list()) {
       if (history.some(({ alias }) => alias === PRODUCTION)) continue;
@@ -53,8 +53,8 @@ export class PromoteVersion {
   }
 
   /**
-   * Lets an alias stand for a version, once that was checked here, and waits until every process serves it. If one of
-   * them cannot, the alias goes back to what it stood for. A canary of what is in production now ends.
+   * Makes an alias stand for a version, once that was checked here, and waits until every process serves it. If one of
+   * them cannot, the alias goes back to what it stood for. A canary of the new production version ends.
    * @throws Problem `bad-request`, `model-not-found`, `artifact-not-usable`
    */
   promote(wanted: Assigned, origin: Origin): Promise<Promotion> {
@@ -92,7 +92,7 @@ export class PromoteVersion {
     throw new Problem('artifact-not-usable', `${name}@${alias} stays what it was. ${failure}`);
   }
 
-  /** Once production is another version: users of a canary would go on being answered by what was decided about. */
+  /** After a change of production: otherwise the canary's users would go on getting a version already decided on. */
   private async settleCanary(
     name: string,
     settled: readonly string[],
@@ -110,8 +110,8 @@ export class PromoteVersion {
   }
 
   /**
-   * Lets an alias stand for what it stood for before; again, for what it stood for before that. Of production, a canary
-   * of the version that is left ends as well.
+   * Makes an alias stand for what it stood for before; called again, for what it stood for before that. In production
+   * a canary of the resulting version ends as well.
    * @throws Problem `model-not-found` if there is nothing before, `artifact-not-usable`
    */
   async rollback(name: string, alias: string, origin: Origin): Promise<Promotion> {
@@ -132,7 +132,7 @@ export class PromoteVersion {
   }
 
   /**
-   * Takes an alias away, and waits until no process goes by it.
+   * Removes an alias, and waits until no process uses it.
    * @throws Problem `model-not-found` if it stands for nothing
    */
   async remove(name: string, alias: string, origin: Origin): Promise<void> {
@@ -145,7 +145,7 @@ export class PromoteVersion {
   }
 }
 
-/** A canary without a percentage would answer nobody. */
+/** A canary without a percentage would answer no one. */
 function refuseBadPercent({ alias, percent }: Wanted): void {
   const hasPercent = percent !== undefined && percent !== null;
   if (hasPercent === (alias === CANARY)) return;

@@ -12,7 +12,7 @@ export interface Registration extends Kept {
 }
 
 /**
- * Versions come to be, each checked here before it is written down and never changed.
+ * Registers versions, each checked here before it is recorded and never changed.
  * The first version of a model goes into production.
  */
 @Injectable()
@@ -24,19 +24,19 @@ export class RegisterVersion {
   ) {}
 
   /**
-   * Checks the artifact in `folder`, keeps its files and writes it down; with the same content again, nothing changes.
+   * Checks the artifact in `folder`, stores its files and records it; repeating it with the same content has no effect.
    * @throws Problem `artifact-not-usable`, `model-version-exists`
    */
   async register(folder: string, origin: Origin): Promise<Registration> {
     return this.promoteIfFirst(await this.intake.keep(folder, origin), origin);
   }
 
-  /** The same for an archive that is on its way. @throws Problem as `VersionIntake.keepUpload` */
+  /** The same for an archive that is being uploaded. @throws Problem as `VersionIntake.keepUpload` */
   async registerUpload(upload: Readable, origin: Origin, name: string): Promise<Registration> {
     return this.promoteIfFirst(await this.intake.keepUpload(upload, origin, name), origin);
   }
 
-  /** Registers what lies in `MODEL_DIR` and is not known yet. @returns as `VersionIntake.keepFound` */
+  /** Registers what is in `MODEL_DIR` and is not known yet. @returns as `VersionIntake.keepFound` */
   async registerFound(): ReturnType<VersionIntake['keepFound']> {
     const found = await this.intake.keepFound();
     await this.promotion.promoteFirst({ from: 'MODEL_DIR' });

@@ -8,7 +8,7 @@ const SECONDS = [
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const LABELS = ['model', 'version'];
 
-/** What the models of this process computed, by model and version: of those that are registered and were loaded. */
+/** What the models of this process computed, by model and version: only those that are registered and were loaded. */
 export class RunFigures {
   readonly seconds = new Labelled(LABELS, () => new Histogram(SECONDS));
   readonly rows = new Labelled(LABELS, () => new Histogram(ROWS));

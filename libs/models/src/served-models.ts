@@ -9,7 +9,7 @@ import { CANARY, notThere, PRODUCTION, SHADOW } from './model-reference.js';
 import { NumberedVersions } from './numbered-versions.js';
 import type { RunFigures } from './run-figures.js';
 
-/** The models this process answers with. A lookup on the request path waits for nothing. */
+/** The models that this process answers with. A lookup on the request path does not wait. */
 @Injectable()
 export class ServedModels {
   readonly runs: RunFigures;
@@ -22,7 +22,7 @@ export class ServedModels {
     this.runs = pool.runs;
   }
 
-  /** The model behind the root routes; none once its alias was taken away. */
+  /** The model behind the root routes; none if its alias was removed. */
   get default(): Model | undefined {
     const reference = this.aliases.defaultReference;
     return 'version' in reference
@@ -31,7 +31,7 @@ export class ServedModels {
   }
 
   /**
-   * The model that answers this user, of the default model where none is named. Only a version that is asked for by
+   * The model that answers this user; the default model if there is no reference. Only a version that is requested by
    * its number and that no alias stands for may have to be loaded first.
    * @throws Problem `model-not-found`
    */
@@ -44,7 +44,7 @@ export class ServedModels {
     throw notThere(reference);
   }
 
-  /** The candidate that sees what this model is asked; never the same version. */
+  /** The candidate that gets the same requests as this model; never the same version. */
   shadowOf({ name, version }: Model): Model | undefined {
     const shadow = this.standing(name, SHADOW);
     return shadow && shadow.version !== version ? shadow : undefined;
@@ -70,7 +70,7 @@ export class ServedModels {
     return [...new Map(models.map((model) => [keyOf(model), model])).values()];
   }
 
-  /** What answers here, and for which alias; for '' if it is named by its version. */
+  /** What answers here, and for which alias; '' if it is referred to by its version. */
   get answering() {
     const reference = this.aliases.defaultReference;
     const isDefault = ({ name, alias }: Assignment) =>
@@ -104,7 +104,7 @@ export class ServedModels {
     const isIt = (model?: Model) => model?.name === name && model.version === version;
     if (isIt(this.aliases.pinned?.model)) return this.aliases.pinned!.model;
     for (const { wanted, held } of this.aliases.slotsOf(name)) {
-      // A shadow's process is for what nobody waits for.
+      // A shadow's process is for work that no caller waits for.
       if (wanted.alias !== SHADOW && isIt(held?.model)) return held!.model;
     }
     return this.numbered.get(name, version);

@@ -5,15 +5,15 @@ import { AliasHistory } from './alias-history.js';
 import type { ModelAlias } from './model-alias.entity.js';
 import { ServingProcess } from './serving-process.entity.js';
 
-/** A process that was not heard of for so long has ended. */
+/** A process that has not reported for this long has ended. */
 const ALIVE_SECONDS = 5;
-/** Two seconds are what it should take; a model that loads slowly may take longer. */
+/** It should take two seconds; a model that loads slowly may take longer. */
 const FOLLOW_LIMIT_MS = 15_000;
 const FOLLOW_POLL_MS = 50;
 
 type Row = Pick<ModelAlias, 'id' | 'name' | 'alias' | 'version'>;
 
-/** What the processes on this database say that they serve. */
+/** What the processes on this database report that they serve. */
 @Injectable()
 export class ServingProcesses {
   private readonly processes: Repository<ServingProcess>;
@@ -25,7 +25,7 @@ export class ServingProcesses {
     this.processes = dataSource.getRepository(ServingProcess);
   }
 
-  /** Says what a process serves, and that it is there. */
+  /** Reports what a process serves, and that it is alive. */
   async report(process: Pick<ServingProcess, 'id' | 'host' | 'pid' | 'serving'>): Promise<void> {
     await this.processes
       .createQueryBuilder()
@@ -47,9 +47,9 @@ export class ServingProcesses {
   }
 
   /**
-   * Waits until every process goes by this row and serves its version, or one of them says why it cannot, or the row is
-   * replaced, or it takes too long. What a process says of the row before it says nothing of this one.
-   * @returns who goes by it and who does not, as `host:pid`, and where one cannot, which and why
+   * Waits until every process follows this row and serves its version, or one of them reports why it cannot, or the row
+   * is replaced, or it takes too long. What a process reports about the previous row says nothing about this one.
+   * @returns who follows it and who does not, as `host:pid`, and if one cannot, which and why
    */
   async follow(row: Row) {
     const until = performance.now() + FOLLOW_LIMIT_MS;

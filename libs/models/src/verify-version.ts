@@ -5,7 +5,7 @@ import { ModelPool, type HeldModel } from './model-pool.js';
 import { ModelRegistry } from './model-registry.js';
 import { usable } from './version-intake.js';
 
-/** Whether a version can be used here, and as of when it cannot. */
+/** Whether a version can be used here; records it if it cannot. */
 @Injectable()
 export class VerifyVersion {
   constructor(
@@ -13,13 +13,13 @@ export class VerifyVersion {
     private readonly pool: ModelPool,
   ) {}
 
-  /** Loads a version and holds it against its golden values, and writes down what came of it. @throws Problem */
+  /** Loads a version, compares it with its golden values, and records the result. @throws Problem */
   async verify(name: string, version: string): Promise<void> {
     const { giveBack } = await this.load(name, version);
     await giveBack();
   }
 
-  /** The same, and keeps it loaded until it is given back. What is loaded already is only compared with its files. */
+  /** The same, but keeps it loaded until it is given back. A loaded version is only compared with its files. */
   async load(name: string, version: string, place?: LoadOptions['place']): Promise<HeldModel> {
     const found = await this.registry.find(name, version);
     try {

@@ -21,7 +21,7 @@ import { ModelVersion } from './model-version.entity.js';
 /** How many artifacts are checked at a time; others wait. */
 const MAX_CHECKING = 2;
 
-/** A version that is kept, with its files. */
+/** A version that is stored, with its files. */
 export type Kept = Awaited<ReturnType<VersionIntake['keep']>>;
 
 /**
@@ -29,7 +29,7 @@ export type Kept = Awaited<ReturnType<VersionIntake['keep']>>;
  *
  * Invariants
  * - what is not registered yet is read and run only in a process of its own, with a limit to its time and memory;
- * - a row has its files, and files without a row stand in nobody's way.
+ * - a row has its files, and files without a row are in no one's way.
  */
 @Injectable()
 export class VersionIntake implements BeforeApplicationShutdown {
@@ -52,7 +52,7 @@ export class VersionIntake implements BeforeApplicationShutdown {
     };
   }
 
-  /** What is being checked is not waited for. */
+  /** Checks in progress are not waited for. */
   beforeApplicationShutdown(): void {
     this.stopping.abort(Problem.overloaded('The service is stopping. Please try again.'));
   }
@@ -62,9 +62,9 @@ export class VersionIntake implements BeforeApplicationShutdown {
   }
 
   /**
-   * Checks an artifact, keeps its files and writes it down; with the same content again, nothing changes. The files are
+   * Checks an artifact, stores its files and records it; repeating it with the same content changes nothing. Files are
    * stored before the row is written and get their name after it.
-   * @param expected what the model has to be called, and its version, where the caller has said it already
+   * @param expected the name and version that the model must have, if the caller has already said it
    * @throws Problem `artifact-not-usable`, `model-version-exists`, `storage-full`
    */
   async keep(folder: string, origin: Origin, expected: Expected = {}) {
@@ -84,7 +84,7 @@ export class VersionIntake implements BeforeApplicationShutdown {
       }),
     );
     const { name, version } = manifest;
-    // Also where it is registered: this machine may not have its files yet.
+    // Even if it is registered: this machine may not have its files yet.
     const prepared = await this.store.prepare(folder, { name, version, contentSha256 });
     let isNew = false;
     try {
@@ -100,14 +100,14 @@ export class VersionIntake implements BeforeApplicationShutdown {
       version: await this.versions.findOneByOrFail({ name, version }),
       /** Whether it was not registered before. */
       isNew,
-      /** What could not be checked of it, a sentence each; none if it was registered before. */
+      /** What could not be checked, one sentence each; none if it was registered before. */
       warnings: loaded?.warnings ?? [],
     };
   }
 
   /**
-   * The same for an archive that is on its way: it is unpacked beside where its files would be kept.
-   * @throws Problem `bad-request`, `body-too-large`, `storage-full` besides; and the upload's own error where it breaks off
+   * The same for an archive that is being uploaded: it is unpacked next to where its files would be kept.
+   * @throws Problem also `bad-request`, `body-too-large`, `storage-full`; and the upload's own error if it breaks off
    */
   async keepUpload(upload: Readable, origin: Origin, name: string): Promise<Kept> {
     const { scratch } = this.store;
@@ -122,8 +122,8 @@ export class VersionIntake implements BeforeApplicationShutdown {
   }
 
   /**
-   * Keeps what lies in `MODEL_DIR` and is not known yet. One that is not usable is told and left alone.
-   * @returns what was wrong with each that could not be registered, and what could not be checked of each that was
+   * Registers what is in `MODEL_DIR` and is not known yet. Unusable artifacts are reported and left alone.
+   * @returns what was wrong with each that could not be registered, and what could not be checked for each that was
    */
   async keepFound(): Promise<{ failures: string[]; warnings: string[] }> {
     const failures: string[] = [];
@@ -141,17 +141,17 @@ export class VersionIntake implements BeforeApplicationShutdown {
     return { failures, warnings };
   }
 
-  /** Writes down that this release need not check a version in a process of its own again. */
+  /** Records that this release need not check a version in a process of its own again. */
   async rememberQuick({ name, version }: StoredArtifact): Promise<void> {
     await this.versions.update({ name, version }, { checkedBy: CHECKER });
   }
 
-  /** Removes what processes that were killed left of uploads and downloads. */
+  /** Removes what killed processes left of uploads and downloads. */
   async sweep(): Promise<void> {
     await this.store.scratch.sweep();
   }
 
-  /** @returns whether it was not registered before. @throws Problem if other content is */
+  /** @returns whether it was not registered before. @throws Problem if it was registered with other content */
   private async writeDown(
     manifest: Manifest,
     contentSha256: string,
@@ -169,7 +169,7 @@ export class VersionIntake implements BeforeApplicationShutdown {
       );
       if (written.length > 0) return true;
     } catch (error) {
-      // It may be there all the same: what was lost can be the answer.
+      // It may be there all the same: perhaps only the answer was lost.
       const standing = await this.versions.findOneBy({ name, version }).catch(() => null);
       if (standing?.contentSha256 === contentSha256) return true;
       throw error;
@@ -179,10 +179,10 @@ export class VersionIntake implements BeforeApplicationShutdown {
   }
 }
 
-/** What the caller knows a version by, before it is read. */
+/** The name and version that the caller gave before the artifact is read. */
 type Expected = Partial<Pick<StoredArtifact, 'name' | 'version'>>;
 
-/** What is wrong with an artifact, as a refusal. */
+/** Turns what is wrong with an artifact into a refusal. */
 export async function usable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

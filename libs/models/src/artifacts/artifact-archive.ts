@@ -8,34 +8,34 @@ import * as yauzl from 'yauzl';
 import { Problem } from '#libs/errors';
 import { ARTIFACT_FILES } from '#libs/inference';
 
-/** Six files, their folders, and as much again for what macOS adds; a million entries are nobody's artifact. */
+/** Six files, their folders, and as much again for what macOS adds; no artifact has a million entries. */
 const MAX_ENTRIES = 64;
 
-/** What a tar may have besides the contents of its entries: headers, which may hold names of any length, and padding. */
+/** What a tar may contain besides the contents of its entries: headers, with names of any length, and padding. */
 const MAX_TAR_OVERHEAD_BYTES = 1024 ** 2;
 
 const TAR_BLOCK_BYTES = 512;
 
-/** What archives of every format have; nothing of it is believed before it was looked at. */
+/** What archives of every format have; none of it is trusted before it was checked. */
 interface Entry {
   readonly name: string;
   readonly isFolder: boolean;
-  /** Why it is refused, whatever its name; goes on after the name. */
+  /** Why it is refused, whatever its name; it continues the sentence after the name. */
   readonly flaw?: string;
-  /** To be read to its end before the next entry is asked for. */
+  /** To be read to its end before the next entry is requested. */
   readonly content: AsyncIterable<Uint8Array>;
 }
 
 /**
- * Unpacks an uploaded archive (.tar, .tar.gz or .zip, told by its first bytes) below `folder`; returns the folder that
- * holds manifest.json. The name of an entry never becomes a path: what is written is called like one of the files an
- * artifact may have, and by us. Both the archive and what comes out of it are at most `maxBytes`, whatever it claims.
+ * Unpacks an uploaded archive (.tar, .tar.gz or .zip, recognised by its first bytes) below `folder`; returns the folder
+ * with manifest.json. The name of an entry never becomes a path: we name what is written, after one of the files an
+ * artifact may have. Both the archive and what comes out of it are at most `maxBytes`, whatever it claims.
  *
  * The caller makes `folder`, which is empty, and removes it as a whole: after a refusal there may be files in it. An
  * upload that is too large is left unread rather than destroyed, because the answer takes the same connection.
  *
- * @throws Problem `bad-request` if the archive cannot be read, `artifact-not-usable` where it holds something else
- * than an artifact, `body-too-large`; and the upload's own error where it breaks off.
+ * @throws Problem `bad-request` if the archive cannot be read, `artifact-not-usable` if it contains something other
+ * than an artifact, `body-too-large`; and the upload's own error if it breaks off.
  */
 export async function unpackArchive(
   upload: Readable,
@@ -44,7 +44,7 @@ export async function unpackArchive(
 ): Promise<string> {
   const path = join(folder, 'upload');
   const artifact = join(folder, 'artifact');
-  // It may break off while the file is being opened, when nobody reads it yet; the reader hears of it all the same.
+  // It may break off while the file is being opened and nothing reads it yet; the reader still gets the error.
   upload.on('error', () => undefined);
   try {
     const received = atMost(maxBytes, 'The archive')(upload.iterator({ destroyOnReturn: false }));
@@ -93,7 +93,7 @@ async function unpack(path: string, folder: string, maxBytes: number): Promise<v
       await writeFile(join(folder, file), unpacked(content), { flag: 'wx', mode: 0o644 });
     }
   } catch (cause) {
-    // The archive is not to blame for the system's errors (no space, no permission).
+    // The archive is not the cause of system errors (no space, no permission).
     if (cause instanceof Problem || (cause as NodeJS.ErrnoException).syscall) throw cause;
     const detail = `The archive cannot be read ${place} (${(cause as Error).message}).`;
     throw new Problem('bad-request', detail, { cause });
@@ -109,7 +109,7 @@ async function entriesOf(archive: FileHandle): Promise<AsyncIterable<Entry>> {
   const hasAt = (position: number, bytes: string) => buffer.indexOf(bytes, position, 'latin1') === position;
   if (hasAt(0, '\x1f\x8b')) return tarEntries(archive, createGunzip());
   if (hasAt(257, 'ustar')) return tarEntries(archive, new PassThrough());
-  // The second of them begins a zip without entries.
+  // The second of these begins a zip without entries.
   if (hasAt(0, 'PK\x03\x04') || hasAt(0, 'PK\x05\x06')) return zipEntries(archive);
   throw Problem.badRequest('The body is neither a .tar nor a .tar.gz nor a .zip.');
 }
@@ -134,12 +134,12 @@ async function* tarEntries(archive: FileHandle, unzip: Transform): AsyncGenerato
         yield chunk;
       }
     } catch (error) {
-      // It only knows that it was ended; the reason is known to what feeds it.
+      // It only knows that it was ended; what feeds it knows the reason.
       await feeding;
       throw error;
     }
   }
-  /** Headers never come out as entries, so that a tar of nothing else is stopped before they are read. */
+  /** Headers never come out as entries, so a tar of nothing else is stopped before they are read. */
   async function* watched(chunks: AsyncIterable<Buffer>) {
     let bytes = 0;
     let end = Buffer.alloc(0);
@@ -153,7 +153,7 @@ async function* tarEntries(archive: FileHandle, unzip: Transform): AsyncGenerato
       end = Buffer.concat([end, chunk]).subarray(-TAR_BLOCK_BYTES);
       yield chunk;
     }
-    // A tar ends with blocks of zeros. One that was cut off between two entries looks whole otherwise.
+    // A tar ends with blocks of zeros. Otherwise one that was cut off between two entries looks complete.
     if (end.length < TAR_BLOCK_BYTES || end.some((byte) => byte !== 0)) throw new Error('its end is missing');
   }
 
@@ -162,14 +162,14 @@ async function* tarEntries(archive: FileHandle, unzip: Transform): AsyncGenerato
     archive.createReadStream({ start: 0 }),
     unzip,
     watched,
-    // A Writable of streamx, which Node's pipeline takes and its types do not know.
+    // A Writable of streamx, which Node's pipeline accepts but its types do not.
     extract as unknown as NodeJS.WritableStream,
   );
-  // Told by the entries as well, or else below.
+  // The entries report it as well, or else the code below.
   feeding.catch(() => undefined);
   for await (const entry of extract) {
     const { name, type, size } = entry.header;
-    // tar-stream makes null of some sizes, and would wait forever for the end of such an entry.
+    // tar-stream turns some sizes into null, and would wait forever for the end of such an entry.
     if (!Number.isSafeInteger(size)) throw new Error('the size is not a number');
     const isFolder = type === 'directory';
     yield {
@@ -195,7 +195,7 @@ const ZIP_FLAWS: Record<number, string | undefined> = {
 };
 
 async function* zipEntries(archive: FileHandle): AsyncGenerator<Entry> {
-  // Without autoClose, and as bytes: the names are looked at here, in the same way for all formats.
+  // Without autoClose, and as bytes: the names are checked here, in the same way for all formats.
   const zip = await yauzl.fromFdPromise(archive.fd, { autoClose: false, decodeStrings: false });
   if (zip.entryCount > MAX_ENTRIES) throw tooManyEntries();
   for await (const entry of zip.eachEntry()) {
@@ -227,7 +227,7 @@ async function* zipContent(zip: yauzl.ZipFile, entry: yauzl.Entry): AsyncGenerat
   if (checksum !== entry.crc32) throw new Error('incorrect data check');
 }
 
-/** Names that on some system are a file somewhere else, or that no two systems read in the same way. */
+/** Names that on some system mean a file somewhere else, or that different systems read differently. */
 function flawOfName(name: string): string | undefined {
   if (name === '') return 'is no name';
   if (/[\p{Cc}\uFFFD]/u.test(name)) return 'has characters that no name may have';
@@ -237,12 +237,12 @@ function flawOfName(name: string): string | undefined {
   return undefined;
 }
 
-/** What macOS adds without being asked. */
+/** What macOS adds by itself. */
 function isArchiversOwn(file: string, folders: readonly string[]): boolean {
   return folders[0] === '__MACOSX' || file === '.DS_Store' || file.startsWith('._');
 }
 
-/** Passes on what it is given until that is, over all calls together, more than `maxBytes`. */
+/** Passes on what it is given until the total of all calls is more than `maxBytes`. */
 function atMost(maxBytes: number, subject: string) {
   let bytes = 0;
   return async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -265,7 +265,7 @@ function tooManyEntries(): Problem {
   return notAnArtifact(`it has more than ${MAX_ENTRIES} entries.`);
 }
 
-/** As a JSON string, so that neither its length nor its characters disturb the sentence around it. */
+/** As a JSON string, so that neither its length nor its characters disrupt the sentence around it. */
 function quoted(name: string): string {
   return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
 }

@@ -28,15 +28,15 @@ const MARKER = 'content.sha256';
 
 const ATTEMPTS = 3;
 const CONNECT_TIMEOUT_MS = 3_000;
-/** Without a byte in either direction, while a file is on its way. */
+/** Without a byte in either direction, while a file is being transferred. */
 const IDLE_TIMEOUT_MS = 60_000;
 
-/** What is used less often goes, and is fetched again when it is needed. */
+/** Less used content is removed, and fetched again when it is needed. */
 const MAX_CACHED = 32;
-/** Another process may have looked at it a moment ago, and be about to read it. */
+/** Another process may have checked it a moment ago, and be about to read it. */
 const MIN_CACHED_MS = 3_600_000;
 
-/** What goes wrong is thrown; the client would print it on the console besides. */
+/** Errors are thrown; the client would also print them to the console. */
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface BucketStoreOptions {
@@ -45,17 +45,17 @@ export interface BucketStoreOptions {
   /** The URL of a server that is not AWS. */
   endpoint?: string;
   cacheDir: string;
-  /** For what is small, all attempts together: soon said where nobody is there. */
+  /** For small requests, all attempts together: short, to report soon if no server answers. */
   answerTimeoutMs?: number;
 }
 
 /**
  * `s3://<bucket>/<prefix>/<name>/<version>/`, for replicas that share no disk. What was fetched once is read from
- * `<cacheDir>/<sha256>/` from then on, without the network, as long as it is among those used last.
+ * `<cacheDir>/<sha256>/` from then on, without the network, as long as it is among the last used.
  *
- * The marker says which content the version has; its files lie beside it in a folder named after that content. So two
- * that put different contents at once do not mix their files, and one that was killed half-way leaves nothing behind in
- * what another puts later.
+ * The marker says which content the version has; its files are beside it in a folder named after that content. So two
+ * processes that store different contents at once do not mix their files, and one that was killed half-way leaves
+ * nothing in what another stores later.
  */
 export class BucketStore implements ArtifactStore {
   readonly description: string;
@@ -78,11 +78,11 @@ export class BucketStore implements ArtifactStore {
     if (await this.isKept(artifact)) return ALREADY_KEPT;
     for (const file of ARTIFACT_FILES) await this.upload(join(folder, file), this.keyOf(artifact, file));
     return {
-      // Without a mark they are no version, and the next upload of the same version writes over them.
+      // Without a marker they are not a version, and the next upload of the same version overwrites them.
       discard: async () => undefined,
       keep: async () => {
         await this.mark(artifact);
-        // Somebody else's mark may be the one that stands.
+        // Another process's marker may have won.
         if (await this.isKept(artifact)) return;
         throw new Error(
           `The model store ${this.description} answered that it keeps a version, and does not have it.`,
@@ -97,7 +97,7 @@ export class BucketStore implements ArtifactStore {
     if (!(await isIntact(folder, artifact))) {
       await this.removeCached(folder);
       const draft = await makeDraft(cacheDir, this.scratch, (draft) => this.download(artifact, draft));
-      // Another process may have been faster, with what it checked as well.
+      // Another process may have been faster, with content that it also checked.
       if (!(await draft.keepAs(folder))) await checkContent(folder, artifact);
       await this.forgetLeastUsed();
     }
@@ -121,7 +121,7 @@ export class BucketStore implements ArtifactStore {
     }
   }
 
-  /** Out of the way first, at once: nobody shall find a folder that is half removed. */
+  /** Moved out of the way first, at once: no reader should find a folder that is half removed. */
   private async removeCached(folder: string): Promise<void> {
     if (await isEmptyFolder(folder)) return;
     const aside = await this.scratch.make();
@@ -151,7 +151,7 @@ export class BucketStore implements ArtifactStore {
     throw new Error(`s3://${this.bucket}/${object.Key} does not hold a sha256.`);
   }
 
-  /** Only the first one succeeds, on a server that knows conditional writes; otherwise the last one stands. */
+  /** Only the first succeeds, on a server that supports conditional writes; otherwise the last one wins. */
   private async mark(artifact: StoredArtifact): Promise<void> {
     const object = {
       Bucket: this.bucket,
@@ -171,7 +171,7 @@ export class BucketStore implements ArtifactStore {
 
   private async upload(file: string, key: string): Promise<void> {
     const found = await stat(file).catch(() => undefined);
-    // Some files may be missing; those that may not were read just before.
+    // Some files may be missing; the required ones were read just before.
     if (!found) return;
     const hash = createHash('sha256');
     await pipeline(createReadStream(file), hash);
@@ -222,8 +222,8 @@ export class BucketStore implements ArtifactStore {
   }
 
   /**
-   * What was refused is final, and so is a full disk; anything else is tried again. The client's own attempts are
-   * turned off, because they leave out what is streamed.
+   * Refusals are final, and so is a full disk; anything else is tried again. The client's own attempts are
+   * turned off, because they leave out streams.
    */
   private async attempt<T>(run: (connection: Connection) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -239,7 +239,7 @@ export class BucketStore implements ArtifactStore {
     }
   }
 
-  /** Loaded when it is needed: nobody else waits for it. Region and credentials it finds by itself. */
+  /** Loaded when it is needed: nothing else waits for it. It finds region and credentials by itself. */
   private async connect(): Promise<Connection> {
     const s3 = await import('@aws-sdk/client-s3');
     const { endpoint } = this.options;
@@ -248,7 +248,7 @@ export class BucketStore implements ArtifactStore {
       forcePathStyle: endpoint !== undefined,
       maxAttempts: 1,
       logger: SILENT,
-      // Checksums of newer kinds are not known everywhere; what arrives is checked against its content's sha256.
+      // Not every server supports newer checksums; what arrives is checked against its content's sha256.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
@@ -256,7 +256,7 @@ export class BucketStore implements ArtifactStore {
     return { s3, client };
   }
 
-  /** A new error without the old one as its cause: that carries the request, whose headers may hold a session token. */
+  /** A new error without the old one as its cause: that has the request, whose headers may hold a session token. */
   private explain(error: SdkError): Error {
     return new Error(`The model store ${this.description} cannot be used: ${reasonOf(error)}.`);
   }
@@ -278,7 +278,7 @@ function reasonOf(error: SdkError): string {
     return `it refuses access (${error.name}); check the credentials and what they may do`;
   }
   if (status !== undefined) return `it answered ${status} ${error.name}`;
-  // Before the name: the client calls a connection that broke off a timeout.
+  // Before the name: the client calls a broken connection a timeout.
   if (error.code !== undefined) return `it cannot be reached (${error.code})`;
   if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'it does not answer in time';
   return error.message;
@@ -288,7 +288,7 @@ function statusOf(error: unknown): number | undefined {
   return (error as SdkError).$metadata?.httpStatusCode;
 }
 
-/** These two of the 4xx are temporary: another write was in progress (409), or there were too many at once (429). */
+/** Two of the 4xx are temporary: another write was in progress (409), or there were too many at once (429). */
 function isRefusal(error: unknown): boolean {
   const status = statusOf(error) ?? 500;
   return (

@@ -12,7 +12,7 @@ import {
 } from './stored-artifact.js';
 import { checkContent, isEmptyFolder, makeDraft } from './whole-folder.js';
 
-/** `MODEL_DIR/<name>/<version>/`; names that begin with a dot are no models. */
+/** `MODEL_DIR/<name>/<version>/`; names that begin with a dot are not models. */
 export class FolderStore implements ArtifactStore {
   readonly scratch: ScratchFolders;
 
@@ -29,7 +29,7 @@ export class FolderStore implements ArtifactStore {
     return {
       discard: draft.discard,
       keep: async () => {
-        // Another process was faster: with the same content or with other.
+        // Another process was faster: with the same content or with different content.
         if (!(await draft.keepAs(this.locate(artifact)))) await this.isKept(artifact);
       },
     };
@@ -42,7 +42,7 @@ export class FolderStore implements ArtifactStore {
     return folder;
   }
 
-  /** Every version that lies here, whatever is in it; by name, numbers as numbers: 2 before 10. */
+  /** Every version that is here, whatever it contains; by name, numbers as numbers: 2 before 10. */
   async list(): Promise<{ name: string; version: string; folder: string }[]> {
     const found = [];
     for (const name of await foldersIn(this.description)) {
@@ -57,7 +57,7 @@ export class FolderStore implements ArtifactStore {
     return join(this.description, name, version);
   }
 
-  /** @throws Problem if other content, or what cannot be used, is kept under this name and version */
+  /** @throws Problem if other or unusable content is kept under this name and version */
   private async isKept(artifact: StoredArtifact): Promise<boolean> {
     const folder = this.locate(artifact);
     if (await isEmptyFolder(folder)) return false;
@@ -71,7 +71,7 @@ export class FolderStore implements ArtifactStore {
 async function copyArtifact(from: string, to: string): Promise<void> {
   for (const file of ARTIFACT_FILES) {
     await copyFile(join(from, file), join(to, file)).catch((cause: NodeJS.ErrnoException) => {
-      // Some files may be missing; which ones may not is seen when the copy is checked.
+      // Some files may be missing; missing required ones are noticed when the copy is checked.
       if (cause.code === 'ENOENT') return;
       if (isDiskFull(cause)) throw cause;
       throw new ArtifactError(from, `${file} cannot be read (${cause.code})`, { cause });

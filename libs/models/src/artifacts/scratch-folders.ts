@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { isDiskFull } from '#libs/durable-files';
 import { Problem } from '#libs/errors';
 
-/** Its maker may be on another machine, or its process number may be another's by now. */
+/** Its maker may be on another machine, or its process number may belong to another process by now. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 const INCOMING = '.incoming-';
 const OWNED = new RegExp(`^\\${INCOMING}(?<pid>\\d+)@(?<host>[^@]*)-[^-]{6}$`);
 
 /**
- * Folders for what is still being made: uploads, drafts, and what is about to go. They lie below the place where what
- * becomes of them is kept, so that it is a rename away; their names begin with a dot, so that they are no models, and
- * say whose they are, so that what a killed process left is known by the next.
+ * Folders for unfinished work: uploads, drafts, and what is about to be removed. They are below the place where the
+ * results are kept, so that these are a rename away; their names begin with a dot, so that they are not models, and
+ * say which process owns them, so that the next process recognises what a killed one left.
  */
 export class ScratchFolders {
-  /** @param setting the variable behind `root`, for the sentence that says it cannot be written */
+  /** @param setting the variable behind `root`, for the message that it cannot be written */
   constructor(
     private readonly root: string,
     private readonly setting: string,
@@ -30,19 +30,19 @@ export class ScratchFolders {
     });
   }
 
-  /** Removes what processes that are gone left, before this one makes any of its own. */
+  /** Removes what ended processes left, before this one makes any of its own. */
   async sweep(): Promise<void> {
     const names = await readdir(this.root).catch(() => []);
     for (const name of names) {
       if (!name.startsWith(INCOMING)) continue;
       const folder = join(this.root, name);
       if (!(await isAbandoned(name, folder))) continue;
-      // Where this process may not write it is somebody else's, and no reason not to start.
+      // If this process may not write there, it belongs to someone else, and is no reason not to start.
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
     }
   }
 
-  /** Says of an error of the system which place it is about. */
+  /** Adds to a system error which place it is about. */
   async writing<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -62,7 +62,7 @@ export class ScratchFolders {
 async function isAbandoned(name: string, folder: string): Promise<boolean> {
   const { pid, host } = OWNED.exec(name)?.groups ?? {};
   if (host === encodeURIComponent(hostname())) {
-    // Ours is of an earlier process under the same number, as in containers all of them are.
+    // Ours is from an earlier process with the same number; in containers they all have the same.
     if (Number(pid) === process.pid || !isAlive(Number(pid))) return true;
   }
   const found = await stat(folder).catch(() => undefined);

@@ -13,7 +13,7 @@ export function keyOf({ name, version }: Pick<StoredArtifact, 'name' | 'version'
   return `${name}/${version}`;
 }
 
-/** Files that are stored and have no name yet: they are in nobody's way. One of the two is called, once. */
+/** Files that are stored and have no name yet: they are in no one's way. Call one of the two methods, once. */
 export interface PreparedArtifact {
   /**
    * Gives them the name and version.
@@ -38,7 +38,7 @@ export interface ArtifactStore {
    * @throws Error that says what is missing, or what was expected and what was found
    */
   folderOf(artifact: StoredArtifact): Promise<string>;
-  /** Where what arrives is put until it is checked. */
+  /** Where incoming files are put until they are checked. */
   readonly scratch: ScratchFolders;
   /** Where it is, for people; without secrets. */
   readonly description: string;

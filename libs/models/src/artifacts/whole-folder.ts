@@ -8,7 +8,7 @@ import type { StoredArtifact } from './stored-artifact.js';
 const ADVICE = 'A version never changes: put its files back, and give new content a version of its own';
 
 /**
- * @param shownAs what people know the folder by, where it is a draft that will be gone when they read of it
+ * @param shownAs the name of the folder in messages, if it is a draft that will be gone when they are read
  * @throws ArtifactError if the folder does not hold exactly what was registered
  */
 export async function checkContent(
@@ -28,7 +28,7 @@ export function otherContent(place: string, { contentSha256 }: StoredArtifact, f
   return new ArtifactError(place, `${detail}. ${ADVICE}`);
 }
 
-/** False also where there is nothing at all. */
+/** False also if there is nothing at all. */
 export async function isEmptyFolder(folder: string): Promise<boolean> {
   const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
@@ -62,8 +62,8 @@ export async function makeDraft(
   return {
     discard,
     /**
-     * Renames it, durably: every reader sees all of it or nothing, also after a power failure.
-     * @returns whether it did: not where `target` holds files already, which are left alone
+     * Renames it, durably: every reader sees all of it or nothing, even after a power failure.
+     * @returns whether it did: not if `target` already has files, which are left alone
      */
     keepAs: async (target: string) => {
       try {
