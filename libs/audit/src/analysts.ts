@@ -7,7 +7,7 @@ import { DataSource } from 'typeorm';
 
 const ROLE = 'foretell_analyst';
 
-/** What analysts read, and of accounts everything but the password. Tables of other features by their names. */
+/** What analysts may read; of accounts, everything except the password. Tables of other features by their names. */
 const TABLES = [
   'prediction_log',
   'requests',
@@ -28,7 +28,7 @@ const USER_COLUMNS = [
   'removed_datetime',
 ];
 
-/** A session that is forgotten, or a question that never ends, is not in the way of others forever. */
+/** A forgotten session, or a query that never ends, does not block others forever. */
 const SETTINGS = {
   statement_timeout: '30min',
   lock_timeout: '10s',
@@ -36,14 +36,14 @@ const SETTINGS = {
 };
 const MAX_CONNECTIONS = 10;
 
-/** Who reads the record in SQL: roles of PostgreSQL's own, which are members of one role that may read. */
+/** Users who read the record in SQL: roles of PostgreSQL's own, members of one role that may read. */
 @Injectable()
 export class Analysts {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Grants what can be granted by the role that we are.
-   * @returns the statements that are still to be run, by a role that may do more; none if all is well
+   * Grants what our own role can grant.
+   * @returns the statements that are still to be run, by a role with more rights; none if all is well
    */
   async prepare(): Promise<string[]> {
     if (!(await this.hasRole()))
@@ -58,7 +58,7 @@ export class Analysts {
     return [];
   }
 
-  /** Logins that read, by name. */
+  /** Logins that may read, by name. */
   async list(): Promise<string[]> {
     const rows = await this.dataSource.query<{ name: string }[]>(
       `SELECT member.rolname AS name FROM pg_auth_members
@@ -69,7 +69,7 @@ export class Analysts {
     return rows.map(({ name }) => name);
   }
 
-  /** Makes a login that may read. @throws Problem `bad-request`; Error where there is such a role */
+  /** Makes a login that may read. @throws Problem `bad-request`; Error if there is such a role */
   async create(name: string, password: string): Promise<void> {
     checkName(name);
     await this.requireRole();
@@ -86,14 +86,14 @@ export class Analysts {
     });
   }
 
-  /** Lets a login that is there read. */
+  /** Lets an existing login read. */
   async grant(name: string): Promise<void> {
     checkName(name);
     await this.requireRole();
     await this.dataSource.query(`GRANT ${ROLE} TO ${pg.escapeIdentifier(name)}`);
   }
 
-  /** It may read no more, from its next statement on; the login stays. */
+  /** It may no longer read, from its next statement on; the login stays. */
   async revoke(name: string): Promise<void> {
     checkName(name);
     await this.dataSource.query(`REVOKE ${ROLE} FROM ${pg.escapeIdentifier(name)}`);
@@ -137,8 +137,8 @@ function checkName(name: string): void {
 }
 
 /**
- * What PostgreSQL keeps of a password (RFC 5803). It is made here, because a statement with the password itself would
- * stand in the log of a server that logs statements.
+ * What PostgreSQL stores for a password (RFC 5803). It is made here, because a statement with the password itself would
+ * appear in the log of a server that logs statements.
  */
 function scramVerifier(password: string): string {
   const iterations = 4096;

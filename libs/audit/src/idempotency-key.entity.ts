@@ -10,7 +10,7 @@ export class IdempotencyKey {
   @PrimaryColumn('text', { primaryKeyConstraintName: 'idempotency_keys_pkey' })
   key!: string;
 
-  /** A hash of the question, so that another one under the same key is noticed. */
+  /** A hash of the question, so that a different one under the same key is noticed. */
   @Column('text')
   fingerprint!: string;
 
@@ -18,7 +18,7 @@ export class IdempotencyKey {
   @Column('bigint', { name: 'request_id' })
   requestId!: string;
 
-  /** As it was sent, to the byte. */
+  /** Exactly as it was sent, byte for byte. */
   @Column('text')
   answer!: string;
 

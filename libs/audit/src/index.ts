@@ -1,6 +1,6 @@
 /**
  * The record: every prediction's request and response as rows that outlive us, written before the answer leaves,
- * and read back by analysts. It knows no models, no tokens and no other feature. Called by `libs/predictions` (to
+ * and read back by analysts. It depends on no models, tokens or other features. Called by `libs/predictions` (to
  * write) and `apps/api` (to read).
  */
 export { Analysts } from './analysts.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { poolOf } from '#libs/database';
 import { DataSource } from 'typeorm';
 
-/** What a caller calls one question, to be answered and recorded once however often it is sent. */
+/** A caller's key for one question, which is answered and recorded once however often it is sent. */
 export interface Idempotency {
   key: string;
   /** A hash of the question. */
@@ -10,7 +10,7 @@ export interface Idempotency {
 }
 
 const TIMEOUT_MS = 5_000;
-/** How long a retry may come at least. */
+/** The least time in which a retry may come. */
 const KEPT_HOURS = 24;
 const DROPPED_AT_ONCE = 5_000;
 
@@ -31,7 +31,7 @@ export class KeptAnswers {
     return (await pool.query<{ fingerprint: string; answer: string }>(statement)).rows[0];
   }
 
-  /** A few at a time, so that no statement takes longer than a statement may. */
+  /** A few at a time, so that no statement exceeds its time limit. */
   async dropExpired(): Promise<void> {
     let dropped: number;
     do {

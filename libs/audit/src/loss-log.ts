@@ -1,6 +1,6 @@
 import type { Counter } from '#libs/observability';
 
-/** Tells of what left without its record: at once, but not again and again. */
+/** Logs answers that left without their record: at once, but not again and again. */
 export class LossLog {
   private waiting?: NodeJS.Timeout;
 
@@ -10,12 +10,12 @@ export class LossLog {
     private readonly tell: (soFar: number, reason: string) => void,
   ) {}
 
-  /** After it was counted. */
+  /** Called after it was counted. */
   add({ message }: Error): void {
     if (this.waiting) return;
     const told = this.lost.value;
     this.tell(told, message);
-    // What is lost meanwhile is one more line at the end: the last line has the whole number.
+    // Whatever is lost meanwhile becomes one more line at the end: the last line has the total.
     this.waiting = setTimeout(() => {
       this.waiting = undefined;
       if (this.lost.value > told) this.tell(this.lost.value, message);

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
-/** Every condition that is given must hold; `from` is inclusive, `to` is not. */
+/** Every given condition must hold; `from` is inclusive, `to` is not. */
 export interface LogFilter {
   userId?: number;
   model?: string;
   version?: string;
-  /** What the caller's `X-Request-Id` was, or ours. */
+  /** The caller's `X-Request-Id`, or ours. */
   requestId?: string;
   status?: number;
   from?: Date;
@@ -14,22 +14,22 @@ export interface LogFilter {
 }
 
 /**
- * A page is read from the newest prediction down, each request with its one response. LIMIT 1 says so to the planner, which
- * takes id and time for independent of each other, and would rather join and sort everything.
+ * A page is read from the newest prediction down, each request with its one response. LIMIT 1 says so to the planner,
+ * which treats id and time as independent, and would rather join and sort everything.
  */
 const REQUESTS_FIRST = `
   requests JOIN LATERAL (
     SELECT * FROM responses WHERE request_id = requests.id AND created_datetime = requests.created_datetime LIMIT 1
   ) AS responses ON true`;
-/** The same from the other side, where the response is what is rare (responses_refused_idx). */
+/** The same from the other side, when the responses are rare (responses_refused_idx). */
 const RESPONSES_FIRST = `
   responses JOIN LATERAL (
     SELECT * FROM requests WHERE id = request_id AND created_datetime = responses.created_datetime LIMIT 1
   ) AS requests ON true`;
 
-/** A page ends early where what it holds is large: with at most one record more than so much JSON. */
+/** A page ends early if its content is large: with at most one record more than this much JSON. */
 const PAGE_BYTES = 16 * 1024 ** 2;
-/** A page is read in steps, of which one is in memory at a time; how many rows the next has, the last one tells. */
+/** A page is read in steps, one in memory at a time; the previous step determines how many rows the next one has. */
 const STEP_BYTES = 2 * 1024 ** 2;
 const STEP_ROWS = { first: 25, most: 200 };
 
@@ -39,25 +39,25 @@ interface Item {
   json: string;
 }
 
-/** Items in order, and whether there are more behind them. */
+/** Items in order, and whether there are more after them. */
 interface Step {
   items: Item[];
   bytes: number;
   isLast: boolean;
 }
 
-/** The recorded predictions, newest first: what the view `prediction_log` has, a page at a time. */
+/** The recorded predictions, newest first: the rows of the view `prediction_log`, a page at a time. */
 @Injectable()
 export class PredictionLog {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * A page below `cursor` (an id): it costs the same however deep it lies, and new predictions do not shift it. Rejects
-   * where it cannot be read; once it is begun, what cannot be read is left to the next page.
+   * A page below `cursor` (an id): it costs the same however deep it is, and new predictions do not shift it. Rejects
+   * if it cannot be read; once it has begun, what cannot be read is left to the next page.
    * @returns the JSON text of `{items, next_cursor}`, piece by piece
    */
   async page(filter: LogFilter, limit: number, cursor?: string): Promise<AsyncIterable<string>> {
-    // PostgreSQL has no text with NUL in it, so that no row can have such a name.
+    // PostgreSQL has no text with NUL in it, so no row can have such a name.
     const texts = [filter.model, filter.version, filter.requestId];
     const isNobodys = texts.some((text) => String(text).includes('\0'));
     const first = isNobodys
@@ -86,9 +86,9 @@ export class PredictionLog {
     yield `${separator === ',' ? '' : separator}],"next_cursor":${cursor}}`;
   }
 
-  /** As many of the next `limit` as one step may hold; the first of them in any case. */
+  /** As many of the next `limit` as one step may hold; at least the first of them. */
   private async step(filter: LogFilter, limit: number, cursor?: string): Promise<Step> {
-    // One more is asked for, to see whether there is one.
+    // One more is requested, to see whether there is one.
     const { text, values } = statementOf(filter, limit + 1, cursor);
     const rows = await this.dataSource.query<(Row & { found: number })[]>(text, values);
     const found = rows[0]?.found ?? 0;
@@ -98,7 +98,7 @@ export class PredictionLog {
   }
 }
 
-/** Rows of the size of those before them that fill a step. */
+/** How many rows of the previous size fill a step. */
 function rowsAfter({ items, bytes }: Step): number {
   return Math.max(1, Math.min(STEP_ROWS.most, Math.floor((STEP_BYTES * items.length) / bytes)));
 }
@@ -149,7 +149,7 @@ interface Row {
   dialect: string;
   row_count: number | null;
   status_code: number;
-  /** As JSON text, which is passed on as it is. */
+  /** As JSON text, which is passed on unchanged. */
   input: string;
   output: string;
   created_datetime: Date;

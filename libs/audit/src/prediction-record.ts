@@ -2,14 +2,14 @@ import type { BinaryArrays } from '#libs/database';
 import type { Idempotency } from './kept-answers.js';
 import type { RecordTrace } from './record-trace.js';
 
-/** One prediction as it is written down. */
+/** One prediction as it is recorded. */
 export interface PredictionRecord {
   userId: number;
   requestUuid: string;
   model: string;
   modelVersion: string;
   dialect: string;
-  /** The input as JSON text; `'null'` where the body was not JSON. */
+  /** The input as JSON text; `'null'` if the body was not JSON. */
   input: string;
   /** Null if the body could not be read. */
   rowCount: number | null;
@@ -19,11 +19,11 @@ export interface PredictionRecord {
   output: string;
   durationMs: number;
   idempotency?: Idempotency;
-  /** Not written; where the request is traced. */
+  /** Not written; set if the request is traced. */
   trace?: RecordTrace;
 }
 
-/** The records as one parameter a column, in the order of the statement's. */
+/** The records as one parameter per column, in the order of the statement's columns. */
 export function toColumns(records: readonly PredictionRecord[], arrays: BinaryArrays): Buffer[] {
   return [
     arrays.int4(records.map(({ userId }) => userId)),
@@ -40,7 +40,7 @@ export function toColumns(records: readonly PredictionRecord[], arrays: BinaryAr
   ];
 }
 
-/** The parameters after those: what is kept under a key, of the records that have one. */
+/** The parameters after those: what is kept under a key, for the records that have one. */
 export function toKeptColumns(records: readonly PredictionRecord[], arrays: BinaryArrays): Buffer[] {
   return [
     arrays.text(records.map(({ idempotency }) => idempotency?.key ?? null)),
@@ -57,9 +57,9 @@ function toArrayLiteral(names: readonly string[]): string {
 }
 
 /**
- * PostgreSQL's jsonb has no NUL and no lone surrogate; JSON has. In a text both become U+FFFD, the replacement character;
- * in a key they are told by their number, so that no two keys become one. The test is wide (it also meets an escaped
- * backslash before `u0000`); what it meets is parsed and decided exactly.
+ * PostgreSQL's jsonb has no NUL and no lone surrogate; JSON has. In a text both become U+FFFD, the replacement
+ * in a key they are also given by number, so that no two keys become one. The test is broad (it also matches an escaped
+ * escaped backslash before `u0000`); what it matches is parsed and decided exactly.
  */
 function storable(json: string): string {
   return /\\u(?:0000|fffd|d[89a-f])|\uFFFDu/i.test(json) ? JSON.stringify(cleaned(JSON.parse(json))) : json;
@@ -73,8 +73,8 @@ function cleaned(value: unknown): unknown {
 }
 
 /**
- * `"x\u0000"` → `x\uFFFDu0000`, and `"x\ud800"` → `x\uFFFDud800`. A U+FFFD that reads like the beginning of such a number is
- * told by its own, so that every key can be told back.
+ * `"x\u0000"` → `x\uFFFDu0000`, and `"x\ud800"` → `x\uFFFDud800`. A U+FFFD that looks like the start of such a number
+ * is followed by its own number, so that every key can be recovered.
  */
 function storableKey(key: string): string {
   return key.replace(NOT_STORABLE, (each) => `\uFFFDu${each.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -8,7 +8,7 @@ import {
   UpdateDateColumn,
 } from 'typeorm';
 
-/** What was asked. Written by `Recorder`, in one statement with its response; a partition of the table a month. */
+/** What was asked. Written by `Recorder`, in one statement with its response; one partition of the table per month. */
 @Entity('requests')
 @Index('requests_user_id_idx', ['userId', 'id'])
 @Index('requests_created_datetime_idx', { synchronize: false })
@@ -26,13 +26,13 @@ export class PredictionRequest {
   userId!: number;
 
   /**
-   * As sent, or its equal in JSON where it was CSV or binary; null if it could not be read. Of what no answer is made of
-   * it has so much as its writer bounds it to, and says so.
+   * As sent, or its equivalent in JSON if it was CSV or binary; null if it could not be read. What no answer was made
+   * from is recorded only up to its writer's limit, and the value says so.
    */
   @Column('jsonb', { nullable: true })
   input!: unknown;
 
-  /** When it was written down, together with its response. */
+  /** When it was recorded, together with its response. */
   @PrimaryColumn('timestamptz', {
     name: 'created_datetime',
     default: () => 'now()',
@@ -60,7 +60,7 @@ export class PredictionRequest {
   @Column('text', { name: 'ignored_columns', array: true, default: [] })
   ignoredColumns!: string[];
 
-  /** Null if the body could not be read, and of what was recorded before rows were counted. */
+  /** Null if the body could not be read, and for what was recorded before rows were counted. */
   @Column('integer', { name: 'row_count', nullable: true })
   rowCount!: number | null;
 }

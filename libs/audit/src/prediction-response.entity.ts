@@ -1,7 +1,7 @@
 import { Column, Entity, ForeignKey, Generated, Index, PrimaryColumn, UpdateDateColumn } from 'typeorm';
 import { PredictionRequest } from './prediction-request.entity.js';
 
-/** What was answered, or why nothing was: `output` is the body as it left. One of every request. */
+/** What was answered, or why nothing was: `output` is the body as it was sent. Every request has one. */
 @Entity('responses')
 @ForeignKey(() => PredictionRequest, ['requestId', 'createdDatetime'], ['id', 'createdDatetime'], {
   name: 'responses_request_id_fkey',
@@ -18,7 +18,7 @@ export class PredictionResponse {
   @Column('jsonb', { nullable: true })
   output!: unknown;
 
-  /** That of its request. */
+  /** The same as its request's. */
   @PrimaryColumn('timestamptz', {
     name: 'created_datetime',
     default: () => 'now()',

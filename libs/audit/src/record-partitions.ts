@@ -4,7 +4,7 @@ import { isMissingPartition } from '#libs/database';
 import { DataSource } from 'typeorm';
 
 /**
- * The months that the record lies in. They are made long before they are needed, so that no record waits for one, and
+ * The monthly partitions of the record. They are made long before they are needed, so that no record waits for one, and
  * dropped as a whole when every row in them is older than RECORD_RETENTION_DAYS (docs/adr/0011).
  */
 @Injectable()
@@ -16,13 +16,13 @@ export class RecordPartitions {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** This month and the three after it. @returns the names of those that were not there */
+  /** This month and the three after it. @returns the names of those that were missing */
   create(): Promise<string[]> {
     return this.names(`SELECT create_record_partitions(now(), now() + interval '3 months') AS name`);
   }
 
   /**
-   * Does the work, and where that fails for lack of a month, makes the month and does it again. They are made long
+   * Does the work, and if that fails because a month is missing, makes the month and tries again. Months are made long
    * before they are needed; but a clock may jump.
    */
   async withRoom<T>(work: () => Promise<T>): Promise<T> {
@@ -35,7 +35,7 @@ export class RecordPartitions {
     }
   }
 
-  /** @returns the names of those that are gone; none if the record is kept forever */
+  /** @returns the names of those that were dropped; none if the record is kept forever */
   async dropExpired(): Promise<string[]> {
     const days = this.config.recordRetentionDays;
     if (days === undefined) return [];

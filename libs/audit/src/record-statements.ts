@@ -21,7 +21,7 @@ const INSERT = `
   WITH record AS MATERIALIZED (${RECORDS}) AS record (${COLUMNS})), ${INTO_TABLES}
   SELECT id FROM record ORDER BY id`;
 
-/** Records under a key that somebody was answered under already are left out; their id is null. */
+/** Records under a key that already has an answer are left out; their id is null. */
 const INSERT_KEPT = `
   WITH arrived AS MATERIALIZED (
     ${RECORDS}, $12::text[], $13::text[], $14::text[]) AS record (${COLUMNS}, key, fingerprint, answer)
@@ -35,7 +35,7 @@ const INSERT_KEPT = `
   ), ${INTO_TABLES}
   SELECT record.id FROM arrived LEFT JOIN record USING (id) ORDER BY arrived.id`;
 
-/** Nobody gives two requests of one user the same id, input and duration, so that these rows are ours. */
+/** No two requests of one user have the same id, input and duration, so these rows are ours. */
 const FIND = `
   SELECT min(requests.id)
   FROM unnest($1::integer[], $2::text[], $3::jsonb[], $4::real[])
@@ -46,7 +46,7 @@ const FIND = `
     AND requests.input = record.input AND responses.duration_ms = record.duration_ms
   GROUP BY place ORDER BY place`;
 
-/** Looks for the records among the rows above an id. Its rows are the ids, in order; null for what is not there. */
+/** Looks for the records among the rows above an id. Its rows are the ids, in order; null for missing ones. */
 export function findOf(records: readonly PredictionRecord[], afterId: string, arrays: BinaryArrays) {
   const columns = toColumns(records, arrays);
   return {
@@ -57,7 +57,7 @@ export function findOf(records: readonly PredictionRecord[], afterId: string, ar
 }
 
 /**
- * Both rows of every record, in one statement: a parameter a column, an array in binary format (docs/adr/0011). Its
+ * Both rows of every record, in one statement: one parameter per column, an array in binary format (docs/adr/0011). Its
  * rows are the ids, in order.
  */
 export function insertOf(

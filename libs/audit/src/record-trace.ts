@@ -1,6 +1,6 @@
 import type { Span } from '#libs/observability';
 
-/** A record on its way, in the trace of its request: first it waits, then it is committed. */
+/** The steps of a record, in the trace of its request: first it waits, then it is committed. */
 export class RecordTrace {
   private readonly record: Span;
   private step: Span;

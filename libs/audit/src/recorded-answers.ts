@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { queryPatiently } from '#libs/database';
 import { DataSource } from 'typeorm';
 
-/** Which recorded predictions are meant. */
+/** Which recorded predictions to read. */
 export interface AnswersOf {
   model: string;
   version: string;
@@ -11,14 +11,14 @@ export interface AnswersOf {
 
 export interface AnswerFigures {
   requests: number;
-  /** Those that were not answered with 200. */
+  /** Those that were answered with another status than 200. */
   refused: number;
   /** How long answered requests took; null if there are none. */
   p50Ms: number | null;
   p95Ms: number | null;
 }
 
-/** A recorded request with what one version answered. */
+/** A recorded request with the answer of one version. */
 export interface RecordedAnswer {
   id: string;
   dialect: string;
@@ -27,23 +27,23 @@ export interface RecordedAnswer {
   output: unknown;
 }
 
-/** The same with what a candidate would have answered. */
+/** The same with the answer that a candidate would have given. */
 export interface ShadowedAnswer extends RecordedAnswer {
   shadowStatusCode: number;
   shadowOutput: unknown;
 }
 
-/** Nobody waits for it at the other end of a connection, and there may be very much to read. */
+/** No HTTP client waits for it, and there may be very much to read. */
 const TIMEOUT_MS = 3_600_000;
 
-/** A page at a time, so that memory does not depend on how many there are, nor on how large they are. */
+/** A page at a time, so that memory does not depend on how many records there are, nor on how large they are. */
 const PAGE_ROWS = 1000;
-/** As text; what it becomes when it is read takes several times that. One row alone may have more. */
+/** As text; parsed, it takes several times as much. A single row may be larger. */
 const PAGE_BYTES = 4 * 1024 ** 2;
 
 const SERVED = `requests.model = $1 AND requests.model_version = $2 AND requests.created_datetime >= $3`;
 
-/** What versions of a model answered, read back for comparing them. */
+/** What versions of a model answered, read back to compare them. */
 @Injectable()
 export class RecordedAnswers {
   constructor(private readonly dataSource: DataSource) {}
@@ -57,7 +57,7 @@ export class RecordedAnswers {
     );
   }
 
-  /** The same of what a version answered as a candidate. */
+  /** The same for what a version answered as a candidate. */
   shadowFigures(of: AnswersOf): Promise<AnswerFigures> {
     return this.summarise(
       of,
@@ -67,7 +67,7 @@ export class RecordedAnswers {
     );
   }
 
-  /** In the order they were asked. */
+  /** In the order in which they were asked. */
   answered(of: AnswersOf): AsyncGenerator<RecordedAnswer> {
     return this.pages<RecordedAnswer>(of, [], {
       columns: `dialect, input, status_code AS "statusCode", output`,
@@ -76,7 +76,7 @@ export class RecordedAnswers {
     });
   }
 
-  /** Requests that one version answered and a candidate was asked as well, in the order they were asked. */
+  /** Requests that one version answered and a candidate was asked as well, in the order in which they were asked. */
   shadowed(of: AnswersOf, candidate: string): AsyncGenerator<ShadowedAnswer> {
     return this.pages<ShadowedAnswer>(of, [candidate], {
       columns: `dialect, input, responses.status_code AS "statusCode", responses.output,
@@ -107,7 +107,7 @@ export class RecordedAnswers {
     return figures!;
   }
 
-  /** First how large the next rows are, then as many of them as make a page. */
+  /** First reads how large the next rows are, then as many of them as make a page. */
   private async *pages<Row extends { id: string }>(
     of: AnswersOf,
     others: unknown[],

@@ -16,22 +16,22 @@ import { findOf, insertOf } from './record-statements.js';
 /** A batch much larger than this gains nothing, and the next one waits for it. */
 const MAX_BATCH_RECORDS = 500;
 /**
- * In characters of JSON: what a batch holds stays far below what PostgreSQL takes as one message (1 GB), and what waits
- * below what memory is there.
+ * In characters of JSON: a batch stays far below what PostgreSQL accepts as one message (1 GB), and what waits
+ * stays below the available memory.
  */
 const MAX_BATCH_SIZE = 16 * 1024 ** 2;
 const MAX_QUEUED_SIZE = 64 * 1024 ** 2;
-/** A database that says nothing for so long is away: callers are told to come back. */
+/** A database that does not answer for this long is down: callers are told to come back. */
 const TIMEOUT_MS = 5_000;
-/** The server gives up before we do: what it says itself leaves no doubt. */
+/** The server gives up before we do: its own report leaves no doubt. */
 const STATEMENT_TIMEOUT_MS = 4_500;
 const RETRY_EVERY_MS = 250;
 const LOG_EVERY_MS = 1_000;
 
-/** Under the record's `Idempotency-Key` there is an answer already; this one must not leave. */
+/** There is already an answer under the record's `Idempotency-Key`; this one must not leave. */
 export class AlreadyAnswered extends Error {}
 
-/** We end, and whether these records were written cannot be found out any more. */
+/** The process is ending, and whether these records were written can no longer be found out. */
 class Unresolved extends Error {}
 
 /**
@@ -44,12 +44,12 @@ class Unresolved extends Error {}
  * Invariants
  * - AUDIT_MODE=commit: `record` resolves only once both rows are committed; if it rejects, nothing is promised about
  *   the rows, and the caller must not answer with the prediction;
- * - a record that PostgreSQL refuses for what is in it fails alone, not with the batch it happened to be in;
- * - AUDIT_MODE=async: `record` resolves at once. While the database is away, records wait for it, as many as the queue
+ * - a record whose content PostgreSQL refuses fails alone, not with the batch it happened to be in;
+ * - AUDIT_MODE=async: `record` resolves at once. While the database is down, records wait for it, as many as the queue
  *   takes; what finds no room, or is refused, is counted and logged. A batch whose connection broke is looked up
  *   before it is written again, so that none is written twice, and answers = records + lost once nothing waits.
- *   Only what was on its way when we are told to end without a database stays in doubt;
- * - a record with an `Idempotency-Key` is waited for in either mode, and written only where the key is a new one.
+ *   Only a batch in progress when we are told to end without a database remains in doubt;
+ * - a record with an `Idempotency-Key` is awaited in either mode, and written only if the key is new.
  */
 @Injectable()
 export class Recorder implements OnApplicationShutdown {
@@ -65,7 +65,7 @@ export class Recorder implements OnApplicationShutdown {
   );
   private isEnding = false;
   private isAway = false;
-  /** The id of the latest request row that we wrote; every later one is above it. */
+  /** The id of the latest request row that we wrote; every later one is higher. */
   private latestId = '0';
 
   constructor(
@@ -84,7 +84,7 @@ export class Recorder implements OnApplicationShutdown {
     });
   }
 
-  /** Whether a record of this user would be refused now: asked before the work that would need one. */
+  /** Whether a record of this user would be refused now: checked before the work that would need one. */
   isFullFor(userId: number): boolean {
     return !this.isAsync && this.batcher.isFullFor(userId);
   }
@@ -95,7 +95,7 @@ export class Recorder implements OnApplicationShutdown {
   }
 
   /**
-   * @param onWritten hears the id of the request's row once both rows are committed, in either mode
+   * @param onWritten called with the id of the request's row once both rows are committed, in either mode
    * @throws AlreadyAnswered, Problem `overloaded` when too many records wait, `database-unavailable` when they cannot be written.
    */
   async record(record: PredictionRecord, onWritten?: (id: string) => void): Promise<void> {
@@ -142,10 +142,10 @@ export class Recorder implements OnApplicationShutdown {
     }
   }
 
-  /** Waits for a database that is away, for as long as we run ourselves. */
+  /** Waits for a database that is down, for as long as this process runs. */
   private async writeInTheEnd(records: PredictionRecord[]): Promise<(string | Error)[]> {
     for (;;) {
-      // So that we end in time, only the first batch that finds the database away waits to learn that.
+      // So that we end in time, only the first batch that finds the database down waits to find out.
       if (this.isEnding && this.isAway) throw new Error('the database is away');
       try {
         return await this.write(records);
@@ -155,7 +155,7 @@ export class Recorder implements OnApplicationShutdown {
       }
       const ids = await this.findInTheEnd(records);
       this.isAway = false;
-      // It was one statement: all of it or nothing, but for what somebody was answered under its key before.
+      // It was one statement: all of it or nothing, except for keys that already had an answer.
       if (ids.some((id) => id !== null)) return ids.map((id) => id ?? new AlreadyAnswered());
     }
   }
@@ -195,7 +195,7 @@ export class Recorder implements OnApplicationShutdown {
   }
 }
 
-/** A caller who waits for the record of a key does not wait for a database that is away; a retry tells what became of it. */
+/** A caller who waits for a key's record does not wait for a database that is down; a retry shows what became of it. */
 function inTime<T>(written: Promise<T>): Promise<T> {
   const fallback = () => {
     throw Problem.databaseUnavailable(new Error('the record was not written in time'));

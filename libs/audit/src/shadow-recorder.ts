@@ -6,7 +6,7 @@ import { LossLog } from './loss-log.js';
 import type { PredictionRecord } from './prediction-record.js';
 import { RecordPartitions } from './record-partitions.js';
 
-/** What a candidate would have answered, as it is written down; `requestId` is the row in `requests`. */
+/** What a candidate would have answered, as it is recorded; `requestId` is the row in `requests`. */
 type ShadowRecord = { requestId: string } & Pick<
   PredictionRecord,
   'modelVersion' | 'statusCode' | 'output' | 'durationMs'
@@ -21,7 +21,7 @@ const MAX_BATCH_RECORDS = 500;
 const MAX_QUEUED_RECORDS = 10_000;
 const LOST_LOG_EVERY_MS = 10_000;
 
-/** Writes down what candidates answer. Nobody waits for it; what cannot be written is counted and logged. */
+/** Records what candidates answer. No caller waits for it; what cannot be written is counted and logged. */
 @Injectable()
 export class ShadowRecorder implements OnApplicationShutdown {
   /** Answers of candidates that could not be written. */

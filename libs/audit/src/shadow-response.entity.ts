@@ -11,7 +11,7 @@ export class ShadowResponse {
   id!: string;
 
   @Index('shadow_responses_request_id_idx')
-  /** The row in `requests`; the two lie in partitions of different months where a month ended between them. */
+  /** The row in `requests`; the two are in partitions of different months if a month ended between them. */
   @Column('bigint', { name: 'request_id' })
   requestId!: string;
 

@@ -14,7 +14,7 @@ export const LEASE_MS = 5_000;
 const LEASE = `lease_expires_datetime = clock_timestamp() + ${LEASE_MS} * interval '1 ms'`;
 /** A report that takes longer is given up, by the server first: the next one says the same and more. */
 const REPORT_STATEMENT_TIMEOUT_MS = 2_000;
-/** A server that has not answered by then never will: the next report takes another connection, while the lease stands. */
+/** A server that has not answered by then never will: the next report uses another connection, within the lease. */
 const REPORT_TIMEOUT_MS = 3_000;
 
 export type TakenBatch = Pick<

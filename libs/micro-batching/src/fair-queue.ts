@@ -1,23 +1,23 @@
-/** One owner's, from its place on: taking the first moves nothing. */
+/** One owner's items, from an index on: taking the first moves nothing. */
 interface Lane<Item> {
   items: Item[];
   from: number;
 }
 
-/** What was taken is let go of after so many. */
+/** After this many, taken items are released. */
 const COMPACT_AFTER = 1_024;
 
 /**
- * What waits, by whose it is: taken from each owner in turn, so that nobody waits behind all that another has sent, and
- * where it is full, the newest of the owner who has most makes room for one who has less.
+ * Waiting items by owner: taken from each owner in turn, so that nobody waits behind everything another has sent. In
+ * a full queue, the newest items of the owner with the most make room for an owner with fewer.
  *
  * Invariants
- * - an owner's items are taken in the order in which they came;
- * - in `lanes` the owner comes first whose turn it is; one who has nothing is not there.
+ * - an owner's items are taken in the order in which they arrived;
+ * - in `lanes` the owner whose turn it is comes first; an owner without items is not there.
  */
 export class FairQueue<Item> {
   private readonly lanes = new Map<unknown, Lane<Item>>();
-  /** Who had most when that was looked up last. */
+  /** The owner with the most items at the last lookup. */
   private greediest: unknown;
   length = 0;
 
@@ -31,12 +31,12 @@ export class FairQueue<Item> {
     this.length++;
   }
 
-  /** At most so many, up to the first for which there is no room. */
+  /** At most this many, up to the first that there is no room for. */
   take(most: number, hasRoomFor: (item: Item) => boolean): Item[] {
     const taken: Item[] = [];
     while (taken.length < most && this.length > 0) {
       const [owner, lane] = this.lanes.entries().next().value!;
-      // Where nobody else waits, it is his turn again and again.
+      // If no other owner waits, it is this one's turn again and again.
       const turns = this.lanes.size === 1 ? most - taken.length : 1;
       const end = Math.min(lane.from + turns, lane.items.length);
       const start = lane.from;
@@ -49,8 +49,8 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Makes room for so many of this owner's, where another has more than that leaves him.
-   * @returns what had to go; undefined if nobody has to
+   * Makes room for this many of this owner's items, if another owner still has as many or more after that.
+   * @returns what was removed; undefined if nothing has to be
    */
   displace(owner: unknown, count: number): Item[] | undefined {
     if (!this.canDisplace(owner, count)) return undefined;
@@ -72,7 +72,7 @@ export class FairQueue<Item> {
     return lane ? lane.items.length - lane.from : 0;
   }
 
-  /** After some of a lane was taken: the next one's turn. */
+  /** After items were taken from a lane: the next one's turn. */
   private settle(owner: unknown, lane: Lane<Item>): void {
     if (lane.from === lane.items.length) {
       this.lanes.delete(owner);
@@ -87,7 +87,7 @@ export class FairQueue<Item> {
     this.lanes.set(owner, lane);
   }
 
-  /** Looked up again only once the last one has no more than an average one: a full queue is asked with each arrival. */
+  /** Looked up again only once the last one has no more than the average: a full queue does this with each arrival. */
   private findGreediest(): unknown {
     if (this.countOf(this.greediest) > this.length / this.lanes.size) return this.greediest;
     let most = 0;

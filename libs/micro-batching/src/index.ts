@@ -1,5 +1,5 @@
 /**
  * The one batching primitive: many small calls share one expensive step (an inference run, a database commit).
- * It knows nothing of either; `libs/inference` and `libs/audit` are its callers.
+ * It depends on neither; `libs/inference` and `libs/audit` are its callers.
  */
 export { MicroBatcher, QueueFull, type MicroBatcherOptions } from './micro-batcher.js';

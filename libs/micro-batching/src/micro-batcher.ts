@@ -1,17 +1,17 @@
 import { FairQueue } from './fair-queue.js';
 
 /**
- * States: idle (nothing running, nothing waiting) → running (one batch on its way; arrivals wait) → idle.
+ * States: idle (nothing running, nothing waiting) → running (one batch in progress; arrivals wait) → idle.
  *
  * Invariants
  * - at most one batch runs at a time, and an item is in exactly one batch;
  * - the first item of an idle batcher starts at once: there is no timer, so an idle caller pays no latency;
  * - while a batch runs, arrivals queue (at most `maxQueued`); when it returns, the queue becomes the next batch
- *   (at most `maxBatch` items), in order of arrival of each owner;
- * - items that come together are taken together, in their order, or none of them is; of an idle batcher the first
+ *   (at most `maxBatch` items), in order of arrival for each owner;
+ * - items that arrive together are queued together, in their order, or not at all; if the batcher is idle, the first
  *   `maxBatch` of them start at once, so that only the rest needs room in the queue;
- * - with `ownerOf`, a batch has of each owner in turn, and where the queue is full, the newest of the owner who has most
- *   make room for one who has less: they are refused then, as if they had just come;
+ * - with `ownerOf`, a batch takes from each owner in turn, and if the queue is full, the newest items of the owner with
+ *   the most make room for an owner with fewer: they are refused then, as if they had just arrived;
  * - `run` gets the items in order and returns one result for each, in the same order; an `Error` in the results
  *   rejects that item alone, a rejected `run` rejects the whole batch, and the next batch starts either way.
  */
@@ -19,9 +19,9 @@ export interface MicroBatcherOptions<Item, Result> {
   run(items: Item[]): Promise<readonly (Result | Error)[]>;
   maxBatch: number;
   maxQueued: number;
-  /** Whose an item is; all are of one owner where nobody says. */
+  /** Whose an item is; without this, all belong to one owner. */
   ownerOf?(item: Item): unknown;
-  /** Where items are of very unlike size: what each counts, and how much a batch and the queue may hold of it. */
+  /** If items differ widely in size: what each counts, and how much a batch and the queue may hold. */
   size?: { of(item: Item): number; maxBatch: number; maxQueued: number };
 }
 
@@ -55,12 +55,12 @@ export class MicroBatcher<Item, Result> {
     return this.queue.length >= maxQueued || (size !== undefined && this.queuedSize >= size.maxQueued);
   }
 
-  /** Whether one more of this owner's would be refused now. */
+  /** Whether one more item of this owner would be refused now. */
   isFullFor(owner: unknown): boolean {
     return this.isFull && !(this.options.ownerOf && this.queue.canDisplace(owner, 1));
   }
 
-  /** @throws QueueFull when `maxQueued` items wait already. */
+  /** @throws QueueFull when `maxQueued` items are already waiting. */
   add(item: Item): Promise<Result> {
     if (!this.makeRoomFor([item])) return this.refuse();
     const result = this.enqueue(item);
@@ -69,8 +69,8 @@ export class MicroBatcher<Item, Result> {
   }
 
   /**
-   * All of them or none. Resolves with one result each, in their order; rejects with the first that fails.
-   * @throws QueueFull when with them more than `maxQueued` items would wait.
+   * All of them or none. Resolves with one result each, in their order; rejects with the first failure.
+   * @throws QueueFull if more than `maxQueued` items would then wait.
    */
   addAll(items: readonly Item[]): Promise<Result[]> {
     if (!this.makeRoomFor(items)) return this.refuse();
@@ -98,7 +98,7 @@ export class MicroBatcher<Item, Result> {
     return this.hasRoomFor(items.length);
   }
 
-  /** An item that is too large for the queue finds room where nothing waits. */
+  /** An item that is too large for the queue is accepted if nothing waits. */
   private hasRoomFor(count: number): boolean {
     const { maxBatch, maxQueued, size } = this.options;
     if (size !== undefined && this.queuedSize >= size.maxQueued) return false;
@@ -142,13 +142,13 @@ export class MicroBatcher<Item, Result> {
       settle = () => batch.forEach((waiting) => waiting.reject(error));
     }
     this.running = 0;
-    // The next batch leaves before anyone hears of this one: what they do with it runs while the next is on its way.
+    // The next batch leaves before callers get these results: their work runs while the next batch is in progress.
     this.start();
     settle();
     if (this.running === 0) this.idleWaiters.splice(0).forEach((resolve) => resolve());
   }
 
-  /** At least one item. */
+  /** Takes at least one item. */
   private takeBatch(): Waiting<Item, Result>[] {
     const { maxBatch, size } = this.options;
     if (size === undefined) return this.queue.take(maxBatch, () => true);

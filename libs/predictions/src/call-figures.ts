@@ -38,7 +38,7 @@ export class VersionCalls {
   }
 }
 
-/** What the models of this process were asked, by model and version: of those that are registered and were loaded. */
+/** What the models of this process were asked, by model and version: only those that are registered and were loaded. */
 @Injectable()
 export class CallFigures {
   readonly versions = new Labelled(['model', 'version'], () => new VersionCalls());

@@ -23,7 +23,7 @@ export function ignoredIn(coerced: readonly Coerced[]): readonly string[] {
 /** Instances that lack columns mostly lack the same ones, so only the first few are searched for look-alikes. */
 const MAX_LOOKED_INTO = 10;
 
-/** @throws Problem as the dialect says it */
+/** @throws Problem in the form of the dialect */
 export function refuseBadValues(coerced: readonly Coerced[], question: Question): void {
   const bad: BadValue[] = [];
   let refused = 0;

@@ -17,7 +17,7 @@ export function exampleAnswer(dialect: Dialect, body: unknown, model: Model): Pr
   const answers = known.get(model) ?? new Map<Dialect, Promise<unknown>>();
   known.set(model, answers);
   let answer = answers.get(dialect);
-  // A graph need not take all that its columns take, and the document is of other models as well.
+  // A graph may refuse some values that its columns accept, and the document covers other models as well.
   if (!answer) answers.set(dialect, (answer = ask(dialect, body, model).catch(() => undefined)));
   return answer;
 }

@@ -5,14 +5,14 @@ import { isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import type { PredictionCall } from './prediction-call.js';
 
-/** Answers a question that is sent again under its `Idempotency-Key` as it was answered before (docs/adr/0012). */
+/** Answers a question that is sent again under its `Idempotency-Key` with the same answer as before (docs/adr/0012). */
 @Injectable()
 export class IdempotentAnswers {
   constructor(private readonly keptAnswers: KeptAnswers) {}
 
   /**
-   * The first answer under a key is kept with its record, and given to anybody who sends the same question under it again.
-   * A refusal is not kept: what was wrong may be right now. Of two that come at once, both are computed and one is recorded.
+   * The first answer under a key is kept with its record, and returned when the same question comes under it again. A
+   * refusal is not kept: what was wrong may be right now. If two come at once, both are computed and one is recorded.
    * @param predict answers anew, and records the answer under the key
    */
   async answer(
@@ -37,7 +37,7 @@ export class IdempotentAnswers {
     }
   }
 
-  /** @throws Problem `idempotency-key-reused` if the key was another question's */
+  /** @throws Problem `idempotency-key-reused` if the key belonged to another question */
   private async findKept(userId: number, { key, fingerprint }: Idempotency): Promise<string | undefined> {
     const kept = await this.keptAnswers.find(userId, key).catch((error: unknown) => {
       throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;

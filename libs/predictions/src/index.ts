@@ -1,7 +1,7 @@
 /**
  * One prediction, from features to a recorded answer. Every dialect enters and leaves here; what surrounds a
- * prediction is written once, in `PredictionsService`; `ModelComparison` sets versions beside one another by what was
- * recorded. It knows no HTTP. Called by `apps/api` and, for comparing, by `apps/cli`.
+ * prediction is written once, in `PredictionsService`; `ModelComparison` compares versions by what was
+ * recorded. It does not depend on HTTP. Called by `apps/api` and, for comparing, by `apps/cli`.
  */
 export { ComparisonModule, PredictionsModule } from './predictions.module.js';
 export { CallFigures, type VersionCalls } from './call-figures.js';

@@ -7,7 +7,7 @@ import { dialectNamed } from './dialects/index.js';
 import type { Dialect } from './dialects/dialect.js';
 import { gistOf, type Gist } from './dialects/gist.js';
 
-/** What two versions said of the same inputs. */
+/** What two versions answered for the same inputs. */
 export type Differences = ReturnType<Tally['result']>;
 export type Comparison = Awaited<ReturnType<ModelComparison['compare']>>;
 export type Replay = Awaited<ReturnType<ModelComparison['replay']>>;
@@ -20,7 +20,7 @@ export class ModelComparison {
     private readonly answers: RecordedAnswers,
   ) {}
 
-  /** Where one of the two was the other's shadow, on the same requests. @throws Problem `model-not-found` */
+  /** If one of the two was the other's shadow, on the same requests. @throws Problem `model-not-found` */
   async compare(model: string, a: string, b: string, since?: Date) {
     /** What each answered to callers, and as a candidate. */
     const served: Record<string, AnswerFigures> = {};

@@ -8,16 +8,16 @@ export interface PredictionCall {
   /** The caller's `X-Request-Id`, or ours. */
   requestId: string;
   dialect: Dialect;
-  /** The body as it came. */
+  /** The body as it arrived. */
   body: Buffer;
-  /** The headers it came with. */
+  /** The headers that came with it. */
   headers: RequestHeaders;
   /** The model to ask; the default model if undefined. */
   model?: ModelReference;
   idempotency?: {
     /** The caller's `Idempotency-Key`. */
     key: string;
-    /** Called if the answer is the one that was given before. */
+    /** Called if the answer is one that was given before. */
     onReplay(): void;
   };
   /** The request's span, if it is traced. */

@@ -43,7 +43,7 @@ export class PredictionsService {
   ) {}
 
   /**
-   * What surrounds every prediction: it is answered or refused, and either way recorded before anyone is told.
+   * What surrounds every prediction: it is answered or refused, and either way recorded before the caller is told.
    * @returns the answer as JSON text. @throws Problem
    */
   predict(call: PredictionCall): Promise<string> {

@@ -7,7 +7,7 @@ const MAX_ERRORS = 100;
 
 /**
  * Every bad column of every instance, up to a useful number.
- * @param locate where in the body an instance stands, as a JSON Pointer: '' for the body itself, '/instances/3'
+ * @param locate where in the body an instance is, as a JSON Pointer: '' for the body itself, '/instances/3'
  */
 export function refuseValues(errors: readonly BadValue[], locate: (instance: number) => string): Problem {
   const count = errors.length < MAX_BAD_VALUES ? `${errors.length}` : `At least ${MAX_BAD_VALUES}`;

@@ -8,11 +8,11 @@ import type { PredictionRoute } from './route.js';
 /** The headers of a request, in lower case. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** A wire format: where and how a body asks, and how an answer or a refusal is written. It knows no HTTP server. */
+/** A wire format: where and how a body asks, and how an answer or a refusal is written. It does not depend on HTTP. */
 export interface Dialect {
   /** As recorded. */
   readonly name: string;
-  /** The paths that are its own, no other dialect's. Whatever is refused there is told in its form, also where nothing is. */
+  /** The dialect's own paths. Every refusal there has its form, even if there is no such route. */
   readonly paths: RegExp;
   /** Other spellings of paths, each with the path that is meant. */
   readonly spellings?: Readonly<Record<string, string>>;
@@ -21,15 +21,15 @@ export interface Dialect {
   readonly document: DialectDocument;
   /** What a body may be declared as, for people. */
   readonly mediaTypes: string;
-  /** Whether a body declared so can be read. */
+  /** Whether a body with this Content-Type can be read. */
   accepts(contentType: string | undefined): boolean;
   /** A body → the JSON value that is recorded: what was sent, or its equal in JSON. @throws Problem `bad-request` */
   parse(body: Buffer, headers: RequestHeaders, model: Model): unknown;
-  /** That value, also when it comes back out of the record, → the question. @throws Problem `bad-request` */
+  /** That value, also when it is read back from the record, → the question. @throws Problem `bad-request` */
   read(input: unknown, model: Model): Question;
   /**
-   * The value of a question that was answered → what is recorded of it where it is large: everything that the answer was
-   * made of, so that it reads the same again, and of the rest what there is room for.
+   * The value of an answered question → what is recorded of it if it is large: everything that the answer was
+   * made from, so that it reads the same again, and as much of the rest as there is room for.
    */
   abridge(input: unknown, model: Model, leftOut: LeftOut): unknown;
   /** A recorded answer → what it came to, one per instance. */
@@ -39,9 +39,9 @@ export interface Dialect {
 /** What a caller asked: one row or more, and how the answer is to be written. */
 export interface Question {
   readonly instances: readonly Features[];
-  /** What is wrong with values, told by where in the body they stand. */
+  /** What is wrong with values, with their places in the body. */
   refuse(errors: readonly BadValue[]): Problem;
-  /** The answer as JSON text, which is sent and recorded as it is; one prediction an instance, in their order. */
+  /** The answer as JSON text, which is sent and recorded unchanged; one prediction per instance, in order. */
   write(predictions: readonly Prediction[], model: Model, requestId: string): string;
 }
 

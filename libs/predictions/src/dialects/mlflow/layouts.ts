@@ -5,14 +5,14 @@ import { lookAlikesOf, repeatedIn, tellLookAlikes } from '../column-names.js';
 import { refuseTooManyColumns, refuseTooManyRows } from '../row-limits.js';
 
 /**
- * The four of MLflow's protocol, and `data`, which is ours: another name for `instances`, or with `columns` beside it
+ * The four of MLflow's protocol, and our own `data`: another name for `instances` or, with `columns` next to it,
  * the split that pandas writes.
  */
 const LAYOUTS = ['dataframe_split', 'dataframe_records', 'instances', 'inputs', 'data'] as const;
 
 const REQUIRED = `The input must be a JSON dictionary with exactly one of the input fields ${LAYOUTS.join(', ')}`;
 
-/** The table in a body, as one feature dictionary a row. @throws Problem `bad-request` in MLflow's words */
+/** The table in a body, as one feature dictionary per row. @throws Problem `bad-request` in MLflow's words */
 export function readLayout(body: unknown, columns: readonly Column[]): Features[] {
   if (!isObject(body)) throw Problem.badRequest(`${REQUIRED}.`);
   const layout = layoutIn(body);
@@ -111,7 +111,7 @@ function fromSplit(value: unknown, columns: readonly Column[]): Features[] {
   return fromNamed('dataframe_split', names, data, columns);
 }
 
-/** A split's rows; in the model's order where it names no columns. */
+/** A split's rows; in the model's order if it names no columns. */
 function fromNamed(
   layout: string,
   names: unknown,
@@ -186,7 +186,7 @@ function fromRecords(layout: string, records: readonly unknown[], columns: reado
 function fromColumns(layout: string, value: Features, columns: readonly Column[]): Features[] {
   const given = Object.keys(value);
   const lists = Object.values(value);
-  // One value a column is one row.
+  // One value per column is one row.
   if (lists.length > 0 && !lists.some(Array.isArray)) return fromRecords(layout, [value], columns);
   const [first] = lists;
   const count = Array.isArray(first) ? first.length : 0;

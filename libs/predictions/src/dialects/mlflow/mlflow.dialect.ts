@@ -37,7 +37,7 @@ const problems: ProblemForm = {
 };
 
 /**
- * MLflow's scoring protocol: a table in one of its JSON layouts or as CSV in, one entry a row out, the label of a
+ * MLflow's scoring protocol: a table in one of its JSON layouts or as CSV in, one entry per row out, the label of a
  * classifier or the value of a regression; with `"params":{"predict_method":"predict_proba"}` the class probabilities.
  * https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally
  */

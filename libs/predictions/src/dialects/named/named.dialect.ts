@@ -13,7 +13,7 @@ import { namedDocument } from './document.js';
 
 const MAX_INSTANCES = 1000;
 
-/** One feature object or `{"instances":[…]}` in; the model, and a prediction an instance with its numbers, out. */
+/** One feature object or `{"instances":[…]}` in; the model, and one prediction with its numbers per instance, out. */
 export const namedDialect: Dialect = {
   name: 'named',
   paths: /^\/models\/[^/]+\/(versions\/[^/]+\/)?predict$/,

@@ -6,8 +6,8 @@ import { outputsOf } from './outputs.js';
 export type OipConfiguration = ReturnType<typeof oipConfiguration>;
 
 /**
- * What Triton calls a model's configuration: of its many members those that are so here, whatever its perf_analyzer reads
- * among them.
+ * What Triton calls a model's configuration: those of its many members that apply here, including all that its
+ * perf_analyzer reads.
  * https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_configuration.md
  */
 export function oipConfiguration({ name, inputs, manifest, maxRows }: Model) {
@@ -25,7 +25,7 @@ export function oipConfiguration({ name, inputs, manifest, maxRows }: Model) {
   };
 }
 
-/** Its dimensions are told without that of the rows; a tensor of no other has one of a single value there. */
+/** Its dimensions are given without the number of rows; a tensor without others has one dimension of size 1. */
 function describe(name: string, datatype: string, [, ...dims]: readonly number[]) {
   const data_type = `TYPE_${datatype === 'BYTES' ? 'STRING' : datatype}`;
   return dims.length > 0 ? { name, data_type, dims } : { name, data_type, dims: [1], reshape: { shape: [] } };

@@ -4,11 +4,11 @@ import type { ElementType } from '#libs/inference';
 export type Element = number | string | boolean | null;
 
 export interface Datatype {
-  /** Bytes of an element; undefined where each says its own length. */
+  /** Bytes of an element; undefined if each gives its own length. */
   readonly size?: number;
   /** An element as binary data holds it: little-endian, row after row. */
   decode(view: DataView, offset: number): Element;
-  /** Whether a value in JSON is one of these; `what` says it for people. */
+  /** Whether a value in JSON is one of these; `what` describes them for people. */
   fits(value: unknown): boolean;
   readonly what: string;
 }
@@ -79,7 +79,7 @@ function floating(
       const value = decode(view, offset);
       return Number.isNaN(value) ? null : value;
     },
-    // An infinity, which is no missing value, is its column's to refuse: that tells where it stands.
+    // An infinity, which is not a missing value, is left for its column to refuse: that also says where it is.
     fits: (value) => typeof value === 'number' && (Math.abs(value) <= maximum || !Number.isFinite(value)),
     what: `numbers up to ${maximum}`,
   };

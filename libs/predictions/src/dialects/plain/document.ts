@@ -22,6 +22,6 @@ export const plainDocument: DialectDocument = {
   group: { name: 'Start here' },
   answer: { name: 'Prediction', schema: ANSWERS.binary_classification },
   answerOf: (task) => ANSWERS[task],
-  // Its example stands in the schema.
+  // Its example is in the schema.
   bodies: (features) => ({ 'application/json': { schema: features } }),
 };

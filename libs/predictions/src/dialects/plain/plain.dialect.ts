@@ -10,8 +10,8 @@ import { defaultModel } from '../route.js';
 import { plainDocument } from './document.js';
 
 /**
- * One feature object in; out, as strings: of a binary classifier the probability of the second label and the decision
- * (0 or 1), of another classifier the label and its probability, of a regression the value.
+ * One feature object in; out, as strings: for a binary classifier the probability of the second label and the decision
+ * (0 or 1), for another classifier the label and its probability, for a regression the value.
  */
 export const plainDialect: Dialect = {
   name: 'plain',
