@@ -58,7 +58,7 @@ function toArrayLiteral(names: readonly string[]): string {
 
 /**
  * PostgreSQL's jsonb has no NUL and no lone surrogate; JSON has. In a text both become U+FFFD, the replacement
- * in a key they are also given by number, so that no two keys become one. The test is broad (it also matches an escaped
+ * character; in a key their number follows it, so that no two keys become one. The test is broad (it also matches an
  * escaped backslash before `u0000`); what it matches is parsed and decided exactly.
  */
 function storable(json: string): string {

@@ -1,4 +1,4 @@
-/** What the other side says to each call, in the order of the calls. */
+/** What the other side replies to each call, in the order of the calls. */
 export type Reply<Value, Failure = string> = { value: Value } | { error: Failure };
 
 interface Waiting<Value> {
@@ -6,7 +6,7 @@ interface Waiting<Value> {
   reject(error: Error): void;
 }
 
-/** The asking side. Once the other side has ended, what waits is rejected, and so is whatever is asked afterwards. */
+/** The calling side. Once the other side has ended, pending calls are rejected, and so are all later ones. */
 export class Calls<Value, Failure = string> {
   private readonly waiting: Waiting<Value>[] = [];
   private reason?: Error;
@@ -22,7 +22,7 @@ export class Calls<Value, Failure = string> {
     return this.reason;
   }
 
-  /** @param send hands the question over */
+  /** @param send sends the question */
   make(send: () => void): Promise<Value> {
     if (this.reason) return Promise.reject(this.reason);
     return new Promise((resolve, reject) => {
@@ -33,7 +33,7 @@ export class Calls<Value, Failure = string> {
 
   settle(reply: Reply<Value, Failure>): void {
     const first = this.waiting.shift();
-    // Nobody waits any more for what was said just before the end.
+    // A reply sent just before the end has no waiting call any more.
     if ('error' in reply) first?.reject(this.errorOf(reply.error));
     else first?.resolve(reply.value);
   }
@@ -44,7 +44,7 @@ export class Calls<Value, Failure = string> {
   }
 }
 
-/** The answering side: one question after another. @returns for each question; resolves when it is answered */
+/** The answering side: one question after another. @returns a function for questions; resolves when one is answered */
 export function answerInTurn<Question, Value>(
   answer: (question: Question) => Promise<Value>,
   reply: (value: Value) => void,

@@ -1,11 +1,11 @@
 /**
- * Columns as arrays in PostgreSQL's binary format, one parameter each: what a statement gets for a batch of rows,
- * with neither text to make here nor text to read there (array_recv in the server's arrayfuncs.c).
+ * Columns as arrays in PostgreSQL's binary format, one parameter each: a statement's input for a batch of rows,
+ * with no text to write here and none to parse there (array_recv in the server's arrayfuncs.c).
  */
 export class BinaryArrays {
   private static readonly HEADER_BYTES = 20;
 
-  /** One for all: what it holds is copied before the next is made. */
+  /** One for all: its contents are copied before the next array is made. */
   private scratch = Buffer.allocUnsafe(FIRST_BYTES);
   private length = 0;
 
@@ -63,7 +63,7 @@ export class BinaryArrays {
     return this.end();
   }
 
-  /** One dimension that counts from 1, of elements that may be null. */
+  /** One dimension with indexes from 1, of elements that may be null. */
   private begin(oid: number, count: number, bytes: number): void {
     const needed = BinaryArrays.HEADER_BYTES + bytes;
     if (this.scratch.length < needed) this.scratch = Buffer.allocUnsafe(needed * 2);
@@ -84,7 +84,7 @@ const LARGEST_KEPT_BYTES = 4 * 1024 ** 2;
 
 const JSONB_VERSION = 1;
 
-/** A bound that costs nothing for short texts; long ones are measured, so as not to take three times what they need. */
+/** An upper bound that costs nothing for short texts; long ones are measured, so as not to take three times as much. */
 function atMostBytes(text: string): number {
   return text.length < 1024 ? text.length * 3 : Buffer.byteLength(text);
 }

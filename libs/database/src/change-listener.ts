@@ -5,15 +5,15 @@ import { Connection } from './connection.js';
 import { poolOf } from './data-source.js';
 
 /**
- * Hears of changes that other processes commit (LISTEN/NOTIFY), so that what is kept in memory may be trusted.
+ * Receives changes that other processes commit (LISTEN/NOTIFY), so that what is kept in memory can be trusted.
  *
  * States: down → connecting → live → down …
  *
  * Invariants
  * - `isLive` only while a notification that we sent ourselves came back within the last `HEARTBEAT_LIMIT_MS`: it
- *   proves the very path that changes take, also through a pooler that would swallow notifications silently;
- * - code that keeps something in memory must not use it while the listener is not live, and forgets it all when
- *   `onReset` is called (after every gap, because what was said meanwhile is lost).
+ *   proves the very path that changes take, even through a pooler that would swallow notifications silently;
+ * - code that keeps something in memory must not use it while the listener is not live, and drops all of it when
+ *   `onReset` is called (after every gap, because notifications during the gap are lost).
  */
 const HEARTBEAT_EVERY_MS = 200;
 const HEARTBEAT_LIMIT_MS = 700;

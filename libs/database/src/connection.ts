@@ -7,20 +7,20 @@ export interface ConnectionOptions extends pg.ClientConfig {
 
 type Callback = (error?: Error | null, result?: pg.QueryResult) => void;
 export interface Statement extends pg.QueryConfig {
-  /** In milliseconds, in place of the connection's own limit. */
+  /** In milliseconds, instead of the connection's own limit. */
   query_timeout?: number;
 }
 
 /**
- * A connection whose state is known, or that is gone. `pg` gives a statement up by forgetting it: the connection stays,
- * inside whatever transaction it is in, and the next borrower works inside that transaction and is told that all went
+ * A connection whose state is known, or that is gone. `pg` gives up a statement by forgetting it: the connection stays,
+ * inside whatever transaction it is in, and the next borrower works inside that transaction and believes that all went
  * well. Here a statement that is given up takes its connection with it.
  *
  * Invariants
- * - the server gives up first (lock, statement, idle transaction, whole transaction), so that most failures leave no doubt;
- * - what the server does not answer in time ends the connection: everything else on it fails, nothing is sent on it again;
+ * - the server gives up first (lock, statement, idle transaction, whole transaction), so most failures leave no doubt;
+ * - if the server does not answer in time, the connection ends: everything else on it fails, and it is not used again;
  * - a COMMIT that became a ROLLBACK is an error;
- * - `isIdle` says whether it may be lent again: outside of a transaction, with nothing on its way (`ConnectionPool`).
+ * - `isIdle` says whether it may be lent again: outside a transaction, with nothing in progress (`ConnectionPool`).
  */
 export class Connection extends pg.Client {
   private queryTimeoutMs: number | undefined;
@@ -30,7 +30,7 @@ export class Connection extends pg.Client {
   constructor(options: ConnectionOptions) {
     super(options);
     this.queryTimeoutMs = options.queryTimeoutMs;
-    // A connection may break while nobody waits for it; an 'error' that nobody hears would end the process.
+    // A connection may break while nothing uses it; an 'error' event without a listener would end the process.
     this.on('error', () => undefined);
   }
 
@@ -55,7 +55,7 @@ export class Connection extends pg.Client {
     );
   }
 
-  // One signature for all of pg's overloads, which its own types go on checking.
+  // One signature for all of pg's overloads, which its own types still check.
   // oxlint-disable-next-line typescript/no-explicit-any
   override query(given: any, values?: any, callback?: any): any {
     const done: Callback | undefined = typeof values === 'function' ? values : callback;
@@ -71,16 +71,16 @@ export class Connection extends pg.Client {
         error ? reject(error) : resolve(result),
       ),
     ).catch((error: Error) => {
-      // The caller's stack, in place of the socket's.
+      // The caller's stack, instead of the socket's.
       Error.captureStackTrace(error);
       throw error;
     });
   }
 
-  /** From now on a statement may take so long; without a number there is no limit, not even the server's own. */
+  /** From now on a statement may take this long; without a number there is no limit, not even the server's own. */
   async limit(queryTimeoutMs: number | undefined): Promise<void> {
     const settings = Object.entries(serverLimits(queryTimeoutMs)).map(([name, ms]) => `('${name}', '${ms}')`);
-    // A server that is too old for one of them does not know its name.
+    // A server that is too old for one of these settings does not know its name.
     await this.query(
       `SELECT set_config(name, ms, false) FROM (VALUES ${settings.join(', ')}) AS wanted (name, ms)
        WHERE current_setting(name, true) IS NOT NULL`,
@@ -88,7 +88,7 @@ export class Connection extends pg.Client {
     this.queryTimeoutMs = queryTimeoutMs;
   }
 
-  /** Ends it at once where a statement is on its way. Any number of times. */
+  /** Ends it at once if a statement is in progress. May be called any number of times. */
   override end(): Promise<void>;
   override end(callback: Callback): void;
   override end(callback?: Callback): Promise<void> | void {
@@ -122,7 +122,7 @@ export class Connection extends pg.Client {
   }
 }
 
-/** In milliseconds; 0 is no limit. A lock is given up while there is still time for another statement. */
+/** In milliseconds; 0 means no limit. A lock is given up while there is still time for another statement. */
 function serverLimits(queryTimeoutMs = 0): Record<string, number> {
   return {
     lock_timeout: Math.round(queryTimeoutMs * 0.5),
@@ -133,13 +133,13 @@ function serverLimits(queryTimeoutMs = 0): Record<string, number> {
   };
 }
 
-/** PostgreSQL answers the COMMIT of a transaction that failed with success, and rolls it back. */
+/** PostgreSQL reports the COMMIT of a failed transaction as successful, and rolls it back. */
 function failureOf({ text }: Statement, result: pg.QueryResult | undefined): Error | undefined {
   if (result?.command !== 'ROLLBACK' || !/^\s*commit\b/i.test(text)) return undefined;
   return new Error('the transaction was rolled back: a statement in it had failed');
 }
 
-/** Lends connections that are idle, and throws away whatever comes back in another state. */
+/** Lends connections that are idle, and discards any that come back in another state. */
 export class ConnectionPool extends pg.Pool {
   constructor(options: pg.PoolConfig) {
     super({ ...options, Client: Connection as unknown as typeof pg.Client });

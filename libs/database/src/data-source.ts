@@ -16,7 +16,7 @@ interface DataSourceSettings {
   onPoolError?(error: unknown): void;
 }
 
-/** TypeORM on one pool of `Connection`s. The schema is made by migrations only. */
+/** TypeORM on one pool of `Connection`s. Only migrations change the schema. */
 export function createDataSource({
   url,
   poolSize = 10,
@@ -47,8 +47,8 @@ export function poolOf(dataSource: DataSource): pg.Pool {
 }
 
 /**
- * A statement that nobody waits for at the other end of a connection, and that may have very much to read: it has no
- * limit but this one. Its connection, which has other limits then, is thrown away.
+ * A statement that no HTTP client waits for, and that may have very much to read: it has no
+ * limit but this one. Its connection, whose limits have changed, is discarded.
  */
 export async function queryPatiently<Row extends pg.QueryResultRow>(
   dataSource: DataSource,

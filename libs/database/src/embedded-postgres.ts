@@ -14,7 +14,7 @@ import {
   start,
 } from './postgres-cluster.js';
 
-/** Advisory locks in the database `postgres`, to which nobody but the superuser may connect. */
+/** Advisory locks in the database `postgres`, to which only the superuser may connect. */
 const USERS = 7_310_001;
 const SERVICE = 7_310_002;
 const PATIENCE_MS = 60_000;
@@ -28,21 +28,21 @@ interface OpenOptions {
   purpose: 'service' | 'command';
   /** Server settings besides ours, for example `{ fsync: 'off' }` for a test's throw-away data. */
   settings?: Record<string, string>;
-  /** Hears that the server ended, and when it runs again. */
+  /** Called when the server has ended, and when it runs again. */
   onWarning?(message: string): void;
 }
 
 /**
- * A real PostgreSQL under `<dataDir>/postgres`, shared by every Foretell process that names this folder.
+ * A real PostgreSQL under `<dataDir>/postgres`, shared by every Foretell process that uses this folder.
  *
  * States of the folder: absent → initialised → served by a postmaster. Any process moves it forward; there is no
  * parent: the postmaster is a daemon, so that a killed Foretell leaves a database that the next one finds and uses. A
- * server that ends while somebody uses it is started again, at the same port.
+ * server that ends while it is in use is started again, on the same port.
  *
- * Invariants, kept by locks inside the database itself, which PostgreSQL releases whatever way a process dies:
- * - who uses the database holds USERS shared; the last to leave (it can take USERS exclusively) stops it;
- * - at most one service holds SERVICE: a second one on the same folder is told so;
- * - commands (`foretell users …`) take no SERVICE lock and so run beside a service.
+ * Invariants, kept by locks inside the database itself, which PostgreSQL releases however a process dies:
+ * - each process that uses the database holds USERS shared; the last one (which can take USERS exclusively) stops it;
+ * - at most one service holds SERVICE: a second one on the same folder is refused;
+ * - commands (`foretell users …`) take no SERVICE lock and so run next to a service.
  */
 export class EmbeddedPostgres {
   private keeper!: Connection;
@@ -57,7 +57,7 @@ export class EmbeddedPostgres {
     private readonly passwords: Passwords,
   ) {}
 
-  /** @throws AlreadyServed, or Error where it cannot be started */
+  /** @throws AlreadyServed, or Error if it cannot be started */
   static async open(options: OpenOptions): Promise<EmbeddedPostgres> {
     const { dataDir } = options;
     const clusterDir = join(dataDir, 'postgres');
@@ -78,23 +78,23 @@ export class EmbeddedPostgres {
     return postgres;
   }
 
-  /** As the role that owns the database and is no superuser. With the password: never to be printed. */
+  /** For the role that owns the database and is not a superuser. Contains the password: never print it. */
   get url(): string {
     return this.urlOf(OWNER, this.passwords.owner);
   }
 
-  /** For what only a superuser may do, such as making other databases. */
+  /** For operations that need a superuser, such as making other databases. */
   get superuserUrl(): string {
     return this.urlOf(SUPERUSER, this.passwords.superuser);
   }
 
-  /** Where it is, for people: no password, but where to read it. */
+  /** Where it is, for people: without the password, but with the file that has it. */
   get description(): string {
     const file = join(this.options.dataDir, 'database-password');
     return `postgresql://${OWNER}@127.0.0.1:${this.port}/${DATABASE} (password in ${file})`;
   }
 
-  /** Lets go of the server, and stops it where nobody else uses it. */
+  /** Releases the server, and stops it if no other process uses it. */
   async close(): Promise<void> {
     this.isClosed = true;
     await this.restarting;
@@ -106,7 +106,7 @@ export class EmbeddedPostgres {
       if (rows[0].last) await runPostgres('pg_ctl', this.clusterDir, stop, this.account);
       else await this.keeper.end();
     } catch (error) {
-      // The server is gone already: there is nothing left to stop.
+      // The server is already gone: there is nothing left to stop.
       if (readPostmaster(this.clusterDir) && !removeIfStale(this.clusterDir)) throw error;
     }
   }
@@ -121,7 +121,7 @@ export class EmbeddedPostgres {
     let failure: unknown;
     while (Date.now() < deadline) {
       const running = readPostmaster(this.clusterDir);
-      // The pid file of a folder that was copied names the server of its original.
+      // The pid file of a copied folder names the server of its original.
       if (running?.isReady && isPostmasterOf(this.clusterDir, running.pid)) {
         try {
           this.port = running.port;
@@ -197,7 +197,7 @@ export class EmbeddedPostgres {
     );
   }
 
-  /** The keeper's connection ends with the server: then it is started again, for as long as we use it. */
+  /** The keeper's connection ends with the server: then the server is started again, for as long as we use it. */
   private keep(): void {
     this.keeper.once('end', () => {
       if (!this.isClosed) this.restarting = this.restart().finally(() => (this.restarting = undefined));

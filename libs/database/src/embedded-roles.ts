@@ -3,18 +3,18 @@ import type { Connection } from './connection.js';
 import { restrictPublic } from './public-privileges.js';
 
 export const DATABASE = 'foretell';
-/** Owns the database, and may make roles for analysts; no superuser. The service connects as this role. */
+/** Owns the database, and may make roles for analysts; not a superuser. The service connects as this role. */
 export const OWNER = 'foretell';
 export const SUPERUSER = 'postgres';
 
 export type Passwords = Readonly<Record<'owner' | 'superuser', string>>;
 
-/** One at a time, where several processes open the same folder. */
+/** One at a time, if several processes open the same folder. */
 const PREPARING = 7_310_004;
 
 type Connect = (database: string, user?: string, password?: string) => Promise<Connection>;
 
-/** Makes the owner and its database where they are missing. `keeper` is the superuser's, in the database `postgres`. */
+/** Makes the owner and its database if they are missing. `keeper` is the superuser's, in the database `postgres`. */
 export async function prepareRoles(
   keeper: Connection,
   connect: Connect,
@@ -22,7 +22,7 @@ export async function prepareRoles(
 ): Promise<void> {
   await keeper.query('SELECT pg_advisory_lock($1)', [PREPARING]);
   try {
-    // Looked up first: a statement that fails stands in the server's log, with the password.
+    // Looked up first: a failed statement appears in the server's log, with the password.
     if (!(await exists(keeper, 'pg_roles', 'rolname', OWNER))) await createOwner(keeper, password);
     if (await exists(keeper, 'pg_database', 'datname', DATABASE)) return;
     await keeper.query(`CREATE DATABASE ${DATABASE} OWNER ${OWNER}`);
@@ -33,8 +33,8 @@ export async function prepareRoles(
 }
 
 /**
- * A folder of a release whose only role was `foretell`, the cluster's own superuser, which can never be less: it gets
- * the superuser's name, and another role its old name, its password, and all that it owned.
+ * For a folder of a release whose only role was `foretell`, the cluster's own superuser, which stays one: it gets
+ * the superuser's name, and a new role gets its old name, its password, and all that it owned.
  */
 export async function upgradeRoles(connect: Connect, { owner, superuser }: Passwords): Promise<void> {
   await within(connect('postgres', OWNER, owner), async (former) => {
@@ -64,13 +64,13 @@ export async function upgradeRoles(connect: Connect, { owner, superuser }: Passw
   });
 }
 
-/** It may act as the roles that it makes (SET ROLE), without having what they may do. */
+/** It may act as the roles that it makes (SET ROLE), without having their rights. */
 async function createOwner(superuser: Connection, password: string): Promise<void> {
   await superuser.query(`CREATE ROLE ${OWNER} LOGIN CREATEROLE PASSWORD ${pg.escapeLiteral(password)}`);
   await superuser.query(`ALTER ROLE ${OWNER} SET createrole_self_grant = 'set'`);
 }
 
-/** Advisory locks in the database `postgres` say who uses the server; in ours they must not be taken by those who only read. */
+/** Advisory locks in the database `postgres` show who uses the server; in ours, read-only roles must not take any. */
 async function restrictEverybody(superuser: Connection): Promise<void> {
   await superuser.query(`REVOKE CONNECT ON DATABASE ${SUPERUSER}, template1 FROM PUBLIC`);
   await superuser.query(`REVOKE TEMPORARY ON DATABASE ${DATABASE} FROM PUBLIC`);
@@ -89,7 +89,7 @@ async function within(
   await work(client).finally(() => client.end());
 }
 
-/** What belongs to a table (its indexes, the sequences of its columns) goes with it. */
+/** Everything that belongs to a table (its indexes, the sequences of its columns) goes with it. */
 const HAND_OVER = `
   DO $$
   DECLARE

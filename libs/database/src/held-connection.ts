@@ -4,7 +4,7 @@ import type { Statement } from './connection.js';
 import { poolOf } from './data-source.js';
 import { isUnavailable } from './postgres-errors.js';
 
-/** The server's process behind a connection. Process ids are used again, so the time of its start belongs to it. */
+/** The server's process behind a connection. Process ids are reused, so its start time is part of its identity. */
 interface Backend {
   pid: number;
   /** In seconds since 1970, with all digits. */
@@ -14,29 +14,29 @@ interface Backend {
 /** The most that are remembered. Only one statement at a time can be in doubt; this is far more. */
 const MAX_LOST = 100;
 
-/** With a statement that is given up after 5 s, what a process that ends has time for. */
+/** Together with a statement that is given up after 5 s, this fits into the time that a process has to stop. */
 const END_LOST_TIMEOUT_MS = 3_000;
 
 /**
- * One connection of the pool, kept for one kind of statement that follows itself closely. A statement leaves for the
- * server in the very call that asks for it; through the pool it would leave only once everything that waits in this
- * turn of the event loop is done, and the server would idle meanwhile.
+ * One connection of the pool, kept for one kind of statement that is sent in close succession. A statement leaves for
+ * the server in the very call that requests it; through the pool it would leave only after everything else in this
+ * turn of the event loop, and the server would be idle meanwhile.
  *
- * States: none → taking → held → none (a connection that broke is given up; the next statement takes another).
+ * States: none → taking → held → none (a broken connection is given up; the next statement takes another).
  *
  * Invariants
- * - each statement is a transaction of its own: it has resolved only if the server said afterwards that it is outside of
- *   any transaction, which is to say that the statement is committed;
+ * - each statement is a transaction of its own: it has resolved only if the server then reported that it is outside
+ *   any transaction, which means that the statement is committed;
  * - the server gives up a statement after `statementTimeoutMs`, so that one that we gave up does not wait for a lock
- *   and take effect long after;
- * - whether a statement took effect whose connection broke can be looked up once `endLost` has resolved: by then the
- *   server has none of the broken connections any more, not even one that had not read the statement yet.
+ *   and take effect much later;
+ * - if a statement's connection broke, whether it took effect can be looked up once `endLost` has resolved: by then the
+ *   server has none of the broken connections left, not even one that had not read the statement yet.
  */
 export class HeldConnection {
   private client?: pg.PoolClient;
   private taking?: Promise<pg.PoolClient>;
   private backend?: Backend;
-  /** Behind connections that broke; the server may still have them. */
+  /** Behind broken connections; the server may still have them. */
   private lost: Backend[] = [];
 
   constructor(
@@ -51,7 +51,7 @@ export class HeldConnection {
     return this.taking.then((client) => this.send(client, statement));
   }
 
-  /** Ends what the server still has of connections that broke. */
+  /** Ends what the server still has of broken connections. */
   async endLost(): Promise<void> {
     const lost = this.lost;
     if (lost.length === 0) return;
@@ -95,7 +95,7 @@ export class HeldConnection {
       if (client.getTransactionStatus() === 'I') return result;
       throw new Error('connection lost: it is inside a transaction, where nothing is committed');
     } catch (error) {
-      // A statement that was refused for what is in it leaves a connection as good as before.
+      // A statement that was refused for its content leaves the connection as good as before.
       if (isUnavailable(error)) this.drop(client);
       throw error;
     }

@@ -1,6 +1,6 @@
 /**
- * The way to PostgreSQL: an embedded server where no `DATABASE_URL` is given, the TypeORM data source, migrations,
- * and change notifications between processes. It knows no feature: the process hands in entities and migrations.
+ * Access to PostgreSQL: an embedded server without `DATABASE_URL`, the TypeORM data source, migrations,
+ * and change notifications between processes. It depends on no feature: the process passes in entities and migrations.
  */
 export { openDatabase, prepareDatabase, type OpenDatabase } from './open-database.js';
 export { AlreadyServed, EmbeddedPostgres } from './embedded-postgres.js';

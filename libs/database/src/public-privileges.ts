@@ -1,7 +1,7 @@
 /**
- * What PostgreSQL lets every role do by default and that a role which only reads must not: take advisory locks, on
- * which others would wait, write large objects, and make temporary tables. All of these take effect for everybody
- * else on the server's disk or in its locks.
+ * What PostgreSQL lets every role do by default and a read-only role must not do: take advisory locks, on
+ * which others would wait, write large objects, and make temporary tables. All of these affect everyone
+ * else, on the server's disk or in its locks.
  */
 interface Queryable {
   query(text: string): Promise<{ rows: unknown[] }>;
@@ -12,12 +12,12 @@ const FUNCTIONS = `
   WHERE pronamespace = 'pg_catalog'::regnamespace
     AND (proname ~ '^pg_(try_)?advisory_' OR proname ~ '^lo_' OR proname IN ('lowrite', 'loread'))`;
 
-/** As a superuser, in the database that is meant; the owner of the database keeps them. */
+/** Run as a superuser, in the database concerned; the owner of the database keeps these rights. */
 export async function restrictPublic(superuser: Queryable, owner: string): Promise<void> {
   for (const statement of await restrictions(superuser, owner)) await superuser.query(statement);
 }
 
-/** The statements that take away what PUBLIC may still do; none if it may do nothing of it. */
+/** The statements that revoke what PUBLIC may still do; none if it may do none of it. */
 export async function restrictions(client: Queryable, owner: string): Promise<string[]> {
   const { rows } = await client.query(
     `SELECT signature FROM (${FUNCTIONS}) AS functions

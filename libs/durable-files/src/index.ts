@@ -1,5 +1,5 @@
 /**
- * Files and folders that get their name when they are complete: readers see all of one or nothing, also after a power
- * failure. It knows nothing of what is in them. Called by `libs/scoring`, `libs/models` and `libs/batches`.
+ * Files and folders that get their name when they are complete: readers see all of one or nothing, even after a power
+ * failure. It does not depend on their contents. Called by `libs/scoring`, `libs/models` and `libs/batches`.
  */
 export { isDiskFull, nameDraft, sync } from './durable-files.js';

@@ -1,6 +1,6 @@
 /**
  * JSON: weighed before it is parsed, parsed also as Python writes it, written for the record, and described by JSON Schemas.
- * It knows no HTTP and no models. Used by the code that reads bodies and by the code that describes them.
+ * It does not depend on HTTP or models. Used by the code that reads bodies and by the code that describes them.
  */
 export { isObject, parseJsonBody, parsePythonJsonBody, writeJson, type RowLimit } from './json-body.js';
 export {

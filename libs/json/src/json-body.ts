@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { Problem } from '#libs/errors';
 import { weighJson } from './json-weight.js';
 
-/** How much a body may hold for what it asks. */
+/** How much a body may contain for what it asks. */
 export interface RowLimit {
-  /** How many members an object may have; also how many values each row may have, and how many there may be beside the rows. */
+  /** How many members an object may have; also how many values each row may have, and how many may be outside rows. */
   readonly values: number;
   /** How many elements a list may have, which may be the rows; `values` unless given. */
   readonly elements?: number;
@@ -18,8 +18,8 @@ export function parseJsonBody(body: Buffer, limit?: RowLimit): unknown {
 }
 
 /**
- * The same of a client in Python, whose `json` writes what JSON has no words for: a missing number as NaN, which is read
- * as null, and an infinite one as Infinity, which is read as the number and left for its column to refuse.
+ * The same for a client in Python, whose `json` writes words that JSON does not have: a missing number as NaN, which is
+ * read as null, and an infinite one as Infinity, which is read as the number and left for its column to refuse.
  * @throws Problem `bad-request`
  */
 export function parsePythonJsonBody(body: Buffer, limit?: RowLimit): unknown {
@@ -35,10 +35,10 @@ function parsePythonJson(text: string): unknown {
   }
 }
 
-/** As JSON has them: a number beyond all floats is infinite, with a minus before it as well. */
+/** As JSON writes them: a number beyond all floats is infinite, also with a minus before it. */
 const WORDS: Record<string, string> = { NaN: 'null', Infinity: '1e999' };
 
-/** A string that never closes reaches to the end, so that no quote is looked at twice. */
+/** A string that never closes extends to the end, so that no quote is scanned twice. */
 const STRING_OR_WORD = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|\b(?:NaN|Infinity)\b/g;
 
 function parseWith(
@@ -63,8 +63,8 @@ function parseWith(
 }
 
 /**
- * For the record. A number beyond 1.8e308 was read as infinite, which JSON cannot say, and which must not stand there
- * as the null of a missing value: it is written as "Infinity" or "-Infinity", which no model takes for a number either.
+ * For the record. A number beyond 1.8e308 was read as infinite, which JSON cannot express, and which must not become
+ * the null of a missing value: it is written as "Infinity" or "-Infinity", which no model takes for a number either.
  */
 export function writeJson(value: unknown): string {
   const text = JSON.stringify(value);

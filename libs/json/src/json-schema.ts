@@ -1,10 +1,10 @@
-/** JSON Schemas, which are OpenAPI's since 3.1, as short as they can be written. */
+/** JSON Schemas, as in OpenAPI since 3.1, as short as they can be written. */
 export interface JsonSchema {
   // oxlint-disable-next-line typescript/no-explicit-any -- schemas are composed here and read by tools
   readonly [keyword: string]: any;
 }
 
-/** One that stands in a document under a name of its own. */
+/** One that is in a document under a name of its own. */
 export interface NamedSchema {
   readonly name: string;
   readonly schema: JsonSchema;

@@ -1,6 +1,6 @@
 import { Problem } from '#libs/errors';
 
-/** Deeper than any features are; PostgreSQL and our own serialiser both end at some depth. */
+/** Deeper than any features; PostgreSQL and our own serialiser both have a limit. */
 export const MAX_DEPTH = 32;
 
 export interface JsonLimits {
@@ -15,17 +15,17 @@ export interface JsonLimits {
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** How much is in each object and array that is open, the outermost first, and whether it is an object. */
+/** How much is in each open object and array, the outermost first, and whether it is an object. */
 const counts = new Int32Array(MAX_DEPTH + 1);
 const isObject = new Array<boolean>(MAX_DEPTH + 1).fill(false);
 
 /**
- * Counts what a body of JSON would become, in its bytes and before it is parsed: reading costs by members and elements
- * rather than by bytes, and 800 kB of 75 000 names took 250 ms in which nothing else was answered. Counting takes 2 ms a
+ * Counts what a body of JSON would become, from its bytes and before it is parsed: the cost depends on members
+ * and elements rather than bytes, and 800 kB of 75 000 names blocked the event loop for 250 ms. Counting takes 2 ms per
  * megabyte. The count means nothing if the text is not JSON, which the parser then refuses.
  *
  * @returns how many values there are
- * @throws Problem `bad-request` for more than the limits, and for what is nested deeper than `MAX_DEPTH`
+ * @throws Problem `bad-request` for more than the limits, and for nesting deeper than `MAX_DEPTH`
  */
 export function weighJson(json: Buffer, limits: JsonLimits = {}): number {
   const { members = Infinity, elements = Infinity, values: mostValues = Infinity } = limits;
@@ -61,7 +61,7 @@ export function weighJson(json: Buffer, limits: JsonLimits = {}): number {
   return values;
 }
 
-/** Where its closing quote is, or the end. */
+/** The position of its closing quote, or the end. */
 function endOfText(json: Buffer, start: number): number {
   let at = start + 1;
   while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;

@@ -1,5 +1,5 @@
 /**
- * What is measured, as plain numbers: those who do the work add to them, and they are read when somebody looks. A kept
+ * Measurements as plain numbers: the code that does the work adds to them, and they are read on request. A kept
  * histogram takes some twenty nanoseconds, prom-client's with labels 440 (docs/adr/0014).
  */
 
@@ -12,7 +12,7 @@ export class Counter {
   }
 }
 
-/** How often values up to each of its bounds came; the last count is of those beyond. */
+/** How often values up to each of its bounds occurred; the last count is for values beyond them. */
 export class Histogram {
   readonly counts: number[];
   sum = 0;
@@ -31,7 +31,7 @@ export class Histogram {
 }
 
 /**
- * One instrument for each set of label values that was asked for, in the order of the names. Looking one up costs more
+ * One instrument for each set of label values that was requested, in the order of the names. Looking one up costs more
  * than using it, so code that is called often keeps it. Values come from a bounded list, never from a caller's text.
  */
 export class Labelled<Instrument> {
@@ -59,7 +59,7 @@ export class Labelled<Instrument> {
   }
 }
 
-/** Counters by one label whose values are known, each there from the start: a rate needs the zero before the one. */
+/** Counters by one label whose values are known, each present from the start: a rate needs the zero before the one. */
 export function countersBy<Value extends string>(
   name: string,
   values: readonly Value[],

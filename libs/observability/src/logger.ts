@@ -6,8 +6,8 @@ export type Logger = PinoLogger;
 const SECRETS = ['password', 'token', 'authorization', 'secret', 'jwtSecret', 'databaseUrl'];
 
 /**
- * An error as it may be logged: PostgreSQL repeats row values in `detail`, and TypeORM hangs the statement's
- * parameters (a password hash among them) on the error, so that only name, message, code and stack pass.
+ * An error as it may be logged: PostgreSQL repeats row values in `detail`, and TypeORM attaches the statement's
+ * parameters (a password hash among them) to the error, so only name, message, code and stack pass.
  */
 function loggableError(error: Error & { code?: unknown }): object {
   return {
@@ -33,7 +33,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   );
 }
 
-/** What Nest itself says while it starts. */
+/** What Nest itself logs while it starts. */
 const NEST_START_UP = [
   'NestFactory',
   'InstanceLoader',
@@ -42,7 +42,7 @@ const NEST_START_UP = [
   'NestApplication',
 ];
 
-/** Nest's start-up chatter at `debug`, everything else at its own level. */
+/** Nest's start-up messages at `debug`, everything else at its own level. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
   log(message: unknown, context?: string): void {

@@ -4,17 +4,17 @@ import { Counter, Histogram, Labelled } from './instruments.js';
 type Type = 'counter' | 'gauge' | 'histogram';
 type Labels = Record<string, string | number>;
 
-/** What one number becomes of those of several processes. */
+/** How the values of several processes become one. */
 type Aggregator = 'sum' | 'max';
 
 interface Sample {
   labels: Labels;
   value: number;
-  /** Where it is not the metric's own. */
+  /** If it differs from the metric's own. */
   metricName?: string;
 }
 
-/** Everything that one process measured, at one moment: prom-client's own form, which survives a message. */
+/** Everything that one process has measured, at one moment: in prom-client's own form, which survives a message. */
 export type Snapshot = readonly {
   name: string;
   help: string;
@@ -23,18 +23,18 @@ export type Snapshot = readonly {
   values: Sample[];
 }[];
 
-/** A number, or one for each set of labels; none if it cannot be told now. */
+/** A number, or one for each set of labels; none if it cannot be read now. */
 export type Reading = number | readonly (readonly [labels: Record<string, string>, value: number])[];
 type Read = () => Reading | Promise<Reading>;
 
-/** How prom-client's own metrics become one, where it is not their sum: the slowest event loop, the last start. */
+/** How prom-client's own metrics become one, if not by their sum: the slowest event loop, the last start. */
 const WORST_OF_ALL = /^(nodejs_eventloop_lag_(?!min)|process_start_time)/;
 
-/** Gauges that are called as counters are; without `_total` they are there as well, by type. */
+/** Gauges with the names of counters; they also exist without `_total`, by type. */
 const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
 
 /**
- * Everything that this process measures, in Prometheus' text format by prom-client. It knows no feature: the app
+ * Everything that this process measures, in Prometheus' text format by prom-client. It depends on no feature: the app
  * that composes them names their instruments.
  */
 export class Metrics {
@@ -42,7 +42,7 @@ export class Metrics {
 
   private constructor(private readonly registry: Registry) {}
 
-  /** prom-client is loaded here, and by nobody who has nothing to measure. */
+  /** prom-client is loaded only here, so only by processes that measure something. */
   static async create(): Promise<Metrics> {
     const { default: client } = await import('prom-client');
     const registry = new client.Registry();
@@ -54,7 +54,7 @@ export class Metrics {
     return new Metrics(registry);
   }
 
-  /** `counted`: or what is read when somebody looks, of a count that is kept elsewhere. */
+  /** `counted`: or what is read on request, for a count that is kept elsewhere. */
   counter(
     name: string,
     help: string,
@@ -66,7 +66,7 @@ export class Metrics {
     this.add(name, 'counter', help, of, samples);
   }
 
-  /** What is read when somebody looks. */
+  /** A value that is read on request. */
   gauge(name: string, help: string, read: Read, of: Aggregator = 'sum'): void {
     this.add(name, 'gauge', help, of, () => toSamples(read));
   }
@@ -78,7 +78,7 @@ export class Metrics {
 
   async snapshot(): Promise<Snapshot> {
     const metrics = (await this.registry.getMetricsAsJSON()) as unknown as Snapshot;
-    // What was never seen is not a number, and a message has no way to say so.
+    // Without observations a value is not a number, which a message cannot carry.
     return metrics.map((metric) => ({
       ...metric,
       values: metric.values.filter(({ value }) => Number.isFinite(value)),
@@ -93,7 +93,7 @@ export class Metrics {
     values: () => Sample[] | Promise<Sample[]>,
   ): void {
     const get = async () => ({ name, help, type, aggregator, values: await values() });
-    // All that a registry asks of a metric.
+    // Everything that a registry needs of a metric.
     this.registry.registerMetric({ name, get } as never);
   }
 }
@@ -103,7 +103,7 @@ export async function textOf(snapshots: readonly Snapshot[]): Promise<string> {
   return (await merged(snapshots)).metrics();
 }
 
-/** What only grows, of all of them together. */
+/** Everything that only grows, from all of them together. */
 export async function growthOf(snapshots: readonly Snapshot[]): Promise<Snapshot> {
   const metrics = (await (await merged(snapshots)).getMetricsAsJSON()) as unknown as Snapshot;
   return metrics.filter(({ type, aggregator }) => type !== 'gauge' && aggregator === 'sum');
@@ -130,7 +130,7 @@ function samplesOf<Instrument extends object>(
   );
 }
 
-/** Cumulative, as the format has it. */
+/** Cumulative, as the format requires. */
 function bucketsOf(name: string, { bounds, counts, sum }: Histogram, labels: Labels): Sample[] {
   let count = 0;
   const buckets = counts.map((inBucket, index) => ({

@@ -11,10 +11,10 @@ export interface TracingOptions {
   serviceVersion: string;
 }
 
-/** The collector may be away when we end. */
+/** The collector may be down when we end. */
 const CLOSE_LIMIT_MS = 2_000;
 
-/** A piece of work of one request, from its making to its end. Never has a token, a name or an input as attribute. */
+/** A piece of work for one request, from beginning to end. Never has a token, a name or an input as an attribute. */
 export class Span {
   constructor(
     private readonly api: Api,
@@ -42,9 +42,9 @@ export class Span {
 }
 
 /**
- * OpenTelemetry traces, for those who ask for them: spans are made by hand where the work is done, not by
- * instrumentation that changes the libraries we use. Where nobody asks, nothing of it is loaded, and every place that
- * would make a span has none to make it of.
+ * OpenTelemetry traces, if they are requested: spans are made by hand where the work is done, not by
+ * instrumentation that changes the libraries we use. If tracing is off, none of it is loaded, and code that
+ * would make a span has no parent to make it from.
  */
 export class Tracing {
   private constructor(
@@ -94,7 +94,7 @@ export class Tracing {
     return new Span(api, this.tracer, api.trace.setSpan(parent, span), span);
   }
 
-  /** Sends what was not sent yet, as far as that can be done in time. */
+  /** Sends what has not been sent yet, as far as time allows. */
   async close(): Promise<void> {
     const done = this.provider.shutdown().catch(() => undefined);
     await pTimeout(done, { milliseconds: CLOSE_LIMIT_MS, message: false });
@@ -114,7 +114,7 @@ async function openExporter({ exporter, protocol }: TracingOptions) {
   return new OTLPTraceExporter();
 }
 
-/** Where there is a request that is traced, its part in the work has a span. */
+/** The work gets a span of its own if the request is traced. */
 export function traced<T>(parent: Span | undefined, name: string, work: () => T, attributes?: Attributes): T {
   if (!parent) return work();
   const span = parent.child(name, attributes);

@@ -1,5 +1,5 @@
 /**
- * Programs of ours as processes: how one starts another, and how it ends when it is told to. It knows no program: each
+ * Our programs as processes: how one starts another, and how it ends on request. It depends on no program: each
  * has its name in package.json's `imports`. `apps/api`, `apps/cli` and `apps/worker` call it.
  */
 export { startProcess } from './start-process.js';

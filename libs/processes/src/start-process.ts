@@ -5,8 +5,8 @@ import { childEnvironment } from '#libs/config';
 const { resolve } = createRequire(import.meta.url);
 
 /**
- * Starts a program of ours, with our environment. It hears from its channel when we are gone, however we went. It has a
- * process group of its own: Ctrl+C reaches us alone, and we stop it in our own order.
+ * Starts one of our programs, with our environment. Its channel tells it when we are gone, however we ended. It has a
+ * process group of its own: Ctrl+C reaches only us, and we stop it in our own order.
  */
 export function startProcess(
   program: '#api' | '#worker',

@@ -5,7 +5,7 @@ export const STOP_LIMIT_MS = 9_500;
 
 type Stop = (reason: object) => void;
 
-/** @returns to be called with the reason, which is logged; only its first call does anything */
+/** @returns a function to call with the reason, which is logged; only its first call does anything */
 export function stopOnce(logger: Logger, limitMs: number, stop: () => void): Stop {
   let isStopping = false;
   return (reason) => {
