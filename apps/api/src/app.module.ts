@@ -44,20 +44,20 @@ import { UsersController } from './routes/users/users.controller.js';
 
 export const entities = [...userEntities, ...modelEntities, ...auditEntities, ...batchEntities];
 
-/** What a process has of those beside it: the only difference between one that serves alone and one of several. */
+/** What a process has next to it: the only difference between one that serves alone and one of several. */
 export interface Neighbours {
   /** Undefined if workers are run separately (BATCH_WORKER=separate). */
   readonly worker?: WorkerHandle;
   readonly collectSnapshots: CollectSnapshots;
 }
 
-/** What is measured before there are features. */
+/** What is measured before features exist. */
 interface Measured {
   metrics: Metrics;
   requests: RequestDurations;
 }
 
-/** The map: every feature and every controller. */
+/** The overview: every feature and every controller. */
 @Module({
   imports: [
     UsersModule,

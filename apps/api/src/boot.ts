@@ -17,7 +17,7 @@ export interface Booted {
   readonly url: string;
   /** With METRICS_PORT. */
   readonly metricsUrl?: string;
-  /** The default one's name and version. */
+  /** The name and version of the default model. */
   readonly model: string;
   /** Where it is, for people: without a password. */
   readonly database: string;
@@ -30,7 +30,7 @@ export interface BootedApi extends Booted {
   snapshot(): Promise<Snapshot>;
 }
 
-/** Boots an API process in order; it closes what it opened when a step fails. */
+/** Boots an API process in order; if a step fails, it closes what it has opened. */
 export async function boot(
   config: Config,
   logger: Logger,

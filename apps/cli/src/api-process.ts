@@ -1,6 +1,6 @@
 import { startProcess } from '#libs/processes';
 
-/** Starts the service as a process of its own and resolves once it listens. Its own last words go to stderr. */
+/** Starts the service as a process of its own and resolves once it listens. Its last messages go to stderr. */
 export async function startApi(environment: Record<string, string>) {
   const child = startProcess('#api', { environment, isQuiet: true });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));

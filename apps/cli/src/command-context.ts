@@ -24,7 +24,7 @@ export function withFeatures<T>(work: (features: INestApplicationContext) => Pro
   }, entities);
 }
 
-/** As what a command writes down what it did. */
+/** The origin that a command records for its changes. */
 export function origin(): { from: string } {
   return { from: `command line (${userInfo().username})` };
 }

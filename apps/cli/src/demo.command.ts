@@ -7,7 +7,7 @@ import { withFeatures } from './command-context.js';
 import { startApi } from './api-process.js';
 import { withDatabase } from './with-database.js';
 
-/** The patient of the tutorial whose client the plain dialect is for. */
+/** The patient of the tutorial whose client uses the plain dialect. */
 const PATIENT = {
   age: 25,
   creatinine_phosphokinase: 1000,
@@ -19,7 +19,7 @@ const PATIENT = {
   high_blood_pressure: 0,
 };
 
-/** Three more, as a file. */
+/** Three more patients, as a file. */
 const PATIENTS = [
   Object.keys(PATIENT).join(','),
   Object.values(PATIENT).join(','),
@@ -35,7 +35,7 @@ export function demoCommand(): Command {
 }
 
 async function run(): Promise<void> {
-  // Names of their own for each run, so that it can be repeated on any database.
+  // Unique names for each run, so that it can be repeated on any database.
   const suffix = randomBytes(3).toString('hex');
   const user = { username: `ada-${suffix}`, password: secret(), email: `ada-${suffix}@example.org` };
   const admin = { username: `admin-${suffix}`, password: secret(), email: `admin-${suffix}@example.org` };
@@ -95,7 +95,7 @@ type Call = (
   token?: string,
 ) => Promise<Record<string, string>>;
 
-/** Calls the API and prints request and answer, of secrets only that they are there; another status is a failure. */
+/** Calls the API and prints request and answer, with secrets abbreviated; another status is a failure. */
 function caller(url: string): Call {
   return async (expected, method, path, body, token) => {
     console.log(`> ${method} ${path}`);

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { Problem } from '#libs/errors';
 
-/** Loaded when they are named: a command that needs no database does not wait for one. */
+/** Loaded when they are used: a command that needs no database does not wait for one. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
   serve: async () => (await import('./serve.command.js')).serveCommand(),
   predict: async () => (await import('./predict.command.js')).predictCommand(),
@@ -18,7 +18,7 @@ const program = new Command('foretell')
     'Serves predictions and keeps the record of every one. Reads the same variables as the service.',
   )
   .showHelpAfterError()
-  // Wrong arguments end with 2, as other command lines have it; a command that failed ends with 1.
+  // Wrong arguments end with 2, as in other command lines; a command that failed ends with 1.
   .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2));
 const named = COMMANDS[process.argv[2] ?? ''];
 for (const load of named ? [named] : Object.values(COMMANDS)) {

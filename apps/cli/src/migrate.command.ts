@@ -11,7 +11,7 @@ export function migrateCommand(): Command {
   );
 }
 
-/** What only another role may do is no reason to fail: the service works without. */
+/** If only another role can do it, that is no reason to fail: the service works without it. */
 function tellMissing(statements: readonly string[]): void {
   if (statements.length === 0) return;
   console.error(

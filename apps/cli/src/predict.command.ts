@@ -11,7 +11,7 @@ import {
 } from '#libs/scoring';
 import { showScoring } from './progress.js';
 
-/** Beside 0 (every row was scored), 1 (the run failed) and 2 (wrong arguments). */
+/** In addition to 0 (every row was scored), 1 (the run failed) and 2 (wrong arguments). */
 const SOME_ROWS_HAVE_AN_ERROR = 3;
 
 interface PredictOptions {
@@ -126,7 +126,7 @@ function readOrder(options: PredictOptions, refuse: Refuse): Omit<ScoringOrder, 
   };
 }
 
-/** A folder is one as it stands; a URI needs the registry, and with it the database. */
+/** A folder is used as it is; a URI needs the registry, and with it the database. */
 async function folderOf(model: string): Promise<string> {
   if (!model.startsWith('models:/')) return model;
   const [{ withFeatures }, { ModelRegistry, parseModelReference, RegisterVersion }] = await Promise.all([
@@ -142,7 +142,7 @@ async function folderOf(model: string): Promise<string> {
   });
 }
 
-/** The first signal ends the run so that it can be resumed, a second at once. */
+/** The first signal ends the run so that it can be resumed, a second one ends it at once. */
 function interruptOnSignal(): { signal: AbortSignal; readonly exitCode: number } {
   const controller = new AbortController();
   const interruption = { signal: controller.signal, exitCode: 1 };
@@ -150,7 +150,7 @@ function interruptOnSignal(): { signal: AbortSignal; readonly exitCode: number }
     process.once(signal, () => {
       interruption.exitCode = 128 + constants.signals[signal];
       controller.abort();
-      // Nobody waits for what may never come.
+      // Input that may never come is not waited for.
       process.stdin.destroy();
     });
   }

@@ -3,7 +3,7 @@ import type { ScoringProgress } from '#libs/scoring';
 
 const LINE_EVERY_MS = 2_000;
 
-/** On standard error: a bar on a terminal, a line every two seconds elsewhere, nothing where nothing is wanted. */
+/** On standard error: a bar on a terminal, a line every two seconds elsewhere, nothing if `quiet`. */
 export function showProgress(what: string, quiet = false) {
   if (quiet) return { update: () => undefined, stop: () => undefined };
   const bar = barOnStandardError(`${what} {bar} {value} of {total}, {eta_formatted} left`);
@@ -16,7 +16,7 @@ export function showProgress(what: string, quiet = false) {
   };
 }
 
-/** The same of a file whose size is known by its bytes: rows, rows a second, and the time left. */
+/** The same for a file whose size is known in bytes: rows, rows per second, and the time left. */
 export function showScoring(quiet = false) {
   if (quiet) return { update: () => undefined, stop: () => undefined };
   const started = performance.now();
@@ -41,7 +41,7 @@ export function showScoring(quiet = false) {
       if (bar.isActive) bar.update(share, payload);
       else bar.start(1, share, payload);
     },
-    /** With the number of rows, where all were done. */
+    /** With the number of rows, if all are done. */
     stop: (rows?: number, resumedRows = 0) => {
       bar.stop();
       if (rows !== undefined) {

@@ -28,13 +28,13 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(options.host && { HOST: options.host }),
   };
   const api = startProcess('#api', { environment });
-  // It is in another process group, and hears of Ctrl+C and of a closed terminal from us.
+  // It is in another process group, and learns of Ctrl+C and of a closed terminal from us.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.on(signal, () => api.kill('SIGTERM'));
   process.exitCode = await new Promise<number>((resolve) => api.once('exit', (code) => resolve(code ?? 1)));
 }
 
-/** A folder is registered first: what answers callers is a version that the record can name. */
+/** A folder is registered first: callers get answers from a version that the record can name. */
 async function referenceOf(model: string): Promise<string> {
   if (model.startsWith('models:/')) return model;
   const [{ origin, withFeatures }, { RegisterVersion }] = await Promise.all([

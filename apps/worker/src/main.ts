@@ -10,7 +10,7 @@ import { onSignals, STOP_LIMIT_MS, stopOnce } from '#libs/processes';
 import { userEntities } from '#libs/users';
 import { migrations } from '#migrations';
 
-/** The API answers first, where we are its child. */
+/** The API answers first if we are its child. */
 const PRIORITY_BESIDE = 10;
 
 const entities = [...userEntities, ...modelEntities, ...batchEntities];

@@ -22,7 +22,7 @@ const REASONS = ['missing', 'malformed', 'expired', 'not-ours', 'disabled', 'rev
 )[];
 type Reason = (typeof REASONS)[number];
 
-/** Why tokens were refused; callers are told in fewer words. */
+/** Why tokens were refused; callers get less detail. */
 @Injectable()
 export class AuthenticationFigures {
   readonly failures = countersBy('reason', REASONS);
@@ -56,7 +56,7 @@ export class AuthGuard implements CanActivate {
     if (!authorization) throw this.refusal('missing');
     try {
       const actor = this.tokens.actorOf(tokenIn(authorization));
-      // No await when the account is in memory: every prediction passes here.
+      // No await if the account is in memory: every prediction passes here.
       return actor instanceof Promise ? actor.then(admit, refuse) : admit(actor);
     } catch (error) {
       return refuse(error);
@@ -69,7 +69,7 @@ export class AuthGuard implements CanActivate {
   }
 }
 
-/** RFC 6750 §3.1: no error code where nothing was presented. */
+/** RFC 6750 §3.1: no error code if no token was presented. */
 function unauthorized(wasPresented: boolean): Problem {
   return wasPresented
     ? new Problem(

@@ -15,8 +15,8 @@ const OPTIONS: ValidationPipeOptions = {
 };
 
 /**
- * Holds what comes in against its DTO. Members of a body that it does not have are ignored, as clients expect; a query
- * parameter that it does not have is refused, because a misspelt filter would filter nothing.
+ * Checks input against its DTO. Members of a body that the DTO does not have are ignored, as clients expect; an unknown
+ * query parameter is refused, because a misspelt filter would filter nothing.
  */
 export class InputValidation implements PipeTransform {
   private readonly lenient = new ValidationPipe(OPTIONS);
@@ -27,7 +27,7 @@ export class InputValidation implements PipeTransform {
   }
 }
 
-/** class-validator's findings as one problem, a pointer for each field; the values themselves are not repeated. */
+/** class-validator's findings as one problem, with one pointer per field; the values themselves are not repeated. */
 function validationProblem(errors: ValidationError[]): Problem {
   return Problem.badRequest(
     'Some fields are missing or invalid.',

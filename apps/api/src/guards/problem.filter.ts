@@ -5,10 +5,10 @@ import { notHere } from '../server/allowed-methods.js';
 import { sendProblem } from '../server/send-problem.js';
 import { toProblem } from '../server/to-problem.js';
 
-/** What a service that is asked too much answers: the access log has a line of each, and there is no cause to look for. */
+/** What an overloaded service answers: the access log has a line for each, and there is no cause to look for. */
 const EXPECTED: readonly ErrorCode[] = ['overloaded', 'prediction-timeout'];
 
-/** Every error leaves as `application/problem+json` (RFC 9457); those of our own making are logged with their cause. */
+/** Every error leaves as `application/problem+json` (RFC 9457); internal errors are logged with their cause. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger(ProblemFilter.name);

@@ -1,7 +1,7 @@
 import type { ExecutionContext, Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
-/** What decorators said about a handler or else its controller. It never changes, and every request asks, so it is kept. */
+/** What decorators said about a handler, or else its controller. It never changes, and every request needs it. */
 export class RouteMetadata<T> {
   private readonly known = new Map<Type, Map<unknown, T | undefined>>();
   private readonly reflector = new Reflector();

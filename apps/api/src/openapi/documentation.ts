@@ -19,7 +19,7 @@ const BEARER = 'bearer';
  */
 export async function serveDocumentation(api: NestFastifyApplication, config: Config): Promise<void> {
   if (!config.docsEnabled) return;
-  // The models are loaded by `init`, and what they take is part of the document.
+  // `init` loads the models, and what they take is part of the document.
   await api.init();
   const document = SwaggerModule.createDocument(
     api,
@@ -36,23 +36,23 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
       .addServer('/')
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, BEARER)
       .build(),
-    // Methods of controllers are named so that no two of them share a name.
+    // Methods of controllers are named so that no two share a name.
     { operationIdFactory: (_controller, method) => method, autoTagControllers: false },
   );
   for (const [, operation] of operationsOf(document)) {
-    // The mark that `@Public()` left: no token is needed.
+    // The mark left by `@Public()`: no token is needed.
     operation.security = operation.security ? [] : [{ [BEARER]: [] }];
   }
   describeRefusals(document);
   Object.assign(document.components!.schemas!, NAMED_SCHEMAS);
   const models = api.get(ServedModels);
-  // Models come and go while we serve: what they take is put in when somebody looks.
+  // Models come and go while we serve: what they take is added on each request for the document.
   const current = () => describeModels(structuredClone(document), models);
 
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   fastify.get(`${config.docsPath}-json`, async (_request, reply) => reply.send(await current()));
   await fastify.register(async (page) => {
-    // Express writes to Node's reply, and knows nothing of Fastify's.
+    // Express writes to Node's reply, and does not know Fastify's.
     page.addHook('onRequest', (_request, reply, done) => {
       for (const [name, value] of Object.entries({ ...reply.getHeaders(), ...PAGE_HEADERS }))
         reply.raw.setHeader(name, value!);
@@ -62,10 +62,10 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
     await page.register(fastifyExpress);
     page.express.disable('x-powered-by');
     page.use(config.docsPath, swaggerUi.serve);
-    // The page itself is ours to send: what Express sends as HTML leaves through Fastify as plain text.
+    // We send the page itself: what Express sends as HTML leaves through Fastify as plain text.
     const html = swaggerUi.generateHTML(undefined, pageOptions(config.docsPath));
     page.get(`${config.docsPath}/`, (_request, reply) => reply.type('text/html; charset=utf-8').send(html));
-    // Routes for the middleware to stand before: what it does not answer is not there.
+    // Routes for the middleware to run before: what it does not answer does not exist.
     for (const path of ['', '/*']) {
       page.get(config.docsPath + path, (_request, reply) => reply.callNotFound());
     }

@@ -10,13 +10,13 @@ type Post = NonNullable<OpenAPIObject['paths'][string]['post']>;
 const FEATURES = 'Features';
 
 /**
- * Puts what the loaded models take and answer into the document: into each dialect's routes, and where it looks
- * different for each model, into a path of its own for each.
+ * Puts what the loaded models take and answer into the document: into each dialect's routes, and if it is
+ * different for each model, into a separate path for each.
  */
 export async function describeModels(document: OpenAPIObject, models: ServedModels): Promise<OpenAPIObject> {
   const schemas = document.components!.schemas as Record<string, Schema>;
   schemas[FEATURES] = featuresSchema(models.default?.columns ?? []);
-  /** Without a model there is nothing that an example could be an example of. */
+  /** Without a model there can be no examples. */
   const describe = async (post: Post, dialect: Dialect, features: Schema, model?: Model): Promise<Post> => {
     const content: Record<string, object> = {};
     const bodies = dialect.document.bodies(features, model?.columns ?? []);
@@ -89,7 +89,7 @@ function identifier(name: string): string {
     .replaceAll(/[^A-Za-z0-9]/g, '_');
 }
 
-/** Names that became the same are told apart by a number. */
+/** Names that became the same get a number to distinguish them. */
 function unclaimed(name: string, isTaken: (name: string) => boolean): string {
   let free = name;
   for (let number = 2; isTaken(free); number++) free = `${name}_${number}`;

@@ -2,7 +2,7 @@ import { ApiTags, type OpenAPIObject } from '@nestjs/swagger';
 import type { Model } from '#libs/inference';
 import { dialects, type Dialect } from '#libs/predictions';
 
-/** The groups of the documentation page, besides those of models and dialects. */
+/** The groups of the documentation page, in addition to those of models and dialects. */
 const GROUPS = {
   'Start here': 'Register, get a token, predict.',
   Models: 'What the models take and answer; for admins, their versions and aliases.',
@@ -18,7 +18,7 @@ export const InGroupOf = ({ document: { group } }: Dialect) => ApiTags(...(group
 
 export const groupOf = ({ name }: Model): string => `Model ${name}`;
 
-/** In the order in which somebody new needs them: the first calls, the models, everything else. */
+/** In the order in which a new user needs them: the first calls, the models, everything else. */
 export function describeGroups(document: OpenAPIObject, models: readonly Model[]): void {
   const { 'Start here': first, Service: last, ...others } = GROUPS;
   document.tags = described({

@@ -6,14 +6,14 @@ const ICON = `data:image/svg+xml,${encodeURIComponent(
     '<path d="M11 7h12v4h-8v4h7v4h-7v7h-4z" fill="#fff"/></svg>',
 )}`;
 
-/** Scripts and styles of our own origin. Its styles are also in the page, and its icons are in its styles. */
+/** Scripts and styles from our own origin. Its styles are also in the page, and its icons are in its styles. */
 export const PAGE_HEADERS = {
   'content-security-policy':
     "default-src 'self';base-uri 'self';font-src 'self';form-action 'self';frame-ancestors 'self';img-src 'self' data:;" +
     "object-src 'none';script-src 'self';script-src-attr 'none';style-src 'self' 'unsafe-inline'",
 } as const;
 
-/** Swagger UI under our name: without its top bar, and closed until somebody opens a group. */
+/** Swagger UI under our name: without its top bar, and with its groups closed at first. */
 export function pageOptions(docsPath: string): SwaggerUiOptions {
   return {
     customSiteTitle: 'Foretell',

@@ -9,7 +9,7 @@ type Refusals = Partial<Record<ErrorCode, string>>;
 
 type Mark = `x-refuses-${ErrorCode}`;
 
-/** The errors of a route, besides those that every route like it has. A guard or a controller may add more. */
+/** The errors of a route, in addition to those of every route of its kind. A guard or a controller may add more. */
 export const Refuses = (refusals: Refusals) =>
   applyDecorators(...Object.entries(refusals).map(([code, when]) => ApiExtension(`x-refuses-${code}`, when)));
 
@@ -35,7 +35,7 @@ function describeOperation(operation: Operation, form: ProblemForm): void {
   const all = { ...usualRefusals(operation), ...ownRefusals(operation) };
   const refusals = Object.entries(all) as [ErrorCode, string][];
   for (const status of new Set(refusals.map(([code]) => statusOf(code)))) {
-    // Health says in a form of its own what fails.
+    // Health reports failures in a form of its own.
     if (answers[status]?.content) continue;
     const here = refusals.filter(([code]) => statusOf(code) === status);
     answers[status] = {
@@ -46,7 +46,7 @@ function describeOperation(operation: Operation, form: ProblemForm): void {
   }
 }
 
-/** Takes the marks off: they are of no use to a reader. */
+/** Removes the marks: they are of no use to a reader. */
 function ownRefusals(operation: Operation): Refusals {
   const refusals: Refusals = {};
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {
@@ -68,11 +68,11 @@ function contentOf(refusals: [ErrorCode, string][], { schema, write }: ProblemFo
   return { schema: referenceTo(schema), examples: Object.fromEntries(examples) as object };
 }
 
-/** What every route answers that is like it, so that no controller has to say it again. */
+/** What every route of this kind answers, so that no controller has to repeat it. */
 function usualRefusals({ parameters = [], requestBody, security }: Operation): Refusals {
   const needsToken = security!.length > 0;
   return {
-    // Also where nothing is taken: a message can be malformed.
+    // Even if the route takes no input: a message can be malformed.
     'bad-request': 'Something is missing or invalid; `errors` or the text says what.',
     ...(needsToken && {
       unauthorized: 'No token, or one that is malformed, expired, or of a disabled or removed user.',

@@ -16,7 +16,7 @@ export async function bootAlone(config: Config, logger: Logger): Promise<Booted>
   const closables = [...booted.closables];
   try {
     const metrics = await serveMetrics(config, async () => textOf([await booted.snapshot()]), logger);
-    // It goes on telling what is measured until what is in flight is answered.
+    // It keeps reporting measurements until the requests in flight are answered.
     if (metrics) closables.splice(2, 0, metrics);
     return { ...booted, metricsUrl: metrics?.url, closables };
   } catch (error) {

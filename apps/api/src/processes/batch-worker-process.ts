@@ -9,8 +9,8 @@ const FIRST_PAUSE_MS = 1_000;
 /**
  * The worker that scores files, as a child of this process.
  *
- * States: none → running → none (again after a pause) … → closed. It is started when it is needed for the first time
- * and not before, so that a service without batches has one process less and starts as fast as ever.
+ * States: none → running → none (again after a pause) … → closed. It is started when it is first needed, so that a
+ * service without batches has one process less and starts as fast as ever.
  */
 export class BatchWorkerProcess implements WorkerHandle {
   private readonly pause = new RestartPause(FIRST_PAUSE_MS);
@@ -24,7 +24,7 @@ export class BatchWorkerProcess implements WorkerHandle {
     if (!this.isClosed && !this.child && !this.restart) this.start();
   }
 
-  /** It is told at once, so that it has as long as the requests in flight; and once, because a second signal ends it. */
+  /** Told at once, so that it has as long as the requests in flight; and only once, because a second signal ends it. */
   stop(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -43,7 +43,7 @@ export class BatchWorkerProcess implements WorkerHandle {
     const ended = (reason: string) => {
       if (this.child !== child) return;
       this.child = undefined;
-      // One that was told to stop and could not finish says so as well.
+      // A worker that was told to stop and could not finish is reported as well.
       if (!this.isClosed || reason !== 'ended with 0') this.warn(`the worker ${reason}`);
       if (this.isClosed) return;
       this.restart = setTimeout(

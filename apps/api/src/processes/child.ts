@@ -6,7 +6,7 @@ import type { WorkerHandle } from '../routes/batches/worker-beside.js';
 import { askPrimaryForMetrics, tellPrimary, type FromPrimary } from './messages.js';
 import { closeOnce } from './stop.js';
 
-/** The primary has one for all of us, and ends it. */
+/** The primary has one worker for all of us, and ends it. */
 const PRIMARYS_WORKER: WorkerHandle = {
   ensure: () => void tellPrimary({ type: 'foretell:batch-submitted' }),
   stop: () => undefined,
@@ -14,7 +14,7 @@ const PRIMARYS_WORKER: WorkerHandle = {
 };
 
 /**
- * One of several API processes. It ends when the primary says so or is gone. Signals are the primary's business: Ctrl+C
+ * One of several API processes. It ends when the primary says so or is gone. The primary handles signals: Ctrl+C
  * and process managers send theirs to all of us at once.
  *
  * It uses the database as a command does, because the place in DATA_DIR is the primary's.
@@ -30,7 +30,7 @@ export async function runOneOfSeveral(config: Config, logger: Logger): Promise<v
     if (message.type === 'foretell:stop') close({ reason: 'told by the primary' });
     if (message.type === 'foretell:snapshot-asked') void tellSnapshot(booted, message.id, logger);
   });
-  // Node would end us at once, with requests in flight, if it did not find this set when the primary is gone.
+  // Unless this is set when the primary is gone, Node would end us at once, with requests in flight.
   cluster.worker!.exitedAfterDisconnect = true;
   process.on('disconnect', () => close({ reason: 'the primary is gone' }));
   try {

@@ -3,20 +3,20 @@ import { growthOf, type Snapshot } from '#libs/observability';
 import pTimeout from 'p-timeout';
 import type { FromPrimary, ToPrimary } from './messages.js';
 
-/** One that does not answer in time is busy or gone: what it told last is taken. */
+/** A process that does not answer in time is busy or gone: its last report is used. */
 const ANSWER_LIMIT_MS = 2_000;
 
 /**
  * What all API processes measure, as if they were one.
  *
  * Invariants
- * - what only grows never falls when a process ends: the last figures of a process that is gone are kept;
- * - a gauge is of the processes that are there, and answered in time.
+ * - what only grows never falls when a process ends: the last figures of an ended process are kept;
+ * - a gauge covers the processes that are running and answered in time.
  */
 export class CollectedMetrics {
   private readonly latest = new Map<Worker, Snapshot>();
   private readonly waiting = new Map<number, () => void>();
-  /** The last figures of processes that are gone. */
+  /** The last figures of processes that have ended. */
   private departed: Promise<Snapshot> = Promise.resolve([]);
   private asked = 0;
 
@@ -35,13 +35,13 @@ export class CollectedMetrics {
     });
   }
 
-  /** They are to be added up. */
+  /** Snapshots to be added up. */
   async snapshots(): Promise<Snapshot[]> {
     const heard = await Promise.all(
       [...this.latest.keys()].map(async (worker) => {
         const answered = await this.ask(worker);
         const snapshot = this.latest.get(worker);
-        // Gone meanwhile: it is among the departed by now.
+        // It ended meanwhile: its figures are among the departed by now.
         if (!snapshot) return [];
         return answered ? snapshot : growthOf([snapshot]);
       }),
@@ -54,7 +54,7 @@ export class CollectedMetrics {
     const id = this.asked++;
     const answered = new Promise<boolean>((resolve) => this.waiting.set(id, () => resolve(true)));
     const message: FromPrimary = { type: 'foretell:snapshot-asked', id };
-    // One that does not hear it any more is ending.
+    // A process that can no longer receive it is ending.
     worker.send(message, () => undefined);
     return pTimeout(answered, { milliseconds: ANSWER_LIMIT_MS, fallback: () => false }).finally(() =>
       this.waiting.delete(id),

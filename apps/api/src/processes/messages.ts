@@ -8,14 +8,14 @@ export type ToPrimary =
   | { type: 'foretell:batch-submitted' }
   /** What we measured, when the primary asks. */
   | { type: 'foretell:snapshot'; id: number; snapshot: Snapshot }
-  /** What do all of us measure? A process that is asked for metrics asks. */
+  /** What do all of us measure? Asked by a process that gets a request for metrics. */
   | { type: 'foretell:metrics-asked'; id: number };
 
 /** What the primary tells its API processes. */
 export type FromPrimary =
   | { type: 'foretell:stop' }
   | { type: 'foretell:snapshot-asked'; id: number }
-  /** Undefined if it cannot be told. */
+  /** Undefined if it could not be collected. */
   | { type: 'foretell:metrics'; id: number; snapshots?: readonly Snapshot[] };
 
 /** Resolves once it is sent, or the primary is gone. */
@@ -26,7 +26,7 @@ export function tellPrimary(message: ToPrimary): Promise<void> {
 const PRIMARY_LIMIT_MS = 5_000;
 let asked = 0;
 
-/** What all API processes measure. @throws Error if the primary does not tell */
+/** What all API processes measure. @throws Error if the primary does not answer */
 export function askPrimaryForMetrics(): Promise<readonly Snapshot[]> {
   const id = asked++;
   let hear = (_message: FromPrimary) => {};

@@ -5,7 +5,7 @@ import type { Config } from '#libs/config';
 import { Problem } from '#libs/errors';
 import { Metrics, type Logger } from '#libs/observability';
 
-/** `GET /metrics` on a port of its own, if there is one, where nobody is asked who they are and nothing else is. */
+/** `GET /metrics` on a port of its own, if there is one, without authentication and without any other route. */
 export async function serveMetrics(
   { metricsPort: port, metricsHost: host }: Pick<Config, 'metricsPort' | 'metricsHost'>,
   text: () => Promise<string>,

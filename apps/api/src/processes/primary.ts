@@ -9,7 +9,7 @@ import { ApiProcesses } from './supervise.js';
 import { CollectedMetrics } from './collected-metrics.js';
 
 /**
- * Boots the primary of several API processes (WEB_CONCURRENCY): it has what must be there once, which is the place in
+ * Boots the primary of several API processes (WEB_CONCURRENCY): it has what must exist only once, which is the place in
  * DATA_DIR, the migrations, the listening socket and the worker for batches, and answers no request itself.
  */
 export async function bootPrimary(config: Config, logger: Logger): Promise<Booted> {

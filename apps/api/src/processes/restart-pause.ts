@@ -1,7 +1,7 @@
 const LONGEST_MS = 30_000;
 const LONG_LIFE_MS = 60_000;
 
-/** How long to wait until a process that ended is started again: twice as long each time that it did not live long. */
+/** How long to wait before an ended process is started again: twice as long each time that it did not live long. */
 export class RestartPause {
   private nextMs: number;
 

@@ -5,10 +5,10 @@ import type { Booted } from '../boot.js';
 
 /**
  * The API stops accepting and answers what is in flight, the records are flushed, the database is closed; each before
- * the next. A process that is told to stop while it still starts waits for that first, because an embedded database that
- * was just started would outlive it.
+ * the next. A process that is told to stop while it is still starting finishes that first, because an embedded database
+ * that was just started would outlive it.
  *
- * @returns to be called with the reason, which is logged; only its first call does anything
+ * @returns a function to call with the reason, which is logged; only its first call does anything
  */
 export function closeOnce(
   logger: Logger,
@@ -20,7 +20,7 @@ export function closeOnce(
   });
 }
 
-/** All of them, also when one fails. */
+/** Closes all of them, even if one fails. */
 async function closeAll(logger: Logger, booted: Promise<Pick<Booted, 'closables'>>): Promise<number> {
   let code = 0;
   const attempt = async <T>(step: () => Promise<T>) => {

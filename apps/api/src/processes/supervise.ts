@@ -11,11 +11,11 @@ type Serving = Extract<ToPrimary, { type: 'foretell:serving' }>;
 /**
  * The API processes, each of which is replaced when it ends.
  *
- * States: starting → serving → closed. While they start, the end of one is the end of the start. Once they serve, one
+ * States: starting → serving → closed. While they start, the end of one ends the start. Once they serve, a process
  * that ends is started again after a pause, and the others answer meanwhile.
  *
- * Connections are handed round in turn (SCHED_RR) and belong to their process from then on: no request passes the
- * primary. docs/adr/0013 has what was measured.
+ * Connections are distributed in turn (SCHED_RR) and belong to their process from then on: no request goes through
+ * the primary. docs/adr/0013 has the measurements.
  */
 export class ApiProcesses {
   private readonly running = new Set<Worker>();
@@ -28,9 +28,9 @@ export class ApiProcesses {
     private readonly metrics: CollectedMetrics,
     private readonly onBatch: () => void,
   ) {
-    // Said here, so that it is the same on every platform and whatever NODE_CLUSTER_SCHED_POLICY says.
+    // Set here, so that it is the same on every platform, regardless of NODE_CLUSTER_SCHED_POLICY.
     cluster.schedulingPolicy = cluster.SCHED_RR;
-    // Whatever way we end, none stays; those that were closed in order have ended before.
+    // However we end, none stays; those that were closed in order have ended before.
     process.on('exit', () => {
       for (const worker of this.running) worker.process.kill('SIGKILL');
     });
@@ -48,7 +48,7 @@ export class ApiProcesses {
     return first!;
   }
 
-  /** Each answers what it has in flight and ends, all at the same time. */
+  /** Each answers its requests in flight and ends, all at the same time. */
   async close(): Promise<void> {
     this.isClosed = true;
     await Promise.all(
@@ -62,7 +62,7 @@ export class ApiProcesses {
 
   private stop(worker: Worker): void {
     const message: FromPrimary = { type: 'foretell:stop' };
-    // One that does not hear it any more is ending.
+    // A process that can no longer receive it is ending.
     worker.send(message, () => undefined);
   }
 
@@ -74,7 +74,7 @@ export class ApiProcesses {
     let reason: string | undefined;
     worker.on('message', (message: ToPrimary) => {
       if (message.type === 'foretell:serving') {
-        // What is said to a process before it listens to us is lost.
+        // A message to a process that does not listen yet is lost.
         if (this.isClosed) this.stop(worker);
         else onServing(message);
       }
@@ -104,11 +104,11 @@ export class ApiProcesses {
     };
     worker.once('exit', (code, signal) => {
       const how = signal ?? String(code);
-      // What it said last may be on its way: it is known to be all once the channel is closed.
+      // Its last messages may be on their way: all have arrived once the channel is closed.
       if (worker.isConnected()) worker.once('disconnect', () => ended(how));
       else ended(how);
     });
-    // Without a pid it could not be started and never exits; otherwise something could not be sent to it any more.
+    // Without a pid it could not be started and never exits; otherwise a message could no longer be sent to it.
     worker.on('error', ({ message }) => pid === undefined && ended(message));
     this.running.add(worker);
   }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '#libs/observability';
 import { UNKNOWN_ROUTE, type RequestDurations } from './request-durations.js';
 
-/** A line and a duration for each request that had a route, or none. */
+/** A line and a duration for each request, whether or not it has a route. */
 export const accessLog = plugin(
   async (fastify: FastifyInstance, { logger, requests }: { logger: Logger; requests: RequestDurations }) => {
     fastify.addHook('onResponse', (request, reply, done) => {

@@ -8,14 +8,14 @@ declare module 'fastify' {
   }
 }
 
-/** The methods of every path that there is, by its pattern: `/models/:name` → DELETE, GET … */
+/** The methods of every existing path, by its pattern: `/models/:name` → DELETE, GET … */
 class AllowedMethods {
   private readonly byPattern = new Map<string, { path: RegExp; methods: Set<string> }>();
 
-  /** To be called before there are routes. */
+  /** Call this before there are routes. */
   constructor(fastify: FastifyInstance) {
     fastify.addHook('onRoute', ({ url, method }) => {
-      // What stands before middleware, not a path that is there.
+      // A route for middleware, not a path that exists.
       if (url.includes('*')) return;
       const known = this.byPattern.get(url) ?? { path: toRegExp(url), methods: new Set() };
       this.byPattern.set(url, known);
@@ -23,7 +23,7 @@ class AllowedMethods {
     });
   }
 
-  /** Those that this path takes, in alphabetical order; none if there is no such path. */
+  /** The methods that this path takes, in alphabetical order; none if there is no such path. */
   of(url: string): string[] {
     const path = url.split('?', 1)[0]!;
     const found = [...this.byPattern.values()].filter((each) => each.path.test(path));
@@ -38,7 +38,7 @@ export const allowedMethods = plugin(
   { name: 'allowed-methods' },
 );
 
-/** A parameter is one segment, whatever is in it. */
+/** A parameter is one segment, whatever it contains. */
 function toRegExp(pattern: string): RegExp {
   const segments = pattern
     .split('/')
@@ -48,7 +48,7 @@ function toRegExp(pattern: string): RegExp {
   return new RegExp(`^${segments.join('/')}$`);
 }
 
-/** That there is nothing at a path, or that it takes other methods. */
+/** There is nothing at this path, or it takes other methods. */
 export function notHere({ server, raw }: FastifyRequest): Problem {
   const methods = server.allowedMethods.of(raw.url!);
   if (methods.length === 0) return new Problem('not-found', 'There is nothing at this path.');

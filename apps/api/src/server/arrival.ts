@@ -8,25 +8,25 @@ import { sendProblem } from './send-problem.js';
 
 /** Once a second for half a minute. */
 const LOOKS = 30;
-/** So long may a body go on arriving after its answer. */
+/** How long a body may keep arriving after its answer. */
 const LINGER_MS = 1_000;
 
 export interface ArrivalOptions {
   /**
-   * A whole request must have arrived by then, so that slow senders do not hold connections. A streamed body may take as
-   * long as it likes, but never so long without a byte.
+   * A whole request must have arrived by then, so that slow senders do not hold connections. A streamed body may take
+   * as long as it likes, but may not pause for this long.
    */
   readonly requestTimeoutMs: number;
 }
 
 /**
- * Limits how long requests may take to arrive, but for those whose body is streamed. Node's own limit, which is the
- * same for every request of a server, would cut large uploads; a timer each would be paid by every prediction. So what
- * a request pays is one entry in a map, and now and then those are looked at that are not complete.
+ * Limits how long requests may take to arrive, except for streamed bodies. Node's own limit, which is the
+ * same for every request of a server, would cut off large uploads; a timer for each would slow down every prediction.
+ * So a request costs only one entry in a map, and now and then the incomplete ones are checked.
  */
 export const arrival = plugin(
   async (fastify: FastifyInstance, { requestTimeoutMs }: ArrivalOptions) => {
-    /** What every connection brought last. */
+    /** The latest reply on every connection. */
     const latest = new Map<Socket, FastifyReply>();
     const firstSeen = new WeakMap<FastifyReply, number>();
     fastify.server.on('connection', (socket: Socket) => socket.once('close', () => latest.delete(socket)));
@@ -40,7 +40,7 @@ export const arrival = plugin(
         if (!raw.complete && !reply.sent && now - since < requestTimeoutMs) continue;
         latest.delete(socket);
         if (raw.complete || reply.sent) continue;
-        // Fastify takes no body any more once the reply was sent.
+        // Fastify accepts no more of a body once the reply was sent.
         sendProblem(reply, outOfTime(), id);
       }
     };
@@ -60,9 +60,9 @@ export const arrival = plugin(
 );
 
 /**
- * A body that is answered before all of it is there (401, 413, 415) is not read to its end. The connection takes no
- * other request, and is closed when the sender had time to hear the answer: what is closed with a body still coming is
- * reset, and the answer may be lost with it (RFC 9112 §9.6).
+ * A body that is answered before all of it has arrived (401, 413, 415) is not read to its end. The connection takes no
+ * other request, and is closed after the sender has had time to read the answer: if it is closed while a body is still
+ * arriving, it is reset, and the answer may be lost with it (RFC 9112 §9.6).
  */
 function closeUnread({ raw, headers }: FastifyRequest, reply: FastifyReply): void {
   if (raw.complete) return;
@@ -76,12 +76,12 @@ function closeUnread({ raw, headers }: FastifyRequest, reply: FastifyReply): voi
 }
 
 /**
- * A streamed body, that fails with the Problem `request-timeout` where nothing comes for too long, and `bad-request`
- * where it breaks off. The request is left unread rather than destroyed when the reader stops early, because the
- * answer takes the same connection.
+ * A streamed body that fails with the Problem `request-timeout` if nothing arrives for too long, and `bad-request`
+ * if it breaks off. The request is left unread rather than destroyed when the reader stops early, because the
+ * answer uses the same connection.
  */
 export function arriving(body: IncomingMessage, idleLimitMs: number): Readable {
-  // It may break off when nobody reads it yet; the reader hears of it all the same.
+  // It may break off when nothing reads it yet; the reader still gets the error.
   body.on('error', () => undefined);
   const chunks = body.iterator({ destroyOnReturn: false }) as AsyncGenerator<Uint8Array>;
   return Readable.from(chunksOf(chunks, idleLimitMs), { objectMode: false });

@@ -11,19 +11,19 @@ declare module 'fastify' {
     body?: 'raw' | 'stream';
     /** The media types that a streamed body may be declared as; '' means none was declared. */
     types?: readonly string[];
-    /** What a raw body may be declared as; `mediaTypes` says it for people. */
+    /** What a raw body may be declared as; `mediaTypes` describes it for people. */
     taken?: { accepts(contentType: string | undefined): boolean; readonly mediaTypes: string };
   }
 }
 
 /**
- * JSON, but for routes that say otherwise. With `@RouteConfig({ body: 'raw', taken })` a route gets the bytes of what
- * it accepts: a prediction's body is read after its caller is known, so that a body that is no JSON is recorded
+ * JSON, unless a route says otherwise. With `@RouteConfig({ body: 'raw', taken })` a route gets the bytes of what
+ * it accepts: a prediction's body is read after its caller is known, so that a body that is not JSON is recorded
  * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
- * and for as long as they keep coming: the route sees to their limit.
+ * and for as long as they keep coming: the route enforces their limit.
  *
- * Where JSON is taken, a body that declares nothing is read as JSON, as the tutorial's scripts send it. A page of another
- * origin can send such a body without asking first; it has no token to send with it, and no cookie is ever looked at.
+ * If JSON is taken, a body that declares nothing is read as JSON, as the tutorial's scripts send it. A page of another
+ * origin can send such a body without a preflight; it has no token to send with it, and cookies are never read.
  */
 export const bodies = plugin(
   async (fastify: FastifyInstance, { requestTimeoutMs }: ArrivalOptions) => {
@@ -36,7 +36,7 @@ export const bodies = plugin(
       const right =
         types?.filter((type) => type !== '').join(', ') ?? taken?.mediaTypes ?? 'application/json';
       const problem = new Problem('unsupported-media-type', `Send the body as ${right}.`);
-      // That there is nothing at this path is said by who answers next.
+      // The next handler reports that there is nothing at this path.
       done(request.is404 ? null : problem);
     };
     const parseFields = (
@@ -78,7 +78,7 @@ export const bodies = plugin(
   { name: 'bodies' },
 );
 
-/** Compressed, for example. For a streamed file, its first bytes tell. */
+/** Compressed, for example. For a streamed file, its first bytes show it. */
 function isEncoded({ headers: { 'content-encoding': encoding = 'identity' } }: FastifyRequest): boolean {
   return encoding.toLowerCase() !== 'identity';
 }

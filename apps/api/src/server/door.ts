@@ -13,36 +13,36 @@ declare module 'fastify' {
   }
 
   interface FastifyContextConfig {
-    /** Asked by those who decide what becomes of this process: never refused at the door. */
+    /** Used by those who decide what happens to this process: never refused at the door. */
     isAlwaysAnswered?: boolean;
-    /** What the route's work waits in: while that takes no more, the route is refused at the door. */
+    /** The queue for the route's work: while it is full, the route is refused at the door. */
     queue?: string;
   }
 }
 
 interface DoorParts {
   problemFormAt(url: string): ProblemForm;
-  /** Whether the queue that a route names takes no more. */
+  /** Whether the queue that a route names is full. */
   isFull(queue: string): boolean;
 }
 
 /**
- * What is more than we can do is refused at the door: before its headers are read, its token is verified or its body is
- * parsed, because all of these are most of what a prediction costs (docs/adr/0015).
+ * Requests beyond our capacity are refused at the door: before their headers are read, their token is verified or their
+ * body is parsed, because all of these are most of the cost of a prediction (docs/adr/0015).
  *
  * A login or a registration is also refused here while the queue for its password is full, so that a flood costs little.
  *
- * A request is refused when `MAX_IN_PROGRESS` are worked on already and the event loop works all the time. Requests that
- * wait for something else, a slow model's thread or the database, are no reason to refuse others; the queues of these
+ * A request is refused if `MAX_IN_PROGRESS` are already in progress and the event loop is always busy. Requests that
+ * wait for something else, a slow model's thread or the database, are no reason to refuse others; the queues for these
  * have limits of their own.
  */
 const MAX_IN_PROGRESS = 384;
-/** The share of its time that the event loop works, from which on it counts as working all the time. */
+/** The share of its time from which on the event loop counts as always busy. */
 const SATURATED = 0.9;
 const LOOK_EVERY_MS = 50;
 /**
- * A refusal costs a third of an answer, and who is refused at once asks again at once. While he waits for it his
- * connection brings nothing else, so that answers keep most of the time.
+ * A refusal costs a third of an answer, and a client that is refused at once asks again at once. While it waits for the
+ * refusal, its connection brings nothing else, so that answers keep most of the time.
  */
 const REFUSED_AFTER_MS = 500;
 const REFUSE_EVERY_MS = 20;
@@ -53,13 +53,13 @@ export class Door {
   private readonly queues = new Map<string, string>();
   private inProgress = 0;
   private isSaturated = false;
-  /** To be refused, the earliest first. */
+  /** Refusals to send, the earliest first. */
   private waiting: { response: ServerResponse; url: string; dueAt: number }[] = [];
   private parts!: DoorParts;
 
   constructor(private readonly shed: Counter) {}
 
-  /** Fastify has no hook before it makes a request and a reply of its own, which costs more than this answer. */
+  /** Fastify has no hook before it makes its own request and reply, which cost more than this answer. */
   admit(serve: RequestListener): RequestListener {
     return (request, response) => {
       const url = request.url!;
@@ -76,7 +76,7 @@ export class Door {
     };
   }
 
-  /** Learns what routes say of themselves, and counts what is worked on. */
+  /** Reads what routes declare, and counts the requests in progress. */
   readonly plugin = plugin(
     async (fastify: FastifyInstance, parts: DoorParts) => {
       this.parts = parts;
@@ -85,7 +85,7 @@ export class Door {
         if (config?.queue) this.queues.set(url, config.queue);
       });
 
-      // From when its body is there: one that arrives a byte at a time is no work, and must not keep others out.
+      // From when its body has arrived: one that arrives a byte at a time is no work, and must not keep others out.
       fastify.decorateRequest('isInProgress', false);
       fastify.addHook('preValidation', (request, _reply, done) => {
         request.isInProgress = true;
@@ -126,7 +126,7 @@ function refuse(response: ServerResponse, form: ProblemForm): void {
   if (response.destroyed) return;
   const { headers, body } = refusalIn(form);
   response.sendDate = false;
-  // One write: head and body are of one encoding.
+  // One write: head and body have the same encoding.
   response.writeHead(503, headers).end(body, 'latin1');
 }
 
@@ -137,7 +137,7 @@ interface Refusal {
 
 const PROBLEM = Problem.overloaded('More is asked at the moment than can be answered. Please try again.');
 
-/** Made once for each form; without a request's id, for which its headers would have to be read. */
+/** Made once for each form; without a request id, because its headers would have to be read for that. */
 const refusals = new Map<ProblemForm, Refusal>();
 
 function refusalIn(form: ProblemForm): Refusal {

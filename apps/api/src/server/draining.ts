@@ -4,9 +4,9 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '#libs/config';
 
 /**
- * The time between being told to stop and accepting no more (DRAIN_MS). Meanwhile everything is answered, and both a
- * proxy (`/readyz` says 503) and clients with a kept-alive connection (`connection: close`) are told to go elsewhere:
- * what they had sent to a connection that we close they would have to send again, and a prediction must not be.
+ * The time between being told to stop and accepting no more requests (DRAIN_MS). Meanwhile everything is answered, and
+ * proxies (`/readyz` says 503) and clients with a kept-alive connection (`connection: close`) are told to go elsewhere:
+ * they would have to repeat what they had sent to a connection that we close, and a prediction must not be repeated.
  */
 export class Draining {
   private hasBegun = false;

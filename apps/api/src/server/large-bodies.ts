@@ -3,15 +3,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { notHere } from './allowed-methods.js';
 import { sendProblem } from './send-problem.js';
 
-/** Up to so many bytes of a body are read before anybody asks whose it is. */
+/** How many bytes of a body are read before the caller is known. */
 const MAX_FIELDS_BYTES = 16 * 1024;
 
-/** Finds out who is calling. @throws Problem if nobody may be known by that */
+/** Finds out who is calling. @throws Problem if the caller cannot be identified */
 export type Identify = (request: FastifyRequest) => true | Promise<true>;
 
 /**
- * The memory and the time that a large body takes are for callers who are known: before it is read, its token is
- * verified, and a path that is not there is answered. A route that takes a few fields takes no large body at all.
+ * The memory and the time for a large body are only for known callers: before it is read, its token is
+ * verified, and a path that does not exist is answered. A route that takes a few fields takes no large body at all.
  */
 export const largeBodies = plugin(
   async (fastify: FastifyInstance, { identify }: { identify: Identify }) => {
@@ -24,7 +24,7 @@ export const largeBodies = plugin(
       else if (request.is404) sendProblem(reply, notHere(request), request.id);
       else if (request.routeOptions.config.body !== 'raw') done();
       else {
-        // The guard asks again when the body is there: that may take long.
+        // The guard asks again when the body has arrived: that may take long.
         identified(request).then(() => done(), done);
       }
     });

@@ -4,7 +4,7 @@ import { Problem, problemJson, type ErrorCode } from '#libs/errors';
 import { newRequestId } from './request-id.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
-/** What the HTTP parser itself refuses never becomes a request: it is answered on the bare socket. */
+/** What the HTTP parser itself refuses never becomes a request: it is answered directly on the socket. */
 export function answerMalformedRequest(
   error: NodeJS.ErrnoException,
   socket: AnsweringSocket,
@@ -14,12 +14,12 @@ export function answerMalformedRequest(
     socket.destroy();
     return;
   }
-  // What follows a request with `Connection: close` is not read; the answer is on its way.
+  // Nothing after a request with `Connection: close` is read; the answer is on its way.
   if (error.code === 'HPE_CLOSED_CONNECTION') return;
-  // The parser goes on refusing what goes on coming.
+  // The parser keeps refusing whatever keeps arriving.
   if (refusing.has(socket)) return;
   refusing.add(socket);
-  // A request that was answered before its body was there has its answer, whatever its body turns out to be.
+  // A request that was answered before its body arrived has its answer, whatever its body turns out to be.
   const { _httpMessage: current } = socket;
   if (current?.headersSent && !current.req.complete) return;
   afterAnswers(socket, () => {
@@ -30,10 +30,10 @@ export function answerMalformedRequest(
 
 const refusing = new WeakSet<Socket>();
 
-/** With the answer whose turn it is, as Node keeps it; it has no other name. */
+/** With the answer whose turn it is, as Node keeps it; it has no public name. */
 type AnsweringSocket = Socket & { _httpMessage?: ServerResponse | null };
 
-/** Once the whole requests that came before on this connection are answered: they are recorded, too. */
+/** After the complete earlier requests on this connection are answered: they are recorded, too. */
 function afterAnswers(socket: AnsweringSocket, then: () => void): void {
   const current = socket._httpMessage;
   if (current?.req.complete && !current.writableFinished) {

@@ -18,8 +18,8 @@ export const framing = plugin(
 
 /**
  * What is wrong with the headers that say where a request belongs and where it ends; undefined if nothing is. Node
- * takes the first of two Host headers, and leaves out codings that it does not know; a proxy in front may read them
- * otherwise (RFC 9112 §3.2, §6.1, §11.2).
+ * takes the first of two Host headers, and ignores codings that it does not know; a proxy in front may read them
+ * differently (RFC 9112 §3.2, §6.1, §11.2).
  */
 function flawOfFraming({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
   let hosts = 0;

@@ -4,7 +4,7 @@ import { bodyTooLarge } from './to-problem.js';
 
 export type BytesRead = (error: Error | null, bytes?: Buffer) => void;
 
-/** A body's bytes, at most as many as the route takes: what Fastify does itself for the types that all routes share. */
+/** A body's bytes, up to the route's limit: what Fastify itself does for the types that all routes share. */
 export function readBytes(
   { headers, routeOptions }: FastifyRequest,
   stream: Readable,

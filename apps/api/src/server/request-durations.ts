@@ -13,7 +13,7 @@ export class RequestDurations {
   readonly unreadable = new Labelled(['status'], () => new Counter());
   /** Refused at the door (door.ts). */
   readonly shed = new Counter();
-  /** route → method → status: found without making a string of the three with every request. */
+  /** route → method → status: found without building a string from the three for every request. */
   private readonly kept = new Map<string, Map<string, Map<number, Histogram>>>();
 
   observe(method: string, route: string, status: number, ms: number): void {

@@ -12,7 +12,7 @@ export function requestIdOf({ headers }: IncomingMessage): string {
   return typeof given === 'string' && GIVEN.test(given) ? given : newRequestId();
 }
 
-/** A UUID that begins with the time (RFC 9562 §5.7): what comes together lies together in the index of the record. */
+/** A UUID that begins with the time (RFC 9562 §5.7): requests of the same time are neighbours in the record's index. */
 export function newRequestId(): string {
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;

@@ -1,4 +1,4 @@
-/** Of every answer but a page, which needs scripts and styles of ours (openapi/page.ts). */
+/** For every answer except a page, which needs our scripts and styles (openapi/page.ts). */
 export const SECURITY_HEADERS = {
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
   'cross-origin-opener-policy': 'same-origin',

@@ -20,7 +20,7 @@ import { problemForms, sendProblem } from './send-problem.js';
 import { toProblem } from './to-problem.js';
 import { traces } from './trace-requests.js';
 
-/** What the server is told by who knows routes, dialects and accounts. */
+/** What the server needs from the code that knows routes, dialects and accounts. */
 export interface ServerParts extends ArrivalOptions {
   readonly logger: Logger;
   readonly draining: Draining;
@@ -29,11 +29,11 @@ export interface ServerParts extends ArrivalOptions {
   readonly tracing?: Tracing;
   readonly problemFormAt: (url: string) => ProblemForm;
   readonly identify: Identify;
-  /** Whether the queue that a route names takes no more. */
+  /** Whether the queue that a route names is full. */
   readonly isFull: (queue: string) => boolean;
 }
 
-/** The HTTP server below Nest: everything that a request passes before it comes to a guard, in order. */
+/** The HTTP server below Nest: everything that a request passes through before it reaches a guard, in order. */
 export async function registerPlugins(fastify: FastifyInstance, parts: ServerParts): Promise<void> {
   const { tracing } = parts;
   await fastify
@@ -50,7 +50,7 @@ export async function registerPlugins(fastify: FastifyInstance, parts: ServerPar
 }
 
 /**
- * Fastify with its limits, and what it answers where no plugin is asked: to what is not HTTP, or has a malformed URL.
+ * Fastify with its limits, and its answers when no plugin runs: to what is not HTTP, or has a malformed URL.
  * @param otherSpellings of paths, each with the path that is meant
  */
 export function createAdapter(
@@ -62,7 +62,7 @@ export function createAdapter(
     serverFactory: (serve: RequestListener) => newServer(config.requestTimeoutMs, door.admit(serve)),
     trustProxy: trusting(config.trustedProxies),
     bodyLimit: config.maxBodyBytes,
-    /** What Node takes as a request's headers (16 KiB): a longer URL never comes this far, and a token may be long. */
+    /** What Node accepts as a request's headers (16 KiB): a longer URL never gets this far, and a token may be long. */
     routerOptions: { maxParamLength: maxHeaderSize },
     rewriteUrl: ({ url = '' }) => {
       const end = url.indexOf('?');
@@ -97,18 +97,18 @@ function newServer(headersTimeout: number, serve: RequestListener): Server {
     },
     serve,
   );
-  // Their limit is in bytes. With a limit to their number Node 20 leaves out the rest, such as a second Host.
+  // Their limit is in bytes. With a limit on their number Node 20 leaves out the rest, such as a second Host.
   server.maxHeadersCount = 0;
-  // A client that says it sends no more still waits for its answer; Node would hang up.
+  // A client that has finished sending still waits for its answer; Node would hang up.
   Object.assign(server, { httpAllowHalfOpen: true });
-  // Nothing is known to expect but `100-continue`, which Node sees to; it would refuse the rest without a body.
+  // The only known expectation is `100-continue`, which Node handles; it would refuse others without a body.
   return server.on('checkExpectation', serve);
 }
 
 /**
  * Fastify reads `X-Forwarded-For` from the right and stops at the first address that it does not trust. Given a number, it
- * trusts nobody, because a client that bypasses the proxies could then invent its address. So a number becomes a function
- * here, and docs/security.md tells the operator to let nobody bypass the proxies.
+ * trusts no proxy, because a client that bypasses the proxies could then invent its address. So a number becomes a
+ * function here, and docs/security.md tells the operator to let nobody bypass the proxies.
  */
 function trusting(proxies: TrustedProxies) {
   if (typeof proxies === 'number') return (_address: string, hop: number) => hop < proxies;

@@ -16,7 +16,7 @@ export function bodyTooLarge(limit: number): Problem {
 }
 
 /**
- * Any error as a `Problem`; one that is nobody's mistake but ours becomes `internal-error`, with the cause kept.
+ * Any error as a `Problem`; an error in our own code becomes `internal-error`, with the cause kept.
  * @param bodyLimit of the route, in bytes
  */
 export function toProblem(error: unknown, bodyLimit?: number): Problem {
@@ -28,7 +28,7 @@ export function toProblem(error: unknown, bodyLimit?: number): Problem {
   if (status === 413 && bodyLimit !== undefined) return bodyTooLarge(bodyLimit);
   const known = status === undefined ? undefined : BY_STATUS[status];
   if (known) return new Problem(...known);
-  // Last, because a client that goes away in the middle of its body is an ECONNRESET as well.
+  // Last, because a client that disconnects in the middle of its body is an ECONNRESET as well.
   if (isUnavailable(error)) return Problem.databaseUnavailable(error);
   return new Problem('internal-error', 'Something failed for a reason of ours. It is in our log.', {
     cause: error,

@@ -5,14 +5,14 @@ import { UNKNOWN_ROUTE } from './request-durations.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Where requests are traced. */
+    /** Set if requests are traced. */
     trace?: Span;
   }
 }
 
 /**
  * A span for each request, in the trace that its `traceparent` names: route and status, never the URL, which may hold a
- * token, and nothing of who asks or what.
+ * token, and nothing about who asks or what.
  */
 export const traces = plugin(
   async (fastify: FastifyInstance, { tracing }: { tracing: Tracing }) => {

@@ -8,7 +8,7 @@ import { InGroup } from '../../openapi/groups.js';
 import { Roles } from '../../guards/roles.guard.js';
 import { LOG_PAGE, PredictionLogQueryDto } from './audit.dto.js';
 
-/** No user has this number. */
+/** No user has this id. */
 const NOBODY = 0;
 
 @InGroup('Audit')
@@ -36,7 +36,7 @@ export class AuditController {
     await reply.type('application/json; charset=utf-8').send(Readable.from(page));
   }
 
-  /** A name comes first, because somebody may be called 3; then a number. If both filters are given, both must hold. */
+  /** A name comes first, because a user may be called 3; then a number. If both filters are given, both must hold. */
   private async userIdOf(user?: string, userId?: number): Promise<number | undefined> {
     if (user === undefined) return userId;
     const named = (await this.users.findByUsername(user))?.id;

@@ -40,7 +40,7 @@ export const LOG_PAGE = named('PredictionLogPage', page(LOG_ITEM));
 const toDate = ({ value }: { value: unknown }) =>
   new Date(typeof value === 'string' && /^\d{4}-\d{2}-\d{2}/.test(value) ? value : NaN);
 
-/** In the order in which decorators below one another are applied: the last first. */
+/** In the order in which stacked decorators are applied: the last first. */
 const Filter = (options: ApiPropertyOptions, ...checks: PropertyDecorator[]) =>
   applyDecorators(...checks, IsOptional(), ApiPropertyOptional(options));
 const TextFilter = (options: ApiPropertyOptions) => Filter(options, IsString());

@@ -3,7 +3,7 @@ import { KeptAnswers, RecordPartitions } from '#libs/audit';
 
 const EVERY_MS = 3_600_000;
 
-/** Sees to the months of the record: before the first prediction, and every hour. Any number of processes may. */
+/** Maintains the months of the record: before the first prediction, and every hour. Any number of processes may. */
 @Injectable()
 export class RecordKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(RecordKeeper.name);
@@ -35,7 +35,7 @@ export class RecordKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     await this.tried(() => this.keptAnswers.dropExpired());
   }
 
-  /** What fails is tried again in an hour: room is made months ahead, and nobody waits for what is to go. */
+  /** Failures are tried again in an hour: months are made well ahead, and nothing waits for the removal of old ones. */
   private async tried<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();

@@ -18,7 +18,7 @@ import {
 
 const FILE = named('BatchFile', record({ bytes: COUNT, sha256: STRING }));
 
-/** What `batchOf` makes. */
+/** What `batchOf` returns. */
 export const BATCH = named(
   'Batch',
   record({
@@ -78,7 +78,7 @@ export class SubmitBatchDto {
   format?: BatchFormat;
 }
 
-/** @throws Problem `bad-request` if nothing says it, or two things say it differently */
+/** @throws Problem `bad-request` if nothing says which, or two things disagree */
 export function formatOf(given: BatchFormat | undefined, mediaType: string): BatchFormat {
   const declared = BY_MEDIA_TYPE[mediaType];
   const format = given ?? declared;
@@ -128,7 +128,7 @@ export function batchOf(batch: Batch) {
   };
 }
 
-/** At the speed of this run, for as many rows as the share that is done lets expect. */
+/** At the rate of this run, for the number of rows that can be estimated from the share that is done. */
 function secondsLeft({ state, rows, shareDone, rowsPerSecond }: Batch): number | null {
   if (state !== 'running' || !rowsPerSecond || shareDone === 0) return null;
   return Math.round((rows / shareDone - rows) / rowsPerSecond);

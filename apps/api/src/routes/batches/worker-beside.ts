@@ -12,7 +12,7 @@ import { BatchesService } from '#libs/batches';
 export const WORKER = Symbol('Worker');
 
 export interface WorkerHandle {
-  /** Starts a worker if none runs. */
+  /** Starts a worker if none is running. */
   ensure(): void;
   /** Tells it to end. */
   stop(): void;
@@ -22,7 +22,7 @@ export interface WorkerHandle {
 
 const HOUSEKEEPING_EVERY_MS = 60_000;
 
-/** The worker for batches, as long as this process runs, and the minute's housekeeping, which every API process does. */
+/** The worker for batches, as long as this process runs, and housekeeping every minute, in every API process. */
 @Injectable()
 export class WorkerBeside implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   private readonly logger = new Logger(WorkerBeside.name);
@@ -41,7 +41,7 @@ export class WorkerBeside implements OnApplicationBootstrap, OnModuleDestroy, On
     this.timer = setInterval(keepHouse, HOUSEKEEPING_EVERY_MS).unref();
   }
 
-  /** A worker for what was just submitted. */
+  /** Makes sure that a worker runs for what was just submitted. */
   ensure(): void {
     this.worker?.ensure();
   }
@@ -61,7 +61,7 @@ export class WorkerBeside implements OnApplicationBootstrap, OnModuleDestroy, On
       await this.batches.sweep();
       if (await this.batches.hasUnfinished()) this.ensure();
     } catch (error) {
-      // In a minute again.
+      // It is tried again in a minute.
       this.logger.warn(`housekeeping of batches: ${(error as Error).message}`);
     }
   }

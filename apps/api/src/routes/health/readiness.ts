@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../../server/draining.js';
 
 const DATABASE_TIMEOUT_MS = 1_000;
-/** How long the database's last answer is given to others who ask. */
+/** How long the database's last answer is reused for other callers. */
 const KEPT_MS = 200;
 
 export type Check = 'ok' | 'failed';
@@ -22,7 +22,7 @@ export class Readiness {
     private readonly draining: Draining,
   ) {}
 
-  /** Whether it can, and is not about to stop: a proxy that hears otherwise sends it no more. */
+  /** Whether it can, and is not about to stop: otherwise a proxy sends it no more requests. */
   async isReady(): Promise<boolean> {
     return !this.draining.isDraining && isReady(await this.check());
   }

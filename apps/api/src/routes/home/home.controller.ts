@@ -24,7 +24,7 @@ interface Home {
   openapi?: string;
 }
 
-/** What a newcomer finds at the address of the service. */
+/** What a new user finds at the address of the service. */
 @InGroup('Service')
 @Controller()
 @Public()

@@ -6,7 +6,7 @@ import { InGroup } from '../../openapi/groups.js';
 import { Roles } from '../../guards/roles.guard.js';
 import { ServiceMetrics } from './service-metrics.js';
 
-/** Where metrics have no port of their own. */
+/** For metrics without a port of their own. */
 @InGroup('Service')
 @Controller()
 export class MetricsController {

@@ -15,10 +15,10 @@ import { VERSION } from '../../version.js';
 /** Injection token. */
 export const COLLECT_SNAPSHOTS = Symbol('CollectSnapshots');
 
-/** What all processes of this service measured, of which this one measured `own`: to be added up. */
+/** What all processes of this service measured, `own` being this one's part: to be added up. */
 export type CollectSnapshots = (own: () => Promise<Snapshot>) => Promise<readonly Snapshot[]>;
 
-/** What everything that this process measures is called; docs/metrics.md explains it to who reads it. */
+/** The names of everything that this process measures; docs/metrics.md explains them to readers. */
 @Injectable()
 export class ServiceMetrics {
   constructor(
@@ -77,7 +77,7 @@ export class ServiceMetrics {
     return this.collect(() => this.snapshot());
   }
 
-  /** The same, as Prometheus reads it. */
+  /** The same, in the format that Prometheus reads. */
   async text(): Promise<string> {
     return textOf(await this.snapshots());
   }

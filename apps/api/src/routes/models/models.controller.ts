@@ -39,7 +39,7 @@ import {
   type VersionDto,
 } from './models.dto.js';
 
-/** What an upload of a model may be declared as; what it is, its first bytes tell. */
+/** What the upload of a model may be declared as; its first bytes show what it really is. */
 const ARCHIVE_TYPES = [
   'application/gzip',
   'application/x-gzip',
@@ -176,7 +176,7 @@ export class ModelsController {
     await this.promotion.remove(name, parseAlias(alias), originOf(actor));
   }
 
-  /** What answers the caller where he names no version. */
+  /** The model that answers the caller if the request names no version. */
   private serving(name: string, { userId }: Actor): Model | undefined {
     return this.served.offeredTo(userId).find((model) => model.name === name);
   }

@@ -39,7 +39,7 @@ const COLUMN = named(
     },
   ),
 );
-/** The version that answers the caller where no other is named, and a body that it takes. */
+/** The version that answers the caller if the request names none, and a body that it takes. */
 const SERVING = named(
   'ServedVersion',
   record(
@@ -56,7 +56,7 @@ const PROMOTION = {
 /** The canary of a model whose production version has changed. */
 const SETTLED = { canary: record({ version: STRING, percent: PERCENT, ended: BOOLEAN }) };
 
-/** What the functions below make. */
+/** What the functions below return. */
 const IN_LIST = { ...SUMMARY, versions: list(STRING) };
 const OFFER = named('OfferedModel', record({ ...IN_LIST, serving: SERVING }));
 const LISTED = named('ListedModel', record({ ...IN_LIST, serving: orNull(SERVING) }));
@@ -106,7 +106,7 @@ const DETAILS = named(
     ),
   }),
 );
-/** For everybody, and for an admin. */
+/** For all users, and for an admin. */
 export const MODEL = named('Model', { oneOf: [OFFER, DETAILS] });
 export const REGISTRATION = named(
   'Registration',
@@ -154,7 +154,7 @@ export function summaryOf({ name, versions, aliases }: ModelDetails) {
   };
 }
 
-/** What everybody may know of a model: no more than what he is answered by. */
+/** What every user may know about a model: no more than about the version that answers them. */
 export function offerOf(model: Model) {
   const { name, version, manifest } = model;
   const serving = servingOf(model)!;

@@ -11,7 +11,7 @@ import { Public } from '../../guards/auth.guard.js';
 import { STRING } from '../../openapi/schemas.js';
 import { VERSION } from '../../version.js';
 
-/** What MLflow's scoring protocol has besides predictions. */
+/** What MLflow's scoring protocol has in addition to predictions. */
 @InGroupOf(mlflowDialect)
 @Controller()
 export class MlflowController {

@@ -29,8 +29,8 @@ export interface OipStatistics {
 }
 
 /**
- * What Triton calls a model's statistics, of what the processes measured. `queue` and the parts of `compute` are those of
- * answered calls; `success` has their record as well.
+ * What Triton calls a model's statistics, from what the processes measured. `queue` and the parts of `compute` cover
+ * answered calls; `success` includes their record as well.
  * https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
  */
 export function oipStatistics(

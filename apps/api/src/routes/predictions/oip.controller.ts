@@ -46,7 +46,7 @@ const NotReady = (schema: Schema) =>
   });
 const NoModel = () => Refuses({ 'model-not-found': 'No such model or version.' });
 
-/** What the Open Inference Protocol, version 2, has besides predictions. */
+/** What the Open Inference Protocol, version 2, has in addition to predictions. */
 @InGroupOf(oipDialect)
 @Controller('v2')
 export class OipController {
@@ -169,7 +169,7 @@ export class OipController {
     return { name: reference.name, ready };
   }
 
-  /** @throws Problem `model-not-found` for what was never registered */
+  /** @throws Problem `model-not-found` for a model that was never registered */
   private async isServed(reference: ModelReference): Promise<boolean> {
     try {
       await this.models.get(reference);

@@ -17,14 +17,14 @@ import { ANYTHING, referenceTo } from '../../openapi/schemas.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** An authenticated request, with its body as it came. */
+/** An authenticated request, with its body as it arrived. */
 type PredictionRequest = FastifyRequest<{
   Body?: Buffer;
   Params: Addressed['params'];
   Querystring: Addressed['query'];
 }> & { user: Actor };
 
-/** One for every route of every dialect. They differ only in what the dialect says. */
+/** One for every route of every dialect. They differ only in what the dialect defines. */
 export const predictionControllers: Type[] = dialects.flatMap((dialect) =>
   dialect.routes.map((route) => controllerOf(dialect, route)),
 );
@@ -35,7 +35,7 @@ function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
   class PredictionController {
     constructor(private readonly predictions: PredictionsService) {}
 
-    /** Sent from here: what Nest does with what a handler returns costs more than the model. */
+    /** Sent from here: Nest's processing of a handler's return value costs more than the model. */
     @Predicts(dialect, route)
     async predict(@Req() request: PredictionRequest, @Res() reply: FastifyReply): Promise<void> {
       const answer = await this.predictions.predict({

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Answered with what an earlier request under the same `Idempotency-Key` was answered. */
+    /** The answer is that of an earlier request under the same `Idempotency-Key`. */
     isReplay: boolean;
   }
 }

@@ -9,7 +9,7 @@ import {
 } from '#libs/users';
 import { ID } from '../../openapi/schemas.js';
 
-/** Applies a rule that lives in a feature and says what is wrong with a text. */
+/** Applies a rule that is in a feature and says what is wrong with a text. */
 const Satisfies = (name: string, findProblem: (text: string) => string | undefined) =>
   ValidateBy({
     name,
