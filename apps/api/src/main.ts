@@ -25,7 +25,7 @@ try {
   process.exit(1);
 }
 
-/** Says where everything is: a few lines for a person in local, one log line elsewhere, a message to a parent process. */
+/** Says where everything is: a few lines for a person in local, else one log line, or a message to a parent process. */
 function announce({ url, model, database, metricsUrl }: Booted, config: Config, logger: Logger): void {
   const documentation = config.docsEnabled ? url + config.docsPath : 'off';
   const processes = config.webConcurrency;

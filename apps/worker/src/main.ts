@@ -18,7 +18,7 @@ const entities = [...userEntities, ...modelEntities, ...batchEntities];
 @Module({ imports: [BatchWorkerModule] })
 class WorkerModule {}
 
-/** Aborted when we are to end: by a signal, or because the API that started us is gone. A second signal ends at once. */
+/** Aborted when we should end: by a signal, or because the API that started us is gone. A second signal ends us. */
 function untilStopped(logger: Logger): AbortSignal {
   const stopping = new AbortController();
   const stop = stopOnce(logger, STOP_LIMIT_MS, () => stopping.abort());

@@ -96,7 +96,7 @@ export class Recorder implements OnApplicationShutdown {
 
   /**
    * @param onWritten called with the id of the request's row once both rows are committed, in either mode
-   * @throws AlreadyAnswered, Problem `overloaded` when too many records wait, `database-unavailable` when they cannot be written.
+   * @throws AlreadyAnswered, Problem `overloaded` if too many records wait, `database-unavailable` if writing fails.
    */
   async record(record: PredictionRecord, onWritten?: (id: string) => void): Promise<void> {
     const written = this.batcher.add(record);

@@ -71,7 +71,7 @@ export class BatchFiles {
 
   /**
    * Writes an upload to disk, durably, all of it or nothing.
-   * @param check is called with every piece with the number of bytes so far, and throws if there may not be so many
+   * @param check is called for every piece with the number of bytes so far, and throws if they are too many
    * @throws Problem `storage-full`, what `check` throws, and the upload's own error if it breaks off
    */
   async receive(

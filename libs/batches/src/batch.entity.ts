@@ -1,7 +1,7 @@
 import type { FileFormat } from '#libs/scoring';
 import { Check, Column, CreateDateColumn, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 
-/** Formats of the file that is sent and of the one that comes back; named here, so that only code that scores loads their readers. */
+/** Formats of the input and the output file; named here, so that only code that scores loads their readers. */
 export const BATCH_FORMATS = ['csv', 'tsv', 'jsonl', 'parquet'] as const satisfies readonly FileFormat[];
 export type BatchFormat = (typeof BATCH_FORMATS)[number];
 

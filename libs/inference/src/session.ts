@@ -113,7 +113,7 @@ export class Session {
     return this.outputs.read(results, end - start);
   }
 
-  /** A golden case's row, to measure with: zeros and empty texts may cost less than a real row, and the graph may refuse them. */
+  /** A golden case's row, to measure with: zeros and empty texts may cost less, and the graph may refuse them. */
   sampleOf({ cases }: Golden): Row {
     for (const { input } of cases) {
       const { row, errors } = this.coerce(input);

@@ -13,7 +13,7 @@ export class IdempotentAnswers {
   /**
    * The first answer under a key is kept with its record, and returned when the same question comes under it again. A
    * refusal is not kept: what was wrong may be right now. If two come at once, both are computed and one is recorded.
-   * @param predict answers anew, and records the answer under the key
+   * @param predict computes an answer, and records it under the key
    */
   async answer(
     call: PredictionCall,

@@ -85,7 +85,7 @@ export class Door {
         if (config?.queue) this.queues.set(url, config.queue);
       });
 
-      // From when its body has arrived: one that arrives a byte at a time is no work, and must not keep others out.
+      // Counted once its body has arrived: one that arrives a byte at a time is no work, and must not keep others out.
       fastify.decorateRequest('isInProgress', false);
       fastify.addHook('preValidation', (request, _reply, done) => {
         request.isInProgress = true;

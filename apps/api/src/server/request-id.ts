@@ -18,7 +18,7 @@ export function newRequestId(): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
 
-/** The headers of every answer. Fastify writes them in one go with its own; what is set on Node's reply costs much more. */
+/** The headers of every answer. Fastify writes them with its own; setting them on Node's reply costs much more. */
 export const requestIds = plugin(
   async (fastify: FastifyInstance) => {
     fastify.addHook('onRequest', (request, reply, done) => {

@@ -79,7 +79,7 @@ export class HealthController {
     return { status: this.conclude(await this.readiness.isReady(), reply) };
   }
 
-  /** The default model, and the versions that failed their last check: they are not served, so that all is well. */
+  /** The default model, and the versions that failed their last check: they are not served, so all is well. */
   private describeModels(): Pick<HealthDto, 'model' | 'failed_models'> {
     const { default: model, failed } = this.models;
     return {

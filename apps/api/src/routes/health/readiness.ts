@@ -22,7 +22,7 @@ export class Readiness {
     private readonly draining: Draining,
   ) {}
 
-  /** Whether it can, and is not about to stop: otherwise a proxy sends it no more requests. */
+  /** Whether it can, and is not about to stop: if not, a proxy sends it no more requests. */
   async isReady(): Promise<boolean> {
     return !this.draining.isDraining && isReady(await this.check());
   }

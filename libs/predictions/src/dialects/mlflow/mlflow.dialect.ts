@@ -13,7 +13,7 @@ import { parseCsvBody } from './csv-body.js';
 import { mlflowDocument } from './document.js';
 import { invalidValue, missingInputs, pythonList, readLayout, rowsIn } from './layouts.js';
 
-/** The limit for a list of rows. A list that is a little too long is still read, so that the refusal can recommend files. */
+/** The limit for a list of rows. A list slightly too long is still read, so that the refusal can recommend files. */
 const MAX_ELEMENTS = 2 * MAX_ROWS;
 
 /** The names that MLflow's own servers give to errors (mlflow/protos/databricks.proto), by HTTP status. */
