@@ -38,7 +38,7 @@ const ZERO = 0x30;
 
 /**
  * Decimal notation, as JSON and people write it: no `0x19`, no `1_000`, no `Infinity`. Each digit can match in only
- * one way: with `\d+\.?\d*`, a text of 100 000 digits and a letter took 12 s to refuse, which blocks the event loop.
+ * one way: with `\d+\.?\d*`, a text of 100 000 digits and a letter took 12 s to refuse, blocking the event loop.
  */
 const PLAIN_DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 

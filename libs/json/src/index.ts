@@ -1,5 +1,5 @@
 /**
- * JSON: weighed before it is parsed, parsed also as Python writes it, written for the record, and described by JSON Schemas.
+ * JSON: weighed before it is parsed, also parsed as Python writes it, written for the record, described by schemas.
  * It does not depend on HTTP or models. Used by the code that reads bodies and by the code that describes them.
  */
 export { isObject, parseJsonBody, parsePythonJsonBody, writeJson, type RowLimit } from './json-body.js';

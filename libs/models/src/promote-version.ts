@@ -111,7 +111,7 @@ export class PromoteVersion {
 
   /**
    * Makes an alias stand for what it stood for before; called again, for what it stood for before that. In production
-   * a canary of the resulting version ends as well.
+   * a canary of the version that it leaves ends as well.
    * @throws Problem `model-not-found` if there is nothing before, `artifact-not-usable`
    */
   async rollback(name: string, alias: string, origin: Origin): Promise<Promotion> {

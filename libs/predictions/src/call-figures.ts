@@ -7,7 +7,7 @@ interface Duration {
   ms: number;
 }
 
-/** Where the time of an answered call went: to its rows, waiting for a run, from there to the last of its runs, to its answer. */
+/** Where the time of an answered call went: coercing its rows, waiting for a run, its runs, writing its answer. */
 export type Phases = Record<'coerceMs' | 'queueMs' | 'inferMs' | 'writeMs', number>;
 
 /** What callers asked one version of a model; what a shadow was asked does not count. */

@@ -1,6 +1,6 @@
 /**
  * Files in bulk: CSV, TSV, JSON Lines or Parquet in, the same rows with predictions out, on all cores and in flat
- * memory. It depends on no Nest, no database and no feature. Called by `apps/cli` and `apps/worker`.
+ * memory. It needs neither Nest, a database nor a feature. Called by `apps/cli` and `apps/worker`.
  */
 export { scoreFile } from './score-file.js';
 export {

@@ -30,7 +30,7 @@ interface DoorParts {
  * Requests beyond our capacity are refused at the door: before their headers are read, their token is verified or their
  * body is parsed, because all of these are most of the cost of a prediction (docs/adr/0015).
  *
- * A login or a registration is also refused here while the queue for its password is full, so that a flood costs little.
+ * A login or registration is also refused here while the queue for its password is full, so that a flood costs little.
  *
  * A request is refused if `MAX_IN_PROGRESS` are already in progress and the event loop is always busy. Requests that
  * wait for something else, a slow model's thread or the database, are no reason to refuse others; the queues for these

@@ -106,8 +106,8 @@ function newServer(headersTimeout: number, serve: RequestListener): Server {
 }
 
 /**
- * Fastify reads `X-Forwarded-For` from the right and stops at the first address that it does not trust. Given a number, it
- * trusts no proxy, because a client that bypasses the proxies could then invent its address. So a number becomes a
+ * Fastify reads `X-Forwarded-For` from the right and stops at the first address that it does not trust. Given a number,
+ * it trusts no proxy, because a client that bypasses the proxies could then invent its address. So a number becomes a
  * function here, and docs/security.md tells the operator to let nobody bypass the proxies.
  */
 function trusting(proxies: TrustedProxies) {

@@ -46,7 +46,7 @@ export function writeRowGroup(
   const [root, ...elements] = schemaOf(shape, asStored);
   const copied = elements.length - added.length;
   const writer = new ByteWriter();
-  // Where it lies in the file is known later; positions are counted from the file's beginning.
+  // Where it is in the file is known later; positions are counted from the file's beginning.
   writer.appendBytes(MAGIC);
   const columns = elements.map((element, place) => {
     const { values, words }: Stored =

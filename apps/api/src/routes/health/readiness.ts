@@ -31,7 +31,7 @@ export class Readiness {
     return { database: await this.checkDatabase(), model: this.models.default ? 'ok' : 'failed' };
   }
 
-  /** One look for all who ask at about the same time: anybody may, and a silent database keeps each look for a second. */
+  /** One check for all who ask at about the same time: anyone may, and a silent database delays each by a second. */
   private checkDatabase(): Promise<Check> {
     const now = performance.now();
     if (!this.latest || now - this.latest.answeredAt > KEPT_MS) {
