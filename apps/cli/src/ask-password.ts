@@ -17,7 +17,7 @@ async function firstLine(): Promise<string> {
       break;
     }
   } finally {
-    // If the other end keeps a pipe open, it would keep us from ending.
+    // If the other end keeps a pipe open, this process could not end.
     process.stdin.destroy();
   }
   throw new Error('No password on standard input: give it as the first line, or run this on a terminal.');

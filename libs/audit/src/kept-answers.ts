@@ -10,7 +10,7 @@ export interface Idempotency {
 }
 
 const TIMEOUT_MS = 5_000;
-/** The least time in which a retry may come. */
+/** For at least how long a retry gets the same answer. */
 const KEPT_HOURS = 24;
 const DROPPED_AT_ONCE = 5_000;
 

@@ -1,8 +1,8 @@
 /**
  * Models that answer: an artifact folder becomes a `Model` that coerces one feature dictionary to one row, runs
  * rows in micro-batches on ONNX Runtime, on the event loop or in a process of its own, and was checked against the
- * training framework's own answers before it was handed out. It needs no Nest, no database and no feature; it runs in
- * a ten-line script and in a worker thread.
+ * training framework's own answers before it was handed out. It needs neither Nest, a database nor a feature; it runs
+ * in a ten-line script and in a worker thread.
  */
 export {
   Model,

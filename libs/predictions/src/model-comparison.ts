@@ -90,7 +90,7 @@ export class ModelComparison {
   }
 }
 
-/** Undefined if the model cannot take the question, for example one without names and with another number of columns. */
+/** Undefined if the model cannot take the question, for example one without names and with more or fewer columns. */
 function read(dialect: Dialect, input: unknown, model: Model): readonly Features[] | undefined {
   try {
     return dialect.read(input, model).instances;

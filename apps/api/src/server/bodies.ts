@@ -19,7 +19,7 @@ declare module 'fastify' {
 /**
  * JSON, unless a route says otherwise. With `@RouteConfig({ body: 'raw', taken })` a route gets the bytes of what
  * it accepts: a prediction's body is read after its caller is known, so that a body that is not JSON is recorded
- * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they arrive, however many
+ * like any other refusal. With `@RouteConfig({ body: 'stream', types })` it gets the chunks as they come, however many
  * and for as long as they keep coming: the route enforces their limit.
  *
  * If JSON is taken, a body that declares nothing is read as JSON, as the tutorial's scripts send it. A page of another

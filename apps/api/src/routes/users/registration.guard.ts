@@ -5,7 +5,7 @@ import { Problem } from '#libs/errors';
 import { AttemptCounts } from '#libs/users';
 import { callerNetwork } from '../../guards/caller-network.js';
 
-/** Decides whether strangers may register here, and limits how often one address may try. Runs before everything. */
+/** Decides whether strangers may register, and limits how often one address may try. Runs before any other work. */
 @Injectable()
 export class RegistrationGuard implements CanActivate {
   private readonly isOpen: boolean;
