@@ -122,7 +122,7 @@ function compileColumn(column: Column, elementType: ElementType): Convert {
   return (value) => (value === null ? whenNull : convert(value));
 }
 
-/** A number as the graph takes it: rounded to the nearest float32 and kept as a float64, or a whole number. */
+/** A number as the graph takes it: rounded to the nearest float32, or kept as a float64, or a whole number. */
 function numeric({ minimum = -Infinity, maximum = Infinity }: Column, elementType: ElementType): Convert {
   const isFloat = elementType === 'float32' || elementType === 'float64';
   const notNumeric = new Mistake('must be a number, or a string in plain decimal notation');
