@@ -95,7 +95,7 @@ describe.skipIf(!isPossible)('a disk shared with the database', () => {
     await dataDir?.dispose();
   });
 
-  test('is never filled: files wait, fail or are refused, and predictions are always answered and recorded', async () => {
+  test('is never filled: files wait, fail or are refused, predictions are always answered and recorded', async () => {
     expect(free()).toBeGreaterThan(RESERVE + 50 * MIB);
     // Each is a few hundred kB, and becomes 40 MB.
     const bomb = gzipSync(patients(500_000), { level: 9 });

@@ -80,7 +80,7 @@ describe('a worker in the middle of a batch', () => {
     expect(readdirSync(join(batchDir, id))).toEqual(['run-2']);
   });
 
-  test('told to stop: gives it back at its checkpoint within ten seconds, which does not count as a death', async () => {
+  test('told to stop: gives it back at its checkpoint within ten seconds; this does not count as a death', async () => {
     const first = await startWorker();
     const id = await submitted(api, user.token, FILE);
     const safe = await safeRowsOf(id);
@@ -129,7 +129,7 @@ test('an unreadable checkpoint, as after an upgrade: the batch starts again', as
   expect(second.output()).toContain(`batch ${id}: begun anew`);
 });
 
-test('a worker that got further than the dead one before it is not counted with it', async () => {
+test('a worker that got further than the dead one before it restarts the count of deaths', async () => {
   const id = await submitted(api, user.token, FILE);
   await database.query('UPDATE batches SET lost_workers = 2, lost_share = 0.01 WHERE id = $1', [id]);
   const worker = await startWorker();

@@ -37,7 +37,7 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
     }
   }
 
-  test('makes no requests elsewhere and shows only our name', () =>
+  test('starts collapsed and shows only our name', () =>
     withPage('/', async (page) => {
       await page.getByText('Start here').first().waitFor();
       expect(new URL(page.url()).pathname).toBe('/docs/');

@@ -271,7 +271,7 @@ describe('a model that a row makes endless', () => {
     }
   });
 
-  test('does not prevent a stop: its caller gets an answer, and the service stops when it says so', async () => {
+  test('does not prevent a stop: its caller gets an answer, and the service has stopped when it says so', async () => {
     const name = newName();
     expect((await upload(name, await make({ name }, INSATIABLE))).status).toBe(201);
     const another = await startAnother({ PREDICTION_TIMEOUT_MS: '600000', LOG_LEVEL: 'info' });
@@ -332,7 +332,7 @@ describe('leftovers of a killed process', () => {
     expect(scratchFolders()).toEqual([]);
   });
 
-  test('are kept apart from the work of living processes, and of other machines for a day', async () => {
+  test('are removed, but not the files of living processes, or for a day those of other machines', async () => {
     const names = {
       alive: `.incoming-${process.pid}@${hostname()}-AAAAAA`,
       elsewhere: `.incoming-1@elsewhere-AAAAAA`,

@@ -45,7 +45,7 @@ test('the same in the forms of MLflow and of the Open Inference Protocol', async
   }
 });
 
-test('calls beyond a model’s waiting limit are 503 with Retry-After and recorded; the others are answered', async () => {
+test('calls beyond a model’s waiting limit are 503 with Retry-After and recorded; others are answered', async () => {
   const answers = await Promise.all(Array.from({ length: 8 }, (_, b) => askSlow(api, b)));
   const taken = answers.filter(({ status }) => status === 200);
   const refused = answers.filter(({ status }) => status === 503);
