@@ -558,7 +558,7 @@ const open = (name: string, { length, token }: { length: number; token?: string 
   });
 
 describe('aliases', () => {
-  test('production becomes another version: 200 with the previous version and the processes that serve it', async () => {
+  test('production becomes another version: 200 with the previous version and its processes', async () => {
     const name = await registered(2);
     const answer = await setAlias(name, 'production', { version: '2' });
     expect(answer.status).toBe(200);
@@ -716,7 +716,7 @@ test('the documentation has the routes, and the path of a model put in productio
   expect(before).not.toHaveProperty([`/models/${name}/predict`]);
 });
 
-/** The graph with another version of the operators, given by the second to last entry. */
+/** The graph with another version of the operators: the byte after the last marker. */
 function withOpset(version: number) {
   const marker = Buffer.from([0x42, 0x04, 0x0a, 0x00, 0x10]);
   return (graph: Buffer) => {

@@ -76,7 +76,7 @@ describe('a word that pandas writes or reads as a missing value', () => {
     expect(found[0]!.yhat_prob).toMatch(/^0\.\d+$/);
   });
 
-  test('is not missing if quoted with a space, spelt differently, or in a column that allows no missing value', async () => {
+  test('is not missing if quoted with a space, spelt differently, or in a column without missing values', async () => {
     const others = [' NA', 'Na', 'NAN', 'nil', '-', 'Null', 'none', 'Infinity', '-inf', 'missing'];
     place.write(
       'in.csv',

@@ -45,7 +45,7 @@ function logged(service: Pick<Service, 'output'>, message: string): Record<strin
     .filter(({ msg }) => msg === message);
 }
 
-/** A prediction whose head has arrived and whose body is still to come, so it stays in flight for as long as we like. */
+/** A prediction whose head has arrived but not its body, so it stays in flight for as long as we like. */
 async function inFlight(service: Service, { token }: TestUser) {
   const call = request(`${service.url}/predict`, {
     method: 'POST',

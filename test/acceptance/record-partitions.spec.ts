@@ -97,7 +97,7 @@ describe('months of the record', () => {
   });
 });
 
-test('a service creates missing months before it answers, and drops those older than RECORD_RETENTION_DAYS', async () => {
+test('a service creates missing months before it answers, and drops any older than RECORD_RETENTION_DAYS', async () => {
   await create('2018-03-01Z', '2018-03-01Z');
   await record('2018-03-05Z');
   const recent = (await partitions()).filter((name) => !name.endsWith('2018_03'));

@@ -143,7 +143,7 @@ describe('a signal during the start still stops it, and leaves no database runni
       'jwt-secret',
       'postgres',
     ]);
-    // The database created so far is complete.
+    // The database that was created is complete.
     expect(await fresh.query('SELECT username FROM users')).toEqual([]);
   });
 
