@@ -49,20 +49,17 @@ function reachOf(library: string, ...started: string[]): { libraries: string[]; 
   return { libraries: [...libraries].toSorted(), packages: [...packages].toSorted() };
 }
 
-test.each(LIBRARIES)(
-  'libs/%s can be the first import of a process: no import cycle',
-  async (library) => {
-    // With nothing in the environment that would make it do more than load.
-    const script = `const door = await import('./${door(library)}'); console.log(Object.keys(door).join());`;
-    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], {
-      cwd: CHECKOUT,
-      env: { PATH: process.env.PATH },
-      timeout: 60_000,
-    });
-    expect(stderr).toBe('');
-    expect(stdout.trim()).not.toBe('');
-  },
-);
+test.each(LIBRARIES)('libs/%s can be the first import of a process: no import cycle', async (library) => {
+  // With nothing in the environment that would make it do more than load.
+  const script = `const door = await import('./${door(library)}'); console.log(Object.keys(door).join());`;
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: CHECKOUT,
+    env: { PATH: process.env.PATH },
+    timeout: 60_000,
+  });
+  expect(stderr).toBe('');
+  expect(stdout.trim()).not.toBe('');
+});
 
 describe('what a library loads', () => {
   test('libs/inference loads no framework, no database and no feature', () => {

@@ -111,7 +111,7 @@ describe('permissions', () => {
     ['DELETE', '/models/heart-failure/aliases/production'],
   ];
 
-  test.each(ROUTES)('%s %s: not without a token, and not for users or analysts', async (method, path, body) => {
+  test.each(ROUTES)('%s %s: not without a token, not as user or analyst', async (method, path, body) => {
     const headers = Buffer.isBuffer(body) ? { 'content-type': 'application/gzip' } : undefined;
     const status = async (token?: string) => (await call(api, method, path, { body, headers, token })).status;
     expect(await status()).toBe(401);

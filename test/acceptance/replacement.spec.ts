@@ -176,7 +176,7 @@ describe('a promotion through one process is followed by the other within two se
   });
 });
 
-test('a damaged version is never swapped in, the reason is reported everywhere, and once repaired it serves', async () => {
+test('a damaged version is never swapped in, the reason is reported, and once repaired it serves', async () => {
   const production = await start({ APP_ENV: 'production' });
   const repair = damage('2');
   const reason = /model\.onnx/;

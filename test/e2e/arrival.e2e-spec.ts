@@ -106,15 +106,12 @@ test.concurrent('an upload takes as long as it keeps arriving', async () => {
   expect(upload).toMatchObject({ status: 201, ms: LONGER });
 });
 
-test.concurrent(
-  'an upload that stalls is refused after the timeout, and nothing of it is left',
-  async () => {
-    const body = await tarGz(IRIS);
-    const type = 'application/gzip';
-    const path = '/models/silent/versions';
-    expectTooLate(await send({ path, type, body, pieces: 4, sent: 2, everyMs: 100 }));
-  },
-);
+test.concurrent('an upload that stalls is refused after the timeout, and nothing of it is left', async () => {
+  const body = await tarGz(IRIS);
+  const type = 'application/gzip';
+  const path = '/models/silent/versions';
+  expectTooLate(await send({ path, type, body, pieces: 4, sent: 2, everyMs: 100 }));
+});
 
 test.sequential('afterwards nothing is left of any of them, and the service answers', async () => {
   expect(readdirSync(TMPDIR)).toEqual([]);

@@ -431,23 +431,20 @@ describe('wants a token', () => {
     'speaks for a disabled user': async () => (await createEndedUser(api, database, 'disabled')).token,
     'speaks for a removed user': async () => (await createEndedUser(api, database, 'removed')).token,
   };
-  test.each(Object.entries(REFUSED))(
-    'that is valid: 401 with invalid_token if it %s',
-    async (_, refused) => {
-      const token = await refused();
-      const requestId = randomUUID();
-      for (const authorization of [token, `Bearer ${token}`]) {
-        const answer = await call(api, 'POST', '/predict', {
-          body: PATIENT,
-          headers: { authorization, 'x-request-id': requestId },
-        });
-        expectProblem(answer, 401, 'Unauthorized');
-        expect(answer.body.error).toBe('Unauthorized');
-        expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
-      }
-      expect(await recordsOfRequest(database, requestId)).toEqual([]);
-    },
-  );
+  test.each(Object.entries(REFUSED))('that is valid: 401 with invalid_token if it %s', async (_, refused) => {
+    const token = await refused();
+    const requestId = randomUUID();
+    for (const authorization of [token, `Bearer ${token}`]) {
+      const answer = await call(api, 'POST', '/predict', {
+        body: PATIENT,
+        headers: { authorization, 'x-request-id': requestId },
+      });
+      expectProblem(answer, 401, 'Unauthorized');
+      expect(answer.body.error).toBe('Unauthorized');
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    }
+    expect(await recordsOfRequest(database, requestId)).toEqual([]);
+  });
 
   test.each(['Basic dXNlcjpzZWNyZXQ=', 'Bearer'])('and not "%s"', async (authorization) => {
     const answer = await call(api, 'POST', '/predict', { body: PATIENT, headers: { authorization } });

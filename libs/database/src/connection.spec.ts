@@ -48,7 +48,7 @@ async function closeDoor(): Promise<() => Promise<void>> {
   return () => client.query('COMMIT').then(() => client.end());
 }
 
-test('a transaction that PostgreSQL does not answer takes its connection with it, and no one else works inside it', async () => {
+test('a transaction without an answer from PostgreSQL loses its connection, and no one else uses it', async () => {
   const pid = await backend();
   const lost = dataSource.transaction(async (manager) => {
     await manager.query(`INSERT INTO things VALUES ('lost')`);
@@ -100,7 +100,7 @@ test('the server gives up a transaction that waits for a lock, and what follows 
   expect(await names()).toEqual(['kept']);
 });
 
-test('a statement that the pool’s borrower gave up leaves no connection that could still deliver its result', async () => {
+test('a statement that the pool’s borrower gave up leaves no connection with a late result', async () => {
   const pid = await backend();
   process.kill(pid, 'SIGSTOP');
   try {

@@ -19,7 +19,7 @@ function toBits(value: number): number {
   return bits[0]!;
 }
 
-/** Checks that it reads back, that nothing shorter does, and that it is the nearest of its length; else what is wrong. */
+/** What is wrong unless it reads back, nothing shorter does, and it is the nearest of its length. */
 function mistakeIn(value: number): string[] {
   if (!Number.isFinite(value)) return [];
   const text = formatFloat32(value);

@@ -22,7 +22,7 @@ test('a regression on float64 keeps what a float32 would round away', async () =
   await model.release();
 });
 
-test('a graph with one tensor per column gets float32, int64 and strings, and accepts an unknown category', async () => {
+test('a graph with one tensor per column takes float32, int64 and strings, and any unknown category', async () => {
   const model = await Model.load(foreign('tensor-per-column'));
   const { row } = model.coerce({ size: 6, rooms: '3', colour: 'red' });
   expect(row).toEqual([6, 3, 'red']);

@@ -80,7 +80,7 @@ test('a model whose files differ from the registered ones is refused', async () 
   await expect(pool.take(other)).rejects.toThrow(`expected ${'f'.repeat(64)}, found ${contentSha256}`);
 });
 
-test('a known quick model needs no process before the first answers, and others are reported', async () => {
+test('a model known to be quick starts without a process; others found to be quick are reported', async () => {
   const opened = vi.spyOn(ModelProcess, 'open');
   onTestFinished(() => opened.mockRestore());
   const found: StoredArtifact[] = [];

@@ -143,7 +143,7 @@ describe('pages', () => {
     expect(() => read([header], 1)).toThrow(/page 1: /);
   });
 
-  test.each(['GZIP', 'ZSTD', 'SNAPPY', 'LZ4_RAW', 'BROTLI', 'LZO'])('that are not %s are refused', (codec) => {
+  test.each(['GZIP', 'ZSTD', 'SNAPPY', 'LZ4_RAW', 'BROTLI', 'LZO'])('not in %s are refused', (codec) => {
     expect(() =>
       read([page({ says: { ...data(1), field_2: 4 }, body: Buffer.alloc(30, 0xa5) })], 1, NUMBER, codec),
     ).toThrow(/page 1: /);
