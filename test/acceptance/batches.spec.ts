@@ -308,7 +308,7 @@ describe('ownership', () => {
 });
 
 describe('cancelled while it is queued', () => {
-  test('it is never begun, and its files are gone; a second time changes nothing', async () => {
+  test('it never starts, and its files are gone; a second cancellation changes nothing', async () => {
     const user = await createUser(api, database);
     const id = await submitted(api, user.token, patients(1));
     for (const _ of ['once', 'twice']) {

@@ -67,7 +67,7 @@ describe.skipIf(!hasHaproxy)('behind HAProxy with the configuration that we reco
       expect(statuses).toEqual([...Array<number>(10).fill(401), ...Array<number>(30).fill(429)]);
     });
 
-    test('callers are told apart by where they really are', async () => {
+    test('callers are distinguished by their real addresses', async () => {
       const { username } = await createUser(proxy, database);
       const failFrom = (localAddress: string) => fail(proxy.url, username, { localAddress });
       for (let attempt = 0; attempt < 10; attempt++) expect(await failFrom('127.0.0.2')).toBe(401);

@@ -53,7 +53,7 @@ describe('Parquet as text', () => {
     expect(rows.slice(0, 3).map(({ double }) => double)).toEqual(['0.1', 'inf', '-inf']);
   });
 
-  test('in JSON, which has none, as the record has them', async () => {
+  test('in JSON, which has no infinities, as in the record', async () => {
     given('arrow.parquet');
     await score('in.parquet', 'out.jsonl');
     const lines = place.objects('out.jsonl').slice(0, 3);

@@ -20,7 +20,7 @@ async function users(): Promise<number> {
 
 describe.each<[string, Record<string, string>]>([
   ['in production', { APP_ENV: 'production' }],
-  ['where it is said', { REGISTRATION: 'closed' }],
+  ['if configured so', { REGISTRATION: 'closed' }],
 ])('registration is closed %s', (_, environment) => {
   test('it answers 403 to everyone, creates no user, and existing users log in as usual', async () => {
     const user = somebody();

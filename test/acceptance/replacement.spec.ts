@@ -153,7 +153,7 @@ describe('a promotion through one process is followed by the other within two se
   test.each([
     ['by notification', () => undefined],
     ['with listeners cut again and again', keepCuttingListeners],
-    ['where nobody is notified', silenceTheTrigger],
+    ['without notifications', silenceTheTrigger],
   ])('%s', async (_, impede) => {
     await impede();
     const prefix = `following-${Math.random()}`;

@@ -75,7 +75,7 @@ describe('revokes the earlier tokens, in every process within a second:', () => 
     expect(await answersTo(other.token)).toEqual(GOOD);
   });
 
-  test('and a user who logs in again is served at once by a process that has not heard of it yet', async () => {
+  test('and a user who logs in again is served at once by a process that does not know of it yet', async () => {
     const user = await createUser(a, database);
     expect(await answersTo(user.token)).toEqual(GOOD);
     for (let time = 0; time < 5; time++) {

@@ -96,7 +96,7 @@ describe('a shadow', () => {
     }
   });
 
-  test('that takes other columns than the served version refuses rows that name none', async () => {
+  test('with other columns than the served version refuses rows without column names', async () => {
     await models('shadow', 'heart-failure', '3');
     const answer = await predict('/invocations', { data: [Object.values(PATIENT)] });
     expect(answer.status).toBe(200);

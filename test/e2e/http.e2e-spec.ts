@@ -58,12 +58,12 @@ describe('the service does not wait for a large body', () => {
   const announced = { length: 'content-length: 16000000\r\n', chunks: 'transfer-encoding: chunked\r\n' };
 
   test.each([
-    ['of nobody', 'POST', '/predict', '', 401],
-    ['of nobody', 'POST', '/v2/models/heart-failure/infer', '', 401],
-    ['of nobody', 'POST', '/invocations', '', 401],
-    ['of somebody we do not know', 'POST', '/predict', 'authorization: Bearer a.b.c\r\n', 401],
-    ['where there is nothing', 'POST', '/nothing', '', 404],
-    ['where there is another method', 'PUT', '/token', '', 405],
+    ['without a user', 'POST', '/predict', '', 401],
+    ['without a user', 'POST', '/v2/models/heart-failure/infer', '', 401],
+    ['without a user', 'POST', '/invocations', '', 401],
+    ['of an unknown user', 'POST', '/predict', 'authorization: Bearer a.b.c\r\n', 401],
+    ['to an unknown path', 'POST', '/nothing', '', 404],
+    ['with another method', 'PUT', '/token', '', 405],
   ])('%s: %s %s', async (_, method, path, authorization, status) => {
     for (const framing of Object.values(announced)) {
       const answer = await one(
@@ -109,7 +109,7 @@ describe('answers from before any route have the same headers as all others', ()
   ];
 
   test.each([
-    ['what is no HTTP', 'NONSENSE\r\n\r\n', 400],
+    ['a request that is not HTTP', 'NONSENSE\r\n\r\n', 400],
     ['headers that are too large', `GET /livez HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
     ['an invalid URL', 'GET /token_status/%E0%A4%A HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 400],
     ['a path that is not there', 'GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 404],

@@ -66,8 +66,8 @@ test('every bad column of every instance is named by its position', async () => 
 
 test.each([
   ['no instances', { instances: [] }],
-  ['instances that are no array', { instances: HUT }],
-  ['an instance that is no object', { instances: [HUT, 5] }],
+  ['instances that are not an array', { instances: HUT }],
+  ['an instance that is not an object', { instances: [HUT, 5] }],
   ['more than a thousand instances', { instances: Array.from({ length: 1001 }, () => HUT) }],
   ['an array', [HUT]],
 ])('%s: 400, recorded', async (_, body) => {

@@ -1,6 +1,6 @@
 /**
  * `npm run test:fuzz`: validates the API document, then calls each operation with what it allows and with what it
- * does not, as each role and without a token. It must describe every answer, none a 5xx. `--seed` repeats a run;
+ * does not, as each role and without a token. The document must have every answer, none a 5xx. `--seed` repeats a run;
  * `--examples` sets the maximum number of calls per operation, `--role` and `--path` (a pattern) run only a part.
  */
 import { randomInt } from 'node:crypto';

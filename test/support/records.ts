@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Answer } from './client.js';
 import type { TestDatabase } from './test-database.js';
 
-/** A request row with its response row, as they are in the tables. */
+/** A request row with its response row, as in the tables. */
 export interface Recorded {
   id: string;
   user_id: number;

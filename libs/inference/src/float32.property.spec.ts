@@ -82,7 +82,7 @@ test('at the powers of ten, and at one to nine times of them', () => {
   expect(mistakes).toEqual([]);
 });
 
-test('where a shorter text lies halfway', () => {
+test('where the value is halfway between two shorter texts', () => {
   // Decimals that end in 5: a rounding to one digit less has to break the tie.
   const tie = fc.tuple(fc.integer({ min: 1, max: 2 ** 24 - 1 }), fc.integer({ min: -10, max: 10 }));
   fc.assert(

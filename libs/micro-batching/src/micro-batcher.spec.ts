@@ -182,7 +182,7 @@ describe('items that arrive together', () => {
     ]);
   });
 
-  test('none at all are answered at once', async () => {
+  test('an empty group is answered at once', async () => {
     const { batcher, batches } = controlledBatcher();
     expect(await batcher.addAll([])).toEqual([]);
     expect(batches()).toEqual([]);

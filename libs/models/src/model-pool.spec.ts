@@ -7,7 +7,7 @@ const FOLDER = 'model-artifacts/iris/1';
 const { contentSha256, golden } = await readArtifact(FOLDER);
 const IRIS: StoredArtifact = { name: 'iris', version: '1', contentSha256 };
 
-/** @param folders what it is told, one load after another */
+/** @param folders the folder for each load, one after another */
 function poolOver(...folders: string[]) {
   const loads: StoredArtifact[] = [];
   const pool = new ModelPool(async (artifact) => folders[loads.push(artifact) - 1]!, {});

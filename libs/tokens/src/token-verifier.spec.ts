@@ -72,7 +72,7 @@ describe('the cache', () => {
 test.each<[string, TokenFault, () => string]>([
   ['nothing', 'malformed', () => ''],
   ['nonsense', 'malformed', () => 'nonsense'],
-  ['a payload that is no JSON', 'malformed', () => `${sign().split('.')[0]}.eA.AAAA`],
+  ['a payload that is not JSON', 'malformed', () => `${sign().split('.')[0]}.eA.AAAA`],
   [
     'no expiry',
     'malformed',
