@@ -1,11 +1,11 @@
-/** What analysts ask of the record, as the service asks it for them, with the plans of a full one. */
+/** The analysts' queries on the record, as the service runs them, with their plans on a full record. */
 import { RecordedAnswers, PredictionLog } from '../libs/audit/src/index.js';
 import { createDataSource, poolOf } from '../libs/database/src/index.js';
 import type { DataSource } from 'typeorm';
 import { progress } from './run.js';
 
 const PAGE = 100;
-/** Nobody waits longer for a page. */
+/** No one waits longer for a page. */
 const TIMEOUT_MS = 20_000;
 const CANCELLED = '57014';
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -13,9 +13,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export interface Explained {
   question: string;
   rows: number;
-  /** Infinity where it was not answered in time. */
+  /** Infinity if it was not answered in time. */
   ms: number;
-  /** Blocks of 8 KB, found in memory or read. */
+  /** Blocks of 8 KB, from memory or from disk. */
   blocks: number;
   /** The kinds of scan in the plan. */
   scans: string;
@@ -77,7 +77,7 @@ export const shownMs = ({ ms }: Explained) => (ms === Infinity ? `over ${TIMEOUT
 
 class Captured extends Error {}
 
-/** The statement that a question becomes; it is not run. */
+/** The statement for a question; it is not run. */
 async function captured(dataSource: DataSource, ask: () => Promise<unknown>): Promise<Statement> {
   const pool = poolOf(dataSource);
   const originals = { dataSource: dataSource.query, pool: pool.connect };
@@ -87,7 +87,7 @@ async function captured(dataSource: DataSource, ask: () => Promise<unknown>): Pr
     throw new Captured();
   };
   Object.assign(dataSource, { query: capture });
-  // What may take long takes a connection of its own.
+  // A long query gets a connection of its own.
   const connection = { limit: async () => undefined, query: capture, release: () => undefined };
   Object.assign(pool, { connect: async () => connection });
   try {
@@ -102,8 +102,8 @@ async function captured(dataSource: DataSource, ask: () => Promise<unknown>): Pr
 }
 
 /**
- * Run twice: the second time what it needs is in memory as far as it fits, as with a question asked often. A question
- * that is not answered in time has the plan that PostgreSQL meant to follow, and no figures.
+ * Run twice: the second time its data is in memory as far as it fits, as for a frequent question. A question
+ * that is not answered in time has PostgreSQL's intended plan, and no figures.
  */
 async function explain(
   dataSource: DataSource,
@@ -153,7 +153,7 @@ interface Node {
   Plans?: Node[];
 }
 
-/** Each once, without the months: `Index Scan Backward on requests_…`; those that never ran are left out. */
+/** Each one once, without the months: `Index Scan Backward on requests_…`; scans that never ran are left out. */
 function scansOf(plan: Node): string {
   const found = new Set<string>();
   const visit = (node: Node) => {

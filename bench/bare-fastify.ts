@@ -1,4 +1,4 @@
-/** Fastify with the answer and nothing to make it: JSON in, JSON out, neither model nor database nor token. */
+/** Fastify with a fixed answer and nothing behind it: JSON in, JSON out, neither model nor database nor token. */
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 
 const server = new FastifyAdapter().getInstance();

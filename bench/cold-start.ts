@@ -3,7 +3,7 @@ import { startApi } from '../test/support/api-process.js';
 import { call, PATIENT } from '../test/support/client.js';
 import { createToken } from './peers/peers.js';
 
-/** Process start, embedded PostgreSQL start, model load, one prediction: with a data folder that exists already. */
+/** Process start, embedded PostgreSQL start, model load, one prediction: with an existing data folder. */
 export async function coldStart(folder: string): Promise<number> {
   const environment = { DATA_DIR: join(folder, 'cold') };
   const first = await startApi(environment);

@@ -5,13 +5,13 @@ const EVERY_MS = 20;
 
 /** Shares of the time. */
 export interface CommitWaits {
-  /** At least one batch of records is on its way through PostgreSQL. */
+  /** At least one batch of records is in progress in PostgreSQL. */
   inserting: number;
-  /** One of them waits until the log is on the disk, or for another one's turn there. */
+  /** One of them waits until the log is on disk, or for another flush to finish. */
   flushing: number;
 }
 
-/** Looks again and again what PostgreSQL is at, from this call to that of what it returns. */
+/** Samples the state of PostgreSQL, from this call until the returned function is called. */
 export function watchCommits(client: pg.Client): () => Promise<CommitWaits> {
   let isOver = false;
   let [looks, inserting, flushing] = [0, 0, 0];

@@ -1,13 +1,13 @@
-/** A record as it would be after a long time, made in the database itself. */
+/** A record like one after a long time, generated in the database itself. */
 import type pg from 'pg';
 import { progress, withClient } from './run.js';
 
 const DAYS = 90;
 const ROWS_AT_ONCE = 500_000;
-/** As under load: so many bear the same time. */
+/** As under load: this many have the same time. */
 const ROWS_PER_COMMIT = 20;
 
-/** Users up to so many, all with the password of the one that is there. @returns the names of some */
+/** Adds users up to this number, all with the existing user's password. @returns the names of some */
 export async function fillUsers(url: string, count: number, some: number): Promise<string[]> {
   return withClient(url, async (client) => {
     await client.query(
@@ -26,8 +26,8 @@ export async function fillUsers(url: string, count: number, some: number): Promi
 }
 
 /**
- * So many predictions and no others, spread over the days before now in the order of their ids: four models of unlike
- * use, two versions of the most used, one in fifty refused, users by chance. Foreign keys are not checked meanwhile.
+ * Exactly this many predictions, spread over the days before now in the order of their ids: four models of unequal
+ * use, two versions of the most used, one in fifty refused, random users. Foreign keys are not checked meanwhile.
  */
 export async function fillRecord(client: pg.Client, count: number): Promise<void> {
   await client.query('TRUNCATE requests, responses, shadow_responses, idempotency_keys RESTART IDENTITY');
@@ -41,7 +41,7 @@ export async function fillRecord(client: pg.Client, count: number): Promise<void
   await client.query(`RESET session_replication_role; RESET synchronous_commit`);
   if (count === 0) return;
   await client.query(`SELECT setval('requests_id_seq', $1)`, [count]);
-  // What the server would do sometime by itself, in the middle of a measurement.
+  // The server would otherwise do this by itself, in the middle of a measurement.
   await client.query('VACUUM (FREEZE, ANALYZE) requests, responses');
   await client.query('CHECKPOINT');
   progress('vacuumed and analysed');
@@ -79,7 +79,7 @@ const INSERT = `
          (0.5 + random() * 5)::real
   FROM record`;
 
-/** Name, rows, megabytes and partitions of the tables of the record, partitions together. */
+/** Name, rows, megabytes and partitions of the record's tables, with partitions added up. */
 export async function tableSizes(client: pg.Client): Promise<(string | number)[][]> {
   const { rows } = await client.query<(string | number)[]>({
     rowMode: 'array',

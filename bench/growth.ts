@@ -1,9 +1,9 @@
 /**
- * `npm run bench:growth`: what a full record costs. POST /predict at 64 connections on an empty database and on one with
- * many recorded predictions and users, by turns, and the analysts' questions to the full one with their plans.
+ * `npm run bench:growth`: the cost of a full record. POST /predict at 64 connections on an empty database and one with
+ * many recorded predictions and users, in turns, and the analysts' questions to the full one with their plans.
  *
- * The predictions are generated in the database, over the 90 days before now. Both databases are of one server and are
- * asked by a service process each; each figure is the median of its rounds.
+ * The predictions are generated in the database, over the 90 days before now. Both databases are on one server and are
+ * used by one service process each; each figure is the median of its rounds.
  */
 import { InvalidArgumentError } from 'commander';
 import { startApi } from '../test/support/api-process.js';
@@ -36,7 +36,7 @@ const USERS = options.quick ? 1_000 : options.users;
 const CONNECTIONS = 64;
 
 await runBench(async ({ ending }) => {
-  // Room for the write-ahead log of what is generated; the same for both databases, since they are of one server.
+  // Room for the write-ahead log of what is generated; the same for both databases, since they are on one server.
   const database = await ending(openOwnPostgres({ max_wal_size: '8GB' }), ({ close }) => close());
   await withClient(database.superuserUrl, (superuser) =>
     superuser.query(
@@ -98,7 +98,7 @@ await runBench(async ({ ending }) => {
   for (const { question, plan } of answers) console.log(`\n### ${question}\n\n\`\`\`\n${plan}\n\`\`\``);
 });
 
-/** A service on a database with so many users, of whom as many as there are connections will ask. */
+/** A service on a database with this many users, one of them calling on each connection. */
 async function startService(url: string, users: number, ending: Place['ending']): Promise<LoadTarget> {
   const api = await ending(startApi({ DATABASE_URL: url, JWT_TTL_MINUTES: '600' }), ({ stop }) => stop());
   await createToken(api.url);
@@ -112,7 +112,7 @@ async function startService(url: string, users: number, ending: Place['ending'])
   return { url: api.url, token, ...PREDICT };
 }
 
-/** By turns, and in the other order in every other round. */
+/** In turns, and in reverse order in every other round. */
 async function compare(empty: LoadTarget, full: LoadTarget, count: number) {
   const rounds = new Rounds<Figures>();
   const targets = { empty, full };

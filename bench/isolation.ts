@@ -1,9 +1,9 @@
 /**
- * `npm run bench:isolation`: what a busy slow model costs the others, in one run.
+ * `npm run bench:isolation`: what a busy slow model costs the others.
  *
- * Latency of GET /livez and of POST /predict (heart-failure) at 16 connections, by turns without and with eight
+ * Latency of GET /livez and of POST /predict (heart-failure) at 16 connections, in turns without and with eight
  * connections that keep a model of 200 ms per row busy. Round after round; each figure is the median of its rounds.
- * `--quick` makes the rounds short, to see that everything runs.
+ * `--quick` makes the rounds short, to check that everything runs.
  */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';

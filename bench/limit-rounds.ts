@@ -5,7 +5,7 @@ export type Limits = ReturnType<LimitRounds['figures']>;
 
 const ROWS_PER_RUN = [1, 32];
 
-/** The limits take their turn in each round, beside the variants. */
+/** The limits are measured in each round, beside the variants. */
 export class LimitRounds {
   private readonly commits = new Rounds<{ ms: number }, []>();
   private readonly onnx = new Rounds<{ rowsPerRun: number; perSecond: number }, [number]>();
@@ -18,7 +18,7 @@ export class LimitRounds {
     private readonly seconds: number,
   ) {}
 
-  /** As many rows in each commit as the recorder had there just now. */
+  /** As many rows in each commit as the recorder has just had. */
   async record(connections: number, mean: number): Promise<void> {
     this.limit ??= await RecordLimit.open(this.databaseUrl);
     const rowsPerCommit = Math.max(1, Math.round(mean));
@@ -47,7 +47,7 @@ export class LimitRounds {
       bareCommitMs: this.commits.median()!.ms,
       /** Rows a second in one thread. */
       onnx: ROWS_PER_RUN.map((rowsPerRun) => this.onnx.median(rowsPerRun)!),
-      /** Rows a second of each way to write the record, with as many rows in each commit as the recorder had. */
+      /** Rows a second for each way to write the record, with as many rows per commit as the recorder had. */
       record: [...this.ways].map(([key, way]) => ({ way, ...this.runs.median(key)! })),
     };
   }

@@ -1,4 +1,4 @@
-/** What no service of this kind can beat: the commit alone, the record's statement alone, the model alone. */
+/** The limits of any service of this kind: the commit alone, the record's statement alone, the model alone. */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,8 +46,8 @@ export async function bareOnnx(rowsPerRun: number, seconds: number): Promise<num
 }
 
 /**
- * The record over one connection that does nothing else, as the service's recorder has: the statement of the recorder
- * itself in a loop of ours, and pgbench, where it is on the PATH, with the same rows from a table beside, so that none
+ * The record over one dedicated connection, like that of the service's recorder: the recorder's own statement
+ * in a loop of ours, and pgbench, if it is on the PATH, with the same rows from another table, so that none
  * has to be sent and read.
  */
 export class RecordLimit {
@@ -58,7 +58,7 @@ export class RecordLimit {
     private readonly record: PredictionRecord,
   ) {}
 
-  /** @throws where nothing has been recorded yet */
+  /** @throws if nothing has been recorded yet */
   static async open(databaseUrl: string): Promise<RecordLimit> {
     return withClient(databaseUrl, async (client) => {
       await client.query(`

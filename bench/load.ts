@@ -1,8 +1,8 @@
 /**
- * Load of one kind of request over kept-alive connections, each of which sends its next request when it has its
- * answer. Bare sockets: on two cores a load generator that parses HTTP properly takes the processor from what it
+ * Load of one kind of request over kept-alive connections, each of which sends its next request once it has its
+ * answer. Bare sockets: on two cores a load generator that parses HTTP properly takes processor time from what it
  * measures (31 µs per request or more beside the service, this about 20). Every answer must be a 200 with a
- * Content-Length and a body of the very same length; headers may differ from answer to answer.
+ * Content-Length and a body of exactly the same length; headers may differ from answer to answer.
  */
 import { connect } from 'node:net';
 import { PATIENT } from '../test/support/client.js';
@@ -21,7 +21,7 @@ export interface LoadTarget {
   path: string;
   /** If there are several, each connection gets the next one, starting over after the last. */
   token?: string | readonly string[];
-  /** Sent with POST; without one it is a GET. */
+  /** Sent with POST; without a body it is a GET. */
   body?: string;
 }
 
@@ -33,7 +33,7 @@ export const PREDICT = { path: '/predict', body: JSON.stringify(PATIENT) };
 
 type Duration = { seconds: number } | { until: AbortSignal };
 
-/** A service that says nothing for so long has lost the request. */
+/** A service that is silent for this long has lost the request. */
 const SILENCE_MS = 60_000;
 
 /** @throws Error at the first answer that is not like the others, or that does not come. */

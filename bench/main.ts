@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: POST /predict of the heart-failure model, Foretell beside what one would pick instead, in one run.
+ * `npm run bench`: POST /predict of the heart-failure model, Foretell beside its usual alternatives.
  *
- * The variants take turns, round after round, so that what else the machine does falls on all of them; each figure
+ * The variants take turns, round after round, so that other work on the machine affects all of them; each figure
  * is the median of its rounds. A peer that cannot be installed or started is named with the reason, and the rest is
  * measured. Progress on standard error, the tables on standard output.
  */
@@ -88,7 +88,7 @@ await runBench(async ({ folder, ending }) => {
   );
 });
 
-/** What a program said last of an error, out of all that it said. */
+/** The last error message in a program's output. */
 function reasonOf(error: unknown): string {
   const lines = (error as Error).message.split('\n').filter((line) => line.trim() !== '');
   const last = lines.slice(1).findLast((line) => /error/i.test(line)) ?? '';

@@ -10,12 +10,12 @@ export interface Run {
   seconds: number;
   /** Processor time of the process and all it started, in seconds, up to the last sample. */
   cpuSeconds: number;
-  /** The most that the process and all it started held in memory at once, in megabytes. */
+  /** The peak memory of the process and all it started together, in megabytes. */
   peakMb: number;
   stdout: string;
 }
 
-/** Starts a command with nothing of our environment that it need not have, and keeps the end of what it says. */
+/** Starts a command with only the environment that it needs, and keeps the end of its output. */
 export function spawnBare(
   command: string,
   args: readonly string[],
@@ -54,7 +54,7 @@ export async function measuredRun(
   return { seconds, cpuSeconds: usage.cpuSeconds(), peakMb: usage.peakMb, stdout: said.stdout };
 }
 
-/** What /proc says of a process and all that it started. */
+/** The /proc data of a process and all that it started. */
 class TreeUsage {
   peakMb = 0;
   private readonly seconds = new Map<number, number>();
@@ -65,7 +65,7 @@ class TreeUsage {
     let together = 0;
     for (const pid of processTree(this.root)) {
       together += memoryMb(pid);
-      // The kernel's own high-water mark of one process, which no sample can miss.
+      // The kernel's own high-water mark of one process, which sampling cannot miss.
       this.peakMb = Math.max(this.peakMb, memoryMb(pid, 'VmHWM'));
       const seconds = processorSeconds(pid);
       if (seconds !== undefined) this.seconds.set(pid, seconds);

@@ -13,7 +13,7 @@ export async function installMlflow(folder: string) {
   const bin = await installPython('mlflow', MLFLOW_REQUIREMENTS);
   const models = join(folder, 'mlflow-models');
   await mkdir(models);
-  // It would keep a database of runs where it is started, and tell its makers about them.
+  // It would keep a database of runs where it is started, and send telemetry about them.
   const environment = {
     MLFLOW_TRACKING_URI: `file:${join(folder, 'mlruns')}`,
     MLFLOW_DISABLE_TELEMETRY: 'true',
@@ -29,11 +29,11 @@ export async function installMlflow(folder: string) {
   return {
     /** The folder of its commands. */
     bin,
-    /** What they need in their environment. */
+    /** The variables that they need. */
     environment,
-    /** Where a model was saved. */
+    /** The folder of a saved model. */
     modelFolder,
-    /** `mlflow models predict` of a CSV file, as its command line does it. */
+    /** `mlflow models predict` of a CSV file, as on its command line. */
     predict: (model: string, input: string, output: string) =>
       measuredRun(
         join(bin, 'mlflow'),

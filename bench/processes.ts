@@ -1,9 +1,9 @@
 /**
  * `npm run bench:processes`: POST /predict with one and with two processes (WEB_CONCURRENCY), recorded and unrecorded,
- * and what there is too little of: whose processor time it takes, and what PostgreSQL is at. Linux only.
+ * and the bottleneck: which process uses processor time, and what PostgreSQL waits for. Linux only.
  *
  * The variants take turns, round after round; each figure is the median of its rounds. `--quick` makes the rounds
- * short, to see that everything runs; `--rounds <n>` says how many.
+ * short, to check that everything runs; `--rounds <n>` sets their number.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { secondsSince, TICKS_PER_SECOND, treeSeconds } from '../test/support/process-tree.js';
 
-/** Processors in use on average, between two looks: 1 is one core all the time. */
+/** Processors in use on average, between two samples: 1 is one core all the time. */
 export type Usage<Names extends string> = Record<Names, number> & { machine: number };
 
-/** Processor time of processes with all that they started, and of the whole machine, from this call to that of what it returns. */
+/** Processor time of process trees and of the whole machine, from this call until the returned function is called. */
 export function measureProcessorTime<Names extends string>(trees: Record<Names, number>): () => Usage<Names> {
   const startedAt = performance.now();
   const before = Object.entries<number>(trees).map(([name, pid]) => ({ name, pid, used: treeSeconds(pid) }));

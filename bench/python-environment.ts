@@ -8,7 +8,7 @@ import { progress } from './run.js';
 const CACHE = 'node_modules/.cache/foretell-bench';
 
 /**
- * Installs what a requirements file pins into an environment of its own, once for each content of it.
+ * Installs the packages of a requirements file into an environment of its own, once for each version of the file.
  *
  * @returns the folder of its commands
  */

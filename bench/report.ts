@@ -1,4 +1,4 @@
-/** What a run found, as Markdown. */
+/** The results of a run, as Markdown. */
 import type { Limits } from './limit-rounds.js';
 import type { Samples } from './rounds.js';
 import { table } from './run.js';
@@ -70,7 +70,7 @@ export function limitsTable(samples: Samples, { bareCommitMs, record, onnx }: Li
   return table(['limit', 'figure'], rows);
 }
 
-/** Each goal, met or not, or that it was not measured. */
+/** Each goal: met, missed or not measured. */
 export function goals(samples: Samples, bareCommitMs: number | undefined): string {
   const at = (name: VariantName) => samples.median(name, GOALS_AT);
   const [recorded, tutorial, unrecorded] = [at('recorded'), at('tutorial'), at('unrecorded')];

@@ -9,14 +9,14 @@ export interface Sample extends Figures {
   serviceMicros: number;
   /** The same of PostgreSQL and all its processes. */
   databaseMicros: number;
-  /** How many requests one commit recorded, on the average; of what records in `requests`. */
+  /** How many requests one commit recorded, on average; only for variants that record in `requests`. */
   rowsPerCommit: number;
 }
 
-/** Every sample of a variant at so many connections. */
+/** Every sample of a variant with this number of connections. */
 export type Samples = Rounds<Sample, [variant: VariantName, connections: number]>;
 
-/** One variant, once, at so many connections, with the processor time it took of others. */
+/** One variant, once, with this number of connections, and the processor time that the service and PostgreSQL used. */
 export class Measurement {
   private constructor(
     private readonly client: pg.Client,
@@ -33,7 +33,7 @@ export class Measurement {
     const before = { service: treeSeconds(pid), database: treeSeconds(this.postmaster) };
     const lastId = await this.lastRequest();
     const figures = await load({ ...target, connections, seconds });
-    // What was answered but not recorded yet must not weigh on the next.
+    // Answers that are not recorded yet must not affect the next sample.
     await this.isRecorded();
     const each = 1e6 / figures.count;
     return {

@@ -1,12 +1,12 @@
-/** What every bench does: it says how far it is, keeps the samples of its rounds, prints tables and leaves nothing. */
+/** The base of every bench: it reports progress, keeps the samples of its rounds, prints tables and cleans up. */
 import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
 import { openRunFolder } from '../test/support/run-folder.js';
 
 export interface Place {
-  /** For whatever is kept on disk; removed afterwards. */
+  /** A folder for files; removed afterwards. */
   readonly folder: string;
-  /** What is being started, which is ended with the bench, the last first. */
+  /** Started processes, ended with the bench, the last first. */
   ending<T>(starting: Promise<T>, end: (started: T) => unknown): Promise<T>;
 }
 
@@ -16,7 +16,7 @@ export function progress(text: string): void {
   process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
 }
 
-/** However it ends, no process and no folder is left of it. */
+/** However it ends, it leaves no process and no folder. */
 export async function runBench(bench: (place: Place) => Promise<void>): Promise<void> {
   const run = openRunFolder();
   const undoing: (() => unknown)[] = [];
@@ -53,7 +53,7 @@ export function benchCommand(name: string, description: string): Command {
     .option('--quick', 'little of everything, to see that it runs');
 }
 
-/** With --quick each is measured once, for a second, where nothing else is said. */
+/** With --quick each is measured once, for a second, unless set otherwise. */
 export function readOptions<Others = object>(command: Command, rounds: number): BenchOptions & Others {
   const given = command.parse().opts<{ quick?: true } & Others>();
   return { rounds: given.quick ? 1 : rounds, seconds: given.quick ? 1 : 4, ...given };

@@ -1,8 +1,8 @@
 /**
  * `npm run bench:swaps`: a model is replaced while it serves: requests and memory over promotions back and forth.
  *
- * Twenty under load, beside as long a load without any; then two hundred one after another, under the load that one
- * caller makes, with the service's memory after each ten. `--quick` makes it short, to see that everything runs.
+ * Twenty under load, beside an equally long load without any; then two hundred in a row, under the load that one
+ * caller makes, with the service's memory after every ten. `--quick` makes it short, to check that everything runs.
  */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ await runBench(async ({ folder, ending }) => {
   const database = await ending(openOwnPostgres(), ({ close }) => close());
   const modelDir = join(folder, 'models');
   cpSync('model-artifacts/heart-failure/1', join(modelDir, 'heart-failure/1'), { recursive: true });
-  // Its answers are as long as those of version 1.
+  // Its answers have the same length as those of version 1.
   cpSync('test/support/foreign-models/heart-failure-2', join(modelDir, 'heart-failure/2'), {
     recursive: true,
   });
@@ -92,7 +92,7 @@ async function during<T>(run: (until: AbortSignal) => Promise<Figures>, work: ()
   return { figures: await running, work: done };
 }
 
-/** To the other version and back, so many times. @returns how long each took, in milliseconds */
+/** To the other version and back, this many times. @returns how long each took, in milliseconds */
 function promoter(api: ApiProcess, token: string): (count: number) => Promise<number[]> {
   let version = '2';
   return async (count) => {

@@ -25,7 +25,7 @@ export const UNRECORDING_PEERS = ['mlflow', 'mlserver', 'bentoml', 'litserve'] a
 
 const TOKENS = { JWT_SECRET: 'a secret for the bench alone, of 32 bytes or more', JWT_TTL_MINUTES: '600' };
 
-/** The probability of `PATIENT`, as XGBoost says it. */
+/** The probability of `PATIENT`, as computed by XGBoost. */
 const GOLDEN = 0.5124506;
 const TOLERANCE = 1e-6;
 
@@ -35,11 +35,11 @@ export interface Variant extends Peer {
 
 export interface VariantContext extends PeerContext {
   readonly databaseUrl: string;
-  /** The token of the one user in it. */
+  /** The token of its only user. */
   readonly token: string;
 }
 
-/** Starts it and asks it once. @throws when it does not start or says something else than the others */
+/** Starts it and sends one request. @throws if it does not start or its answer differs from the others */
 export async function startVariant(name: VariantName, context: VariantContext): Promise<Variant> {
   const started = isPeer(name) ? await startPeer(name, context) : await startOurs(name, context);
   try {
@@ -53,7 +53,7 @@ export async function startVariant(name: VariantName, context: VariantContext): 
 
 const isPeer = (name: VariantName): name is PeerName => (PEERS as readonly string[]).includes(name);
 
-/** A user with a token for as long as the bench may take. */
+/** A user with a token that outlasts the bench. */
 export async function createBenchUser(databaseUrl: string): Promise<string> {
   const api = await startApi({ DATABASE_URL: databaseUrl, ...TOKENS });
   try {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 
 const RELATIVE_DIFFERENCE = 1e-6;
 
-/** A fast wrong answer must not win: @throws where Foretell's file is not the input with the answers of MLflow. */
+/** A fast wrong answer must not win: @throws unless Foretell's file is the input with the answers of MLflow. */
 export async function checkAgreement(input: string, foretell: string, mlflow: string): Promise<void> {
   const expected = await mlflowPredictions(mlflow);
   const inputLines = linesOf(input);
@@ -32,7 +32,7 @@ export async function checkAgreement(input: string, foretell: string, mlflow: st
   if (rows !== expected.length) throw new Error(`Foretell has ${rows} rows, MLflow ${expected.length}`);
 }
 
-/** The one output of each row, whatever it is called. */
+/** The one output of each row, whatever its name. */
 async function mlflowPredictions(path: string): Promise<Float64Array> {
   const { predictions } = JSON.parse(await readFile(path, 'utf8')) as { predictions: object[] };
   return Float64Array.from(predictions, (each) => Object.values(each)[0] as number);

@@ -19,19 +19,19 @@ function seeded(seed: number): Random {
 }
 
 const uniform = (random: Random, low: number, high: number) => low + random() * (high - low);
-/** Many small values and few large ones, as in enzymes, rooms and incomes. */
+/** Many small values and few large ones, like enzymes, rooms and incomes. */
 const skewed = (random: Random, low: number, high: number) => low * (high / low) ** (random() ** 1.5);
 /** Around the middle of its range. */
 const central = (random: Random, low: number, high: number) =>
   low + ((random() + random() + random()) / 3) * (high - low);
 
-/** A patient in the ranges of the training data, the columns in the order of the model; about every hundredth is empty. */
+/** A patient in the ranges of the training data, in the model's column order; about every hundredth value is empty. */
 function patient(random: Random): string {
   const cells = [
     central(random, 40, 95).toFixed(0),
     skewed(random, 23, 7861).toFixed(0),
     central(random, 14, 80).toFixed(0),
-    // Each twelfth patient of the data has the mean of all, with its decimals.
+    // Every twelfth patient in the data has the mean of all, with its decimals.
     random() < 1 / 12 ? '263358.03' : (central(random, 25, 850) * 1000).toFixed(0),
     skewed(random, 0.5, 9.4).toFixed(random() < 0.2 ? 2 : 1),
     central(random, 113, 148).toFixed(0),
@@ -77,7 +77,7 @@ export type TableName = keyof typeof TABLES;
 
 export const TABLE_NAMES = Object.keys(TABLES) as TableName[];
 
-/** Writes a CSV file of so many rows, the same bytes each time. */
+/** Writes a CSV file with this many rows, the same bytes each time. */
 export async function generate(table: TableName, rows: number, path: string): Promise<void> {
   const { header, row } = TABLES[table];
   const random = seeded(1);

@@ -1,11 +1,11 @@
 /**
- * `npm run bench:batch`: rows per second and memory of `foretell predict`, side by side in one run with
- * `mlflow models predict`, with what reading, parsing and writing the file costs alone, and with the bare loop of
+ * `npm run bench:batch`: rows per second and memory of `foretell predict`, side by side with
+ * `mlflow models predict`, with the cost of only reading, parsing and writing the file, and with the bare loop of
  * ONNX Runtime on prepared tensors.
  *
  * The variants take turns, round after round; each figure is the median of its rounds. Seconds are from the start of
- * the command to its end, but of the bare loop, which has no start. `--rows` and `--rounds` say how many;
- * `--ten-times` adds ten times the rows of heart-failure, once, for the memory; `--quick` makes it short, to see that
+ * the command to its end, except for the bare loop, which has no start. `--rows` and `--rounds` set the numbers;
+ * `--ten-times` adds ten times the rows of heart-failure, once, for the memory; `--quick` makes it short, to check that
  * everything runs. The first time it installs MLflow with pip.
  */
 import { stat } from 'node:fs/promises';
@@ -34,7 +34,7 @@ const options = readOptions<{ rows?: number; tenTimes?: true }>(command, 5);
 const { rounds: ROUNDS } = options;
 const ROWS = options.rows ?? (options.quick ? 20_000 : 1_000_000);
 const THREADS = availableParallelism();
-/** With fewer a column may come to have no empty cell; MLflow then reads whole numbers and refuses them. */
+/** With fewer rows a column may have no empty cell; MLflow then reads whole numbers and refuses them. */
 const FEWEST_ROWS = 10_000;
 if (ROWS < FEWEST_ROWS) throw new Error(`--rows is at least ${FEWEST_ROWS}`);
 

@@ -2,15 +2,15 @@
  * The bare loop of ONNX Runtime on prepared tensors: onnx-loop.js <artifact> <input> <rows> <threads>.
  *
  * Each thread has a session and one batch, made of the first rows of the file, and runs it as often as its share of
- * the rows takes. Prints the seconds from the first run to the last; the start of the process, the session and the
- * tensors are not in them.
+ * the rows requires. Prints the seconds from the first run to the last, without the start of process, session and
+ * tensors.
  */
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import ort from 'onnxruntime-node';
 
-/** The quickest of 256, 1 024, 4 096 and 16 384 for both models, by a little. */
+/** The fastest of 256, 1 024, 4 096 and 16 384 for both models, by a small margin. */
 const ROWS_PER_RUN = 4096;
 const BYTES_FOR_A_BATCH = ROWS_PER_RUN * 200;
 
@@ -80,7 +80,7 @@ async function prepare(session: ort.InferenceSession, artifact: string, input: s
   );
 }
 
-/** As many as a run takes, over again from the first where the file has fewer. */
+/** As many rows as a run takes, starting again from the first if the file has fewer. */
 async function firstRows(path: string): Promise<string[][]> {
   const file = await open(path);
   const { bytesRead, buffer } = await file.read(Buffer.alloc(BYTES_FOR_A_BATCH), 0, BYTES_FOR_A_BATCH, 0);

@@ -1,8 +1,8 @@
 /**
- * What reading, parsing and writing a CSV file costs alone: parse-only.js <input> <output> <threads>.
+ * The cost of only reading, parsing and writing a CSV file: parse-only.js <input> <output> <threads>.
  *
  * Chunks as `foretell predict` cuts them, the same parser, every row joined and written again in the order of the
- * input; no value is looked at and no model asked. One thread does it all by itself; more of them parse and join for
+ * input; no value is examined and no model runs. One thread does everything itself; several parse and join for
  * the one that reads and writes.
  */
 import { createReadStream } from 'node:fs';
@@ -17,7 +17,7 @@ const CHUNKS_PER_THREAD = 2;
 
 class ParsingThread {
   private readonly worker = new Worker(new URL(import.meta.url));
-  /** It answers in the order it was asked. */
+  /** It answers in the order of the requests. */
   private readonly waiting: ((bytes: Uint8Array) => void)[] = [];
 
   constructor() {

@@ -1,8 +1,8 @@
-"""Saves the two committed models as MLflow models: save_mlflow_models.py <model-artifacts> <folder for them>.
+"""Saves the two committed models as MLflow models: save_mlflow_models.py <model-artifacts> <output folder>.
 
-mlflow.onnx runs neither graph as it is, so each copy gets what it needs and nothing else: of heart-failure the
-probability of the second class alone, since mlflow.onnx wants one value a row of each output; of california-housing
-inputs without a second dimension, since mlflow.onnx hands a column over as a vector. Trees and coefficients stay.
+mlflow.onnx runs neither graph unchanged, so each copy gets the minimal change: heart-failure outputs the
+probability of the second class alone, since mlflow.onnx wants one value per row and output; california-housing takes
+inputs without a second dimension, since mlflow.onnx passes a column as a vector. Trees and coefficients stay.
 """
 
 import json

@@ -1,4 +1,4 @@
-/** `npm run bench:install`: everything that `npm run bench` measures beside, ahead of its first use. */
+/** `npm run bench:install`: everything that `npm run bench` compares with, before its first use. */
 import { progress } from '../run.js';
 import { installPeer, PEERS } from './peers.js';
 

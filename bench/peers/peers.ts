@@ -1,5 +1,5 @@
 /**
- * What one would pick instead, each in its usual production form, with the fastest of the settings that were tried on two
+ * The usual alternatives, each in its usual production form, with the fastest of the settings tried on two
  * cores (docs/benchmarks.md). All of them answer the same patient with the same probability.
  */
 import { availableParallelism } from 'node:os';
@@ -15,7 +15,7 @@ import { startPythonServer, type PythonServer } from './python-server.js';
 export const PEERS = ['tutorial', 'mlflow', 'mlserver', 'bentoml', 'litserve'] as const;
 export type PeerName = (typeof PEERS)[number];
 
-/** A started server: what to ask, and where its answer has the probability. */
+/** A started server: the request, and the place of the probability in its answer. */
 export interface Peer {
   readonly target: LoadTarget;
   readonly pid: number;
@@ -24,7 +24,7 @@ export interface Peer {
 }
 
 export interface PeerContext {
-  /** For whatever they keep; removed afterwards. */
+  /** A folder for their files; removed afterwards. */
   readonly folder: string;
   /** An empty database of its own. */
   createDatabase(name: string): Promise<string>;
@@ -65,7 +65,7 @@ const START: Record<PeerName, (bin: string, context: PeerContext) => Promise<Sta
     const environment = {
       DATABASE_URL: (await createDatabase('tutorial')).replace(/^postgresql:/, 'postgresql+psycopg2:'),
       JWT_SECRET: 'a secret for the bench alone, of 32 bytes or more',
-      // XGBoost's threads, one for each core in each of forty threads in each worker, would only wait for one another.
+      // XGBoost's threads, one per core in each of forty threads in each worker, would only wait for each other.
       OMP_NUM_THREADS: '1',
     };
     const cwd = folderOf('tutorial');
@@ -102,7 +102,7 @@ const START: Record<PeerName, (bin: string, context: PeerContext) => Promise<Sta
       environment: { ...mlflow.environment, PATH: `${mlflow.bin}:${process.env.PATH}` },
       readyPath: '/ping',
     }));
-    // Its schema says double, and its reading of JSON takes 25 for an integer; the split form is its quickest.
+    // Its schema says double, and its JSON parser reads 25 as an integer; the split form is its fastest.
     const data = FEATURES.map((value) => (Number.isInteger(value) ? `${value}.0` : String(value)));
     const body = `{"dataframe_split":{"columns":${JSON.stringify(Object.keys(PATIENT))},"data":[[${data.join(',')}]]}}`;
     return {

@@ -12,11 +12,11 @@ interface ServerCommand {
   args: readonly (string | number)[];
   cwd?: string;
   environment?: Record<string, string>;
-  /** Answers with 200 once the server may be asked. */
+  /** Answers with 200 once the server is ready. */
   readyPath: string;
 }
 
-/** Starts a server, with all the processes it makes, as a process group of its own, and waits until it is ready. */
+/** Starts a server, with all its child processes, as a process group of its own, and waits until it is ready. */
 export async function startPythonServer(at: (port: number) => ServerCommand) {
   const port = await freePort();
   const options = at(port);
@@ -52,7 +52,7 @@ async function isReady(url: string): Promise<boolean> {
   );
 }
 
-/** @returns whether there was somebody in the group to get it */
+/** @returns whether any process in the group received it */
 function signal(group: number, name: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-group, name);

@@ -17,13 +17,13 @@ const predictAt = (api: ApiProcess, { token }: TestUser) => predictWith(api, tok
 const auditAt = async (api: ApiProcess, { token }: TestUser) =>
   (await call(api, 'GET', '/audit/predictions?limit=1', { token })).status;
 
-/** What both processes answer within the time that is promised. */
+/** Expects this answer from both processes within the promised time. */
 async function expectSoon(ask: typeof predictAt, user: TestUser, status: number): Promise<void> {
   await sleep(EVERYWHERE_WITHIN_MS);
   expect([await ask(a, user), await ask(b, user)]).toEqual([status, status]);
 }
 
-/** What was changed through one process is refused there at once, and elsewhere within the time that is promised. */
+/** After a change through one process, that process refuses at once, the other within the promised time. */
 async function expectRefused(user: TestUser): Promise<void> {
   const changed = sleep(EVERYWHERE_WITHIN_MS);
   expect(await predictAt(a, user)).toBe(401);
@@ -31,7 +31,7 @@ async function expectRefused(user: TestUser): Promise<void> {
   expect(await predictAt(b, user)).toBe(401);
 }
 
-/** A user whom both processes have just served, and so know by heart. */
+/** A user whom both processes have just served, and so have cached. */
 async function knownUser(role: Role = 'user'): Promise<TestUser> {
   const user = await createUser(a, database, role);
   for (const api of [a, b]) {
@@ -47,7 +47,7 @@ describe.concurrent('an account changed through one process', () => {
     expect((await toggleAt(a, user, 0)).status).toBe(200);
     await expectRefused(user);
     expect((await call(b, 'GET', `/token_status/${user.token}`)).status).toBe(401);
-    // What was refused is no prediction: there are the six that the two processes answered before.
+    // Refused calls are not predictions: there are only the six that the two processes answered before.
     const recorded = await recordsOfUser(database, user.id);
     expect(recorded.map(({ status_code }) => status_code)).toEqual(new Array(6).fill(200));
   });
@@ -62,7 +62,7 @@ describe.concurrent('an account changed through one process', () => {
   test('and enabled again is served there at once and elsewhere within a second', async () => {
     const user = await knownUser();
     await toggleAt(a, user, 0);
-    // The refusal is known by heart as well.
+    // The refusal is cached as well.
     await expectSoon(predictAt, user, 401);
     expect((await toggleAt(b, user, 1)).status).toBe(200);
     const changed = sleep(EVERYWHERE_WITHIN_MS);
@@ -72,7 +72,7 @@ describe.concurrent('an account changed through one process', () => {
     expect(await predictAt(a, user)).toBe(200);
   });
 
-  test('is not outrun by requests that are on their way meanwhile', async () => {
+  test('is not outrun by requests in flight', async () => {
     const user = await knownUser();
     let isChanged = false;
     const hammer = async () => {
@@ -105,7 +105,7 @@ describe.concurrent('an account changed by plain SQL', () => {
     await expectSoon(predictAt, user, 401);
   });
 
-  test('and deleted for good is refused in every process within a second', async () => {
+  test('and deleted is refused in every process within a second', async () => {
     const user = await knownUser();
     await database.query(
       `WITH gone AS (
@@ -165,9 +165,9 @@ test('an account demoted on the command line may read no more within a second', 
   await expectSoon(auditAt, user, 403);
 });
 
-test('a process whose connections were all cut refuses a disabled account nevertheless', async () => {
+test('a process whose connections were all cut still refuses a disabled account', async () => {
   const user = await knownUser();
-  // Whatever was said while nobody listened is lost: here the change is made in the same moment.
+  // Notifications sent while no one listens are lost: here the change is made at that very moment.
   await database.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
        AND application_name LIKE 'foretell%'`,
@@ -176,7 +176,7 @@ test('a process whose connections were all cut refuses a disabled account nevert
   await expectSoon(predictAt, user, 401);
 });
 
-test('a process that hears nothing from its database refuses a disabled account nevertheless', async () => {
+test('a process that hears nothing from its database still refuses a disabled account', async () => {
   const user = await knownUser();
   // Both processes listen, each on a connection of its own. We stop the server's end of them: they stay open, and
   // no notification comes through.

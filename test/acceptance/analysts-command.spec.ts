@@ -21,7 +21,7 @@ function as<T>(url: string, name: string, password: string, work: (client: pg.Cl
 }
 
 describe('foretell analysts', () => {
-  test('create, grant, revoke and list who reads the record in SQL', async () => {
+  test('create, grant, revoke and list the roles that read the record in SQL', async () => {
     const dataDir = await createPreparedDataDir();
     const password = 'nanosecönd 11.8 inches';
     const created = await analysts(dataDir, ['create', '--username', 'grace'], `${password}\n`);
@@ -52,7 +52,7 @@ describe('foretell analysts', () => {
     expect((await read()).rows).toEqual([]);
   });
 
-  test('say what is wrong with a name, and that a role is there already, with an exit code of 1', async () => {
+  test('report a bad name, and a role that already exists, with exit code 1', async () => {
     const dataDir = await createPreparedDataDir();
     for (const name of ['foretell', 'pg_monitor', 'Grace', "grace'; DROP ROLE foretell", '']) {
       const ending = await analysts(dataDir, ['create', '--username', name], 'a password\n');
@@ -69,7 +69,7 @@ describe('foretell analysts', () => {
 });
 
 describe('foretell migrate', () => {
-  test('as an owner that may make no roles says what analysts lack, and what is to be run', async () => {
+  test('as an owner that may not create roles says what analysts lack, and what to run', async () => {
     const dataDir = createDataDir();
     const postgres = await open(dataDir);
     await withClient(postgres.superuserUrl, async (superuser) => {

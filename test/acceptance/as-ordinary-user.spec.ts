@@ -31,7 +31,7 @@ describe('as root', () => {
     expect(statSync(join(fresh.path, 'jwt-secret'))).toMatchObject({ uid: 0 });
   });
 
-  test('it does so in a folder that everybody may enter', async ({ skip }) => {
+  test('it does so in a folder that everyone may enter', async ({ skip }) => {
     const fresh = createDataDir();
     if (process.getuid?.() !== 0) skip('the tests do not run as root');
     chmodSync(dirname(fresh.path), 0o755);
@@ -53,7 +53,7 @@ describe('as nobody', () => {
     }
   });
 
-  test('a folder that nobody may write is named in the reason why it cannot start', async ({ skip }) => {
+  test('a folder that it may not write to is named in the reason why it cannot start', async ({ skip }) => {
     const fresh = createDataDir();
     if (reason) skip(reason);
     chmodSync(dirname(fresh.path), 0o755);

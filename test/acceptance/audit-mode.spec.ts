@@ -63,12 +63,12 @@ describe('AUDIT_MODE=commit', () => {
     expect(await recordsOfUser(database, user.id)).toHaveLength(1);
   });
 
-  test('refuses with 503 and Retry-After what would wait behind a full buffer, and records the rest', async () => {
+  test('refuses requests that find the buffer full with 503 and Retry-After, and records the rest', async () => {
     const user = await createUser(api, database);
     const records = await holdRecords();
     const answers: Promise<Answer>[] = [predictAt(api, user)];
     await records.untilOneWaits();
-    // One is on its way; as many as the buffer has places may wait; three are too many.
+    // One is being written; as many as the buffer holds may wait; three are too many.
     for (let number = 0; number < AUDIT_QUEUE_ROWS + 3; number++) answers.push(predictAt(api, user));
     const settled = () => Promise.all(answers.map(async (answer) => !(await isPending(answer))));
     while ((await settled()).filter(Boolean).length < 3) await sleep(20);
@@ -85,7 +85,7 @@ describe('AUDIT_MODE=commit', () => {
     expect(recorded.map(({ status_code }) => status_code)).toEqual(new Array(1 + AUDIT_QUEUE_ROWS).fill(200));
   });
 
-  test('finishes on SIGTERM what is in flight: answered, recorded, exit code 0', async () => {
+  test('finishes the requests in flight on SIGTERM: answered, recorded, exit code 0', async () => {
     const ending = await start('commit');
     const user = await createUser(ending, database);
     const records = await holdRecords();
@@ -100,7 +100,7 @@ describe('AUDIT_MODE=commit', () => {
 });
 
 describe('AUDIT_MODE=async', () => {
-  test('loses what does not fit its buffer, and counts it in the log and the metrics', async () => {
+  test('loses records that do not fit its buffer, and counts them in the log and the metrics', async () => {
     const api = await start('async');
     const user = await createUser(api, database);
     const records = await holdRecords();
@@ -118,7 +118,7 @@ describe('AUDIT_MODE=async', () => {
     expect(api.output()).toMatch(/3 answers left without a record since the start/);
   });
 
-  test('writes once what was on its way when its connection broke', async () => {
+  test('writes the records in flight when its connection broke exactly once', async () => {
     const api = await start('async');
     const user = await createUser(api, database);
     const records = await holdRecords();
@@ -137,7 +137,7 @@ describe('AUDIT_MODE=async', () => {
     expect(api.output()).not.toMatch(/without a record/);
   });
 
-  test('ends in time although PostgreSQL says nothing, and logs how many answers may be without a record', async () => {
+  test('ends in time even if PostgreSQL is silent, and logs how many answers may lack a record', async () => {
     const api = await start('async');
     const user = await createUser(api, database);
     expect((await predictAt(api, user)).status).toBe(200);
@@ -160,7 +160,7 @@ describe('AUDIT_MODE=async', () => {
     }
   });
 
-  test('answers before the record is written, and writes what it holds before it ends on SIGTERM', async () => {
+  test('answers before the record is written, and on SIGTERM writes its buffer before it ends', async () => {
     const api = await start('async');
     const user = await createUser(api, database);
     const records = await holdRecords();

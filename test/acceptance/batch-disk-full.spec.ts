@@ -23,7 +23,7 @@ function unmount(folder: string): void {
 
 const disk = mkdtempSync(join(tmpdir(), 'foretell-small-disk-'));
 
-/** Whether this account may mount any. */
+/** Whether this account may mount file systems. */
 function canMount(): boolean {
   try {
     mountSmallDisk(disk, 1);
@@ -68,7 +68,7 @@ describe.skipIf(!isPossible)('a disk that is full', () => {
   });
 });
 
-describe.skipIf(!isPossible)('a disk that the database is on, too', () => {
+describe.skipIf(!isPossible)('a disk shared with the database', () => {
   const RESERVE = 96 * MIB;
   let dataDir: DataDir;
   let service: Service;
@@ -95,7 +95,7 @@ describe.skipIf(!isPossible)('a disk that the database is on, too', () => {
     await dataDir?.dispose();
   });
 
-  test('is never filled: files wait, fail or are refused, predictions are answered and recorded all the while', async () => {
+  test('is never filled: files wait, fail or are refused, predictions are always answered and recorded', async () => {
     expect(free()).toBeGreaterThan(RESERVE + 50 * MIB);
     // Each is a few hundred kB, and becomes 40 MB.
     const bomb = gzipSync(patients(500_000), { level: 9 });
@@ -125,17 +125,17 @@ describe.skipIf(!isPossible)('a disk that the database is on, too', () => {
         expect(answer.body.type).toBe('urn:foretell:error:storage-full');
         refusals++;
       }
-      // One that has no room any more fails, and makes some by that.
+      // A batch that runs out of space fails, which frees some.
       refusals += (await batches()).filter(({ failure }) => failure !== null).length;
     }
     for (const { failure } of await batches()) expect([null, NO_ROOM]).toContain(failure);
     expect((await batches()).filter(({ state }) => state === 'succeeded').length).toBeGreaterThan(0);
-    // PostgreSQL's own may have grown a little.
+    // PostgreSQL's own files may have grown a little.
     expect(lowest).toBeGreaterThan(64 * MIB);
     await predict();
     expect((await call(service, 'GET', '/health', {})).status).toBe(200);
 
-    // Where there is room again, files are taken again.
+    // Once there is space again, files are accepted again.
     for (const id of ids) await call(service, 'DELETE', `/batches/${id}`, { token: user.token });
     await expect.poll(free, { timeout: 30_000 }).toBeGreaterThan(RESERVE + 40 * MIB);
     await reached(service, user.token, await submitted(service, user.token, patients(10)), 'succeeded');

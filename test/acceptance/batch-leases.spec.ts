@@ -42,7 +42,7 @@ function sessions(url: string): () => Promise<pg.Client> {
   };
 }
 
-test('batches go on even if somebody holds every advisory lock that can be guessed or seen', async () => {
+test('batches go on even if someone holds every advisory lock that can be guessed or seen', async () => {
   const { api, database } = service;
   // Analysts may not take them, and a role that may does not stop batches either.
   const open = sessions(database.url);
@@ -53,7 +53,7 @@ test('batches go on even if somebody holds every advisory lock that can be guess
     `('x' || encode(sha224((current_database() || '.pgboss.pgboss')::bytea), 'hex'))::bit(64)::bigint`,
   ];
   for (const key of guessed) await holder.query(`SELECT pg_advisory_lock(${key})`);
-  // What others hold is waited for, and so stands in the way of the next one.
+  // A session waits for a lock that others hold, and so blocks the next one.
   const taken = new Set<string>();
   const takeWhatIsSeen = async () => {
     const { rows } = await holder.query<{ key: string }>(
@@ -77,14 +77,14 @@ test('batches go on even if somebody holds every advisory lock that can be guess
   const long = await submitted(api, service.user.token, FILE);
   await middleOf(service.batchDir, long);
   await takeWhatIsSeen();
-  // It does not stand in the way of the next worker either.
+  // It does not block the next worker either.
   await worker.signal('SIGKILL');
   await service.startWorker();
   await expectEveryRow(long);
   expect(await rowOf(service.database, long)).toMatchObject({ runs: 2 });
 });
 
-test('a role that may only read cannot take the locks that exist instead', async () => {
+test('a read-only role cannot take the locks that are used instead', async () => {
   const name = `grace_${Math.random().toString(36).slice(2)}`;
   await service.database.query(`CREATE ROLE ${name} LOGIN PASSWORD 'secret' IN ROLE foretell_analyst`);
   onTestFinished(async () => void (await service.database.query(`DROP ROLE ${name}`)));
@@ -107,7 +107,7 @@ test('a role that may only read cannot take the locks that exist instead', async
 });
 
 describe('a lease', () => {
-  test('stands while connections break: the worker goes on, in the same run', async () => {
+  test('holds while connections break: the worker goes on, in the same run', async () => {
     const { database } = service;
     const worker = await service.startWorker();
     const id = await submitted(service.api, service.user.token, FILE);
@@ -132,7 +132,7 @@ describe('a lease', () => {
     expect(worker.output()).not.toMatch(/unhandled|uncaught/i);
   });
 
-  test('stands while its row is locked for a moment: no report is left behind in the server', async () => {
+  test('holds while its row is locked for a moment: no report is left behind in the server', async () => {
     const { database } = service;
     const worker = await service.startWorker();
     const id = await submitted(service.api, service.user.token, patients(5 * ROWS));
@@ -142,7 +142,7 @@ describe('a lease', () => {
     await holder.query('SELECT FROM batches WHERE id = $1 FOR UPDATE', [id]);
     let most = 0;
     for (let look = 0; look < 60; look++) {
-      // Locks, not times: how many of the worker's statements wait for the row.
+      // Count locks, not time: how many of the worker's statements wait for the row.
       const waiting = await database.query(
         `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
            AND query LIKE '%SET rows = $3%'`,
@@ -157,7 +157,7 @@ describe('a lease', () => {
     expect(worker.output()).not.toMatch(/unhandled|uncaught/i);
   });
 
-  test('that ran out is another’s: the worker that was paused can finish nothing, and no row is lost', async () => {
+  test('that ran out goes to another worker: the paused one can finish nothing, and no row is lost', async () => {
     const paused = await service.startWorker();
     const id = await submitted(service.api, service.user.token, FILE);
     await middleOf(service.batchDir, id);
@@ -170,7 +170,7 @@ describe('a lease', () => {
     expect(other.output()).toContain(`batch ${id}: succeeded`);
     expect(paused.output()).not.toContain(`batch ${id}: succeeded`);
     expect(await rowOf(service.database, id)).toMatchObject({ runs: 2, lost_workers: 1 });
-    // It is none the worse for it.
+    // The paused worker still works afterwards.
     await other.signal('SIGKILL');
     const next = await submitted(service.api, service.user.token, patients(3));
     await reached(service.api, service.user.token, next, 'succeeded');
@@ -178,9 +178,9 @@ describe('a lease', () => {
   });
 });
 
-test('a worker that finds nothing to do, however often it looks, adds nothing to what it keeps', async () => {
+test('a worker that finds nothing to do keeps nothing in memory, however often it looks', async () => {
   const worker = await service.startWorker();
-  // It looks whenever it is told of something; each look used to leave a listener behind.
+  // It looks at every notification; each look used to leave a listener behind.
   for (let look = 0; look < 60; look++) {
     await service.database.query(`SELECT pg_notify('foretell_batches', '')`);
     await pause(20);

@@ -28,7 +28,7 @@ function bytesIn(folder: string): number {
 const failureOf = async (user: TestUser, id: string) =>
   (await reached(service.api, user.token, id, 'failed')).failure as string;
 
-/** About 2 MiB as they are sent unpacked, and 3 MiB when they are scored. */
+/** About 2 MiB unpacked, and 3 MiB once scored. */
 const FILE = gzipSync(patients(40_000));
 
 describe('a small file', () => {
@@ -42,7 +42,7 @@ describe('a small file', () => {
     await expect.poll(() => existsSync(join(service.batchDir, id))).toBe(false);
   });
 
-  test('whose rows grow by what is said of them: failed, and nothing of it is left', async () => {
+  test('whose rows grow with their error messages: failed, and nothing of it is left', async () => {
     const user = await createUser(service.api, service.database);
     await service.startWorker();
     const id = await submitted(service.api, user.token, '{}\n'.repeat(300_000), {
@@ -54,7 +54,7 @@ describe('a small file', () => {
 });
 
 describe('the files and outputs of a user', () => {
-  test('have a limit together, in every worker and for as long as they are kept', async () => {
+  test('share one limit, across all workers and for as long as they are kept', async () => {
     const { api, database } = service;
     const user = await createUser(api, database);
     await service.startWorker();
@@ -82,7 +82,7 @@ describe('the files and outputs of a user', () => {
     await expect.poll(() => bytesIn(service.batchDir)).toBeLessThanOrEqual(LIMITS.user);
   });
 
-  test('at the limit refuse the next file, before it is read, until one of them is deleted', async () => {
+  test('at the limit, the next file is refused before it is read, until one of them is deleted', async () => {
     const { api, database } = service;
     const [user, other] = [await createUser(api, database), await createUser(api, database)];
     await service.startWorker();
@@ -95,7 +95,7 @@ describe('the files and outputs of a user', () => {
       type: 'urn:foretell:error:too-many-batches',
       detail: expect.stringMatching(/have 6290456 bytes, and may have 6291456 .* DELETE \/batches\/\{id\}/),
     });
-    // Nobody else's are counted.
+    // Other users' files are not counted.
     await submitted(api, other.token, FILE);
     expect((await call(api, 'DELETE', `/batches/${first}`, { token: user.token })).status).toBe(204);
     await submitted(api, user.token, FILE);

@@ -30,12 +30,12 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 /** Enough for some seconds of work, and so for a checkpoint and a report in the middle. */
 const ROWS = 1_200_000;
 const FILE = patients(ROWS);
-/** What is promised in a second or two, on a machine that has other things to do. */
+/** For promises of a second or two, on a machine that is busy with other work. */
 const WITHIN_SECONDS = { timeout: 10_000, interval: 20 };
 
 const scratch = createFolder();
 const modelDir = createModelDir({ foreign: ['slow'] });
-/** The output for `FILE` when nobody disturbs the worker. */
+/** The output for `FILE` of an undisturbed worker. */
 let undisturbed: string;
 
 beforeAll(async () => {
@@ -80,7 +80,7 @@ describe('a worker in the middle of a batch', () => {
     expect(readdirSync(join(batchDir, id))).toEqual(['run-2']);
   });
 
-  test('told to stop: gives it back at its checkpoint within ten seconds, and nobody counts that as a death', async () => {
+  test('told to stop: gives it back at its checkpoint within ten seconds; this does not count as a death', async () => {
     const first = await startWorker();
     const id = await submitted(api, user.token, FILE);
     const safe = await safeRowsOf(id);
@@ -94,7 +94,7 @@ describe('a worker in the middle of a batch', () => {
     expect(await rowOf(id)).toMatchObject({ runs: 1, lost_workers: 0 });
 
     await startWorker();
-    // What was reported of the second run begins where the first one ended.
+    // The reports of the second run begin where the first one ended.
     const reports: number[] = [];
     while ((await rowOf(id)).state !== 'succeeded') {
       const { state, rows } = (await look(api, user.token, id)).body;
@@ -118,7 +118,7 @@ describe('a worker in the middle of a batch', () => {
   });
 });
 
-test('a checkpoint that nobody can read, as after an upgrade: the batch is begun anew', async () => {
+test('an unreadable checkpoint, as after an upgrade: the batch starts again', async () => {
   const first = await startWorker();
   const id = await submitted(api, user.token, FILE);
   const checkpoint = await middleOf(batchDir, id);
@@ -129,7 +129,7 @@ test('a checkpoint that nobody can read, as after an upgrade: the batch is begun
   expect(second.output()).toContain(`batch ${id}: begun anew`);
 });
 
-test('a worker that came further than the dead one before it does not count with it', async () => {
+test('a worker that got further than the dead one before it restarts the count of deaths', async () => {
   const id = await submitted(api, user.token, FILE);
   await database.query('UPDATE batches SET lost_workers = 2, lost_share = 0.01 WHERE id = $1', [id]);
   const worker = await startWorker();
@@ -140,8 +140,8 @@ test('a worker that came further than the dead one before it does not count with
   expect(await rowOf(id)).toMatchObject({ runs: 2, lost_workers: 1 });
 });
 
-test('a batch that killed its worker three times at the same place has failed, and says so', async () => {
-  // It takes 40 seconds, and comes no further before.
+test('a batch that killed its worker three times at the same place fails, and says so', async () => {
+  // It takes 40 seconds, and makes no progress before.
   const rows = `a,b\n${'1,2\n'.repeat(200)}`;
   const id = await submitted(api, user.token, rows, { query: 'model=slow' });
   for (let run = 1; run <= 3; run++) {
@@ -198,7 +198,7 @@ describe('beside the service, on its own database', () => {
 
   const middleIn = (place: DataDir, id: string) => middleOf(join(place.path, 'batches'), id);
 
-  test('it is there from the first batch on, behind the API, is replaced when it dies, and ends with the service', async () => {
+  test('the worker starts with the first batch, is replaced when it dies, and ends with the service', async () => {
     const { dataDir: place, service, user: ada } = await startPrepared();
     expect(await workersIn(place)).toEqual([]);
     const id = await submitted(service, ada.token, FILE);
@@ -218,7 +218,7 @@ describe('beside the service, on its own database', () => {
       code: 0,
       durationMs: expect.toSatisfy((ms: number) => ms < 10_000),
     });
-    // It was told once: a second signal would have ended it, with another code, before it was done.
+    // It got one signal: a second one would have ended it early, with another exit code.
     expect(service.output().slice(before)).not.toContain('the worker ended');
     expect(await place.processes()).toEqual([]);
     expect(await rowOf(next, place)).toMatchObject({ state: 'queued', lost_workers: 0 });
@@ -233,7 +233,7 @@ describe('beside the service, on its own database', () => {
     expect(await rowOf(id, place)).toMatchObject({ state: 'queued', runs: 1, lost_workers: 0 });
   });
 
-  test('everything is killed: what is started again finishes it, without being asked', async () => {
+  test('everything is killed: after a restart the batch is finished by itself', async () => {
     const { dataDir: place, service, user: ada } = await startPrepared();
     const id = await submitted(service, ada.token, FILE);
     await middleIn(place, id);

@@ -22,11 +22,11 @@ const environment = {
   MAX_BATCH_BYTES: `${MAX_BATCH_BYTES}`,
   MAX_BATCHES_PER_USER: `${MAX_BATCHES_PER_USER}`,
 };
-/** Without a worker: what is sent to it stays queued. */
+/** A service without a worker: its batches stay queued. */
 const queueing = { ...environment, BATCH_WORKER: 'separate', BATCH_DIR: batchDir };
 const { database, api, user: ada } = prepareService(queueing);
 const admin = prepareUser({ api, database }, 'admin');
-/** On a database of its own, with a worker beside it. */
+/** A service on its own database, with a worker beside it. */
 const { database: workingDatabase, api: working } = prepareService(environment);
 
 function expectProblem(answer: Answer, status: number, code: string, detail?: RegExp): void {
@@ -40,7 +40,7 @@ const batchesOf = (user: TestUser) =>
   database.query('SELECT * FROM batches WHERE user_id = $1 ORDER BY created_datetime', [user.id]);
 const filesOnDisk = () => (existsSync(batchDir) ? readdirSync(batchDir).toSorted() : []);
 
-/** Whatever `work` sends, afterwards there is neither a row nor a job nor a file more than before. */
+/** Whatever `work` sends, afterwards there are no more rows, jobs or files than before. */
 async function leavesNothing(user: TestUser, work: () => Promise<void>): Promise<void> {
   const jobs = () => database.query('SELECT id FROM pgboss.job ORDER BY id');
   const before = [await batchesOf(user), await jobs(), filesOnDisk()];
@@ -49,7 +49,7 @@ async function leavesNothing(user: TestUser, work: () => Promise<void>): Promise
 }
 
 describe('a file is sent', () => {
-  test('202 with where to look; the row, the job and the file are there', async () => {
+  test('202 with the place to look; the row, the job and the file are there', async () => {
     const user = await createUser(api, database);
     const file = patients(3);
     const answer = await submit(api, user.token, file);
@@ -118,7 +118,7 @@ describe('a file is sent', () => {
   });
 });
 
-describe('refused before it is read, so that nothing of it is left', () => {
+describe('refused before it is read, with nothing left behind', () => {
   test.each<[string, Parameters<typeof submit>[3], number, string, RegExp]>([
     ['no model', { query: '' }, 400, 'bad-request', /missing or invalid/],
     ['an unknown model', { query: 'model=nobody' }, 404, 'model-not-found', /no model .nobody./],
@@ -160,7 +160,7 @@ describe('refused before it is read, so that nothing of it is left', () => {
     }
   });
 
-  test('larger than MAX_BATCH_BYTES, as it says itself: 413', async () => {
+  test('larger than MAX_BATCH_BYTES by its Content-Length: 413', async () => {
     const file = Buffer.alloc(MAX_BATCH_BYTES + 1, 'x');
     await leavesNothing(ada, async () => {
       expectProblem(
@@ -173,7 +173,7 @@ describe('refused before it is read, so that nothing of it is left', () => {
   });
 });
 
-/** A request for an upload, of which nothing but the head is sent. */
+/** An upload request of which only the head is sent. */
 function open(user: TestUser, length: number | 'chunked', to = api) {
   const socket = beginPost(to, '/batches?model=heart-failure', {
     'content-type': 'text/csv',
@@ -186,7 +186,7 @@ function open(user: TestUser, length: number | 'chunked', to = api) {
 }
 
 describe('an upload', () => {
-  test('that does not say how long it is, and is larger than MAX_BATCH_BYTES: 413, and nothing is left', async () => {
+  test('of unknown length, and larger than MAX_BATCH_BYTES: 413, and nothing is left', async () => {
     await leavesNothing(ada, async () => {
       const { socket, answer } = open(ada, 'chunked');
       const chunk = Buffer.alloc(64 * 1024, 'x');
@@ -201,7 +201,7 @@ describe('an upload', () => {
     });
   });
 
-  test('that is cut off leaves nothing, and counts no longer', async () => {
+  test('that is cut off leaves nothing, and no longer counts', async () => {
     const user = await createUser(api, database);
     await leavesNothing(user, async () => {
       const uploads = Array.from({ length: MAX_BATCHES_PER_USER }, () => open(user, 10_000));
@@ -209,7 +209,7 @@ describe('an upload', () => {
       await expect
         .poll(() => filesOnDisk().filter((name) => name.startsWith('.incoming-')))
         .toHaveLength(MAX_BATCHES_PER_USER);
-      // While they are under way they count.
+      // Uploads in progress count.
       expectProblem(await submit(api, user.token, patients(1)), 429, 'too-many-batches');
       for (const { socket } of uploads) socket.destroy();
     });
@@ -219,10 +219,10 @@ describe('an upload', () => {
 });
 
 describe('MAX_BATCHES_PER_USER', () => {
-  test('is never exceeded, however many come at once and to however many processes', async () => {
+  test('is never exceeded, however many uploads arrive at once, at however many processes', async () => {
     const other = await startApiForThisTest({ ...queueing, DATABASE_URL: database.url });
     const user = await createUser(api, database);
-    // As many under way to each of the two as one user may have; all of them end in the same moment.
+    // As many uploads to each of the two as one user may have; all of them end at the same moment.
     const file = patients(20);
     const uploads = Array.from({ length: 2 * MAX_BATCHES_PER_USER }, (_, index) =>
       open(user, file.length, index % 2 === 0 ? api : other),
@@ -244,15 +244,15 @@ describe('MAX_BATCHES_PER_USER', () => {
     const rows = await database.query<{ id: string }>('SELECT id FROM batches');
     expect(filesOnDisk().filter((name) => !rows.some(({ id }) => id === name))).toEqual([]);
 
-    // One that is over makes room for another.
+    // A finished one makes room for another.
     expect((await call(api, 'DELETE', `/batches/${ids[0]}`, { token: user.token })).status).toBe(204);
     await submitted(api, user.token, patients(1));
     expectProblem(await submit(api, user.token, patients(1)), 429, 'too-many-batches');
   });
 });
 
-describe('whose it is', () => {
-  test('somebody else’s is not there, exactly like one that does not exist; an admin sees all', async () => {
+describe('ownership', () => {
+  test('someone else’s batch looks exactly like one that does not exist; an admin sees all', async () => {
     const [owner, stranger, analyst] = await Promise.all([
       createUser(api, database),
       createUser(api, database),
@@ -282,7 +282,7 @@ describe('whose it is', () => {
     expect((await look(api, owner.token, id)).body.state).toBe('cancelled');
   });
 
-  test('the list is newest first, in pages; an admin’s has everybody’s', async () => {
+  test('the list is newest first, in pages; an admin’s has everyone’s', async () => {
     const [one, two] = [await createUser(api, database), await createUser(api, database)];
     const ids: string[] = [];
     for (const user of [one, two, one, two, one]) ids.unshift(await submitted(api, user.token, patients(1)));
@@ -308,7 +308,7 @@ describe('whose it is', () => {
 });
 
 describe('cancelled while it is queued', () => {
-  test('it is never begun, and its files are gone; a second time changes nothing', async () => {
+  test('it never starts, and its files are gone; a second cancellation changes nothing', async () => {
     const user = await createUser(api, database);
     const id = await submitted(api, user.token, patients(1));
     for (const _ of ['once', 'twice']) {
@@ -352,7 +352,7 @@ describe('with a worker', () => {
     expect(rows.map(({ patient }) => patient)).toEqual(['1', '2', '3', '4']);
     expect(rows[0]).toMatchObject({ age: '41', yhat_prob: expect.stringMatching(/^0\.\d+$/), error: '' });
     expect(rows[2]).toMatchObject({ age: 'young', yhat_prob: '', error: expect.stringMatching(/age/) });
-    // What is not needed any more is not kept.
+    // Files that are no longer needed are not kept.
     expect(readdirSync(join(scratch, 'data/batches', id))).toEqual(['run-1']);
     expect(await workingDatabase.query('SELECT FROM pgboss.job WHERE id = $1', [id])).toEqual([]);
   });
@@ -384,7 +384,7 @@ describe('with a worker', () => {
     ['columns that are missing', 'age,sex\n1,2\n', /lacks 6 columns.*"platelets"/],
     ['quotes that never close', `${patients(2)}"7,7\n`, /line 4/i],
     ['what is no Parquet', 'PAR1 not really', /Parquet/i, 'application/vnd.apache.parquet'],
-  ])('%s: failed, and the owner is told why', async (_, file, failure, type = 'text/csv') => {
+  ])('%s: failed, and the owner learns why', async (_, file, failure, type = 'text/csv') => {
     const user = await createUser(working, workingDatabase);
     const id = await submitted(working, user.token, file, { type });
     const batch = await reached(working, user.token, id, 'failed');
@@ -400,7 +400,7 @@ describe('with a worker', () => {
 
   test('a promotion after it was sent changes nothing', async () => {
     const id = await submitted(api, ada.token, IRIS_ROWS, { query: 'model=iris' });
-    // Found and registered by the service that is started next.
+    // The next service to start finds and registers it.
     await makeArtifact(join(environment.MODEL_DIR, 'iris/2'), { version: '2', description: 'another' });
     const other = await startApiForThisTest({
       ...environment,
@@ -445,7 +445,7 @@ describe('with a worker', () => {
       [expired],
     );
     expectProblem(await output(working, user.token, expired), 410, 'batch-expired');
-    // What a crash leaves behind: an upload without an end, and a file without a row; and what is on its way.
+    // What a crash leaves behind: half an upload, and a file without a row; and an upload in progress.
     const orphans = [
       '.incoming-00000000-0000-4000-8000-000000000001',
       '00000000-0000-4000-8000-000000000002',
@@ -460,7 +460,7 @@ describe('with a worker', () => {
       utimesSync(join(folder(name), 'input'), anHourAgo, anHourAgo);
       utimesSync(folder(name), anHourAgo, anHourAgo);
     }
-    // A service that starts tidies up, and does so every minute afterwards.
+    // A service cleans up at its start, and every minute afterwards.
     await startApiForThisTest({ ...environment, DATABASE_URL: workingDatabase.url });
     await expect.poll(() => [expired, ...orphans].filter((name) => existsSync(folder(name)))).toEqual([]);
     expect([kept, young].map((name) => existsSync(folder(name)))).toEqual([true, true]);

@@ -11,7 +11,7 @@ if (!hasHaproxy) console.warn('Foretell is not tried behind HAProxy: there is no
 
 const database = prepareDatabase();
 
-/** `X-Forwarded-For`, a list as several headers; or the address to call from: all of the loopback network are ours. */
+/** `X-Forwarded-For`, a list as several headers; or the address to call from: the whole loopback network is ours. */
 type Sent = string | string[] | { localAddress: string };
 
 /** @returns the status of a login with a wrong password */
@@ -56,7 +56,7 @@ describe.skipIf(!hasHaproxy)('behind HAProxy with the configuration that we reco
       await api?.stop();
     });
 
-    test('who invents addresses is throttled all the same', async () => {
+    test('a caller who invents addresses is still throttled', async () => {
       const { username } = await createUser(proxy, database);
       const statuses: number[] = [];
       for (let attempt = 0; attempt < 40; attempt++) {
@@ -67,7 +67,7 @@ describe.skipIf(!hasHaproxy)('behind HAProxy with the configuration that we reco
       expect(statuses).toEqual([...Array<number>(10).fill(401), ...Array<number>(30).fill(429)]);
     });
 
-    test('callers are told apart by where they really are', async () => {
+    test('callers are distinguished by their real addresses', async () => {
       const { username } = await createUser(proxy, database);
       const failFrom = (localAddress: string) => fail(proxy.url, username, { localAddress });
       for (let attempt = 0; attempt < 10; attempt++) expect(await failFrom('127.0.0.2')).toBe(401);
@@ -153,7 +153,7 @@ describe.each<[string, string, [string, Sent, Sent][], [string, Sent, Sent][]]>(
     ['a zone', 'fe80::1%eth0'],
     ['a number', '2130706433'],
     ['many headers', Array(100).fill('[::1]')],
-  ])('%s in the header is no reason to fail', async (_, forwarded) => {
+  ])('%s in the header does not fail a request', async (_, forwarded) => {
     expect(await fail(api.url, nobody(), forwarded)).toBeOneOf([401, 429]);
   });
 });
@@ -165,6 +165,6 @@ test.each<[string, RegExp]>([
   ['10.0.0.0/33', /TRUST_PROXY: must be/],
   ['10.0.0.1,,10.0.0.2', /TRUST_PROXY: must be/],
   ['0x7f.1', /TRUST_PROXY: must be/],
-])('TRUST_PROXY=%s is refused at the start, with what would be right', async (TRUST_PROXY, reason) => {
+])('TRUST_PROXY=%s is refused at the start, with the accepted values', async (TRUST_PROXY, reason) => {
   await expect(startApi({ DATABASE_URL: database.url, TRUST_PROXY })).rejects.toThrow(reason);
 });

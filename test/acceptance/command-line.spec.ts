@@ -20,7 +20,7 @@ function create(dataDir: DataDir, { username, email, password }: Person, ...args
   return users(dataDir, ['create', '--username', username, '--email', email, ...args], `${password}\n`);
 }
 
-/** What is stored, with the hash's kind in place of the hash. */
+/** The stored user, with the kind of hash in place of the hash. */
 async function stored(dataDir: DataDir, { username }: Person) {
   const rows = await dataDir.query(
     `SELECT id, email, role, enabled, left(password, 7) AS hash FROM users WHERE username = $1`,
@@ -99,7 +99,7 @@ describe('while a service holds the database', () => {
     expect(await statusFor(token)).toBe(401);
   });
 
-  test('it knows a role and a password that were changed', async () => {
+  test('it knows a changed role and password', async () => {
     const ada = somebody();
     await create(dataDir, ada);
     const token = await logIn(service, ada);
@@ -116,7 +116,7 @@ describe('while a service holds the database', () => {
     await expect.poll(() => statusFor(token), { timeout: 1_000 }).toBe(401);
   });
 
-  test('the first line of standard input is the password, also where it stays open', async () => {
+  test('the first line of standard input is the password, even if it stays open', async () => {
     const ada = somebody();
     const args = ['users', 'create', '--username', ada.username, '--email', ada.email];
     const command = dataDir.spawnForetell(args);
@@ -132,7 +132,7 @@ describe('while a service holds the database', () => {
       const command = [process.execPath, COMMAND_LINE, ...args].join(' ');
       const terminal = dataDir.spawn('script', ['--quiet', '--return', '--command', command, '/dev/null']);
       for (const [index, prompt] of ['Password: ', 'Again: '].entries()) {
-        // Not before it is asked: until then the terminal itself would show it.
+        // Not before the prompt: until then the terminal itself would echo it.
         await expect.poll(() => terminal.output(), { timeout: 30_000 }).toContain(prompt);
         terminal.process.stdin!.write(`${typed[index]}\r`);
       }
@@ -171,7 +171,7 @@ describe('while a service holds the database', () => {
     expect(ending).toMatchObject({ code: 1, stdout: '', stderr: `There is no user ${username}.\n` });
   });
 
-  test('without a password it ends with 1 and makes no user', async () => {
+  test('without a password it ends with 1 and creates no user', async () => {
     const ada = somebody();
     const args = ['--username', ada.username, '--email', ada.email];
     const ending = await dataDir.foretell(['users', 'create', ...args]);
@@ -184,7 +184,7 @@ describe('while a service holds the database', () => {
   });
 });
 
-describe('wrong arguments end with 2, say what would be right, and open no database', () => {
+describe('wrong arguments end with 2, name the right ones, and open no database', () => {
   let dataDir: DataDir;
 
   beforeAll(() => {
@@ -214,13 +214,13 @@ describe('wrong arguments end with 2, say what would be right, and open no datab
     expect((await refused(args)).stderr).toContain(reason);
   });
 
-  test('a password after the others is refused, too, and not shown', async () => {
+  test('a password as an argument is refused, too, and not shown', async () => {
     expect((await refused([...CREATE, 'hunter2'])).stderr).not.toContain('hunter2');
   });
 });
 
 describe('migrate', () => {
-  test('makes the schema on an empty database, and says the second time that there is nothing to do', async () => {
+  test('creates the schema on an empty database, and says the second time that there is nothing to do', async () => {
     const dataDir = createDataDir();
     const database = await createTestDatabase({ empty: true });
     const migrate = () => dataDir.foretell(['migrate'], { environment: { DATABASE_URL: database.url } });
@@ -234,7 +234,7 @@ describe('migrate', () => {
     expect(existsSync(dataDir.path)).toBe(false);
   });
 
-  test('two at the same time wait for one another', async () => {
+  test('two at the same time wait for each other', async () => {
     const dataDir = createDataDir();
     const database = await createTestDatabase({ empty: true });
     const endings = await Promise.all(

@@ -8,7 +8,7 @@ import { withClient } from '../support/postgres-client.js';
 import { createPreparedDataDir, expectToStop } from '../support/test-data-dir.js';
 
 describe('after a crash', () => {
-  /** Crashes a service that is under load, starts the next one on the same folder and says which postmasters they had. */
+  /** Crashes a service that is under load, starts the next one on the same folder and returns their postmasters. */
   async function crashUnderLoad(
     dataDir: DataDir,
     crash: (service: Service) => void,
@@ -74,7 +74,7 @@ describe('after a crash', () => {
     },
   );
 
-  test('a folder copied while its server runs has a server of its own, not that of the original', async () => {
+  test('a folder copied while its server runs gets a server of its own, not the original’s', async () => {
     const original = await createPreparedDataDir();
     const service = await original.startService();
     const copy = await original.copy();

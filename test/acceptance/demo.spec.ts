@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createDataDir } from '../support/test-data-dir.js';
 
-test('the demo shows the whole walk and no secret, leaves nothing running, and can be repeated', async () => {
+test('the demo shows the whole workflow and no secret, leaves nothing running, and can be repeated', async () => {
   const dataDir = createDataDir();
   for (const time of ['first', 'second']) {
     const ending = await dataDir.foretell(['demo']);
@@ -15,7 +15,7 @@ test('the demo shows the whole walk and no secret, leaves nothing running, and c
     expect(await dataDir.processes()).toEqual([]);
   }
 
-  // The people of both times are gone, what was predicted for them is not.
+  // The users of both runs are gone, their predictions are not.
   const [users] = await dataDir.query('SELECT count(*)::int, count(username)::int AS names FROM users');
   expect(users).toEqual({ count: 2, names: 0 });
   expect(
@@ -26,7 +26,7 @@ test('the demo shows the whole walk and no secret, leaves nothing running, and c
   ]);
 });
 
-/** Whole tokens, and anything where a password would stand. */
+/** Whole tokens, and anything in the place of a password. */
 function secretsIn(text: string): string[] {
   const tokens = text.match(/eyJ[\w-]+\.[\w-]+(\.[\w-]*)?/g) ?? [];
   const passwords = [...text.matchAll(/password["']?\s*[:=]\s*["']?([^"',\s]+)/gi)].map(

@@ -37,7 +37,7 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
     }
   }
 
-  test('is closed and bears our name alone', () =>
+  test('starts collapsed and shows only our name', () =>
     withPage('/', async (page) => {
       await page.getByText('Start here').first().waitFor();
       expect(new URL(page.url()).pathname).toBe('/docs/');
@@ -48,7 +48,7 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
       expect(await page.locator('link[rel=icon]').getAttribute('href')).toMatch(/^data:image\/svg/);
     }));
 
-  test('opens at an operation that its address names', () =>
+  test('opens at the operation in its address', () =>
     withPage('/docs/#/Start%20here/predict', async (page) => {
       await page.locator('.opblock.is-open').waitFor();
       expect(await page.locator('.opblock.is-open .opblock-summary-path').innerText()).toContain('/predict');
@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
       await operation.getByRole('button', { name: 'Try it out' }).click();
       await operation.getByRole('button', { name: 'Execute' }).click();
 
-      // The live answer: the same probability also stands in the documentation, as an example.
+      // The live answer: the documentation has the same probability as an example.
       const live = operation.locator('.live-responses-table .response');
       await live.waitFor();
       expect(await live.locator('.response-col_status').innerText()).toContain('200');

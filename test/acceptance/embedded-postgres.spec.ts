@@ -33,7 +33,7 @@ describe('a PostgreSQL that ended while the service runs', () => {
     end(dataDir);
     await expect.poll(() => predicts(service, user.token)).toBe(200);
     expect(dataDir.postmasterPid).not.toBe(before);
-    // It has its locks again: a second service is told so, and the last to leave stops it.
+    // It has its locks again: a second service sees them, and the last one to leave stops it.
     await expect
       .poll(() => dataDir.query(`SELECT FROM pg_stat_activity WHERE application_name = 'foretell'`))
       .not.toEqual([]);
@@ -41,10 +41,10 @@ describe('a PostgreSQL that ended while the service runs', () => {
     await expectToStop(dataDir, service);
   });
 
-  test('and cannot be started yet is tried again until it can', async () => {
+  test('and cannot start yet is retried until it can', async () => {
     const { dataDir, service, user } = await startPrepared();
     const configuration = join(dataDir.postgresDir, 'postgresql.auto.conf');
-    // A setting with which no server starts, as a full disk is a reason not to.
+    // A setting with which no server starts, like a full disk.
     const mend = await breakConfiguration(configuration);
     process.kill(dataDir.postmasterPid, 'SIGKILL');
     await expect.poll(() => predicts(service, user.token)).toBe(503);
@@ -63,7 +63,7 @@ async function breakConfiguration(file: string): Promise<() => Promise<void>> {
 }
 
 describe('the role of the service', () => {
-  test('owns its database and is no superuser', async () => {
+  test('owns its database and is not a superuser', async () => {
     const dataDir = await createPreparedDataDir();
     const [role] = await dataDir.query(
       `SELECT current_user, rolsuper, rolcreatedb, rolreplication, rolbypassrls, rolcreaterole
@@ -83,7 +83,7 @@ describe('the role of the service', () => {
     expect(others).toEqual([]);
   });
 
-  test('is given everything in a folder of a release whose role was the superuser', async () => {
+  test('gets everything in a folder from a release whose role was the superuser', async () => {
     const dataDir = createDataDir();
     await makeFormerFolder(dataDir);
     const service = await dataDir.startService();
@@ -105,7 +105,7 @@ describe('the role of the service', () => {
   });
 });
 
-/** As a release before this one made it: one role, the cluster's superuser, with everything in its name, and one user. */
+/** As an earlier release made it: one role, the cluster's superuser, with everything in its name, and one user. */
 async function makeFormerFolder(dataDir: DataDir): Promise<void> {
   const password = readOrCreateSecret(dataDir.path, 'database-password');
   const folder = dataDir.postgresDir;
@@ -126,7 +126,7 @@ async function makeFormerFolder(dataDir: DataDir): Promise<void> {
   await runPostgres('pg_ctl', folder, ['stop', '-m', 'fast', '-w'], account);
 }
 
-describe('a role that only reads', () => {
+describe('a read-only role', () => {
   test('takes no lock that others wait for, writes no large object, and makes no table', async () => {
     const dataDir = await createPreparedDataDir();
     const postgres = await EmbeddedPostgres.open({ dataDir: dataDir.path, purpose: 'command' });

@@ -15,7 +15,7 @@ import { createModelDir, prepareService, prepareUser } from '../support/prepared
 import { beginPost } from '../support/raw-http.js';
 import { startApiForThisTest, type ApiProcess } from '../support/test-api.js';
 
-/** Takes as many turns and megabytes as a row asks for; see `make_insatiable.py`. */
+/** A model that takes as many iterations and megabytes as a row asks for; see `make_insatiable.py`. */
 const INSATIABLE = 'test/support/foreign-models/insatiable';
 const CYCLIC = 'test/support/foreign-models/cyclic';
 const HEART_FAILURE = 'model-artifacts/heart-failure/1';
@@ -24,7 +24,7 @@ const MIB = 1024 ** 2;
 
 const run = promisify(execFile);
 
-// A run that never ends is waited for until its limit, more than once in a test.
+// A test waits for the limit of an endless run more than once.
 vi.setConfig({ testTimeout: 120_000 });
 
 const modelDir = createModelDir({ own: ['heart-failure'] });
@@ -40,7 +40,7 @@ const service = prepareService(settings);
 const { database, api, user } = service;
 const admin = prepareUser(service, 'admin');
 
-/** One of its own for a test that stops it. */
+/** A service of its own for a test that stops it. */
 const startAnother = (environment?: Record<string, string>) =>
   startApiForThisTest({ DATABASE_URL: database.url, ...settings, ...environment });
 
@@ -81,7 +81,7 @@ async function expectNothingLeft(name: string): Promise<void> {
   await expect.poll(scratchFolders).toEqual([]);
 }
 
-/** The processes in which a service has its models; one is called by its folder. */
+/** The processes that run a service's models; each is named after its folder. */
 async function modelProcesses({ process: { pid } }: ApiProcess, name = ''): Promise<number[]> {
   const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,args=']);
   return stdout
@@ -91,7 +91,7 @@ async function modelProcesses({ process: { pid } }: ApiProcess, name = ''): Prom
     .flatMap((found) => (found && Number(found[2]) === pid ? [Number(found[1])] : []));
 }
 
-/** Until a process is in the middle of a run: processor time is all that tells. */
+/** Waits until a process is in the middle of a run: only its processor time shows that. */
 async function expectBusy(pid: number): Promise<void> {
   const seconds = async () => {
     const { stdout } = await run('ps', ['-o', 'time=', '-p', `${pid}`]);
@@ -109,7 +109,7 @@ const isThere = (pid: number) =>
     .then(() => true)
     .catch(() => false);
 
-/** Everybody is answered while this goes on. */
+/** All other callers are answered meanwhile. */
 async function expectAnswersDuring(work: Promise<unknown>): Promise<void> {
   let isDone = false;
   void work.then(() => (isDone = true));
@@ -129,7 +129,7 @@ describe('a candidate', () => {
       /^The artifact cannot be used: it was not loaded and checked within 15 s$/,
     ],
     ['that takes 100 GB', { turns: 0, megabytes: 100_000 }, /it took more than 256 MiB of memory|bad.?alloc/],
-  ])('%s: 422, while everybody is answered, and nothing of it is left', async (_, input, reason) => {
+  ])('%s: 422, while other callers are answered, and nothing of it is left', async (_, input, reason) => {
     const name = newName();
     const folder = await make({ name }, INSATIABLE, { input, output: { prediction: 0 } });
     const uploading = upload(name, folder);
@@ -174,7 +174,7 @@ describe('a candidate', () => {
       () => `{"task":"regression",${Array.from({ length: 5e4 }, (_, i) => `"u${i}":1`).join(',')}}`,
       /^The artifact cannot be used: manifest\.json is invalid: .*…$/,
     ],
-  ])('with %s: 422 in at most 2 kB, while everybody is answered', async (_, file, content, reason) => {
+  ])('with %s: 422 in at most 2 kB, while other callers are answered', async (_, file, content, reason) => {
     const name = newName();
     const folder = await make({ name }, INSATIABLE);
     await writeFile(join(folder, file), content());
@@ -206,7 +206,7 @@ describe('a candidate', () => {
     },
   );
 
-  test('whose row cannot be written leaves no files that stand in the way of another', async () => {
+  test('whose row cannot be written leaves no files in the way of another', async () => {
     const name = newName();
     await database.query(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
       $$ BEGIN RAISE EXCEPTION 'not now'; END $$`);
@@ -259,7 +259,7 @@ describe('a model that a row makes endless', () => {
     },
   );
 
-  test('or that takes 100 GB for it: 503, and soon it answers again, by its number as well', async () => {
+  test('or that then needs 100 GB: 503, and soon it answers again, even by its number', async () => {
     const name = newName();
     expect((await upload(name, await make({ name }, INSATIABLE))).status).toBe(201);
     await removeProduction(name);
@@ -271,7 +271,7 @@ describe('a model that a row makes endless', () => {
     }
   });
 
-  test('keeps no one from stopping: its caller is told, and it is stopped when it says so', async () => {
+  test('does not prevent a stop: its caller gets an answer, and the service has stopped when it says so', async () => {
     const name = newName();
     expect((await upload(name, await make({ name }, INSATIABLE))).status).toBe(201);
     const another = await startAnother({ PREDICTION_TIMEOUT_MS: '600000', LOG_LEVEL: 'info' });
@@ -288,7 +288,7 @@ describe('a model that a row makes endless', () => {
     expect(await isThere(pid!)).toBe(false);
   });
 
-  test('dies with the service, also when that is killed', async () => {
+  test('dies with the service, even if that is killed', async () => {
     const name = newName();
     expect((await upload(name, await make({ name }, INSATIABLE))).status).toBe(201);
     const another = await startAnother({ PREDICTION_TIMEOUT_MS: '600000' });
@@ -317,8 +317,8 @@ test('a stop while a candidate is checked: it is refused with 503, and the stop 
   await expectNothingLeft(name);
 });
 
-describe('what a killed process left', () => {
-  test('of an upload lies beside the models, and is removed at the next start', async () => {
+describe('leftovers of a killed process', () => {
+  test('from an upload lie beside the models, and are removed at the next start', async () => {
     const another = await startAnother();
     beginPost(another, `/models/${newName()}/versions`, {
       'content-type': 'application/gzip',
@@ -332,12 +332,12 @@ describe('what a killed process left', () => {
     expect(scratchFolders()).toEqual([]);
   });
 
-  test('is told from what others are at: those who are alive, and those on other machines for a day', async () => {
+  test('are removed, but not the files of living processes, or for a day those of other machines', async () => {
     const names = {
       alive: `.incoming-${process.pid}@${hostname()}-AAAAAA`,
       elsewhere: `.incoming-1@elsewhere-AAAAAA`,
       elsewhereLongAgo: `.incoming-1@elsewhere-BBBBBB`,
-      // As it was called in earlier releases.
+      // Its name in earlier releases.
       longAgo: '.incoming-abcdef',
     };
     for (const name of Object.values(names)) mkdirSync(join(modelDir, name, 'artifact'), { recursive: true });
@@ -352,7 +352,7 @@ describe('what a killed process left', () => {
   });
 });
 
-test('a model that was found to be quick needs no process at the next start, as long as it is what it was', async () => {
+test('a model that proved quick needs no process at the next start, as long as it is unchanged', async () => {
   const known = async () =>
     database.query(`SELECT checked_by FROM model_versions WHERE name = 'heart-failure' AND version = '1'`);
   expect(await known()).toEqual([{ checked_by: expect.stringMatching(/^Foretell .*ONNX Runtime 1\./) }]);
@@ -360,7 +360,7 @@ test('a model that was found to be quick needs no process at the next start, as 
     `UPDATE model_versions SET checked_by = 'Foretell 0.0.1' WHERE name = 'heart-failure'`,
   );
   const isKnown = async () => JSON.stringify(await known()).includes('ONNX Runtime 1.');
-  // A machine that is busy enough makes any model look slow, which is then found out at the next start.
+  // On a busy machine any model may look slow; the next start then checks it again.
   for (let start = 0; start < 5 && !(await isKnown()); start++) await (await startAnother()).stop();
   expect(await isKnown()).toBe(true);
 });

@@ -34,9 +34,9 @@ function expectRefused({ status, body }: Answer): void {
   });
 }
 
-test('the only admin is neither disabled, removed nor demoted, by whatever way', async () => {
+test('the only admin cannot be disabled, removed or demoted in any way', async () => {
   const admin = await createUser(api, database, 'admin');
-  // These do not count as admins who can act.
+  // These do not count as active admins.
   await createUser(api, database, 'analyst');
   const disabled = await createUser(api, database, 'admin');
   expect((await disable(admin, disabled)).status).toBe(200);
@@ -56,7 +56,7 @@ test('the only admin is neither disabled, removed nor demoted, by whatever way',
   }
   expect(await admins()).toEqual([admin.id]);
 
-  // Changes that keep an admin are made; and so are the others, once there is a second admin.
+  // Changes that keep an admin succeed; and so do the others, once there is a second admin.
   expect(
     (await call(api, 'PUT', `/toggle-user-permission/${admin.id}/1`, { token: admin.token })).status,
   ).toBe(200);
@@ -70,14 +70,14 @@ test('the only admin is neither disabled, removed nor demoted, by whatever way',
 test.each<[string, (admin: TestUser, other: TestUser) => Promise<Answer>]>([
   ['disable', disable],
   ['remove', remove],
-])('of two who %s each other at the same moment one is left', async (_, act) => {
+])('if two %s each other at the same moment, one is left', async (_, act) => {
   for (let round = 0; round < 10; round++) {
     const [one, two] = [await createUser(api, database, 'admin'), await createUser(api, database, 'admin')];
     const answers = await Promise.all([act(one, two), act(two, one)]);
     const left = await admins();
     expect(left).toHaveLength(1);
     expect([one.id, two.id]).toContain(left[0]);
-    // The later one may not act any more, finds the other gone, or is refused.
+    // The later one may no longer act, finds the other gone, or is refused.
     const statuses = answers.map(({ status }) => status).toSorted();
     expect(statuses[0]).toBe(200);
     expect([401, 404, 409]).toContain(statuses[1]);
@@ -85,7 +85,7 @@ test.each<[string, (admin: TestUser, other: TestUser) => Promise<Answer>]>([
   }
 });
 
-test('of many changes at once to two admins one admin is left, and nothing fails', async () => {
+test('many changes at once to two admins leave one admin, and nothing fails', async () => {
   for (let round = 0; round < 5; round++) {
     const pair = [await createUser(api, database, 'admin'), await createUser(api, database, 'admin')];
     const [one, two] = pair as [TestUser, TestUser];

@@ -13,7 +13,7 @@ const FEATURES = ['users', 'tokens', 'models', 'predictions', 'audit', 'batches'
 const door = (library: string) => `dist/libs/${library}/src/index.js`;
 const built = (file: string) => readFileSync(join(CHECKOUT, file), 'utf8');
 
-/** What a built file imports, by whatever form of import. */
+/** What a built file imports, in any form of import. */
 function importsOf(file: string): string[] {
   return [...built(file).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([@#\w./-]+)['"]/g)].map(
     ([, name]) => name!,
@@ -28,7 +28,7 @@ function packageOf(specifier: string): string {
     .join('/');
 }
 
-/** Everything that comes with a library when it is imported, or by what it starts: other libraries by name, and packages. */
+/** Everything that a library loads on import, or through what it starts: other libraries by name, and packages. */
 function reachOf(library: string, ...started: string[]): { libraries: string[]; packages: string[] } {
   const libraries = new Set<string>();
   const packages = new Set<string>();
@@ -49,30 +49,27 @@ function reachOf(library: string, ...started: string[]): { libraries: string[]; 
   return { libraries: [...libraries].toSorted(), packages: [...packages].toSorted() };
 }
 
-test.each(LIBRARIES)(
-  'libs/%s can be the first that a process imports: no circle of imports',
-  async (library) => {
-    // With nothing in the environment that would make it do more than to be imported.
-    const script = `const door = await import('./${door(library)}'); console.log(Object.keys(door).join());`;
-    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], {
-      cwd: CHECKOUT,
-      env: { PATH: process.env.PATH },
-      timeout: 60_000,
-    });
-    expect(stderr).toBe('');
-    expect(stdout.trim()).not.toBe('');
-  },
-);
+test.each(LIBRARIES)('libs/%s can be the first import of a process: no import cycle', async (library) => {
+  // With nothing in the environment that would make it do more than load.
+  const script = `const door = await import('./${door(library)}'); console.log(Object.keys(door).join());`;
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: CHECKOUT,
+    env: { PATH: process.env.PATH },
+    timeout: 60_000,
+  });
+  expect(stderr).toBe('');
+  expect(stdout.trim()).not.toBe('');
+});
 
-describe('what comes with a library', () => {
-  test('libs/inference brings no framework, no database and no feature', () => {
+describe('what a library loads', () => {
+  test('libs/inference loads no framework, no database and no feature', () => {
     expect(reachOf('inference')).toEqual({
       libraries: ['calls', 'micro-batching'],
       packages: ['onnxruntime-node', 'zod'],
     });
   });
 
-  test('libs/scoring brings libs/inference and the parsers of files, and no framework, no database, no feature', () => {
+  test('libs/scoring loads libs/inference and the file parsers, and no framework, no database, no feature', () => {
     expect(reachOf('scoring', 'dist/libs/scoring/src/worker.js')).toEqual({
       libraries: ['calls', 'durable-files', 'inference', 'micro-batching'],
       packages: [
@@ -87,7 +84,7 @@ describe('what comes with a library', () => {
     });
   });
 
-  test('libs/calls, libs/durable-files, libs/micro-batching, libs/errors and libs/precis bring nothing', () => {
+  test('libs/calls, libs/durable-files, libs/micro-batching, libs/errors and libs/precis load nothing else', () => {
     for (const library of ['calls', 'durable-files', 'micro-batching', 'errors', 'precis']) {
       expect(reachOf(library), library).toEqual({ libraries: [], packages: [] });
     }
@@ -100,12 +97,12 @@ describe('what comes with a library', () => {
     ['tokens', ['users']],
     ['predictions', ['audit', 'models']],
     ['batches', ['models']],
-  ])('libs/%s brings of the features only %j', (library, expected) => {
+  ])('libs/%s loads only these features: %j', (library, expected) => {
     expect(reachOf(library).libraries.filter((name) => FEATURES.includes(name))).toEqual(expected);
   });
 
   test.each(LIBRARIES.filter((library) => !FEATURES.includes(library)))(
-    "libs/%s brings no feature, and no feature's tables",
+    "libs/%s loads no feature, and no feature's tables",
     (library) => {
       const { libraries, packages } = reachOf(library);
       expect(libraries.filter((name) => FEATURES.includes(name))).toEqual([]);
@@ -119,13 +116,13 @@ test('only libs/config reads the environment', () => {
     readdirSync(join(CHECKOUT, 'libs', library, 'src'), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
       .map((file) => `dist/libs/${library}/src/${file.replace(/\.ts$/, '.js')}`)
-      // Assigning to a variable, for a native library to find, is no reading.
+      // Assigning a variable for a native library is not reading.
       .filter((file) => /process\.env(?!\.\w+ = )|node:process|from 'process'/.test(built(file))),
   );
   expect(readers).toEqual([]);
 });
 
-test('what the service imports is still there when what only builds and tests is pruned', () => {
+test('the imports of the service are still there after build and test dependencies are pruned', () => {
   const { name, dependencies } = JSON.parse(built('package.json')) as {
     name: string;
     dependencies: Record<string, string>;

@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 const PREDICTED = { method: 'POST', route: '/predict', status: '200' };
 const REQUESTS = 'foretell_http_request_duration_seconds_count';
-/** Each over a connection of its own: connections are what is handed round. */
+/** Each over a connection of its own: the primary distributes connections. */
 const headers = { connection: 'close' };
 
 let database: TestDatabase;
@@ -32,7 +32,7 @@ async function expectSoon(api: ApiProcess, name: string, value: number): Promise
 const servingPids = async () =>
   (await database.query<{ pid: number }>('SELECT pid FROM serving_processes')).map(({ pid }) => pid);
 
-test('METRICS_PORT tells what all processes measured, and nothing is lost with one that dies', async () => {
+test('METRICS_PORT has the metrics of all processes, and keeps those of one that dies', async () => {
   const api = await startTwo({ METRICS_PORT: '0' });
   const user = await createUser(api, database);
   await predict(api, user, 20);
@@ -54,7 +54,7 @@ test('METRICS_PORT tells what all processes measured, and nothing is lost with o
   expect(await api.stop()).toBe(0);
 });
 
-test('one that is too busy to answer keeps nobody waiting, and what it told before still counts', async () => {
+test('one that is too busy to answer holds no one up, and its earlier metrics still count', async () => {
   const api = await startTwo({ METRICS_PORT: '0' });
   const user = await createUser(api, database);
   await predict(api, user, 10);
@@ -69,7 +69,7 @@ test('one that is too busy to answer keeps nobody waiting, and what it told befo
   await expectSoon(api, 'foretell_processes', 2);
 });
 
-test('without METRICS_PORT, whichever process is asked tells what all of them measured', async () => {
+test('without METRICS_PORT, any process answers with the metrics of all', async () => {
   const api = await startTwo();
   const admin = await createUser(api, database, 'admin');
   await predict(api, admin, 10);
@@ -83,7 +83,7 @@ test('without METRICS_PORT, whichever process is asked tells what all of them me
   await Promise.all(asked);
 });
 
-test('a model’s statistics are those of all processes, whichever is asked', async () => {
+test('a model’s statistics are those of all processes, whichever answers', async () => {
   const api = await startTwo();
   const { token, ...user } = await createUser(api, database);
   await predict(api, { token, ...user }, 10);

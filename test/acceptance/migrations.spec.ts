@@ -69,7 +69,7 @@ test('all of them run on an empty database, in order, and a second time there is
 
 const timestamp = (name: string) => Number(/\d+$/.exec(name)![0]);
 
-test('from the first one on, with users in it, the rest run and the users survive', async () => {
+test('after the first one, with users in the database, the rest run and the users survive', async () => {
   await withDataSource(firstMigrations(1), (dataSource) => dataSource.runMigrations());
   await database.query(
     `INSERT INTO users (username, password, email, role, enabled) VALUES
@@ -126,7 +126,7 @@ describe('usernames from before PRECIS', () => {
     'ｚｏë', // 9: the same name as 8 today
   ];
 
-  test('are kept with a key for each, and it is said of whom that is not the usual one', async () => {
+  test('are kept with a key each, and unusual keys are reported', async () => {
     expect(await migrateWith(OLD)).toEqual([
       expect.stringMatching(/^MigrationNote: 6 of 9 usernames would be refused .* Ids: 2, 4, 5, 6, 7, 9$/),
     ]);
@@ -145,7 +145,7 @@ describe('usernames from before PRECIS', () => {
     ]);
   });
 
-  test('say nothing where there is nothing to say', async () => {
+  test('report nothing if there is nothing to report', async () => {
     expect(await migrateWith(['Ada', 'Ärztin', 'ben'])).toEqual([]);
     expect(await database.query('SELECT username_key FROM users ORDER BY id')).toEqual([
       { username_key: 'ada' },
@@ -154,7 +154,7 @@ describe('usernames from before PRECIS', () => {
     ]);
   });
 
-  test('log in as they did before, and nobody registers one of them again', async () => {
+  test('log in as before, and no one can register one of them again', async () => {
     await migrateWith(OLD, await bcrypt.hash('a password', 4));
     const api = await startApi({ DATABASE_URL: database.url, LOGIN_FAILURES_PER_MINUTE: '1000' });
     for (const [index, username] of OLD.entries()) {
@@ -169,7 +169,7 @@ describe('usernames from before PRECIS', () => {
     }
   });
 
-  test('whatever there was, everybody has a key', async () => {
+  test('whatever the names were, every user has a key', async () => {
     const letters = [...'aAａＡäÄİi K\u212AßẞσςΣ\u200B', 'a\u0308'];
     const names = new Map<string, string>();
     for (const one of letters) {
@@ -188,7 +188,7 @@ describe('usernames from before PRECIS', () => {
     expect(counts).toEqual({ count: names.size, keys: names.size });
   });
 
-  test('a name that is set by hand gets a key, and loses it with the person', async () => {
+  test('a name that is set by hand gets a key, and loses it when the person is removed', async () => {
     await migrateWith(['Ada']);
     const keys = () => database.query('SELECT username, username_key, epoch FROM users ORDER BY id');
     await database.query(
@@ -212,7 +212,7 @@ describe('usernames from before PRECIS', () => {
   });
 });
 
-test('what was recorded before rows were counted is kept, and does not say how many they were', async () => {
+test('what was recorded before rows were counted is kept, without a row count', async () => {
   await withDataSource(firstMigrations(5), (dataSource) => dataSource.runMigrations());
   await database.query(ADD_ADA);
   await database.query(
@@ -230,10 +230,10 @@ test('what was recorded before rows were counted is kept, and does not say how m
   });
 });
 
-test('what was recorded before there were partitions is in that of its month, each response with its request', async () => {
+test('a record from before partitions is in its month’s partition, each response with its request', async () => {
   await withDataSource(firstMigrations(7), (dataSource) => dataSource.runMigrations());
   await database.query(ADD_ADA);
-  // The second was answered when its month was over.
+  // The second was answered after its month was over.
   await database.query(
     `INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect, created_datetime) VALUES
        (1, '{"age":25}', 'a', 'heart-failure', '1', 'plain', '2025-01-15 12:00Z'),
@@ -261,7 +261,7 @@ test('what was recorded before there were partitions is in that of its month, ea
     );
     const place = { request: 'requests_2025_01', response: 'responses_2025_01' };
     expect(places).toEqual([place, place]);
-    // Numbers go on where they were.
+    // The ids continue where they left off.
     const [next] = await database.query(
       `INSERT INTO requests (user_id, request_uuid, model, model_version, dialect)
        VALUES (1, 'c', 'heart-failure', '1', 'plain') RETURNING id`,
@@ -275,7 +275,7 @@ test('what was recorded before there were partitions is in that of its month, ea
   });
 });
 
-test('all of them can be taken back, which leaves nothing, and run again, which leaves the same', async () => {
+test('all of them can be reverted, which leaves nothing, and run again, which gives the same schema', async () => {
   await withDataSource(allMigrations(), async (dataSource) => {
     await migrate(dataSource);
     const made = await schema();
@@ -290,7 +290,7 @@ test('all of them can be taken back, which leaves nothing, and run again, which 
 });
 
 describe('the entities', () => {
-  /** What TypeORM would change so that the schema is what the entities say, asked by a process of its own. */
+  /** What TypeORM would change to make the schema match the entities, from a process of its own. */
   async function drift(): Promise<string[]> {
     const script = `
       import { entities } from './dist/apps/api/src/app.module.js';
@@ -308,11 +308,11 @@ describe('the entities', () => {
     return JSON.parse(stdout) as string[];
   }
 
-  test('say of every table what the migrations made', async () => {
+  test('describe every table as the migrations created it', async () => {
     await withDataSource(allMigrations(), migrate);
     expect(await drift()).toEqual([]);
 
-    // And the question is one that can be answered otherwise.
+    // The check can also fail.
     await database.query(`
       ALTER TABLE responses ALTER duration_ms DROP NOT NULL;
       ALTER TABLE requests DROP COLUMN dialect CASCADE, DROP CONSTRAINT requests_user_id_fkey;

@@ -17,7 +17,7 @@ const database = prepareDatabase();
 let bucket: BucketServer;
 let admin: TestUser;
 
-/** A replica: its own disk, and of the models only what is said. */
+/** A replica: its own disk, and only the given models. */
 async function start(name: string, models: string[] = []): Promise<ApiProcess> {
   const modelDir = join(scratch, name, 'models');
   mkdirSync(modelDir, { recursive: true });
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await bucket.createBucket('models');
 });
 
-/** Which model and version answers, or the status where none does. */
+/** Which model and version answers, or the status if none does. */
 async function answering(service: ApiProcess): Promise<unknown> {
   const answer = await call(service, 'POST', '/models/iris/predict', { body: FLOWER, token: admin.token });
   return answer.status === 200 ? answer.body.model.version : answer.status;
@@ -54,7 +54,7 @@ async function upload(service: ApiProcess, version: string): Promise<void> {
   expect(answer.status, answer.text).toBe(201);
 }
 
-test('replicas that share no disk serve what was uploaded to one of them, and a new one serves all of it', async () => {
+test('replicas that share no disk serve the uploads to one of them, and a new one serves them all', async () => {
   const one = await start('one', ['heart-failure']);
   const two = await start('two');
   admin = await createUser(one, database, 'admin');

@@ -60,7 +60,7 @@ test('a default model that was changed in place: no start, and what to do', asyn
   expect(await place.dataDir.processes()).toEqual([]);
 });
 
-test('another model that was changed in place stays away, and the log says what to do', async () => {
+test('another model that was changed in place is not served, and the log says what to do', async () => {
   const place = await ModelWorkplace.create();
   await models(place, 'register', await place.make({ name: 'iris' }));
   const folder = join(place.modelDir, 'iris', '1');
@@ -75,7 +75,7 @@ test('another model that was changed in place stays away, and the log says what 
   expect(await refused(place, 'promote', 'iris', '1')).toMatch(/^Artifact not usable: .*version of its own/);
 });
 
-test('a MODEL_DIR that may not be written: a line that names it', async ({ skip }) => {
+test('a read-only MODEL_DIR: a line that names it', async ({ skip }) => {
   const isRoot = process.getuid?.() === 0;
   const reason = isRoot ? obstacleToNobody() : undefined;
   if (reason) skip(reason);

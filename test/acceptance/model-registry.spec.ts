@@ -20,7 +20,7 @@ const MIB = 1024 ** 2;
 const MAX_ARTIFACT_BYTES = 4 * MIB;
 
 const modelDir = createModelDir({ own: ['heart-failure'] });
-/** The system's, to see that the service leaves nothing there. */
+/** The system's temporary folder, to check that the service leaves nothing there. */
 const temporary = createFolder();
 const service = prepareService({
   MODEL_DIR: modelDir,
@@ -44,7 +44,7 @@ async function register(changes: Changes & { name: string }): Promise<Answer> {
   return upload(changes.name, await tarGz(await make(changes)));
 }
 
-/** A model of its own with so many versions, of which the first is in production. */
+/** A new model with this many versions, the first one in production. */
 async function registered(versions = 1): Promise<string> {
   const name = newName();
   for (let version = 1; version <= versions; version++) {
@@ -61,7 +61,7 @@ const removeAlias = (name: string, alias: string) =>
 const predictFlower = (path: string) =>
   call(api, 'POST', `/models/${path}/predict`, { body: FLOWER, token: user.token });
 
-/** The version that answers. */
+/** The version that answers a prediction. */
 async function versionOf(path: string): Promise<string> {
   const answer = await predictFlower(path);
   expect(answer.status, answer.text).toBe(200);
@@ -91,7 +91,7 @@ async function expectNothingLeft(name: string): Promise<void> {
   expect(readdirSync(modelDir)).not.toContain(name);
 }
 
-/** What is on its way, or was left by it. */
+/** Uploads in progress, or their leftovers. */
 const uploads = () => readdirSync(modelDir).filter((entry) => entry.startsWith('.'));
 
 async function expectUntouched(): Promise<void> {
@@ -103,7 +103,7 @@ async function expectUntouched(): Promise<void> {
   });
 }
 
-describe('who may', () => {
+describe('permissions', () => {
   const ROUTES: [string, string, object?][] = [
     ['GET', '/models/heart-failure/versions/1'],
     ['POST', '/models/heart-failure/versions', Buffer.from('an archive')],
@@ -111,7 +111,7 @@ describe('who may', () => {
     ['DELETE', '/models/heart-failure/aliases/production'],
   ];
 
-  test.each(ROUTES)('%s %s: nobody without a token, nor users and analysts', async (method, path, body) => {
+  test.each(ROUTES)('%s %s: not without a token, not as user or analyst', async (method, path, body) => {
     const headers = Buffer.isBuffer(body) ? { 'content-type': 'application/gzip' } : undefined;
     const status = async (token?: string) => (await call(api, method, path, { body, headers, token })).status;
     expect(await status()).toBe(401);
@@ -127,7 +127,7 @@ describe('who may', () => {
   });
 });
 
-/** What anybody may know of iris 1. */
+/** What anyone may know about iris 1. */
 const IRIS_SERVING = {
   version: '1',
   labels: ['setosa', 'versicolor', 'virginica'],
@@ -163,7 +163,7 @@ describe('a user, and an analyst,', () => {
     }
   });
 
-  test('may send its example as it stands', async () => {
+  test('may send its example unchanged', async () => {
     for (const { name, serving } of (await call(api, 'GET', '/models', { token: user.token })).body.models) {
       const body = serving.example;
       const answer = await call(api, 'POST', `/models/${name}/predict`, { body, token: user.token });
@@ -172,7 +172,7 @@ describe('a user, and an analyst,', () => {
     }
   });
 
-  test('is told of the version that answers him, where that is a canary', async () => {
+  test('sees the version that answers this user, even if it is a canary', async () => {
     const name = await registered(2);
     await setAlias(name, 'canary', { version: '2', percent: 100 });
     const { body } = await call(api, 'GET', `/models/${name}`, { token: user.token });
@@ -271,7 +271,7 @@ describe('looking', () => {
     });
   });
 
-  test('a model that was found in MODEL_DIR was registered by nobody, from there', async () => {
+  test('a model found in MODEL_DIR has no registering user, and that folder as its source', async () => {
     const { body } = await call(api, 'GET', '/models/heart-failure', { token: admin.token });
     expect(body.versions[0]).toMatchObject({ registered_by: null, registered_from: 'MODEL_DIR' });
     expect(body.history).toMatchObject([{ set_by: null, set_from: 'MODEL_DIR' }]);
@@ -329,7 +329,7 @@ describe('uploading', () => {
     expect(answer.body.warnings).toEqual([expect.stringMatching(/^golden\.json has no labels, so it /)]);
   });
 
-  test('of a second version only its number answers, until it is promoted', async () => {
+  test('a second version answers only by its number, until it is promoted', async () => {
     const name = await registered(2);
     expect(await versionOf(name)).toBe('1');
     expect(await versionOf(`${name}/versions/2`)).toBe('2');
@@ -347,7 +347,7 @@ describe('uploading', () => {
     await expectUntouched();
   });
 
-  test('a manifest of another model than the path says: 422 with both names', async () => {
+  test('a manifest of a model other than the one in the path: 422 with both names', async () => {
     const [name, other] = [newName(), newName()];
     const answer = await upload(name, await tarGz(await make({ name: other })));
     expectProblem(answer, 422, 'artifact-not-usable', new RegExp(`${other}.*${name}`));
@@ -355,7 +355,7 @@ describe('uploading', () => {
     await expectNothingLeft(other);
   });
 
-  test('larger than other bodies may be, and in chunks of a length that nobody said', async () => {
+  test('larger than the limit for other bodies, and chunked, without a Content-Length', async () => {
     const name = newName();
     const folder = await make({ name });
     await writeFile(join(folder, 'README.md'), randomBytes(2 * MIB));
@@ -371,7 +371,7 @@ describe('uploading', () => {
     expect(await versionOf(name)).toBe('1');
   });
 
-  test('the same version twice at once: both succeed, and it is there once', async () => {
+  test('the same version twice at once: both succeed, and it is stored once', async () => {
     const name = newName();
     const archive = await tarGz(await make({ name }));
     const answers = await Promise.all(Array.from({ length: 4 }, () => upload(name, archive)));
@@ -381,7 +381,7 @@ describe('uploading', () => {
     await expectUntouched();
   });
 
-  test('other contents of one version at once: exactly one wins, and it is what is kept', async () => {
+  test('other contents of one version at once: exactly one wins and is kept', async () => {
     const name = newName();
     const archives = await Promise.all(
       ['one', 'two', 'three'].map(async (description) => tarGz(await make({ name, description }))),
@@ -522,7 +522,7 @@ describe('a broken artifact is refused, and nothing is left of it', () => {
     expectProblem(answer, 400, 'bad-request', /body/);
   });
 
-  test('an upload that breaks off', async () => {
+  test('an interrupted upload', async () => {
     const name = newName();
     const archive = await tarGz(await make({ name }));
     const connection = open(name, { length: archive.length, token: admin.token });
@@ -533,7 +533,7 @@ describe('a broken artifact is refused, and nothing is left of it', () => {
     expect(api.output()).not.toMatch(/"level":(50|60)|unhandled|uncaught/i);
   });
 
-  test('what nobody may upload is not read to its end', async () => {
+  test('an upload without permission is not read to its end', async () => {
     const length = 200 * MIB;
     const connection = open(newName(), { length });
     let answer = '';
@@ -549,7 +549,7 @@ describe('a broken artifact is refused, and nothing is left of it', () => {
   });
 });
 
-/** An upload, of which nothing but the head is sent. */
+/** An upload of which only the head is sent. */
 const open = (name: string, { length, token }: { length: number; token?: string }) =>
   beginPost(api, `/models/${name}/versions`, {
     'content-type': 'application/gzip',
@@ -558,7 +558,7 @@ const open = (name: string, { length, token }: { length: number; token?: string 
   });
 
 describe('aliases', () => {
-  test('production becomes another version: 200 with what it was and who serves it', async () => {
+  test('production becomes another version: 200 with the previous version and its processes', async () => {
     const name = await registered(2);
     const answer = await setAlias(name, 'production', { version: '2' });
     expect(answer.status).toBe(200);
@@ -572,7 +572,7 @@ describe('aliases', () => {
     expect(await versionOf(name)).toBe('2');
   });
 
-  test('one of your own answers by name@alias and as a model URI; DELETE takes it away, once', async () => {
+  test('a custom alias answers by name@alias and as a model URI; DELETE removes it, once', async () => {
     const name = await registered(2);
     const answer = await setAlias(name, 'Champion', { version: '2', colour: 'red' });
     expect(answer.body).toMatchObject({ alias: 'champion', version: '2', previous: null });
@@ -602,13 +602,13 @@ describe('aliases', () => {
     expect(body.canary).toEqual({ version: '2', percent: 100, ended: true });
     const shown = await call(api, 'GET', `/models/${name}`, { token: admin.token });
     expect(shown.body.aliases).toEqual({ production: '2' });
-    // As the README says: back to 1, for those who were in the canary as well.
+    // As the README says: back to 1, even for users in the canary.
     const back = await setAlias(name, 'production', { version: '1' });
     expect(back.body).not.toHaveProperty('canary');
     expect(await versionOf(name)).toBe('1');
   });
 
-  test('a canary of another version goes on, and the answer says so', async () => {
+  test('a canary of another version continues, and the answer says so', async () => {
     const name = await registered(3);
     await setAlias(name, 'canary', { version: '2', percent: 25 });
     const { body } = await setAlias(name, 'production', { version: '3' });
@@ -618,7 +618,7 @@ describe('aliases', () => {
     expect((await setAlias(name, 'champion', { version: '2' })).body).not.toHaveProperty('canary');
   });
 
-  test('who set it is recorded', async () => {
+  test('the user who set it is recorded', async () => {
     const name = await registered();
     await setAlias(name, 'champion', { version: '1' });
     const rows = await database.query(
@@ -701,7 +701,7 @@ test('a version that another process cannot serve: 422 that says which and why, 
   expect((await call(api, 'GET', '/health')).text).not.toContain(modelDir);
 });
 
-test('the documentation has the routes, and the path of a model that was put in production meanwhile', async () => {
+test('the documentation has the routes, and the path of a model put in production meanwhile', async () => {
   const paths = async () => (await call(api, 'GET', '/docs-json')).body.paths;
   const before = await paths();
   expect(Object.keys(before['/models'])).toEqual(['get']);
@@ -716,7 +716,7 @@ test('the documentation has the routes, and the path of a model that was put in 
   expect(before).not.toHaveProperty([`/models/${name}/predict`]);
 });
 
-/** The graph with another version of the operators: the last bytes but one entry say which. */
+/** The graph with another version of the operators: the byte after the last marker. */
 function withOpset(version: number) {
   const marker = Buffer.from([0x42, 0x04, 0x0a, 0x00, 0x10]);
   return (graph: Buffer) => {
@@ -738,7 +738,7 @@ async function plainTar(name: string, content: Buffer): Promise<Buffer> {
   return buffer(pack as AsyncIterable<Buffer>);
 }
 
-/** A .tar.gz of so many thousand empty files. */
+/** A .tar.gz of this many thousand empty files. */
 async function manyFiles(thousands: number): Promise<Buffer> {
   const header = (await plainTar('._x', Buffer.alloc(0))).subarray(0, 512);
   const thousand = Buffer.concat(Array.from({ length: 1000 }, () => header));

@@ -58,7 +58,7 @@ describe('while a service runs', () => {
   let count = 0;
   const newName = () => `flowers-${++count}`;
 
-  /** A model of its own with so many versions, of which the first is in production; uploaded, which takes less time. */
+  /** A new model with this many versions, the first one in production; uploaded, because that is faster. */
   async function registered(versions: number): Promise<string> {
     const name = newName();
     for (let version = 1; version <= versions; version++) {
@@ -72,7 +72,7 @@ describe('while a service runs', () => {
     return name;
   }
 
-  /** The version that answers, or the status where none does. */
+  /** The version that answers, or the status if none does. */
   async function answering(name: string): Promise<string | number> {
     const answer = await call(service, 'POST', `/models/${name}/predict`, {
       body: FLOWER,
@@ -86,7 +86,7 @@ describe('while a service runs', () => {
   }
 
   describe('register', () => {
-    test('what skl2onnx makes when it is told nothing is answered by name, without a restart', async () => {
+    test('a model with the default settings of skl2onnx answers by name, without a restart', async () => {
       const name = newName();
       const told = await models(place, 'register', await place.make({ name }, FOREIGN));
       expect(told).toContain(`${name}@production is version 1; 1 process serves it.\n`);
@@ -129,7 +129,7 @@ describe('while a service runs', () => {
       expect(stderr).toMatch(/^Warning: golden\.json has no labels, so .* Add a "label" .*\n$/);
     });
 
-    test('a folder that is not there: 1 and a line that names it', async () => {
+    test('a missing folder: 1 and a line that names it', async () => {
       const folder = join(place.modelDir, 'nowhere');
       const told = await refused(place, 'register', folder);
       expect(told).toMatch(/^Artifact not usable: .*manifest\.json cannot be read \(ENOENT\)/);
@@ -163,7 +163,7 @@ describe('while a service runs', () => {
     expect(shown).toMatch(new RegExp(`${service.process.pid}.*production.*2`));
   });
 
-  test('promote of what is not there: 1, and nothing changes', async () => {
+  test('promote of an unknown version: 1, and nothing changes', async () => {
     const name = await registered(1);
     for (const args of [[name, '9'], [`${name}@challenger`]]) {
       expect(await refused(place, 'promote', ...args)).toMatch(/^Model not found: /);
@@ -171,7 +171,7 @@ describe('while a service runs', () => {
     await expectSoon(name, '1');
   });
 
-  test('shadow and canary begin, and end with --off', async () => {
+  test('shadow and canary start, and end with --off', async () => {
     const name = await registered(2);
     expect(await models(place, 'shadow', name, '2')).toBe(
       `${name}@shadow is version 2; 1 process serves it.\n`,
@@ -195,7 +195,7 @@ describe('while a service runs', () => {
     await expectSoon(name, '1');
   });
 
-  test('canary, promote, rollback: who was in the canary goes back as well', async () => {
+  test('canary, promote, rollback: users in the canary go back as well', async () => {
     const name = await registered(3);
     const production = (version: string, was: string) =>
       `${name}@production is version ${version}, was ${was}; 1 process serves it.\n`;
@@ -224,7 +224,7 @@ describe('while a service runs', () => {
     await expectSoon(name, '3');
   });
 
-  test('verify says of each version how it is: 1 where one is damaged, which show says as well', async () => {
+  test('verify reports the state of each version: 1 if one is damaged, as show reports, too', async () => {
     const name = await registered(2);
     const all = (await models(place, 'verify')).split('\n');
     expect(all).toEqual(expect.arrayContaining(['heart-failure 1 is ready.', `${name} 2 is ready.`]));
@@ -245,7 +245,7 @@ describe('while a service runs', () => {
   });
 });
 
-describe('wrong arguments end with 2, say what would be right, and open no database', () => {
+describe('wrong arguments end with 2, name the right ones, and open no database', () => {
   test.each<[string, string[], string]>([
     ['an unknown command', ['delete', 'iris'], 'unknown command'],
     ['no folder', ['register'], "missing required argument 'folder'"],

@@ -34,7 +34,7 @@ const metricsIn = (text: string) =>
 beforeAll(requirePrometheus);
 const { api, user } = prepareService({ METRICS_PORT: '0' });
 
-/** Something of everything that a dashboard may want to show. */
+/** A bit of everything that a dashboard may show. */
 async function useService(): Promise<void> {
   await Promise.all([
     ...Array.from({ length: 10 }, () => call(api, 'POST', '/predict', { body: PATIENT, token: user.token })),
@@ -46,7 +46,7 @@ async function useService(): Promise<void> {
 }
 
 describe('promtool', () => {
-  test('finds configuration and rules right, and each alert fires when it should', () => {
+  test('accepts configuration and rules, and each alert fires when it should', () => {
     execFileSync('promtool', ['check', 'config', 'prometheus.yml'], { cwd: RULES, encoding: 'utf8' });
     execFileSync('promtool', ['test', 'rules', 'alerts.test.yml'], { cwd: RULES, encoding: 'utf8' });
     const named = (file: string, pattern: RegExp) =>
@@ -55,7 +55,7 @@ describe('promtool', () => {
     expect(fired).toEqual(named('alerts.yml', /- alert: (\w+)/g));
   });
 
-  test('has nothing to say against what the service tells', async () => {
+  test('has no complaints about the service’s metrics', async () => {
     await useService();
     const { text } = await Samples.read(api);
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text });
@@ -63,7 +63,7 @@ describe('promtool', () => {
   });
 });
 
-test('every metric that the dashboard, the alerts or their test name is told by the service', async () => {
+test('every metric that the dashboard, the alerts or their test name is exported by the service', async () => {
   await useService();
   const { names } = await Samples.read(api);
   const rules = readFileSync(join(RULES, 'alerts.yml'), 'utf8');
@@ -84,7 +84,7 @@ test('docs/metrics.md names every metric of ours, and no other, with its type', 
   expect(documented.toSorted()).toEqual(told.toSorted());
 });
 
-test('the dashboard is one that Grafana reads: its own ids, panels that do not overlap, no unknown variable', () => {
+test('the dashboard is valid for Grafana: its own ids, panels that do not overlap, no unknown variable', () => {
   const { panels, templating, schemaVersion, uid } = dashboard;
   expect(uid).toBe('foretell');
   expect(schemaVersion).toBeGreaterThanOrEqual(39);
@@ -124,7 +124,7 @@ describe('a Prometheus with the example configuration', () => {
       return { title, expression, found: false };
     });
     expect(asked.length).toBeGreaterThan(20);
-    // A rate needs two looks with something between them: the service is used until all of them have a number.
+    // A rate needs two scrapes with requests in between: we use the service until every query has a number.
     const withoutValue = async () => {
       await useService();
       for (const query of asked.filter(({ found }) => !found)) {
@@ -137,7 +137,7 @@ describe('a Prometheus with the example configuration', () => {
     await expect.poll(withoutValue, { timeout: 50_000, interval: 500 }).toEqual([]);
   });
 
-  test('has loaded the alerts, and none of them fires while all is well', async () => {
+  test('has loaded the alerts, and none of them fires while everything is healthy', async () => {
     const { data } = await prometheus.get('/api/v1/rules');
     const rules = data.groups.flatMap((group: { rules: object[] }) => group.rules) as {
       name: string;

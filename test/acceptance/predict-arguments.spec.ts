@@ -16,7 +16,7 @@ const HEADER = `${PATIENT_COLUMNS}\n`;
 const ROW = `${PATIENT_ROW}\n`;
 const ADDED = ['yhat_prob', 'yhat', 'error'];
 
-describe('nothing to score is no mistake: a whole output without rows', () => {
+describe('nothing to score is not an error: a complete output without rows', () => {
   const INPUTS: [string, string | Buffer][] = [
     ['empty.csv', ''],
     ['header.csv', HEADER],

@@ -214,7 +214,7 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     expect(await refused(place.fromTo('in.csv/x.csv', 'out.csv'))).toMatch(/^There is no file /);
   });
 
-  test('an output that could not get its name', async () => {
+  test('an output that could not be renamed', async () => {
     place.write('in.csv', HEADER + ROW);
     mkdirSync(place.path('folder.csv'));
     symlinkSync('/dev/null', place.path('null'));
@@ -229,7 +229,7 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     }
   });
 
-  test('a folder that may not be written, a file that may not be read', async ({ skip }) => {
+  test('a folder without write permission, a file without read permission', async ({ skip }) => {
     const isRoot = process.getuid?.() === 0;
     const reason = isRoot ? obstacleToNobody() : undefined;
     if (reason) skip(reason);
@@ -249,7 +249,7 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
     expect(await run('-i', input)).toMatchObject({ code: 1, stderr: `${input} may not be read.\n` });
   });
 
-  test('a folder that is not a model, or a model that does not answer as it was trained to', async () => {
+  test('a folder that is not a model, or a model whose answers differ from its training', async () => {
     place.write('in.csv', 'sepal_length,sepal_width,petal_length,petal_width\n1,2,3,4\n');
     const model = place.path('model');
     expect(await refused(place.fromTo('in.csv', 'out.csv', '-m', model))).toContain(model);
@@ -267,7 +267,7 @@ describe('a file that cannot be scored: one line that says why, exit code 1, and
 });
 
 describe('rows that cannot be read stay rows', () => {
-  test('ragged ones, with their lines, behind blank lines and quoted line ends', async () => {
+  test('ragged ones, with their line numbers, after blank lines and quoted line ends', async () => {
     place.write('in.csv', `id,${HEADER}\n\n1,${ROW}"2\n2",25,1\n3,${PATIENT_ROW},4,"5,6"\n4,${ROW}`);
     const { code } = await predict(place.fromTo('in.csv', 'out.csv', '--quiet'));
     expect(code).toBe(3);
@@ -280,7 +280,7 @@ describe('rows that cannot be read stay rows', () => {
     ]);
   });
 
-  test('lines of JSON that are no objects, with their text', async () => {
+  test('JSON lines that are not objects, with their text', async () => {
     const bad = ['[1,2]', '25', 'null', '"text"', '{"age":', "{'age': 25}", '{} {}'];
     place.write('in.jsonl', [OBJECT, ...bad, '{}', OBJECT, ''].join('\n'));
     for (const format of ['jsonl', 'csv']) {
@@ -299,7 +299,7 @@ describe('rows that cannot be read stay rows', () => {
     for (const row of rows) expect(row).toHaveLength(11);
   });
 
-  test('only such lines: a table of nothing but errors, each row as long as the header', async () => {
+  test('only such lines: a table of errors only, each row as long as the header', async () => {
     place.write('in.jsonl', 'no\nneither\n');
     expect((await predict(place.fromTo('in.jsonl', 'out.csv', '--quiet'))).code).toBe(3);
     expect(place.table('out.csv')).toEqual([
@@ -309,7 +309,7 @@ describe('rows that cannot be read stay rows', () => {
     ]);
   });
 
-  test('an empty cell: a missing value where there may be one, an error elsewhere', async () => {
+  test('an empty cell: a missing value if the column allows one, otherwise an error', async () => {
     place.write(
       'in.csv',
       'sepal_length,sepal_width,petal_length,petal_width\n5.1,,1.4,""\n5.1,3.5,1.4,0.2\n',

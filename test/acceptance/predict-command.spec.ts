@@ -24,7 +24,7 @@ interface GoldenCase {
   output: { prediction?: number; label?: string; probabilities: number[] };
 }
 
-/** The training framework's answers, and the rows they are of as CSV. */
+/** The training framework's answers, and their rows as CSV. */
 function golden(model: string): { cases: GoldenCase[]; csv: string } {
   const { cases } = JSON.parse(readFileSync(`${model}/golden.json`, 'utf8')) as { cases: GoldenCase[] };
   const names = Object.keys(cases[0]!.input);
@@ -78,7 +78,7 @@ describe('the predictions', () => {
   });
 });
 
-describe('what is in stays in', () => {
+describe('the input is preserved', () => {
   test('every row in its order, whatever the number of threads; no process is left', async () => {
     const rows = patients(50_000).map((row, id) => `${id},${row},"of row ${id}, and\nits ""note"""`);
     place.write('in.csv', `id,${PATIENT_COLUMNS},note\n${rows.join('\n')}\n`);
@@ -101,7 +101,7 @@ describe('what is in stays in', () => {
     expect(await place.dataDir.processes()).toEqual([]);
   });
 
-  test('columns the model does not know, in their place, and whatever needs quotes', async () => {
+  test('unknown columns, in their place, and anything that needs quotes', async () => {
     const extra = '"a, ""b""\r\nc", spaced ,5" pipe,日本 𝒳,=1+1,';
     const output = await scoredText(
       `"x, y",two,three,four,five,${PATIENT_COLUMNS},\n${extra.slice(0, -1)},${PATIENT_ROW},last\n`,
@@ -143,7 +143,7 @@ describe('what is in stays in', () => {
     expect(second).toMatch(/^25,1000,35,500000,8,135,0.0,,0\.\d+,\d,$/);
   });
 
-  test('JSON Lines: each object to the letter', async () => {
+  test('JSON Lines: each object byte for byte', async () => {
     const members = COLUMNS.map((name, index) => `"${name}": ${PATIENT_ROW.split(',')[index]}`);
     const objects = [
       `"id": 12345678901234567890, "x":1.50,"y" : [1, {"z":"\\u00e9\\/"}], ${members.join(', ')}`,
@@ -157,7 +157,7 @@ describe('what is in stays in', () => {
 });
 
 describe('standard input and output', () => {
-  test('a text in, a text out; nothing but data on standard output', async () => {
+  test('text in, text out; only data on standard output', async () => {
     const text = `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`;
     const { code, stdout, stderr } = await predict(['--format', 'csv'], text);
     expect([code, stdout]).toEqual([
@@ -168,7 +168,7 @@ describe('standard input and output', () => {
     expect(place.files()).toEqual([]);
   });
 
-  test('the formats of each by themselves; gzip is recognised', async () => {
+  test('each with its own format; gzip is recognised', async () => {
     const tsv = `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`.replaceAll(',', '\t');
     const output = await scored(['--format', 'tsv', '--output-format', 'jsonl'], tsv);
     expect(JSON.parse(output)).toMatchObject({ age: '25', yhat_prob: 0.5124506, yhat: 1, error: null });
@@ -178,7 +178,7 @@ describe('standard input and output', () => {
     );
   });
 
-  test('a reader that goes away ends the run with one line', async () => {
+  test('a reader that disconnects ends the run with one line', async () => {
     place.write('in.csv', `${PATIENT_COLUMNS}\n${patients(40_000).join('\n')}\n`);
     const command = `${process.execPath} dist/apps/cli/src/main.js predict --quiet -m ${HEART_FAILURE}`;
     const { stdout, stderr } = await place.dataDir.spawn('sh', [
@@ -203,7 +203,7 @@ describe('gzip', () => {
       true,
     );
 
-    // What is written is read again.
+    // The output is read again.
     const reserved = format === 'jsonl' ? /"error":null/ : /error/;
     expect(text).toMatch(reserved);
     await refused(place.fromTo(`out.${format}.gz`, 'again.csv'));
@@ -250,7 +250,7 @@ describe('rows with an error', () => {
     ]);
   });
 
-  test('--errors: they go there with their lines; nothing is lost and nothing is said under --quiet', async () => {
+  test('--errors: they go there with their line numbers; nothing is lost and --quiet prints nothing', async () => {
     const rows = patients(30_000).map((row, id) => (id % 7 === 0 ? `${id},x${row}` : `${id},${row}`));
     place.write('in.csv', `id,${PATIENT_COLUMNS}\n\n${rows.join('\n')}\n`);
     const errors = place.path('errors.csv');
@@ -270,7 +270,7 @@ describe('rows with an error', () => {
     );
   });
 
-  test('--errors: in the format of its own name', async () => {
+  test('--errors: in the format of its file name', async () => {
     place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\nold${PATIENT_ROW.slice(2)}\n`);
     for (const [output, errors] of [
       ['out.csv.gz', 'errors.jsonl'],
@@ -292,7 +292,7 @@ describe('rows with an error', () => {
     );
   });
 
-  test('--errors: an empty file where there are none', async () => {
+  test('--errors: an empty file if there are none', async () => {
     await scoredText(`${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`, '--errors', place.path('errors.csv'));
     expect(place.read('errors.csv')).toBe(`${PATIENT_COLUMNS},line,error\n`);
   });
@@ -308,7 +308,7 @@ describe('rows with an error', () => {
     expect(said).toMatch(/^Line 9003: age must be .*\n$/i);
   });
 
-  test('only the rows that the model itself cannot answer, wherever they stand', async () => {
+  test('only the rows that the model itself cannot answer, wherever they are', async () => {
     const bad: Record<number, [string, RegExp]> = {
       0: ['abc,1', /^the model cannot answer it: /],
       1: [',1', /^x must not be null$/],

@@ -18,7 +18,7 @@ const NUMBERS = ROWS.map((row) => row.map((cell) => (cell === '' ? null : Number
 
 type Row = Record<string, unknown>;
 
-/** The same rows, as people with such files would have them. */
+/** The same rows, as they would appear in real files of each format. */
 const INPUTS: Record<(typeof FORMATS)[number], () => string | Uint8Array> = {
   csv: () => [COLUMNS, ...ROWS].map((row) => `${row.join(',')}\n`).join(''),
   tsv: () => [COLUMNS, ...ROWS].map((row) => `${row.join('\t')}\r\n`).join(''),
@@ -44,7 +44,7 @@ async function rowsIn(name: string): Promise<Row[]> {
   return Papa.parse<Row>(place.read(name), { header: true, delimiter, skipEmptyLines: true }).data;
 }
 
-/** As numbers or null, whatever the format has them as. */
+/** As numbers or null, whatever the format uses. */
 const numbersOf = (row: Row) =>
   [...COLUMNS, 'yhat_prob', 'yhat'].map((name) =>
     row[name] === '' || row[name] === null ? null : Number(row[name]),
@@ -74,7 +74,7 @@ describe('Parquet', () => {
   test.each(FILES)('%s: every column keeps its type and its values', async (name) => {
     place.write('in.parquet', readFileSync(`${SUPPORT}/${name}`));
     await scored(place.fromTo('in.parquet', 'out.parquet', '--threads', '2'));
-    // What the codec makes of a page is not what is tested here.
+    // The codec's output is not tested here.
     place.write('plain.parquet', readFileSync(`${SUPPORT}/types.snappy.parquet`));
     const given = await readParquet('plain.parquet');
     const found = await readParquet('out.parquet');
@@ -97,7 +97,7 @@ describe('Parquet', () => {
       element.scale,
       element.precision,
       element.converted_type,
-      // The older word says the same.
+      // The older annotation means the same.
       element.logical_type?.type === 'INTEGER' ? undefined : element.logical_type,
     ];
     expect(after!.children.slice(0, before!.children.length).map(meaning)).toEqual(
@@ -105,7 +105,7 @@ describe('Parquet', () => {
     );
   });
 
-  test('as text: all digits, times as ISO 8601 has them, nulls and NaN as nothing', async () => {
+  test('as text: all digits, times as in ISO 8601, nulls and NaN as empty cells', async () => {
     place.write('in.parquet', readFileSync(`${SUPPORT}/types.snappy.parquet`));
     await scored(place.fromTo('in.parquet', 'out.csv'));
     await scored(place.fromTo('in.parquet', 'out.jsonl'));
@@ -143,7 +143,7 @@ describe('Parquet', () => {
     expect(JSON.parse(lines[4]!)).toMatchObject({ ward: null, smokes: null });
   });
 
-  test('decimals of more digits than a number has', async () => {
+  test('decimals with more digits than a number holds', async () => {
     place.write('in.parquet', readFileSync(`${SUPPORT}/types.snappy.parquet`));
     await scored(place.fromTo('in.parquet', 'out.csv'));
     const [first, second, , , none] = await rowsIn('out.csv');
@@ -153,7 +153,7 @@ describe('Parquet', () => {
     expect(place.read('out.jsonl')).toMatch(/"money":-12345678901234567890123\.45,"price":19\.99,/);
   });
 
-  test('96-bit times, also where nothing else in the file has a meaning', async () => {
+  test('96-bit times, even if nothing else in the file has a logical type', async () => {
     place.write('in.parquet', readFileSync(`${SUPPORT}/int96.parquet`));
     const columns = ['measured', 'yhat'];
     await scored(place.fromTo('in.parquet', 'out.csv'));
@@ -198,7 +198,7 @@ describe('Parquet', () => {
     expect(good!.every(({ sex, id }) => sex === (id as number) % 2)).toBe(true);
   });
 
-  test('two columns of one name: which one is meant is not clear', async () => {
+  test('two columns of one name: ambiguous', async () => {
     const columnData = [...COLUMNS, 'age'].map((name) => ({ name, data: Float64Array.of(1) }));
     place.write('in.parquet', new Uint8Array(parquetWriteBuffer({ columnData })));
     expect(await refused(place.fromTo('in.parquet', 'out.csv'))).toMatch(/more than one column "age"/);

@@ -14,7 +14,7 @@ import { COLUMNS, parquetOf, refusalOf, score, place } from '../support/scoring-
 const SUPPORT = 'test/support/parquet';
 const PATIENT = Object.fromEntries(COLUMNS.map((name) => [name, [1]]));
 
-/** Alone in the place of the test, also where it was given another before. */
+/** Alone in the test's folder, even if there was another file before. */
 function given(content: string | Uint8Array): void {
   for (const name of place.files()) rmSync(place.path(name));
   place.write('in.parquet', typeof content === 'string' ? readFileSync(`${SUPPORT}/${content}`) : content);
@@ -27,7 +27,7 @@ async function textOf(content: string | Uint8Array) {
     .data;
 }
 
-/** Patients, and one column more. */
+/** Patients, with one extra column. */
 function withColumn(element: SchemaElement, data: unknown[]): Buffer {
   const columns = COLUMNS.map((name): SchemaElement => ({ name, type: 'DOUBLE' }));
   const all = [...columns, element].map((each) => ({ ...each, repetition_type: 'OPTIONAL' as const }));
@@ -39,7 +39,7 @@ function withColumn(element: SchemaElement, data: unknown[]): Buffer {
   );
 }
 
-/** What it is refused with; nothing of it is left. */
+/** The message it is refused with; checks that nothing of it is left. */
 function refusal(content: string | Uint8Array, to: 'out.csv' | 'out.parquet'): Promise<string> {
   given(content);
   return refusalOf('in.parquet', to);
@@ -53,7 +53,7 @@ describe('Parquet as text', () => {
     expect(rows.slice(0, 3).map(({ double }) => double)).toEqual(['0.1', 'inf', '-inf']);
   });
 
-  test('in JSON, which has none, as the record has them', async () => {
+  test('in JSON, which has no infinities, as in the record', async () => {
     given('arrow.parquet');
     await score('in.parquet', 'out.jsonl');
     const lines = place.objects('out.jsonl').slice(0, 3);
@@ -61,7 +61,7 @@ describe('Parquet as text', () => {
     expect(lines.map(({ single }) => single)).toEqual([0.1, 'Infinity', '-Infinity']);
   });
 
-  test('times: of a place with Z, of a clock without, of a day as such', async () => {
+  test('times: in UTC with Z, local without, dates as dates', async () => {
     const [first] = await textOf('arrow.parquet');
     expect(first).toMatchObject({
       zoned: '2025-01-31T23:59:59.123456Z',
@@ -76,12 +76,12 @@ describe('Parquet as text', () => {
       measured: '2025-01-31T23:59:59.123456789',
       at: '12:34:56.000000',
     });
-    // Those of 96 bits never say where.
+    // Those of 96 bits never have a time zone.
     expect((await textOf('int96.parquet'))[0]!.measured).toBe('2025-01-31T23:59:59.123456789');
     expect((await textOf('int96.far.parquet'))[5]!.until).toBe('9999-12-31T00:00:00.000000000');
   });
 
-  test('a time that no calendar has is told with its column and row', async () => {
+  test('a time outside any calendar is reported with its column and row', async () => {
     const file = withColumn({ name: 'when', type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' }, [
       null,
       2n ** 62n,
@@ -91,7 +91,7 @@ describe('Parquet as text', () => {
 });
 
 describe('Parquet to Parquet', () => {
-  test('keeps what others say of the columns, with those that are added', async () => {
+  test('keeps the metadata of the columns, and adds the new ones', async () => {
     given('arrow.parquet');
     await score('in.parquet', 'out.parquet');
     const [before, after] = await Promise.all(
@@ -115,7 +115,7 @@ describe('Parquet to Parquet', () => {
     for (const name of ['yhat_prob', 'yhat', 'error']) expect(extended!.includes(`${name}\0`)).toBe(true);
   });
 
-  test('categories stay, in their order, also those that nothing has', async () => {
+  test('categories stay, in their order, even unused ones', async () => {
     given('arrow.parquet');
     await score('in.parquet', 'out.parquet');
     const file = place.bytes('out.parquet');
@@ -128,8 +128,8 @@ describe('Parquet to Parquet', () => {
   });
 });
 
-describe('is refused by its column:', () => {
-  test('a time of 96 bits that 64 have no room for', async () => {
+describe('is refused with the name of its column:', () => {
+  test('a 96-bit time that does not fit 64 bits', async () => {
     expect(await refusal('int96.far.parquet', 'out.parquet')).toMatch(
       /^The Parquet file cannot be read: column "until", row 6: .*beyond the years 1677 to 2262/,
     );
@@ -139,7 +139,7 @@ describe('is refused by its column:', () => {
     expect(await refusal('nested.parquet', 'out.csv')).toMatch(/has nested columns: "tags", "place"\./);
   });
 
-  test('a type that nobody knows yet', async () => {
+  test('a type that does not exist yet', async () => {
     const file = withColumn({ name: 'odd', type: 'BYTE_ARRAY', logical_type: { type: 'JSON' } }, ['{}']);
     await textOf(file);
     // The union's field 12 becomes 9, which Parquet has left free.
@@ -157,7 +157,7 @@ describe('is refused by its column:', () => {
     const { data_page_offset, dictionary_page_offset, total_compressed_size } =
       metadata.row_groups[1]!.columns[place]!.meta_data!;
     await textOf(file);
-    // One bit, which makes another number of a number.
+    // One bit, which changes a number.
     file[Number(data_page_offset) - 2]! ^= 1;
     expect(Number(dictionary_page_offset) + Number(total_compressed_size)).toBeGreaterThan(
       Number(data_page_offset),
@@ -170,7 +170,7 @@ describe('is refused by its column:', () => {
   });
 });
 
-describe('a list of contents that would be very much in memory is refused before it is', () => {
+describe('metadata that would take a lot of memory is refused before it does', () => {
   const fileOf = (footer: Uint8Array) => {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(footer.length);
@@ -186,7 +186,7 @@ describe('a list of contents that would be very much in memory is refused before
     );
   });
 
-  test('of too many bytes', async () => {
+  test('with too many bytes', async () => {
     expect(await refusal(fileOf(Buffer.alloc(33 * 1024 ** 2)), 'out.csv')).toMatch(
       /has 34603008 bytes; at most/,
     );
@@ -197,7 +197,7 @@ describe('a list of contents that would be very much in memory is refused before
   });
 });
 
-test('a file that is damaged anywhere is read or refused, in a moment and in a few words', async () => {
+test('a file damaged anywhere is read or refused, quickly and in a few words', async () => {
   const file = parquetOf({ ...PATIENT, other: [2] });
   const ends = { refused: 0, read: 0 };
   for (let at = 4; at < file.length; at += 37) {

@@ -23,7 +23,7 @@ function slowParts(): string {
 }
 
 describe('progress', () => {
-  test('a line every two seconds where there is no terminal; standard output carries only data', async () => {
+  test('a line every two seconds without a terminal; standard output carries only data', async () => {
     place.write('in.csv', slowParts());
     const { code, stdout, stderr } = await predict([
       '-m',
@@ -73,13 +73,13 @@ describe('progress', () => {
     const { code, stdout } = await terminal();
     expect(code).toBe(0);
     expect(stdout).toMatch(/█+░* 100 %, 60000 rows, \d+ rows\/s/);
-    // Drawn in its place again and again, and the cursor is there afterwards.
+    // Redrawn in place, and the cursor is visible afterwards.
     expect(stdout).toContain('\u001b[?25l');
     expect(stdout.lastIndexOf('\u001b[?25h')).toBeGreaterThan(stdout.lastIndexOf('\u001b[?25l'));
     expect(await terminal('--quiet')).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 
-  test('nothing at all under --quiet, also where rows have errors', async () => {
+  test('nothing at all with --quiet, even if rows have errors', async () => {
     const text = `${PATIENT_COLUMNS}\n${PATIENT_ROW}\nold${PATIENT_ROW}\n`;
     const { code, stdout, stderr } = await predict(['--format', 'csv', '--quiet'], text);
     expect([code, stderr]).toEqual([3, '']);
@@ -95,7 +95,7 @@ describe('a model of the registry', () => {
       workplace.dataDir.foretell(['predict', '-m', model, '-i', place.path('in.csv'), '--quiet'], {
         environment: workplace.environment,
       });
-    // No service was ever started: what lies in MODEL_DIR is registered as it would have been.
+    // No service was ever started: the models in MODEL_DIR are registered as a service would do it.
     expect(await run('models:/heart-failure/Production')).toMatchObject({ code: 0, stderr: '' });
     await models(workplace, 'register', 'test/support/foreign-models/heart-failure-2');
     await models(workplace, 'register', await workplace.make({ name: 'flowers' }, FOREIGN));

@@ -22,7 +22,7 @@ let large: string;
 
 beforeAll(() => {
   const rows = patients(20_000);
-  // Enough to go on for a while on one thread, an error now and then.
+  // Enough work for a while on one thread, with an error now and then.
   const all = Array.from(
     { length: ROWS },
     (_, id) => `${id},${id % 1000 === 7 ? 'x' : ''}${rows[id % rows.length]}`,
@@ -72,7 +72,7 @@ const idsOf = (csv: string) =>
     .slice(1)
     .map((line) => Number.parseInt(line, 10));
 
-/** A whole run's output, to compare with, in a place of its own. */
+/** A whole run's output, to compare with, in a folder of its own. */
 async function undisturbed(output: string, ...others: string[]): Promise<ScoringPlace> {
   const whole = ScoringPlace.create();
   whole.write('in.csv', large);
@@ -83,7 +83,7 @@ async function undisturbed(output: string, ...others: string[]): Promise<Scoring
 }
 
 describe("a run that is killed leaves no file of the output's name, and --resume finishes it", () => {
-  test('CSV with a file of errors: to the byte what an undisturbed run writes', async () => {
+  test('CSV with a file of errors: byte for byte the output of an undisturbed run', async () => {
     const whole = await undisturbed('out.csv', 'errors.csv');
     place.write('in.csv', large);
     const args = place.fromTo('in.csv', 'out.csv', ...errorsIn());
@@ -154,7 +154,7 @@ describe('a run that is interrupted', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('%s: says how to go on, and does', async (signal, exitCode) => {
+  ] as const)('%s: says how to resume, and resumes', async (signal, exitCode) => {
     place.write('in.csv', large);
     const args = place.fromTo('in.csv', 'out.csv', '--quiet');
     expect(await endInTheMiddle(args, signal)).toMatchObject({
@@ -178,7 +178,7 @@ describe('a run that is interrupted', () => {
       ).toMatch(refusal);
       expect(place.bytes('out.csv.partial').equals(left)).toBe(true);
 
-      // Without --resume it starts again, whatever was left.
+      // Without --resume it starts from the beginning, whatever is left.
       place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
       await scored(args);
       expect(place.read('out.csv')).toBe(
@@ -193,7 +193,7 @@ describe('a run that is interrupted', () => {
     expect(ids).toHaveLength(ROWS);
   });
 
-  test('while it waits for standard input: it does not wait any longer', async () => {
+  test('while it waits for standard input: it stops waiting', async () => {
     const running = start(['--format', 'csv', '-o', place.path('out.csv')]);
     running.process.stdin!.write(`${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
     await new Promise((resolve) => setTimeout(resolve, 2_000));
@@ -202,7 +202,7 @@ describe('a run that is interrupted', () => {
   });
 });
 
-test('--resume where there is nothing to resume just runs; where the partial file is gone it says so', async () => {
+test('--resume with nothing to resume just runs; if the partial file is gone it says so', async () => {
   place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
   await scored(place.fromTo('in.csv', 'out.csv', '--resume'));
   expect(place.read('out.csv')).toContain(`${PATIENT_ROW},0.5124506,1,\n`);
@@ -214,7 +214,7 @@ test('--resume where there is nothing to resume just runs; where the partial fil
   expect(await refused([...args, '--resume'])).toMatch(
     /out\.csv cannot be resumed: .*out\.csv\.partial is not there/,
   );
-  // The output of the run before is still there.
+  // The output of the earlier run is still there.
   expect(place.read('out.csv')).toContain(`${PATIENT_ROW},0.5124506,1,\n`);
 });
 

@@ -24,10 +24,10 @@ function cellsOf(csv: string, delimiter = ','): Record<string, string>[] {
 }
 
 describe('U+FEFF', () => {
-  test('that begins a cell is a character of it, wherever the file is cut', async () => {
+  test('at the beginning of a cell belongs to it, wherever the file is cut', async () => {
     const rows = Array.from({ length: 100_000 }, (_, row) => `\uFEFFpatient ${row},${PATIENT_ROW}`);
     place.write('in.csv', `name,${PATIENT_COLUMNS}\n${rows.join('\n')}\n`);
-    // As CSV what was read is written again; as TSV and JSON Lines each cell is.
+    // CSV writes the text that was read; TSV and JSON Lines write each cell anew.
     for (const to of ['csv', 'tsv', 'jsonl']) {
       await score('in.csv', `out.${to}`);
       const lines = place.read(`out.${to}`).split('\n');
@@ -48,7 +48,7 @@ describe('U+FEFF', () => {
       place.write(`in.${format}`, `\uFEFF${text}`);
       expect(await score(`in.${format}`, `out.${format}`)).toMatchObject({ rows: 1, errors: 0 });
       expect(place.read(`out.${format}`).startsWith(text.slice(0, 5))).toBe(true);
-      // And there is one alone.
+      // And there is only one.
       place.write(`in.${format}`, `\uFEFF\uFEFF${text}`);
       if (format !== 'jsonl') await expect(score(`in.${format}`, `out.${format}`)).rejects.toThrow(/lacks/);
     },
@@ -56,7 +56,7 @@ describe('U+FEFF', () => {
 });
 
 describe('a word that pandas writes or reads as a missing value', () => {
-  test.each(['csv', 'tsv'])('is one in %s, and stays what it was in the output', async (format) => {
+  test.each(['csv', 'tsv'])('is missing in %s, and stays unchanged in the output', async (format) => {
     const delimiter = format === 'tsv' ? '\t' : ',';
     const words = [...MISSING_VALUES];
     const rows = words.map((word) => [`is ${word}`, word, ...CELLS.slice(1, 6), word, word]);
@@ -71,12 +71,12 @@ describe('a word that pandas writes or reads as a missing value', () => {
     const found = cellsOf(place.read(`out.${format}`), delimiter);
     expect(found.map(({ age }) => age)).toEqual(words);
     expect(found.map(({ sex }) => sex)).toEqual(words);
-    // All of them are answered as an empty cell is.
+    // All of them are answered like an empty cell.
     expect(new Set(found.map(({ yhat_prob }) => yhat_prob)).size).toBe(1);
     expect(found[0]!.yhat_prob).toMatch(/^0\.\d+$/);
   });
 
-  test('is none if it is quoted with a space, spelt otherwise, or where nothing may be missing', async () => {
+  test('is not missing if quoted with a space, spelt differently, or in a column without missing values', async () => {
     const others = [' NA', 'Na', 'NAN', 'nil', '-', 'Null', 'none', 'Infinity', '-inf', 'missing'];
     place.write(
       'in.csv',
@@ -90,7 +90,7 @@ describe('a word that pandas writes or reads as a missing value', () => {
     expect(cellsOf(place.read('out.csv'))[0]!.error).toBe('sepal_width must not be null');
   });
 
-  test('is a category where the column lists it, and missing in every other column of categories', async () => {
+  test('is a category if the column lists it, and missing in every other column of categories', async () => {
     const model = place.path('model');
     cpSync(COLOURS, model, { recursive: true });
     place.write('in.csv', 'size,rooms,colour\n1,1,red\n1,1,NA\n1,1,None\n1,1,\n');
@@ -113,7 +113,7 @@ describe('JSON Lines as Python writes them', () => {
       .slice(1)
       .replace('"serum_creatinine":0', `"serum_creatinine": ${value}`)}\n`;
 
-  test('a NaN is a missing value, an infinity an error of its row; both stay what they were', async () => {
+  test('a NaN is a missing value, an infinity an error of its row; both stay unchanged', async () => {
     const given = [
       lineOf('8'),
       lineOf('NaN'),
@@ -154,7 +154,7 @@ describe('JSON Lines as Python writes them', () => {
     expect(cells[1]!.note).toBe('NaN, Infinity: "-Infinity"');
   });
 
-  test('a text of many quotes and no end takes no longer than others', async () => {
+  test('a text of many quotes and no end takes no longer than other texts', async () => {
     place.write('in.jsonl', `{"a": NaN, "b": "${'\\"'.repeat(4_000_000)}\n${lineOf('NaN')}`);
     expect(await score('in.jsonl', 'out.jsonl')).toMatchObject({ rows: 2, errors: 1 });
   });
@@ -173,7 +173,7 @@ describe('JSON Lines as Python writes them', () => {
   });
 });
 
-test('a cell of many quotes in a file with CRLF stays what it was', async () => {
+test('a cell of many quotes in a file with CRLF stays unchanged', async () => {
   const cell = `"${'""'.repeat(3_000_000)}\r\n"`;
   place.write('in.csv', `note,${PATIENT_COLUMNS}\r\n${cell},${PATIENT_ROW}\r\nb "c",${PATIENT_ROW}\r\n`);
   expect(await score('in.csv', 'out.csv')).toMatchObject({ rows: 2, errors: 0 });

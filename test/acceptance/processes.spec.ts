@@ -18,18 +18,18 @@ import {
 } from '../support/test-data-dir.js';
 
 const TWO = { WEB_CONCURRENCY: '2', LOG_LEVEL: 'info' };
-/** A start takes a second or two of processor time, and what is polled for may need one. */
+/** A start takes a second or two of processor time, and a polled condition may need one. */
 const IN_TIME = { timeout: 60_000, interval: 20 };
 
 const startTwo = (options?: StartOptions) => startPrepared({ environment: TWO, ...options });
 
-/** Those that say they serve, on this machine. */
+/** The processes on this machine that report that they serve. */
 async function servingPids(dataDir: DataDir): Promise<number[]> {
   const rows = await dataDir.query<{ pid: number }>('SELECT pid FROM serving_processes ORDER BY pid');
   return rows.map(({ pid }) => pid);
 }
 
-/** Each over a connection of its own: connections are what is handed round. */
+/** Each over a connection of its own: the primary distributes connections. */
 const ownConnection = { connection: 'close' };
 
 const statusOf = async (service: Service, { token }: TestUser) =>
@@ -45,7 +45,7 @@ function logged(service: Pick<Service, 'output'>, message: string): Record<strin
     .filter(({ msg }) => msg === message);
 }
 
-/** A prediction whose head has arrived and whose body is still to come, so that it is in flight for as long as we like. */
+/** A prediction whose head has arrived but not its body, so it stays in flight for as long as we like. */
 async function inFlight(service: Service, { token }: TestUser) {
   const call = request(`${service.url}/predict`, {
     method: 'POST',
@@ -98,7 +98,7 @@ describe('with WEB_CONCURRENCY=2', () => {
     expect(pids).not.toContain(service.process.pid);
 
     const [user, admin] = [await createUser(service, dataDir), await createUser(service, dataDir, 'admin')];
-    /** Who answered `/predict`, by the log. */
+    /** The processes that answered `/predict`, according to the log. */
     const answeredBy = () =>
       new Set(logged(service, 'request').flatMap(({ pid, route }) => (route === '/predict' ? [pid] : [])));
     await expect
@@ -130,7 +130,7 @@ describe('with WEB_CONCURRENCY=2', () => {
     expect(messages).toEqual([{ url: service.url }]);
   });
 
-  test('one that is killed is replaced, with a pause that grows, and the other answers meanwhile', async () => {
+  test('one that is killed is replaced, after a growing pause, and the other answers meanwhile', async () => {
     const { dataDir, service, user } = await startTwo();
     const [survivor, ...victims] = await servingPids(dataDir);
     for (let death = 1; death <= 2; death++) {
@@ -162,7 +162,7 @@ describe('with WEB_CONCURRENCY=2', () => {
     const workers = async () =>
       (await dataDir.processes()).filter((line) => line.includes('apps/worker/src/main.js'));
     const file = patients(1000);
-    // More than there are processes, and each upload takes a connection of its own.
+    // More uploads than processes, each on a connection of its own.
     const ids = await Promise.all(Array.from({ length: 6 }, () => submitted(service, user.token, file)));
     await expect.poll(async () => (await workers()).length, IN_TIME).toBe(1);
     for (const id of ids) {
@@ -190,8 +190,8 @@ describe('a stop of two processes', () => {
     expect(await unrecorded(dataDir, load.answered)).toEqual([]);
   });
 
-  test('by Ctrl+C, which reaches all of them: the same', async () => {
-    // A group of its own, which is what a terminal sends the signal to.
+  test('by Ctrl+C, which reaches all processes: the same', async () => {
+    // A process group of its own, because a terminal sends the signal to the group.
     const { dataDir, service, user } = await startTwo({ detached: true });
     const finish = await inFlight(service, user);
     process.kill(-service.process.pid!, 'SIGINT');
@@ -242,7 +242,7 @@ describe('a start of two processes that cannot succeed ends like that of one', (
     expect(await dataDir.processes()).toEqual([]);
   });
 
-  test('on a port that is taken: it names the port and PORT, and leaves no database running', async () => {
+  test('on a port in use: it names the port and PORT, and leaves no database running', async () => {
     const dataDir = await createPreparedDataDir();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
@@ -310,7 +310,7 @@ describe('told to stop, with time to drain', () => {
       expect(answer.status).toBe(200);
       expect(answer.headers.get('connection')).toBe('close');
 
-      // Who does not want to wait says so again.
+      // A second signal ends the wait.
       void service.signal('SIGTERM');
       expect(await ended).toMatchObject({ code: 1 });
     },

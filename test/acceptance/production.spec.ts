@@ -9,7 +9,7 @@ import { createTestDatabase } from '../support/test-database.js';
 
 const SECRET = 'a secret of production, long enough';
 
-/** The reason why the service does not start with these variables; it started nothing, either. */
+/** The reason why the service does not start with these variables; checks that it started nothing. */
 async function refusal(dataDir: DataDir, environment: Record<string, string>): Promise<string> {
   const ending = await dataDir.spawnService({ environment: { APP_ENV: 'production', ...environment } }).ended;
   expect(ending).toMatchObject({ code: 1, stdout: '' });
@@ -35,7 +35,7 @@ test('a JWT_SECRET that is too short is named and not shown, nor is the password
   expect(stderr).not.toMatch(/DATABASE_URL|hunter2|correct horse/);
 });
 
-test('where the database does not answer it does not start, and shows no password', async () => {
+test('if the database does not answer it does not start, and shows no password', async () => {
   const stderr = await refusal(createDataDir(), {
     DATABASE_URL: 'postgresql://foretell:hunter2@127.0.0.1:1/foretell',
     JWT_SECRET: SECRET,
@@ -44,7 +44,7 @@ test('where the database does not answer it does not start, and shows no passwor
   expect(stderr).not.toContain('hunter2');
 });
 
-test('with both it starts on an empty database, migrates it, and keeps nothing beside it', async () => {
+test('with both it starts on an empty database, migrates it, and keeps nothing outside it', async () => {
   const dataDir = createDataDir();
   const database = await createTestDatabase({ empty: true });
   const home = join(dirname(dataDir.path), 'home');
@@ -93,6 +93,6 @@ test('with both it starts on an empty database, migrates it, and keeps nothing b
   expect(await dataDir.postgresProcesses()).toEqual([]);
   expect(await service.signal('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
   expect(existsSync(dataDir.path)).toBe(false);
-  // ONNX Runtime would keep the number it gives this machine there, and what it reports to its maker.
+  // ONNX Runtime would keep its machine id and its telemetry there.
   expect(existsSync(home)).toBe(false);
 });

@@ -39,7 +39,7 @@ const addResponse = (requestId: string, created: string) =>
     [requestId, created],
   );
 
-/** A prediction of back then; the id of its request. */
+/** A prediction at that time. @returns the id of its request */
 async function record(created: string): Promise<string> {
   const [request] = await addRequest(1, created);
   await addResponse(request!.id, created);
@@ -47,7 +47,7 @@ async function record(created: string): Promise<string> {
 }
 
 describe('months of the record', () => {
-  test('are made once, from the first to the last, in UTC whatever the time zone is', async () => {
+  test('are created once, from the first to the last, in UTC whatever the time zone is', async () => {
     await database.query(`SET timezone TO 'Pacific/Auckland'`);
     expect((await create('2019-11-30T23:59:59Z', '2020-01-01T00:00:00Z')).toSorted()).toEqual(
       of('2019_11', '2019_12', '2020_01'),
@@ -65,7 +65,7 @@ describe('months of the record', () => {
     ]);
   });
 
-  test('hold no response without its request, and no request of nobody', async () => {
+  test('hold no response without its request, and no request without a user', async () => {
     const created = '2020-01-15Z';
     await expect(addResponse('4711', created)).rejects.toMatchObject({
       constraint: 'responses_2020_01_request_fkey',
@@ -78,14 +78,14 @@ describe('months of the record', () => {
     await expect(addResponse(id, created)).rejects.toMatchObject({ constraint: 'responses_2020_01_pkey' });
   });
 
-  test('are dropped when all of them is old, and not before', async () => {
+  test('are dropped when every row is old, and not before', async () => {
     const before = await partitions();
     expect(await drop('2019-11-30T23:59:59Z')).toEqual([]);
     expect((await drop('2020-01-31T23:59:59Z')).toSorted()).toEqual(of('2019_11', '2019_12'));
     expect(await partitions()).toEqual(before.filter((name) => !/2019_/.test(name)));
   });
 
-  test('that somebody reads are left for another time, and nobody waits behind it', async () => {
+  test('in use by a reader are left for later, and no one waits for them', async () => {
     await withClient(database.url, async (reader) => {
       await reader.query('BEGIN');
       await reader.query('SELECT FROM requests_2020_01');
@@ -97,7 +97,7 @@ describe('months of the record', () => {
   });
 });
 
-test('a service makes what is missing before it answers, and drops what is older than RECORD_RETENTION_DAYS', async () => {
+test('a service creates missing months before it answers, and drops any older than RECORD_RETENTION_DAYS', async () => {
   await create('2018-03-01Z', '2018-03-01Z');
   await record('2018-03-05Z');
   const recent = (await partitions()).filter((name) => !name.endsWith('2018_03'));
@@ -113,6 +113,6 @@ test('a service makes what is missing before it answers, and drops what is older
   await startApiForThisTest({ DATABASE_URL: database.url, RECORD_RETENTION_DAYS: '400' });
   while ((await partitions()).length > recent.length) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(await partitions()).toEqual(recent);
-  // What is younger stays.
+  // Newer rows stay.
   expect(await database.query('SELECT FROM requests')).toHaveLength(1);
 });

@@ -20,9 +20,9 @@ async function users(): Promise<number> {
 
 describe.each<[string, Record<string, string>]>([
   ['in production', { APP_ENV: 'production' }],
-  ['where it is said', { REGISTRATION: 'closed' }],
+  ['if configured so', { REGISTRATION: 'closed' }],
 ])('registration is closed %s', (_, environment) => {
-  test('it answers 403 to everybody, makes nobody, and who has an account logs in as ever', async () => {
+  test('it answers 403 to everyone, creates no user, and existing users log in as usual', async () => {
     const user = somebody();
     await withApi({}, async (open) => {
       expect((await call(open, 'POST', '/register-user', { body: user })).status).toBe(201);
@@ -54,7 +54,7 @@ describe.each<[string, Record<string, string>]>([
   });
 });
 
-test('the API document describes registration where it is closed', async () => {
+test('the API document describes registration even if it is closed', async () => {
   await withApi({ REGISTRATION: 'closed' }, async (api) => {
     const { body } = await call(api, 'GET', '/docs-json');
     expect(Object.keys(body.paths['/register-user'].post.responses).toSorted()).toEqual(
@@ -64,7 +64,7 @@ test('the API document describes registration where it is closed', async () => {
 });
 
 describe('registrations from one address', () => {
-  test('are as many in a minute as may be, whatever becomes of them; logins go on', async () => {
+  test('are limited per minute, whatever their result; logins go on', async () => {
     await withApi({ REGISTRATIONS_PER_MINUTE: '5' }, async (api) => {
       const user = somebody();
       const answers: Answer[] = [];
@@ -91,7 +91,7 @@ describe('registrations from one address', () => {
     });
   });
 
-  test('are counted for each address, and a network of IPv6 is one', async () => {
+  test('are counted for each address, and an IPv6 network counts as one', async () => {
     await withApi({ REGISTRATIONS_PER_MINUTE: '1', TRUST_PROXY: '1' }, async (api) => {
       const from = async (address: string) => {
         const headers = { 'x-forwarded-for': address };
@@ -106,9 +106,9 @@ describe('registrations from one address', () => {
   });
 });
 
-// 48 hashes at the cost of production take a while where other work shares the cores.
+// 48 hashes at the cost of production take a while if other work shares the cores.
 test('a flood of registrations starves no login', async () => {
-  // Hashing costs what it costs in production, and the flood comes from many addresses.
+  // Hashing costs as much as in production, and the flood comes from many addresses.
   const environment = { BCRYPT_COST: '12', TRUST_PROXY: '1', REGISTRATIONS_PER_MINUTE: '10000' };
   await withApi(environment, async (api) => {
     const user = await createUser(api, database);

@@ -11,11 +11,11 @@ import { prepareTwoServices } from '../support/two-services.js';
 
 const CONNECTIONS = 32;
 const PROMOTIONS = 20;
-/** Between an answer and the next request: what we measure is not how much two processors can do. */
+/** Between an answer and the next request: we do not measure the throughput of two processors. */
 const THINK_MS = 40;
 /** The promise: from the commit of a promotion to the first answer with it, in every process. */
 const EVERYWHERE_WITHIN_SECONDS = 2;
-/** Where nothing is promised, so that a slow machine is no reason to fail. */
+/** For steps without a promise, so that a slow machine does not fail the test. */
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
 /** What either version answers for the same patient, to the last character. */
@@ -23,7 +23,7 @@ const ANSWERS = new Map([
   [ANSWER, '1'],
   ['{"yhat_prob":"0.5248858","yhat":"0"}', '2'],
 ]);
-/** More than are kept of those that no alias stands for. */
+/** More than the number of versions kept without an alias. */
 const OTHER_VERSIONS = ['3', '4', '5', '6', '7', '8', '9', '10', '11', '12'];
 
 const modelDir = createFolder();
@@ -59,7 +59,7 @@ const show = async (api = a) =>
 const versionNamed = async (wanted: string) =>
   (await show()).versions.find(({ version }: { version: string }) => version === wanted);
 
-/** The version that answers, by what only it answers. */
+/** The version that answers, recognised by its own answer. */
 async function answering(api: ApiProcess, headers: Record<string, string> = {}): Promise<string | undefined> {
   const answer = await call(api, 'POST', '/predict', { body: PATIENT, token: admin.token, headers });
   expect(answer.status, answer.text).toBe(200);
@@ -69,7 +69,7 @@ async function answering(api: ApiProcess, headers: Record<string, string> = {}):
 const predictBy = (api: ApiProcess, path: string) =>
   call(api, 'POST', `/models/${path}/predict`, { body: PATIENT, token: admin.token });
 
-/** As a disk or a person does it. @returns what repairs it */
+/** As a disk or a person might. @returns a function that repairs it */
 function damage(version: string, root?: string): () => void {
   const graph = join(folderOf(version, root), 'model.onnx');
   const content = readFileSync(graph);
@@ -109,7 +109,7 @@ test('twenty promotions under load: each request is answered, by one version, wh
         previous: turn % 2 ? '2' : '1',
         processes: { serving: 2, behind: [] },
       });
-      // It is answered when every process serves it: no older version from here on.
+      // A promotion is answered once every process serves it: no older version from here on.
       expect([await answering(a), await answering(b)]).toEqual([version, version]);
     }
   } finally {
@@ -152,8 +152,8 @@ describe('a promotion through one process is followed by the other within two se
 
   test.each([
     ['by notification', () => undefined],
-    ['where listeners are cut again and again', keepCuttingListeners],
-    ['where nobody is notified', silenceTheTrigger],
+    ['with listeners cut again and again', keepCuttingListeners],
+    ['without notifications', silenceTheTrigger],
   ])('%s', async (_, impede) => {
     await impede();
     const prefix = `following-${Math.random()}`;
@@ -176,7 +176,7 @@ describe('a promotion through one process is followed by the other within two se
   });
 });
 
-test('a version that was damaged is never swapped in, everyone is told why, and repaired it is served', async () => {
+test('a damaged version is never swapped in, the reason is reported, and once repaired it serves', async () => {
   const production = await start({ APP_ENV: 'production' });
   const repair = damage('2');
   const reason = /model\.onnx/;
@@ -218,7 +218,7 @@ test('a version that was damaged is never swapped in, everyone is told why, and 
     .toBeUndefined();
 });
 
-test('what one process alone cannot load is taken back in all of them, and the process is named', async () => {
+test('a version that one process cannot load is reverted in all of them, and the process is named', async () => {
   const ownDir = createFolder();
   cpSync(modelDir, ownDir, { recursive: true });
   const repair = damage('2', ownDir);
@@ -244,21 +244,21 @@ test('what one process alone cannot load is taken back in all of them, and the p
   expect(await refusal()).toContain('model.onnx');
 
   repair();
-  // At once: what was said of the promotion before says nothing of this one.
+  // At once: reports about the previous promotion do not count for this one.
   expect((await promoted('2')).body.processes).toEqual({ serving: 3, behind: [] });
   for (const api of all) expect(await answering(api)).toBe('2');
 
   await promoted('1');
   rmSync(folderOf('2', ownDir), { recursive: true });
   expect(await refusal()).toContain('it is missing on this machine');
-  // What was taken back is nothing to go back to.
+  // A reverted promotion is not a rollback target.
   await promoted('3');
   expect((await models('rollback', 'heart-failure')).stdout).toMatch(/is version 1, was 3/);
-  // For `onTestFinished` of the damage.
+  // For the damage's `onTestFinished`.
   cpSync(folderOf('2'), folderOf('2', ownDir), { recursive: true });
 });
 
-test('a rollback goes back step by step as far as there is something, and an alias can be taken away', async () => {
+test('a rollback goes back step by step to the first version, and an alias can be removed', async () => {
   const alias = 'trial';
   const rollback = () => models('rollback', 'heart-failure', '--alias', alias);
   for (const version of ['1', '2', '3']) await promoted(version, { alias });
@@ -269,7 +269,7 @@ test('a rollback goes back step by step as far as there is something, and an ali
   const end = await rollback();
   expect(end.code).toBe(1);
   expect(end.stderr).toMatch(/nothing that heart-failure@trial could go back to/);
-  // What it stood for last, not what it had before it went back.
+  // Its last version, not the one from before the rollback.
   await promoted('4', { alias });
   expect((await rollback()).stdout).toMatch(/is version 1, was 4/);
   expect((await predictBy(b, 'heart-failure@trial')).body.model.version).toBe('1');
@@ -297,7 +297,7 @@ test('the first version of a model goes into production, and the next does not',
   for (const api of [a, b]) expect(await predict(api)).toEqual({ name: 'iris', version: '1' });
 });
 
-test('a version is answered by its number, also one that no alias stands for and more of them than are kept', async () => {
+test('a version is answered by its number, even without an alias, and for more versions than are kept', async () => {
   const ask = async (version: string) => {
     const answer = await predictBy(a, `heart-failure/versions/${version}`);
     expect(answer.status, answer.text).toBe(200);
@@ -310,7 +310,7 @@ test('a version is answered by its number, also one that no alias stands for and
     expect((await predictBy(a, path)).status).toBe(404);
 });
 
-test('the default model may be a version, or what an alias stands for', async () => {
+test('the default model may be a version or an alias', async () => {
   const candidate = { alias: 'candidate' };
   await promoted('2', candidate);
   const [version, alias, stage] = await Promise.all(
@@ -336,7 +336,7 @@ test('the default model may be a version, or what an alias stands for', async ()
   expect(status).toBe(404);
 });
 
-test('while the database is away nothing is swapped or lost, and afterwards a promotion is followed', async () => {
+test('while the database is down nothing is swapped or lost, and afterwards a promotion is followed', async () => {
   await promoted('2');
   onTestFinished(() => database.letIn());
   await database.shutOut();

@@ -25,14 +25,14 @@ const answersTo = async (token: string) => [
 const GOOD = [200, 200, 200, 200];
 const ENDED = [401, 401, 401, 401];
 
-/** `foretell users …`; it must succeed. Answers what it prints. */
+/** `foretell users …`; it must succeed. @returns its output. */
 async function done(args: string[], input?: string): Promise<string> {
   const { code, stdout, stderr } = await users(args, input);
   expect(code, stderr).toBe(0);
   return stdout;
 }
 
-describe('what ends the tokens that were issued before, in every process within a second', () => {
+describe('revokes the earlier tokens, in every process within a second:', () => {
   test.each<[string, (user: TestUser) => Promise<unknown>]>([
     [
       'a new password',
@@ -75,7 +75,7 @@ describe('what ends the tokens that were issued before, in every process within 
     expect(await answersTo(other.token)).toEqual(GOOD);
   });
 
-  test('and who logs in again is served at once by a process that has not heard of it yet', async () => {
+  test('and a user who logs in again is served at once by a process that does not know of it yet', async () => {
     const user = await createUser(a, database);
     expect(await answersTo(user.token)).toEqual(GOOD);
     for (let time = 0; time < 5; time++) {
@@ -89,14 +89,14 @@ describe('what ends the tokens that were issued before, in every process within 
   });
 });
 
-test('a role that changed ends nothing: it is asked anew with every call', async () => {
+test('a changed role revokes nothing: it is read again on every call', async () => {
   const user = await createUser(a, database);
   await done(['set-role', '--username', user.username, '--role', 'analyst']);
   await sleep(EVERYWHERE_WITHIN_MS);
   expect(await answersTo(user.token)).toEqual(GOOD);
 });
 
-test('a token that was being issued while the password changed is one of the old password', async () => {
+test('a token issued while the password changes belongs to the old password', async () => {
   const user = await createUser(a, database);
   const logins = Array.from({ length: 20 }, () =>
     call(a, 'POST', '/token', { body: { username: user.username, password: user.password } }),
@@ -123,7 +123,7 @@ test('a database that was created anew accepts no token of the one before, even 
   expect((await call(second, 'GET', '/audit/predictions', { token: root.token })).status).toBe(200);
 });
 
-describe('a token with a good signature', () => {
+describe('a token with a valid signature', () => {
   const times = { iat: Math.floor(Date.now() / 1000), exp: Math.floor(Date.now() / 1000) + 3600 };
 
   const claims = async (user: TestUser) => ({
@@ -136,7 +136,7 @@ describe('a token with a good signature', () => {
   const sign = (payload: unknown) =>
     jwt.sign(JSON.stringify(payload), JWT_SECRET, { header: { alg: 'HS256', typ: 'JWT' } });
 
-  test('and every claim is taken: what the refusals below rest on', async () => {
+  test('and every claim is accepted: the refusals below rest on this', async () => {
     const user = await createUser(a, database);
     expect(await answersTo(sign(await claims(user)))).toEqual(GOOD);
   });
@@ -164,7 +164,7 @@ describe('a token with a good signature', () => {
     ['whose payload is a number', () => 7],
     ['whose payload is text', () => 'x'],
     ['whose payload is a list', () => []],
-  ])('%s is none', async (_, change) => {
+  ])('%s is refused', async (_, change) => {
     const user = await createUser(a, database);
     expect(await answersTo(sign(change(await claims(user))))).toEqual(ENDED);
   });
@@ -185,7 +185,7 @@ describe('a token with a good signature', () => {
     },
   );
 
-  test('names the account by what nobody can guess, and its epoch', async () => {
+  test('names the account by an unguessable id, and its epoch', async () => {
     const user = await createUser(a, database);
     expect(jwt.decode(user.token)).toMatchObject({
       sub: String(user.id),
@@ -195,7 +195,7 @@ describe('a token with a good signature', () => {
   });
 });
 
-test('users revoke says what it did, and of whom there is none', async () => {
+test('users revoke reports what it did, and unknown users', async () => {
   const { username } = await createUser(a, database);
   expect(await done(['revoke', '--username', username.toUpperCase()])).toBe(
     `${username.toUpperCase()} was logged out everywhere.\n`,

@@ -14,7 +14,7 @@ function findingsOf(command: string, ...args: string[]): unknown {
   return JSON.parse(output);
 }
 
-/** The rules that are broken on purpose, by file. */
+/** The rules broken on purpose, by file. */
 const EXPECTED = {
   'apps/api/src/server/server-imports-route.ts': 'apps/api/src/server',
   'apps/cli/src/app-imports-app.ts': 'apps/cli',
@@ -33,7 +33,7 @@ const EXPECTED = {
   'libs/unlisted/src/room-without-line.ts': 'a room without a line',
 };
 
-test('every file that breaks a rule on purpose is refused for it', () => {
+test('every file that breaks a rule on purpose is reported for it', () => {
   const files = readdirSync(FIXTURE, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .toSorted();

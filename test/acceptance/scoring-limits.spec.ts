@@ -18,7 +18,7 @@ import {
 
 vi.setConfig({ testTimeout: 90_000 });
 
-/** Whatever is told of a file or a row. */
+/** The messages about a file or a row. */
 const MAX_MESSAGE_BYTES = 2_000;
 
 const MANY = 300_000;
@@ -27,7 +27,7 @@ const names = (count: number) => Array.from({ length: count }, (_, index) => `co
 const score = (format: FileFormat, others: Partial<ScoringOrder> = {}) =>
   scoreFrom(`in.${format}`, `out.${format}`, others);
 
-/** What it is refused with, which is short, whatever the file. */
+/** The refusal, which is short whatever the file. */
 async function refusal(format: FileFormat, others?: Partial<ScoringOrder>) {
   const message = await refusalOf(`in.${format}`, `out.${format}`, others);
   expect(Buffer.byteLength(message)).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
@@ -47,7 +47,7 @@ describe('a header of very many columns', () => {
     expect(text).toMatch(columns.length < MANY ? /lacks 8 columns/ : /300000 columns.* at most/);
   });
 
-  test('of as many as there may be: scored', async () => {
+  test('of the maximum number: scored', async () => {
     const others = names(50_000);
     place.write(
       'in.csv',
@@ -59,15 +59,15 @@ describe('a header of very many columns', () => {
     expect(first!.endsWith(`49999,${PATIENT_ROW},0.5124506,1,`)).toBe(true);
   });
 
-  test('whose names have line ends, also where what is read at once ends with one', async () => {
-    // 128 KiB end behind a line end, within the quotes.
+  test('whose names have line ends, even at the end of a read', async () => {
+    // 128 KiB end right after a line end, within the quotes.
     const name = `x${'abcd\n'.repeat(60_000)}`;
     place.write('in.csv', `"${name}",${PATIENT_COLUMNS}\n1,${PATIENT_ROW}\n`);
     expect(await score('csv')).toMatchObject({ rows: 1, errors: 0 });
     expect(rowsOf(place.read('out.csv'))[0]![0]).toBe(name);
   });
 
-  test('that are members of JSON Lines: scored as they are; as cells of CSV there are too many', async () => {
+  test('as members in JSON Lines: scored as they are; as CSV cells there are too many', async () => {
     const members = Object.fromEntries(names(MANY).map((name) => [name, 1]));
     place.write('in.jsonl', `${JSON.stringify({ ...members, ...PATIENT })}\n`);
     expect(await score('jsonl')).toMatchObject({ rows: 1, errors: 0 });
@@ -78,14 +78,14 @@ describe('a header of very many columns', () => {
     expect(await refusal('jsonl', { output })).toMatch(/300008 columns.* at most/);
   });
 
-  test('that rows have none of: their commas are counted before there are too many', async () => {
+  test('without values in the rows: commas are counted before there are too many', async () => {
     place.write('in.csv', `${names(50_000).join(',')},${PATIENT_COLUMNS}\n${'x\n'.repeat(200_000)}`);
     expect(await refusal('csv')).toMatch(/^The rows from line 2 on .*64 MiB/);
   });
 });
 
 describe('a message', () => {
-  test('of a row is short, whatever stands in it', async () => {
+  test('about a row is short, whatever is in it', async () => {
     const long = 'ü"x'.repeat(300_000);
     place.write(
       'in.csv',
@@ -104,7 +104,7 @@ describe('a message', () => {
     for (const text of told) expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
   });
 
-  test('of a file is short, whatever its columns are called', async () => {
+  test('about a file is short, whatever its columns are called', async () => {
     const long = names(200).map((name) => `${name}${'€'.repeat(5_000)}`);
     place.write('in.csv', `${long.join(',')}\n`);
     expect(await refusal('csv')).toMatch(/lacks 8 columns.* "age", .* It has: "column_0€€.*…$/);
@@ -119,8 +119,8 @@ describe('a message', () => {
   });
 });
 
-describe('what is small only as long as it is packed', () => {
-  /** The rows again and again, until there are so many bytes of them. */
+describe('a file that is small only while compressed', () => {
+  /** Repeats the rows until there are this many bytes. */
   async function packed(path: string, header: string, rows: string, bytes: number): Promise<void> {
     const many = Buffer.from(rows.repeat(Math.ceil(1024 ** 2 / rows.length)));
     const times = Math.ceil(bytes / many.length);
@@ -128,7 +128,7 @@ describe('what is small only as long as it is packed', () => {
     await pipeline(pieces, createGzip({ level: 9 }), createWriteStream(path));
   }
 
-  test('is refused where it has become too large, and nothing of it is left', async () => {
+  test('is refused as soon as it is too large, and nothing of it is left', async () => {
     await packed(place.path('in.csv'), `${PATIENT_COLUMNS}\n`, `${PATIENT_ROW}\n`, 40 * 1024 ** 2);
     let rows = 0;
     const limited = {
@@ -139,7 +139,7 @@ describe('what is small only as long as it is packed', () => {
     expect(rows).toBeLessThan(60_000);
   });
 
-  test('counts what was unpacked before it was interrupted', async () => {
+  test('counts the bytes unpacked before an interruption', async () => {
     await packed(place.path('in.csv'), `${PATIENT_COLUMNS}\n`, `${PATIENT_ROW}\n`, 30 * 1024 ** 2);
     const interruption = new AbortController();
     const onProgress = ({ rows }: { rows: number }) => rows > 400_000 && interruption.abort();
@@ -154,7 +154,7 @@ describe('what is small only as long as it is packed', () => {
     expect(resumedRows).toBeGreaterThan(400_000);
   });
 
-  test('a line without an end is read as far as a line may be', async () => {
+  test('a line without an end is read up to the line limit', async () => {
     await packed(place.path('in.csv'), `${PATIENT_COLUMNS}\n`, 'x', 400 * 1024 ** 2);
     expect(await refusal('csv')).toMatch(/^Line 2 is longer than 16 MiB/);
     await packed(place.path('in.csv'), '', 'x', 400 * 1024 ** 2);
@@ -174,12 +174,12 @@ describe('what is small only as long as it is packed', () => {
   });
 });
 
-describe('an end that is asked for', () => {
-  test('is heard while a header is awaited that does not come', async () => {
+describe('a requested stop', () => {
+  test('is obeyed while waiting for a header that never comes', async () => {
     for (const format of ['csv', 'jsonl'] as const) {
       const path = place.path(`in.${format}`);
       execFileSync('mkfifo', [path]);
-      // Somebody who has begun, and takes a rest in the middle of the first line.
+      // A writer that pauses in the middle of the first line.
       const writer = place.dataDir.spawn('sh', ['-c', `exec > ${path}; printf 'age,sex'; exec sleep 600`]);
       const interruption = new AbortController();
       const ended = score(format, { signal: interruption.signal }).catch((error: Error) => error);
@@ -191,7 +191,7 @@ describe('an end that is asked for', () => {
     expect(place.files()).toEqual(['in.csv', 'in.jsonl']);
   });
 
-  test('is heard before anything is begun', async () => {
+  test('is obeyed before anything starts', async () => {
     place.write('in.csv', `${PATIENT_COLUMNS}\n${PATIENT_ROW}\n`);
     await expect(score('csv', { signal: AbortSignal.abort() })).rejects.toThrow(/interrupted/);
     expect(place.files()).toEqual(['in.csv']);

@@ -19,7 +19,7 @@ async function serve(place: ModelWorkplace, ...args: string[]) {
   return { service, url };
 }
 
-test('the folder of an artifact is registered and answers at once, where it is told to listen', async () => {
+test('the folder of an artifact is registered and answers at once, at the given address', async () => {
   const place = await ModelWorkplace.create();
   const folder = await place.make({ name: 'flowers', version: '7' });
   const { service, url } = await serve(place, '-m', folder, '-p', '0', '--host', '127.0.0.1');
@@ -27,7 +27,7 @@ test('the folder of an artifact is registered and answers at once, where it is t
   const health = await call({ url }, 'GET', '/health');
   expect(health.body).toMatchObject({ status: 'ok', model: { name: 'flowers', version: '7' } });
   expect(await service.signal('SIGTERM')).toMatchObject({ code: 0 });
-  // Another content is no version 7 any more.
+  // Different content is refused as version 7.
   await makeArtifact(folder, { name: 'flowers', version: '7', description: 'other petals' });
   const refused = await place.dataDir.foretell(['serve', '-m', folder, '-p', '0'], {
     environment: place.environment,

@@ -7,7 +7,7 @@ import { createModelDir, prepareService, prepareUser } from '../support/prepared
 import { startApiForThisTest } from '../support/test-api.js';
 import { createTestDatabase } from '../support/test-database.js';
 
-/** What each version says of the patient. */
+/** The answer of each version for the patient. */
 const BY_VERSION: Record<string, string> = { 1: '0.5124506', 2: '0.5248858' };
 
 const modelDir = createModelDir({ own: ['heart-failure'] });
@@ -49,7 +49,7 @@ describe('a shadow', () => {
     await models('shadow', 'heart-failure', '--off');
   });
 
-  test('is asked the same; its answer stands beside the served one, which it does not change', async () => {
+  test('gets the same request; its answer is recorded beside the served one, which it does not change', async () => {
     const answer = await predict('/predict', PATIENT);
     expect(answer.text).toBe(ANSWER);
     const requestId = answer.headers.get('x-request-id');
@@ -59,7 +59,7 @@ describe('a shadow', () => {
       .toEqual([{ model_version: '2', status_code: 200, output, input: PATIENT }]);
   });
 
-  test('of many instances stands in one row, in the dialect they were asked in', async () => {
+  test('of many instances is one row, in the dialect of the request', async () => {
     const instances = [PATIENT, { ...PATIENT, sex: 0 }];
     const answer = await predict('/models/heart-failure/predict', { instances });
     expect(answer.body.model.version).toBe('1');
@@ -70,7 +70,7 @@ describe('a shadow', () => {
     expect(output.predictions[0].probabilities['1']).toBe(Number(BY_VERSION[2]));
   });
 
-  test('answers in the form of MLflow or of the Open Inference Protocol what was asked so', async () => {
+  test('answers in the form of MLflow or of the Open Inference Protocol requests in that form', async () => {
     const row = Object.values(PATIENT);
     const { body: metadata } = await call(api, 'GET', '/v2/models/heart-failure', { token: user.token });
     const inputs = [{ name: metadata.inputs[0].name, shape: [1, 8], datatype: 'FP32', data: row }];
@@ -96,7 +96,7 @@ describe('a shadow', () => {
     }
   });
 
-  test('that takes other columns than the served version refuses rows that name none', async () => {
+  test('with other columns than the served version refuses rows without column names', async () => {
     await models('shadow', 'heart-failure', '3');
     const answer = await predict('/invocations', { data: [Object.values(PATIENT)] });
     expect(answer.status).toBe(200);
@@ -106,7 +106,7 @@ describe('a shadow', () => {
     await models('shadow', 'heart-failure', '2');
   });
 
-  test('is asked what the served version refused, too, but not what could not be read', async () => {
+  test('also gets what the served version refused, but not what could not be read', async () => {
     const refused = await predict('/predict', { ...PATIENT, age: 'young' });
     expect(refused.status).toBe(400);
     await expect.poll(() => shadowsOf(refused.body.request_id)).toMatchObject([{ status_code: 400 }]);
@@ -115,7 +115,7 @@ describe('a shadow', () => {
     expect(await shadowsOf(unread.body.request_id)).toEqual([]);
   });
 
-  test('is not asked what it answers itself', async () => {
+  test('does not get the requests that it answers itself', async () => {
     const answer = await predict('/models/heart-failure/versions/2/predict', PATIENT);
     expect(answer.body.predictions[0].probabilities['1']).toBe(Number(BY_VERSION[2]));
     const later = await predict('/predict', PATIENT);
@@ -136,7 +136,7 @@ describe('a shadow', () => {
   });
 });
 
-test('a slow shadow delays nobody: ten answers are there before it has given its first few', async () => {
+test('a slow shadow delays no one: ten answers arrive before its first few', async () => {
   await models('shadow', 'heart-failure', '3');
   onTestFinished(async () => void (await models('shadow', 'heart-failure', '--off')));
   // Columns that a version does not have are ignored by it: this body has those of both.
@@ -177,7 +177,7 @@ test('a canary answers the same users every time, more of them as it grows, and 
   expect((await put('2', 0)).status).toBe(200);
   expect(canaryUsers(await versionsOf())).toEqual([]);
   expect((await put('2', 40)).body).toMatchObject({ alias: 'canary', version: '2' });
-  // The percentage alone is no load: it is there with the next look at the registry.
+  // A new percentage needs no load: it applies with the next look at the registry.
   await expect.poll(async () => canaryUsers(await versionsOf()).length).toBeGreaterThan(0);
   const some = canaryUsers(await versionsOf());
   expect(some.length).toBeLessThan(24);
@@ -200,13 +200,13 @@ async function startForComparison() {
   const compared = await startApiForThisTest(environment);
   const { token } = await createUser(compared, records);
   const models = (...args: string[]) => foretell(['models', ...args], { environment });
-  // Two versions lay in MODEL_DIR: the newest is in production, where no one said otherwise.
+  // Two versions were in MODEL_DIR: the newest is in production by default.
   await models('promote', 'heart-failure', '1');
   return { records, service: compared, token, foretell: models };
 }
 
 // A dozen commands, each a process of its own.
-test('compare reports from the record, and --replay asks again', { timeout: 90_000 }, async () => {
+test('compare reports from the record, and --replay predicts again', { timeout: 90_000 }, async () => {
   const { records, service, token, foretell } = await startForComparison();
   const ask = (path: string, body: object) => call(service, 'POST', path, { body, token });
   const female = { ...PATIENT, sex: 0 };
@@ -243,7 +243,7 @@ test('compare reports from the record, and --replay asks again', { timeout: 90_0
 });
 
 test(
-  'compare and --replay understand what was asked as a table, as CSV and as tensors',
+  'compare and --replay understand requests sent as a table, as CSV and as tensors',
   { timeout: 90_000 },
   async () => {
     const { records, service, token, foretell } = await startForComparison();

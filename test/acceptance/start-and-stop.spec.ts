@@ -17,7 +17,7 @@ import {
 /** A condition on a duration in milliseconds. */
 const under = (seconds: number) => (durationMs: number) => durationMs < seconds * 1_000;
 
-describe('without any setting', () => {
+describe('without any settings', () => {
   test('it starts on a PostgreSQL of its own, says where everything is, and finds its data again after each stop', async () => {
     const fresh = createDataDir();
     const first = await fresh.startService();
@@ -46,7 +46,7 @@ describe('without any setting', () => {
 
     const second = await fresh.startService();
     await predict(second, await logIn(second, user));
-    // The key that tokens are signed with was kept, too.
+    // The key that signs tokens was kept, too.
     await predict(second, user.token);
     expect(await second.signal('SIGINT')).toMatchObject({
       code: 0,
@@ -56,7 +56,7 @@ describe('without any setting', () => {
     expect(await fresh.processes()).toEqual([]);
   });
 
-  test('two that start at the same instant on a fresh folder: one wins, the other says so', async () => {
+  test('two that start at the same instant in a fresh folder: one wins, the other reports it', async () => {
     const fresh = createDataDir();
     const services = [fresh.spawnService(), fresh.spawnService()];
     const loser = await Promise.race(
@@ -75,7 +75,7 @@ describe('without any setting', () => {
 
 test('two that need a secret at the same instant read the same one', async () => {
   const fresh = createDataDir();
-  // Two threads in step. Were the file there before its contents, every thirtieth trial or so would find out.
+  // Two threads in step. If the file appeared before its contents, about every thirtieth trial would notice.
   const work = `
     const { parentPort, workerData } = require('node:worker_threads');
     import(workerData.module).then(({ readOrCreateSecret }) => {
@@ -120,7 +120,7 @@ test('a stop under load: every answer is complete, every 200 is in the tables, a
   expect(await unrecorded(dataDir, load.answered)).toEqual([]);
 });
 
-describe('a signal during the start stops it all the same, and leaves no database running', () => {
+describe('a signal during the start still stops it, and leaves no database running', () => {
   const inTime = { code: 0, durationMs: expect.toSatisfy(under(10)) };
 
   async function signalWhen(isTime: () => boolean, dataDir: DataDir): Promise<Ending> {
@@ -131,9 +131,9 @@ describe('a signal during the start stops it all the same, and leaves no databas
     return ending;
   }
 
-  test('while its database is being made', async () => {
+  test('while its database is being created', async () => {
     const fresh = createDataDir();
-    // The folder that initdb works in, which gets its name when it is complete.
+    // The folder that initdb works in, which is renamed once it is complete.
     const isBeingMade = () =>
       existsSync(fresh.path) && readdirSync(fresh.path).some((name) => name.startsWith('postgres.'));
     expect(await signalWhen(isBeingMade, fresh)).toMatchObject(inTime);
@@ -143,7 +143,7 @@ describe('a signal during the start stops it all the same, and leaves no databas
       'jwt-secret',
       'postgres',
     ]);
-    // What was made is whole.
+    // The database that was created is complete.
     expect(await fresh.query('SELECT username FROM users')).toEqual([]);
   });
 

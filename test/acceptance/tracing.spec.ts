@@ -69,7 +69,7 @@ test.each([
   expect(receiver.types).toContain(type);
 });
 
-test('what is refused is traced as well, and nothing that is somebody’s is ever sent', async () => {
+test('refusals are traced as well, and no personal data is ever sent', async () => {
   const api = await startApiForThisTest(settings('http/json'));
   const user = await createUser(api, database);
   const { token } = user;
@@ -104,7 +104,7 @@ test('what is refused is traced as well, and nothing that is somebody’s is eve
   }
 });
 
-test('the spans that are left are sent when it stops, and a collector that is away holds nothing up', async () => {
+test('the remaining spans are sent when it stops, and an unreachable collector holds nothing up', async () => {
   const api = await startApiForThisTest({ ...settings('http/json'), OTEL_BSP_SCHEDULE_DELAY: '3600000' });
   await call(api, 'GET', '/livez', { headers: { 'x-request-id': 'the-last' } });
   expect(await api.stop()).toBe(0);
@@ -112,7 +112,7 @@ test('the spans that are left are sent when it stops, and a collector that is aw
 
   const alone = await startApiForThisTest({
     ...settings('http/json'),
-    // Nobody listens there.
+    // No one listens there.
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
   });
   const { token } = await createUser(alone, database);
@@ -121,7 +121,7 @@ test('the spans that are left are sent when it stops, and a collector that is aw
   expect(await alone.stop()).toBe(0);
 });
 
-/** Prints at its end how many of OpenTelemetry's files the process has loaded, but for the bare API of prom-client. */
+/** Prints at its end how many of OpenTelemetry's files the process has loaded, except the bare API of prom-client. */
 const TELLING = `data:text/javascript,${encodeURIComponent(`
   import { Session } from 'node:inspector';
   import { isMainThread } from 'node:worker_threads';
@@ -135,7 +135,7 @@ const TELLING = `data:text/javascript,${encodeURIComponent(`
   if (isMainThread) process.on('exit', () => console.log('files of OpenTelemetry: ' + loaded));
 `)}`;
 
-test('nothing of it is loaded where nobody asks for it', async () => {
+test('none of it is loaded unless requested', async () => {
   const loadedBy = async (environment: Record<string, string>) => {
     const api = await startApiForThisTest({
       DATABASE_URL: database.url,

@@ -7,7 +7,7 @@ import type { PostgresServer } from './postgres-server.js';
 import { Road } from '../support/road.js';
 import { now, startTraffic, type Traffic, type TrafficOptions } from './traffic.js';
 
-/** A PostgreSQL that can be broken in every way, and the road to it. */
+/** A PostgreSQL that can be broken in every way, and the network path to it. */
 export interface Place {
   postgres: PostgresServer;
   road: Road;
@@ -18,7 +18,7 @@ export interface Round {
   seconds: number;
 }
 
-/** With PostgreSQL on a small disk of its own, where one can be mounted. */
+/** With PostgreSQL on a small disk of its own, if one can be mounted. */
 export async function openPlace(
   context: ChaosContext,
   settings: Record<string, string>,
@@ -34,7 +34,7 @@ export async function openPlace(
   return { postgres, road };
 }
 
-/** Broken for so long while these clients call, who get so many answers before it and after it. @returns when it was well */
+/** Breaks it for `seconds` under these clients, who get `answers` before and after. @returns when it recovered */
 export async function breakFor(
   { breakage, seconds }: Round,
   { postgres, road }: Place,
@@ -50,7 +50,7 @@ export async function breakFor(
   return wellAt;
 }
 
-/** So many more answers. @throws where it takes too long */
+/** Waits for `more` answers. @throws if that takes too long */
 async function reached({ answered }: Traffic, more: number, withinMs: number): Promise<void> {
   const deadline = now() + withinMs;
   const least = answered() + more;
@@ -60,7 +60,7 @@ async function reached({ answered }: Traffic, more: number, withinMs: number): P
   }
 }
 
-/** AUDIT_MODE=async: what is answered and never recorded is as many as the log says, to the last one. */
+/** AUDIT_MODE=async: the answers without a record are exactly as many as the log says. */
 export async function answerFirst(
   context: ChaosContext,
   place: Place,

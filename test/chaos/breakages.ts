@@ -6,7 +6,7 @@ import type { Road } from '../support/road.js';
 
 export interface Breakage {
   name: string;
-  /** @returns what makes it well again, and resolves when it is */
+  /** @returns a function that repairs it, and resolves once it is repaired */
   begin: Begin<Promise<() => Promise<void>>>;
 }
 
@@ -27,7 +27,7 @@ const broken = (name: string, begin: Begin<unknown>, end: Begin<unknown>): Break
   },
 });
 
-/** Again and again, in the middle of whatever they do. */
+/** Again and again, whatever they are doing. */
 const repeated = (name: string, everyMs: number, what: Begin<void>): Breakage => ({
   name,
   begin: async (...place) => {
@@ -74,7 +74,7 @@ export const outOfConnections: Breakage = {
     const admin = await postgres.connect();
     const taken: pg.Client[] = [];
     let isOver = false;
-    // As long as it lasts: ours are ended, and whatever becomes free is taken before they come back.
+    // For the whole breakage: our connections are ended, and free slots are taken before they reconnect.
     const eating = (async () => {
       while (!isOver) {
         await admin.query(`SELECT pg_terminate_backend(pid) ${OURS}`);
@@ -105,7 +105,7 @@ export const outOfDisk: Breakage = {
   },
 };
 
-/** Nobody reads or writes a table; of a partitioned one, no part of it. */
+/** No one can read or write a table, or any partition of a partitioned one. */
 export const locked = (table: string): Breakage => ({
   name: `the table ${table} locked`,
   begin: async (postgres) => {
@@ -119,7 +119,7 @@ export const locked = (table: string): Breakage => ({
   },
 });
 
-/** The processes behind some of our connections stand still, the busiest among them. */
+/** The processes behind some of our connections are stopped, including the busiest. */
 export const backendsStopped: Breakage = {
   name: 'some of its processes stopped (SIGSTOP)',
   begin: async (postgres) => {
@@ -164,7 +164,7 @@ export const slow = broken(
 
 export const cut = repeated('cut off', 100, (_, road) => road.cut());
 
-/** What was on its way is committed, and nobody hears of it. */
+/** Statements in flight are committed, but the confirmation is lost. */
 export const unheard = broken(
   'its answers lost',
   (_, road) => (road.losesAnswers = true),

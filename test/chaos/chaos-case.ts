@@ -1,7 +1,7 @@
-/** How much of a case is run: a minute of each in CI, or all that is promised. */
+/** How much of a case is run: a minute of each in CI, or everything that is promised. */
 export type Scale = 'short' | 'full';
 
-/** One way to break things, and what must hold while it is done. */
+/** One way to break things, and what must hold meanwhile. */
 export interface ChaosCase {
   /** What `--only` takes: kebab-case. */
   name: string;
@@ -13,10 +13,10 @@ export interface ChaosCase {
 
 export interface ChaosContext {
   scale: Scale;
-  /** Says how far it is. */
+  /** Reports its progress. */
   progress(text: string): void;
   /** A figure for the table at the end. */
   figure(name: string, value: string | number): void;
-  /** Undone when the case ends, the last first, however it ends. */
+  /** Cleaned up when the case ends, the last first, however it ends. */
   onEnd(undo: () => unknown): void;
 }

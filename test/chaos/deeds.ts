@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { call, PATIENT, type Answer, type CallOptions } from '../support/client.js';
 import type { PostgresServer } from './postgres-server.js';
 
-/** Something that is asked of the service besides predictions, and that is done once it says so. */
+/** A request to the service besides predictions, which is done once the service says so. */
 interface Deed {
   what: 'disable' | 'remove' | 'name' | 'submit';
   /** The user, the alias, or the batch. */
@@ -15,7 +15,7 @@ const AT_ONCE = 4;
 const PAUSE_MS = 60;
 const PATIENTS = `${Object.keys(PATIENT).join()}\n${Object.values(PATIENT).join()}\n`;
 
-/** An admin who never rests: each deed is done to somebody or something of its own, so that what it left can be told. */
+/** An admin who never rests: each deed has a target of its own, so that its effect can be checked. */
 export class Deeds {
   readonly done: Deed[] = [];
   /** Answers that were neither success nor 503. */
@@ -97,7 +97,7 @@ const QUESTIONS: Record<Deed['what'], string> = {
       AND (finished_datetime IS NOT NULL OR EXISTS (SELECT FROM pgboss.job WHERE job.id = batches.id))`,
 };
 
-/** @throws where something that was said to be done is not */
+/** @throws if a deed was confirmed but not done */
 export async function assertDone(postgres: PostgresServer, { done, strange }: Deeds): Promise<void> {
   for (const [what, question] of Object.entries(QUESTIONS)) {
     const ids = done.filter((deed) => deed.what === what).map(({ id }) => id);

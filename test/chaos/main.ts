@@ -1,6 +1,6 @@
 /**
- * `npm run test:chaos`: breaks things under load and looks whether anything was lost. `--short` runs a little of every
- * case, for CI; `--only <name …>` some of them. Ends with a table of figures, and with 1 where a promise was not kept.
+ * `npm run test:chaos`: breaks things under load and checks whether anything was lost. `--short` runs a little of every
+ * case, for CI; `--only <name …>` some of them. Ends with a table of figures, and with 1 if a promise was not kept.
  */
 import { Command } from 'commander';
 import { hostileClients } from './cases/hostile-clients.js';
@@ -42,7 +42,7 @@ const startedAt = performance.now();
 const progress = (text: string) =>
   process.stderr.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
 
-// However this ends, nothing is left of it.
+// However this ends, it leaves nothing behind.
 const run = openRunFolder();
 const rows: string[] = [];
 let broken = 0;

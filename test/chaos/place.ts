@@ -18,7 +18,7 @@ export async function openPostgres(
   return postgres;
 }
 
-/** A service that is ended with the case. Tokens are good for the next one as well. */
+/** A service that ends with the case. Its tokens are valid for the next one as well. */
 export async function openService(
   { onEnd }: ChaosContext,
   databaseUrl: string,
@@ -34,17 +34,17 @@ export async function openService(
   return service;
 }
 
-/** Everything that the process has in memory, in MB. */
+/** The memory of the process, in MB. */
 export function residentMb({ process: { pid } }: ApiProcess): number {
   return Math.round(memoryMb(pid!));
 }
 
-/** So far, of the thread that runs the event loop, in microseconds. */
+/** The time so far of the event loop's thread, in microseconds. */
 export function eventLoopMicroseconds({ process: { pid } }: ApiProcess): number {
   return processorSeconds(`${pid}/task/${pid}`)! * 1e6;
 }
 
-/** Looks at the memory until the case ends. */
+/** Samples the memory until the case ends. */
 export function watchMemory({ onEnd }: ChaosContext, service: ApiProcess) {
   let [most, mostOfPart] = [0, 0];
   const look = () => {
@@ -56,7 +56,7 @@ export function watchMemory({ onEnd }: ChaosContext, service: ApiProcess) {
   onEnd(() => clearInterval(looking));
   return {
     mostMb: () => most,
-    /** Since this was asked last. */
+    /** Since the last call. */
     mostMbOfPart(): number {
       const found = mostOfPart;
       mostOfPart = 0;
@@ -76,18 +76,18 @@ interface Row {
 
 export interface Comparison {
   answered: number;
-  /** Answered with 200, and not in the table: their numbers. */
+  /** Answered with 200, but not in the table: their numbers. */
   missing: number[];
   /** In the table more than once, without a response row, or with other contents than were sent or received. */
   wrong: string[];
-  /** Recorded as 200, and never received by the client. */
+  /** Recorded as 200, but never received by the client. */
   unheard: number;
   lastId: string;
 }
 
 const PAGE = 20_000;
 
-/** What was sent and received beside what stands in the tables, for the requests of this name after that id. */
+/** Compares what was sent and received with the tables, for the requests of this name after that id. */
 export async function compareWithRecord(
   postgres: PostgresServer,
   name: string,
@@ -137,7 +137,7 @@ export async function compareWithRecord(
   }
 }
 
-/** @throws where an answer has no record, or another one than it should */
+/** @throws if an answer has no record, or a wrong one */
 export function assertRecorded({ missing, wrong, answered }: Comparison): void {
   assert.deepEqual(
     missing.slice(0, 5),

@@ -23,7 +23,7 @@ export class PostgresServer {
     readonly hasOwnDisk: boolean,
   ) {}
 
-  /** @param smallDisk in MB: on a disk of its own of that size. @throws where none can be mounted */
+  /** @param smallDisk in MB: on its own disk of that size. @throws if none can be mounted */
   static async start(settings: Record<string, string> = {}, smallDisk?: number): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'foretell-chaos-'));
     const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -43,7 +43,7 @@ export class PostgresServer {
     const made = await EmbeddedPostgres.open({ dataDir: folder, purpose: 'command' });
     const { url, superuserUrl } = made;
     await migrateDatabase(url, migrations);
-    // From here on nobody sees to it but us: what is broken stays broken until we mend it.
+    // From here on only we look after it: what is broken stays broken until we repair it.
     await made.close();
     const clusterDir = join(folder, 'postgres');
     const removeAll = () => {
@@ -64,7 +64,7 @@ export class PostgresServer {
     }
   }
 
-  /** @throws where it takes none */
+  /** @throws if it accepts none */
   async connect(): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: this.superuserUrl, application_name: 'chaos' });
     client.on('error', () => undefined);
@@ -72,7 +72,7 @@ export class PostgresServer {
     return client;
   }
 
-  /** Resolves when nobody else is connected to the database. */
+  /** Resolves when no one else is connected to the database. */
   async connectionsEnded(): Promise<void> {
     const client = await this.connect();
     const others = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
@@ -99,7 +99,7 @@ export class PostgresServer {
     await runPostgres('pg_ctl', this.clusterDir, ['restart', '-w', '-t', '60', '-l', log], this.account);
   }
 
-  /** Leaves not a byte on its disk. @returns gives it back */
+  /** Fills its disk to the last byte. @returns a function that frees the space */
   fillDisk(): () => void {
     const ballast = join(this.clusterDir, '..', 'ballast');
     const chunk = Buffer.alloc(64 * 1024);

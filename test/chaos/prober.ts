@@ -2,16 +2,16 @@ import { request, Agent } from 'node:http';
 import { parentPort, Worker, workerData, isMainThread } from 'node:worker_threads';
 
 export interface Probes {
-  /** The longest that one took, in milliseconds. */
+  /** The longest request, in milliseconds. */
   slowest: number;
-  /** The longest of all but the slowest percent. */
+  /** The longest except the slowest percent. */
   p99: number;
   count: number;
   /** How many were not 200. */
   refused: number;
 }
 
-/** Asks for a path again and again, from a thread of its own, until it is told to stop. */
+/** Requests a path again and again, from a thread of its own, until it is stopped. */
 export function probe(url: string, everyMs = 100): () => Promise<Probes> {
   const worker = new Worker(new URL(import.meta.url), { workerData: { probed: url, everyMs } });
   const result = new Promise<Probes>((resolve, reject) => {
@@ -45,7 +45,7 @@ if (!isMainThread && workerData?.probed) {
   const asking = setInterval(ask, everyMs);
   parentPort!.once('message', async () => {
     clearInterval(asking);
-    // The last one may be on its way.
+    // The last one may be in flight.
     await new Promise((resolve) => setTimeout(resolve, everyMs));
     agent.destroy();
     times.sort((a, b) => a - b);

@@ -42,7 +42,7 @@ function addressOf(number: number): string {
   return from!.replace('{high}', `${Math.floor(number / 1000)}`).replace('{low}', `${number % 1000}`);
 }
 
-/** Where requests need not be told apart, one is made for all. */
+/** If requests need not be distinguished, one is built for all. */
 const same = name || body !== undefined || from ? undefined : Buffer.from(requestOf(0));
 
 const list: Exchange[] = [];
@@ -50,7 +50,7 @@ let withoutRetryAfter = 0;
 
 let nextNumber = options.firstNumber ?? 0;
 let stopping = false;
-/** Meant, and waiting for a connection. */
+/** Due, and waiting for a connection. */
 const meant: number[] = [];
 let meantHead = 0;
 const free: Connection[] = [];
@@ -77,7 +77,7 @@ class Connection {
     this.socket.on('close', () => this.lost());
   }
 
-  /** Sends what waits longest, or waits itself. */
+  /** Sends the request that has waited longest, or waits itself. */
   next(): void {
     if (rate === undefined) {
       if (stopping) this.end();
@@ -102,7 +102,7 @@ class Connection {
   }
 
   private take(chunk: Buffer): void {
-    // Every answer of the service is ASCII but for texts that a caller sent, which these do not.
+    // Every answer of the service is ASCII except for texts that a caller sent, and these send none.
     this.received =
       this.received === '' ? chunk.toString('latin1') : this.received + chunk.toString('latin1');
     if (this.length < 0) {
@@ -149,7 +149,7 @@ class Connection {
 
 let ticking: NodeJS.Timeout | undefined;
 parentPort!.once('message', stop);
-/** More at once than a server's backlog has places for would be connected by the second attempt, a second later. */
+/** Beyond a server's backlog, connections succeed only on the second attempt, a second later. */
 const AT_ONCE = 64;
 const all: Connection[] = [];
 while (all.length < connections) {
@@ -157,7 +157,7 @@ while (all.length < connections) {
   await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-// What is measured begins when all are there.
+// The measurement starts when all are connected.
 while (rate !== undefined && free.length < connections && !stopping)
   await new Promise((resolve) => setTimeout(resolve, 10));
 

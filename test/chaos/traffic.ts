@@ -1,5 +1,5 @@
 /**
- * Clients in a thread of their own, so that what they measure is not what this thread is busy with. Each request can be
+ * Clients in a thread of their own, so that work in this thread does not affect what they measure. Each request can be
  * told from every other, by its `X-Request-Id` and by its features.
  */
 import { Worker } from 'node:worker_threads';
@@ -11,13 +11,13 @@ export interface TrafficOptions {
   token?: string;
   connections: number;
   /**
-   * Requests a second, whether or not those before are answered; what finds no connection free waits for one, and its
-   * latency counts from when it was meant. Without it each connection sends its next when it has its answer.
+   * Requests a second, whether or not earlier ones are answered; if no connection is free, one waits, and its
+   * latency counts from when it was due. Without this, each connection sends its next request after each answer.
    */
   rate?: number;
   /** Before the first number: its requests are `<name>-0`, `<name>-1` … With it, bodies of answers are kept. */
   name?: string;
-  /** The next number, where another traffic of this name went before. */
+  /** The next number, if other traffic of this name came before. */
   firstNumber?: number;
   /** Every request has an `Idempotency-Key`: its `X-Request-Id`. */
   keyed?: boolean;
@@ -25,30 +25,30 @@ export interface TrafficOptions {
   body?: string;
   /** Sent with `X-Forwarded-For`, in which `{high}` and `{low}` are the number's thousands and the rest. */
   from?: string;
-  /** A connection rests for so long after an answer that is no 200. */
+  /** How long a connection rests after an answer that is not 200. */
   restMs?: number;
-  /** A connection rests after each answer, for a time by chance up to so long. */
+  /** A connection rests after each answer, for a random time up to this long. */
   pauseMs?: number;
-  /** So long after the end an answer is waited for. */
+  /** How long to wait for an answer after the end. */
   patienceMs?: number;
 }
 
-/** What became of one request. */
+/** The result of one request. */
 export interface Exchange {
   number: number;
-  /** Milliseconds since 1970, with fractions: when it was meant to be sent, when it was, and when it was answered or broke off. */
+  /** Milliseconds since 1970, with fractions: when it was due, sent, and answered or cut off. */
   meantAt: number;
   sentAt: number;
   endedAt: number;
-  /** 0 where the connection broke before a whole answer. */
+  /** 0 if the connection broke before a complete answer. */
   status: number;
-  /** The answer, where they are kept. */
+  /** The answer, if answers are kept. */
   body: string;
 }
 
 export interface Exchanges {
   list: Exchange[];
-  /** Meant to be sent, but not before the end. */
+  /** Due, but not sent before the end. */
   unsent: number;
   /** 503 (or 429) without `Retry-After`. */
   withoutRetryAfter: number;
@@ -76,7 +76,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
     worker.once('message', resolve);
     worker.once('error', reject);
   });
-  // Waited for only at the end; until then nobody listens.
+  // Awaited only at the end; until then no one listens.
   result.catch(() => undefined);
   return {
     answered: () => Atomics.load(answered, 0),
@@ -87,7 +87,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
   };
 }
 
-/** Runs it for so long. */
+/** Runs it for this long. */
 export async function traffic(options: TrafficOptions, seconds: number): Promise<Exchanges> {
   const running = startTraffic(options);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));

@@ -1,4 +1,4 @@
-"""The service under test is somebody else's to start: its address and a token are in the environment."""
+"""Someone else starts the service under test: its address and a token are in the environment."""
 
 import os
 
@@ -24,7 +24,7 @@ PATIENTS = [
     [55, 7861, 38, 263358.03, 1.1, 136, 1, 0],
     [numpy.nan] * 8,
 ]
-"""What the training framework says of them, in the order of PATIENTS."""
+"""The training framework's answers, in the order of PATIENTS."""
 LABELS = [1, 0, 1]
 PROBABILITIES = [0.5124506, 0.18759595, 0.5014447]
 

@@ -1,7 +1,7 @@
 /**
- * `npm run test:clients`: the clients that people already have, and clients generated from our API document, against the
+ * `npm run test:clients`: existing third-party clients, and clients generated from our API document, against the
  * built service. It installs them into a folder of its own, starts the service with a database of its own, runs the
- * suites, and leaves nothing.
+ * suites, and leaves nothing behind.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

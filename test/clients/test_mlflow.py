@@ -1,4 +1,4 @@
-"""MLflow's own client code. It sends no headers of its own: a session with a token stands in for `requests`."""
+"""MLflow's own client code. It sends no headers of its own: a session with a token replaces `requests`."""
 
 import json
 from urllib.parse import urlsplit
@@ -55,7 +55,7 @@ def test_scores_a_data_frame_without_names(client, patients):
 
 def test_scores_an_array_a_list_records_and_columns(client, frame):
     array = frame.to_numpy()
-    # As text: the client trips over a dictionary of arrays.
+    # As text: the client fails on a dictionary of arrays.
     columns = json.dumps({"inputs": frame.to_dict(orient="list")})
     for data in (array, array.tolist(), frame.to_dict(orient="records"), columns):
         assert predictions_of(client.invoke(data)) == LABELS
@@ -75,7 +75,7 @@ def test_scores_what_mlflow_makes_of_an_input_example(session, url, frame):
 
 @pytest.mark.parametrize("index", [True, False])
 def test_scores_csv_as_pandas_writes_it(session, url, frame, index):
-    """An empty cell is what pandas writes of a NaN."""
+    """pandas writes a NaN as an empty cell."""
     answer = session.post(
         f"{url}/invocations",
         data=frame.to_csv(index=index),

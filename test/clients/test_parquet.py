@@ -1,4 +1,4 @@
-"""Files of pandas and pyarrow, sent to be scored: what comes back is what was sent, and predictions."""
+"""Files of pandas and pyarrow, sent for scoring: they come back unchanged, with predictions."""
 
 import datetime
 import decimal
@@ -19,7 +19,7 @@ FEATURES = {name: [row[place] for row in PATIENTS] * 2 for place, name in enumer
 
 
 def some(values: list) -> list:
-    """So many rows, with a null among them."""
+    """This many rows, one of them with a null."""
     return [None if row == 4 else values[row % len(values)] for row in range(ROWS)]
 
 

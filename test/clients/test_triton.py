@@ -1,4 +1,4 @@
-"""Triton's client library, mostly with its default settings: binary tensors out, and binary ones asked for."""
+"""Triton's client library, mostly with its default settings: binary tensors sent, and binary ones requested."""
 
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ EXTENSIONS = ["classification", "model_configuration", "statistics"]
 
 
 class Token(InferenceServerClientPlugin):
-    """Puts the token on every request. (A dictionary given as `headers` is changed by the client: it is for one call.)"""
+    """Puts the token on every request. (The client changes a dictionary given as `headers`: use it for one call.)"""
 
     def __init__(self, headers):
         self.headers = headers
@@ -104,7 +104,7 @@ def test_infers_with_tensors_in_json(client, features, patients):
 @pytest.mark.parametrize("dtype", [numpy.float16, numpy.float32, numpy.float64, numpy.object_])
 @pytest.mark.parametrize("binary_data", [True, False])
 def test_infers_with_a_tensor_for_each_column(client, patients, dtype, binary_data):
-    # Half precision has no room for the platelets.
+    # The platelets do not fit in half precision.
     patient = numpy.array([[60, 250, 60, 2500, 0.5, 140, 0, 0]])
     def as_told(array):
         return numpy.vectorize("{:g}".format, otypes=[dtype])(array) if dtype == numpy.object_ else array.astype(dtype)
@@ -155,7 +155,7 @@ def test_is_refused_shared_memory(client, features, patients):
 
 
 def test_infers_with_bfloat16(client, features):
-    """Numbers that the half of a float32 has room for."""
+    """Numbers that fit in half of a float32."""
     patient = numpy.array([[64, 256, 60, 262144, 1, 136, 0, 0]], dtype=numpy.float32)
     expected = client.infer(MODEL, [tensor(features, patient)])
     result = client.infer(MODEL, [tensor(features, patient.astype(ml_dtypes.bfloat16))])

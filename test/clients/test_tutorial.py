@@ -1,4 +1,4 @@
-"""The tutorial's script, which declares no media type: `requests` sends none for a text."""
+"""The tutorial's script, which declares no media type: `requests` sends none for text."""
 
 import json
 import uuid

@@ -24,7 +24,7 @@ beforeEach(() => database.query('DELETE FROM model_aliases'));
 
 const current = async () => (await history.current()).map(({ version }) => version);
 
-test('a row is replaced by the next, and the one before is told', async () => {
+test('a row is replaced by the next one, which names the one before it', async () => {
   const first = await history.add({ ...IRIS, version: '1' }, ORIGIN);
   const second = await history.add({ ...IRIS, version: '2' }, ORIGIN);
   expect(second.previous?.id).toBe(first.id);
@@ -34,27 +34,27 @@ test('a row is replaced by the next, and the one before is told', async () => {
   expect(await current()).toEqual(['2']);
 });
 
-test('the same again is no step', async () => {
+test('setting the same version again adds no row', async () => {
   const first = await history.add({ ...IRIS, version: '1' }, ORIGIN);
   expect((await history.add({ ...IRIS, version: '1' }, ORIGIN)).id).toBe(first.id);
   expect(await history.all()).toHaveLength(1);
 });
 
-test('what is taken back is only what still stands: a later promotion of somebody else does', async () => {
+test('only a change that still holds is reverted: a later promotion by someone else stays', async () => {
   const failed = await history.add({ ...IRIS, version: '2' }, ORIGIN);
   await history.add({ ...IRIS, version: '3' }, ORIGIN);
   await history.add({ ...IRIS, version: '1' }, ORIGIN, failed.id);
   expect(await current()).toEqual(['3']);
 });
 
-test('what is only put where nothing stands is not put over anything', async () => {
+test('an alias that is only set if it is free never replaces one', async () => {
   await history.add({ ...IRIS, version: '1' }, ORIGIN, null);
   expect(await current()).toEqual(['1']);
   await history.add({ ...IRIS, version: '2' }, ORIGIN, null);
   expect(await current()).toEqual(['1']);
 });
 
-test('ten at the same time leave one that stands, and a history without gaps', async () => {
+test('ten at the same time leave one current row and a history without gaps', async () => {
   const versions = Array.from({ length: 10 }, (_, index) => String((index % 3) + 1));
   await Promise.all(versions.map((version) => history.add({ ...IRIS, version }, ORIGIN)));
   expect(await current()).toHaveLength(1);
@@ -63,7 +63,7 @@ test('ten at the same time leave one that stands, and a history without gaps', a
   for (const row of replaced) expect(row.replacedDatetime).not.toBeNull();
 });
 
-test('an analyst, who may only read, holds up nobody, whatever he locks', async () => {
+test('an analyst, who may only read, blocks no one with any lock', async () => {
   const [analyst, password] = [`analyst_${randomBytes(4).toString('hex')}`, 'a password'];
   await database.query(`CREATE ROLE ${analyst} LOGIN PASSWORD '${password}' IN ROLE foretell_analyst`);
   const url = new URL(database.url);

@@ -18,11 +18,11 @@ interface Sending {
   path: string;
   type: string;
   body: Buffer;
-  /** The pieces that the body is sent in, one each `everyMs`; fewer where it falls silent. */
+  /** The pieces of the body, one sent every `everyMs`; fewer if the client goes silent. */
   pieces: number;
   sent?: number;
   everyMs: number;
-  /** Sends the rest as soon as it is answered. */
+  /** Sends the rest as soon as the answer arrives. */
   hurries?: boolean;
 }
 
@@ -64,7 +64,7 @@ function closing(socket: ReturnType<typeof connect>, onClose = () => {}) {
 }
 
 const JSON_BODY = { type: 'application/json', body: Buffer.from(JSON.stringify(PATIENT)) };
-/** As a clock that is looked at only now and then has it. */
+/** The precision of a clock that is read only now and then. */
 const LONGER = expect.toSatisfy((ms: number) => ms > 0.95 * LIMIT_MS);
 
 function expectTooLate({ status, answer, ms }: Awaited<ReturnType<typeof send>>): void {
@@ -73,10 +73,10 @@ function expectTooLate({ status, answer, ms }: Awaited<ReturnType<typeof send>>)
   expect(answer).toContain('"type":"urn:foretell:error:request-timeout"');
 }
 
-/** What is refused after it was begun is refused once: there is no second answer, and no record of a prediction. */
+/** A request refused after it was begun is refused once: no second answer, and no record of a prediction. */
 const records = () => database.query(`SELECT FROM requests WHERE request_uuid = 'slowly'`);
 
-test.concurrent('a body that dribbles in has its time in all, and is not taken afterwards', async () => {
+test.concurrent('a body that trickles in has one time limit in total, and is refused after it', async () => {
   const late = await send({ path: '/predict', ...JSON_BODY, pieces: 100, everyMs: 100, hurries: true });
   expectTooLate(late);
   expect(late.answer).toMatch(/^x-request-id: slowly\r$/im);
@@ -84,13 +84,13 @@ test.concurrent('a body that dribbles in has its time in all, and is not taken a
   expect(await records()).toEqual([]);
 });
 
-test.concurrent('a body that falls silent has no longer, whether anybody asked for it or not', async () => {
+test.concurrent('a body that stalls gets no more time, whether or not the service asked for it', async () => {
   const silent = { ...JSON_BODY, pieces: 10, sent: 3, everyMs: 10 };
   const late = await Promise.all(['/token', '/nowhere'].map((path) => send({ path, ...silent })));
   late.forEach(expectTooLate);
 });
 
-test.concurrent('headers that dribble in have it in all', async () => {
+test.concurrent('headers that trickle in have one time limit in total', async () => {
   const { hostname, port } = new URL(api.url);
   const socket = connect(Number(port), hostname);
   socket.on('error', () => undefined);
@@ -106,17 +106,14 @@ test.concurrent('an upload takes as long as it keeps arriving', async () => {
   expect(upload).toMatchObject({ status: 201, ms: LONGER });
 });
 
-test.concurrent(
-  'an upload that falls silent is refused after so long, and nothing of it is left',
-  async () => {
-    const body = await tarGz(IRIS);
-    const type = 'application/gzip';
-    const path = '/models/silent/versions';
-    expectTooLate(await send({ path, type, body, pieces: 4, sent: 2, everyMs: 100 }));
-  },
-);
+test.concurrent('an upload that stalls is refused after the timeout, and nothing of it is left', async () => {
+  const body = await tarGz(IRIS);
+  const type = 'application/gzip';
+  const path = '/models/silent/versions';
+  expectTooLate(await send({ path, type, body, pieces: 4, sent: 2, everyMs: 100 }));
+});
 
-test.sequential('afterwards nothing is left of any, and the service answers', async () => {
+test.sequential('afterwards nothing is left of any of them, and the service answers', async () => {
   expect(readdirSync(TMPDIR)).toEqual([]);
   expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
   expect(api.output()).not.toMatch(/unhandled|uncaught|"level":"error"/i);

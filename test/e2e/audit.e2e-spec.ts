@@ -25,7 +25,7 @@ async function idsOf(query: Query): Promise<string[]> {
   return idsIn(answer);
 }
 
-/** Page after page until there is none, or twenty. */
+/** Page after page until the last one, or twenty. */
 async function* pagesOf(query: Query): AsyncGenerator<Answer> {
   let cursor: string | null = null;
   for (let count = 0; count < 20; count++) {
@@ -38,7 +38,7 @@ async function* pagesOf(query: Query): AsyncGenerator<Answer> {
   }
 }
 
-/** So many predictions of a megabyte each, as they would have been recorded. */
+/** Inserts `rows` predictions of a megabyte each, as they would have been recorded. */
 const recordLarge = (user: TestUser, rows: number) =>
   database.query(
     `WITH request AS (
@@ -165,7 +165,7 @@ describe('GET /audit/predictions', () => {
 });
 
 describe('pages', () => {
-  test('hold as many as asked, and 100 unless asked', async () => {
+  test('hold as many as requested, and 100 by default', async () => {
     const user = await createUser(api, database);
     const answers = await Promise.all(Array.from({ length: 101 }, () => predict(user)));
     expect(answers.every(({ status }) => status === 200)).toBe(true);
@@ -189,7 +189,7 @@ describe('pages', () => {
     expect(await idsOf({ user: user.id })).toHaveLength(8 + 2 * 3);
   });
 
-  test('end with null also where the last one is full', async () => {
+  test('end with null even if the last one is full', async () => {
     const { user, ids } = await userWithPredictions(1, 2, 3, 4);
     const first = await audit({ user: user.id, limit: 2 });
     const second = await audit({ user: user.id, limit: 2, cursor: first.body.next_cursor });
@@ -197,12 +197,12 @@ describe('pages', () => {
     expect(second.body.next_cursor).toBe(null);
   });
 
-  test('of nothing are empty, and the last', async () => {
+  test('with no rows are empty, and the last', async () => {
     const user = await createUser(api, database);
     expect((await audit({ user: user.id })).body).toEqual({ items: [], next_cursor: null });
   });
 
-  test('keep the filters they were asked with', async () => {
+  test('keep the filters of the request', async () => {
     const { user, ids } = await userWithPredictions(1, 'a', 2, 'b', 3, 'c');
     const first = await audit({ user: user.id, status: 400, limit: 2 });
     const second = await audit({ user: user.id, status: 400, limit: 2, cursor: first.body.next_cursor });
@@ -210,7 +210,7 @@ describe('pages', () => {
     expect(second.body.next_cursor).toBe(null);
   });
 
-  test('end early where what they hold is large, and lose no row', async () => {
+  test('end early if their rows are large, and lose no row', async () => {
     const user = await createUser(api, database);
     await recordLarge(user, 40);
     const found: string[] = [];
@@ -223,19 +223,19 @@ describe('pages', () => {
     expect(found).toEqual((await recordsOfUser(database, user.id)).map(({ id }) => id).toReversed());
   });
 
-  test('are not held in memory as a whole, however many are asked for at once', async () => {
+  test('are not held in memory as a whole, however many are requested at once', async () => {
     const user = await createUser(api, database);
     await recordLarge(user, 18);
     const small = await startApiForThisTest({
       DATABASE_URL: database.url,
-      // Node 24 takes more of it for itself.
+      // Node 24 takes more memory for itself.
       NODE_OPTIONS: `--max-old-space-size=${Number(process.versions.node.split('.')[0]) < 24 ? 96 : 128}`,
     });
     const asked = Array.from({ length: 8 }, () =>
       call(small, 'GET', `/audit/predictions?limit=1000&user=${user.id}`, { token: analyst.token }),
     );
     const answers = await Promise.all(asked);
-    // Whole pages, or none because too many asked at once.
+    // Whole pages, or none because too many were requested at once.
     expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
     const pages = answers.filter(({ status }) => status === 200);
     expect(pages.length).toBeGreaterThan(0);
@@ -271,7 +271,7 @@ describe('the filter', () => {
     expect(await idsOf({ user: '99999999999999999999' })).toEqual([]);
   });
 
-  test('a user whose name is a number is found by it, and whose number it is by user_id', async () => {
+  test('a user whose name is a number is found by user, and the one with that id by user_id', async () => {
     const { user: numbered, ids } = await userWithPredictions(1, 2);
     const credentials = { username: String(numbered.id), password: 'x', email: 'number@example.org' };
     expect(await idsOf({ user: credentials.username })).toEqual(ids);
@@ -283,7 +283,7 @@ describe('the filter', () => {
     expect(await idsOf({ user: credentials.username })).toEqual(named);
     expect(await idsOf({ user_id: numbered.id })).toEqual(ids);
     expect(await idsOf({ user_id: registered.user_id })).toEqual(named);
-    // Where both are asked, both must hold.
+    // If both are given, both must hold.
     expect(await idsOf({ user: credentials.username, user_id: registered.user_id })).toEqual(named);
     expect(await idsOf({ user: credentials.username, user_id: numbered.id })).toEqual([]);
     expect(await idsOf({ user_id: 2147483647 })).toEqual([]);
@@ -291,7 +291,7 @@ describe('the filter', () => {
 
   test('model and version take what the record says', async () => {
     const { user, ids } = await userWithPredictions(1, 2, 3, 4);
-    // Rows as other models would have left them.
+    // Rows such as other models would have left.
     await database.query(`UPDATE requests SET model = 'other' WHERE id = $1`, [ids[0]]);
     await database.query(`UPDATE requests SET model_version = '2' WHERE id = $1`, [ids[1]]);
     const of = (query: Query) => idsOf({ user: user.id, ...query });
@@ -303,7 +303,7 @@ describe('the filter', () => {
     expect(await of({ model: 'nothing' })).toEqual([]);
   });
 
-  test('request_id takes what the caller or we called it', async () => {
+  test('request_id takes the id that the caller or the service gave it', async () => {
     const user = await createUser(api, database);
     const named = await predict(user, PATIENT, { 'x-request-id': `named-${user.username}` });
     const unnamed = await predict(user);
@@ -375,7 +375,7 @@ describe('the filter', () => {
     }
   });
 
-  test('no text is a way into the database', async () => {
+  test('no text becomes SQL', async () => {
     const { ids } = await userWithPredictions(1);
     for (const name of ['user', 'model', 'version', 'request_id']) {
       expect(await idsOf({ [name]: `' OR '1'='1` })).toEqual([]);

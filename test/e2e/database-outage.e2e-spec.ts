@@ -8,7 +8,7 @@ import { recordsOfRequest, recordsOfUser } from '../support/records.js';
 import { Road } from '../support/road.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-/** Far longer than it takes to come back, so that a slow machine is no reason to fail. */
+/** Far longer than the recovery takes, so that a slow machine does not fail the test. */
 const PATIENCE_MS = 20_000;
 
 let database: TestDatabase;
@@ -55,14 +55,14 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
   ['cannot be reached', () => road.close(), () => road.reopen()],
 ])('while the database %s', (_, goAway, comeBack) => {
   test('no route answers 500, and those that need it answer 503 with Retry-After, until it is back', async () => {
-    // One whose account is known by heart, one who has not been seen since it was made.
+    // One user whose account is cached, and one not seen since the account was created.
     const [known, other] = [await createUser(api, database), await createUser(api, database, 'analyst')];
     expect((await predict(known, { 'x-request-id': `before-${known.username}` })).status).toBe(200);
     await goAway();
     try {
       expectUnavailable(await predict(known, { 'x-request-id': `known-${known.username}` }));
       expectUnavailable(await predict(other, { 'x-request-id': `other-${known.username}` }));
-      // A refusal of the prediction itself would have to be recorded as well.
+      // A refused prediction would have to be recorded as well.
       expectUnavailable(await call(api, 'POST', '/predict', { body: '[]', token: known.token }));
       const scored = await call(api, 'POST', '/invocations', { body: { data: [] }, token: known.token });
       expect([scored.status, scored.body.error_code]).toEqual([503, 'TEMPORARILY_UNAVAILABLE']);
@@ -79,7 +79,7 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
       );
       expectUnavailable(await call(api, 'GET', `/token_status/${other.token}`));
       expectUnavailable(await call(api, 'GET', '/audit/predictions', { token: other.token }));
-      // What needs no database is answered as ever.
+      // Requests that need no database are answered as usual.
       expect((await call(api, 'POST', '/predict', { body: PATIENT })).status).toBe(401);
       expect((await call(api, 'POST', '/predict', { body: PATIENT, token: 'nonsense' })).status).toBe(401);
       expect((await call(api, 'POST', '/register-user', { body: {} })).status).toBe(400);
@@ -99,7 +99,7 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
     expect((await call(api, 'POST', '/token', { body: other })).status).toBe(200);
   });
 
-  test('/health and /readyz answer 503, /health names the database, and /livez stands', async () => {
+  test('/health and /readyz answer 503, /health names the database, and /livez stays ok', async () => {
     await goAway();
     try {
       const health = await call(api, 'GET', '/health');
@@ -118,7 +118,7 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
     expect((await call(api, 'GET', '/readyz')).status).toBe(200);
   });
 
-  test('no prediction that was on its way is answered without its record', async () => {
+  test('no prediction in flight is answered without its record', async () => {
     const user = await createUser(api, database);
     const answers = new Map<string, number>();
     let isOver = false;
@@ -154,7 +154,7 @@ describe.each<[string, () => Promise<void>, () => Promise<void>]>([
   });
 });
 
-test('a database that falls silent turns /health to 503, and what it was asked meanwhile is answered in the end', async () => {
+test('a database that stops answering turns /health to 503; requests made meanwhile are answered later', async () => {
   const user = await createUser(api, database);
   expect((await predict(user)).status).toBe(200);
   road.block();
@@ -162,7 +162,7 @@ test('a database that falls silent turns /health to 503, and what it was asked m
     [1, 2, 3].map((number) => predict(user, { 'x-request-id': `silent-${number}` })),
   );
   try {
-    // So long is its last answer given to others who ask.
+    // For this long, others who ask get its last answer.
     await sleep(250);
     const health = await call(api, 'GET', '/health');
     expect(health.status).toBe(503);

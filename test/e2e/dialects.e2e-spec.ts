@@ -6,7 +6,7 @@ import { prepareService } from '../support/prepared-service.js';
 
 type Form = 'problem' | 'mlflow' | 'oip';
 
-/** What stands in a request line, and the form of everything that is refused there, wherever it is refused. */
+/** A request line, and the form of every refusal there, wherever it is refused. */
 const TARGETS: [target: string, form: Form][] = [
   ['/predict', 'problem'],
   ['/predict?x=/invocations', 'problem'],
@@ -66,15 +66,15 @@ const formsBy = async (refuse: (target: string) => Promise<RawAnswer>) =>
 describe('a path has one form, wherever it is refused', () => {
   const expected = Object.fromEntries(TARGETS);
 
-  test('the router: another method, or nothing there', async () => {
+  test('the router: another method, or an unknown path', async () => {
     expect(await formsBy((target) => ask('DELETE', target))).toEqual(expected);
   });
 
-  test('before the router: a message that two readers could take for two', async () => {
+  test('before the router: a message that two parsers could read differently', async () => {
     expect(await formsBy((target) => ask('POST', target, 'host: a\r\nhost: b\r\n'))).toEqual(expected);
   });
 
-  test('the door, when more is asked than can be done', async () => {
+  test('the door, on overload', async () => {
     const stop = overload(user.token, 1_000);
     try {
       const { '/ping': _, '/ping?x': __, ...refusable } = expected;
@@ -85,7 +85,7 @@ describe('a path has one form, wherever it is refused', () => {
     } finally {
       stop();
     }
-    // What was asked last is still worked on.
+    // The last request is still being worked on.
     await expect.poll(async () => (await call(api, 'GET', '/docs-json')).status).toBe(200);
   });
 
@@ -137,7 +137,7 @@ test('the document has an example that works for every media type that every dia
   ]);
 });
 
-/** What the door refuses has no id: it is refused before its headers are read. */
+/** A request that the door refuses has no id: it is refused before its headers are read. */
 async function refusedAtTheDoor(target: string): Promise<RawAnswer> {
   for (;;) {
     const answer = await ask('DELETE', target);
@@ -145,7 +145,7 @@ async function refusedAtTheDoor(target: string): Promise<RawAnswer> {
   }
 }
 
-/** Asks again on each connection as soon as it is answered. */
+/** Sends the next request on each connection as soon as the last one is answered. */
 function overload(token: string, connections: number): () => void {
   const body = JSON.stringify(PATIENT);
   const request =

@@ -42,7 +42,7 @@ describe('GET /', () => {
     expect(page.headers.get('content-type')).toMatch(/^text\/html/);
   });
 
-  test('names no documentation where there is none', async () => {
+  test('names no documentation if there is none', async () => {
     const headers = { accept: 'text/html' };
     const answer = await fetch(production.url, { headers, redirect: 'manual' });
     expect(answer.status).toBe(200);
@@ -63,7 +63,7 @@ describe('the API document', () => {
     for (const { description } of groups) expect(description).toMatch(/\.$/);
   });
 
-  test('begins with the three calls that somebody new makes, then one group for each model', async () => {
+  test('begins with the three calls that a new user makes, then has one group for each model', async () => {
     const { body } = await call(local, 'GET', '/docs-json');
     const groups = (body.tags as { name: string }[]).map(({ name }) => name);
     expect(groups.slice(0, 4)).toEqual([
@@ -80,7 +80,7 @@ describe('the API document', () => {
 });
 
 describe('the examples of the API document', () => {
-  test('leave out what a model cannot answer, or answers at great length, and are in no figure', async () => {
+  test('leave out what a model cannot answer, or answers at great length, and count in no metric', async () => {
     const folder = createModelDir({ foreign: ['fragile'] });
     const labels = ['stays', 'leaves'].map((label) => label.repeat(166));
     const long = await makeArtifact(

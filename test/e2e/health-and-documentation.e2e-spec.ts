@@ -41,7 +41,7 @@ async function expectPage(api: ApiProcess, path: string): Promise<void> {
 }
 
 describe('health', () => {
-  test('/health names the parts, how they are, and the model', async () => {
+  test('/health names the components, their states, and the model', async () => {
     const answer = await get(local, '/health');
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({
@@ -73,7 +73,7 @@ describe('health', () => {
     }
   });
 
-  test('needs no token, and is not put off by a bad one', async () => {
+  test('needs no token, and ignores a bad one', async () => {
     for (const path of ['/health', '/livez', '/readyz']) {
       expect((await call(production, 'GET', path, { token: 'nonsense' })).status).toBe(200);
     }
@@ -143,7 +143,7 @@ describe('the documentation', () => {
     );
   });
 
-  test('names what every route refuses, and the form that its dialect gives it', async () => {
+  test('names the refusals of every route, in the form of its dialect', async () => {
     const { body: document } = await get(local, '/docs-json');
     const forms = new Map<string, Set<string>>();
     for (const { method, path, responses, security, requestBody } of operationsIn(document)) {
@@ -177,7 +177,7 @@ describe('the documentation', () => {
     expect(answer.text).toMatch(expected);
   });
 
-  test('asks for a bearer token where one is needed and nowhere else', async () => {
+  test('requires a bearer token only on the routes that need one', async () => {
     const { body } = await get(local, '/docs-json');
     const [[name, scheme]] = Object.entries(body.components.securitySchemes) as [[string, object]];
     expect(scheme).toMatchObject({ type: 'http', scheme: 'bearer' });
@@ -219,7 +219,7 @@ describe('every answer', () => {
     ['GET', '/token_status'],
     ['GET', '/docs/nothing'],
     ['GET', '/docs/..%2f..%2fpackage.json'],
-  ])('to %s %s, where there is nothing, is a 404 problem', async (method, path) => {
+  ])('to %s %s, an unknown route, is a 404 problem', async (method, path) => {
     for (const api of [local, production]) expectNotFound(await call(api, method, path));
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PATIENT, type Answer } from '../support/client.js';
 import { prepareService } from '../support/prepared-service.js';
 
-/** What is there for each row of a model with eight columns. */
+/** The limits per row of a model with eight columns. */
 const MOST = 4 * 8 + 4_000;
 const COLUMNS = Object.keys(PATIENT);
 const ROW = Object.values(PATIENT);
@@ -115,7 +115,7 @@ describe('as many values as a row may have, and more', () => {
   });
 });
 
-test('tables of many rows are taken whatever else a row has', async () => {
+test('tables of many rows are accepted, whatever else is in a row', async () => {
   const wide = await ask('/invocations', { dataframe_split: split(1_000, 200) });
   expect(wide.body.predictions).toHaveLength(200);
   const long = await ask('/invocations', csv(split(8, 50_000)), 'text/csv');
@@ -126,7 +126,7 @@ test('tables of many rows are taken whatever else a row has', async () => {
   expect(answer.body.outputs[0].shape).toEqual([50_000]);
 });
 
-test('of ignored columns as many are named in the record as are any help', async () => {
+test('the record names only the first ignored columns', async () => {
   const names = Object.keys(unknown(3_000));
   const few = await ask('/predict', { ...PATIENT, ['y'.repeat(1_000)]: 1, b: 2 });
   expect((await recordOf(few)).ignored_columns).toEqual([`${'y'.repeat(100)}…`, 'b']);
@@ -141,7 +141,7 @@ test('of ignored columns as many are named in the record as are any help', async
   expect(table.ignored_columns).toEqual(['a', ...names.slice(0, 99), '…']);
 });
 
-describe('what the model does not take is recorded up to 64 kB per row', () => {
+describe('values that the model does not take are recorded up to 64 kB per row', () => {
   const long = 'x'.repeat(1_000_000);
   const sizeOf = async (answer: Answer) => {
     const [row] = await database.query<{ bytes: number; input: Record<string, unknown> }>(

@@ -12,7 +12,7 @@ const sender = () => ({ token: user.token, id: `hostile-${++count}` });
 const statusesOf = async (id: string) =>
   (await recordsOfRequest(database, id)).map(({ status_code }) => status_code).toSorted();
 
-describe('what no client of good will sends is answered, and recorded where it is a prediction', () => {
+describe('a hostile request is answered, and recorded if it is a prediction', () => {
   test.each(HOSTILE_REQUESTS)('$name', async ({ bytes, answers, records, isHead }) => {
     const from = sender();
     const got = await exchange(api, bytes(from), { isHead });
@@ -25,12 +25,12 @@ describe('what no client of good will sends is answered, and recorded where it i
   });
 });
 
-describe('a connection that is not what it should be', () => {
+describe('a broken connection', () => {
   const request = (id: string, extra = '') =>
     `POST /predict HTTP/1.1\r\nhost: foretell\r\nauthorization: Bearer ${user.token}\r\nx-request-id: ${id}\r\n` +
     `content-type: application/json\r\n${extra}content-length: ${JSON.stringify(PATIENT).length}\r\n\r\n${JSON.stringify(PATIENT)}`;
 
-  test('half closed behind a whole request: it is answered and recorded', async () => {
+  test('half closed after a whole request: it is answered and recorded', async () => {
     const { id } = sender();
     const answers = await exchange(api, request(id), { halfClosed: true });
     expect(answers.map(({ status, body }) => [status, body])).toEqual([
@@ -39,14 +39,14 @@ describe('a connection that is not what it should be', () => {
     expect(await statusesOf(id)).toEqual([200]);
   });
 
-  test.each([20, 150, -20])('half closed after %i bytes of a request: it is none', async (length) => {
+  test.each([20, 150, -20])('half closed after %i bytes of a request: not a prediction', async (length) => {
     const { id } = sender();
     const answers = await exchange(api, request(id).slice(0, length), { halfClosed: true });
     expect(answers.filter(({ status }) => status !== 400)).toEqual([]);
     expect(await statusesOf(id)).toEqual([]);
   });
 
-  test('cut in the middle of a request, wherever that is: it is no prediction', async () => {
+  test('cut anywhere in the middle of a request: not a prediction', async () => {
     const ids: string[] = [];
     for (let cut = 1; cut < 40; cut++) {
       const { id } = sender();
@@ -61,7 +61,7 @@ describe('a connection that is not what it should be', () => {
     expect((await Promise.all(ids.map(statusesOf))).flat()).toEqual([]);
   });
 
-  test('cut behind a whole request: the prediction is recorded or was none', async () => {
+  test('cut after a whole request: the prediction is recorded, or was never made', async () => {
     const ids = Array.from({ length: 40 }, () => sender().id);
     await Promise.all(
       ids.map((id) => {
@@ -93,13 +93,13 @@ describe('a connection that is not what it should be', () => {
   });
 });
 
-test('a body that breaks off after its request was refused gets no second answer', async () => {
+test('a body cut off after its request was refused gets no second answer', async () => {
   const head = 'POST /predict HTTP/1.1\r\nhost: foretell\r\ncontent-type: application/json\r\n';
   const answers = await exchange(api, `${head}transfer-encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n`);
   expect(answers.map(({ status }) => status)).toEqual([401]);
 });
 
-describe('what leads nowhere is told in the form of the protocol it was meant for', () => {
+describe('an unknown path is refused in the form of the protocol it was meant for', () => {
   test.each([
     ['GET', '/v2/nowhere', 404],
     ['POST', '/v2', 405],
@@ -125,18 +125,18 @@ describe('what leads nowhere is told in the form of the protocol it was meant fo
     });
   });
 
-  test.each(['/v20', '/pings', '/nowhere?/invocations'])('GET %s is nobody’s', async (path) => {
+  test.each(['/v20', '/pings', '/nowhere?/invocations'])('GET %s belongs to no protocol', async (path) => {
     expect((await call(api, 'GET', path)).body).toMatchObject({ type: 'urn:foretell:error:not-found' });
   });
 });
 
-test('gzip is refused with what would be right', async () => {
+test('gzip is refused, and the answer says what is accepted', async () => {
   const answer = await post('/predict', '{}', { 'content-encoding': 'gzip' });
   expect(answer.status).toBe(415);
   expect(answer.headers.get('accept-encoding')).toBe('identity');
 });
 
-test('a number beyond all floats stands in the record, and not as a missing value', async () => {
+test('a number too large for a float is in the record, and not as a missing value', async () => {
   const { id } = sender();
   const body = JSON.stringify(PATIENT).replace('25', '1e400').replace('}', ',"x":[-1e999,null]}');
   const answer = await post('/predict', body, { 'x-request-id': id });
@@ -147,20 +147,20 @@ test('a number beyond all floats stands in the record, and not as a missing valu
   expect(record!.input).toEqual({ ...PATIENT, age: 'Infinity', x: ['-Infinity', null] });
 });
 
-test('rows beyond what one call takes are refused with what would be right', async () => {
+test('too many rows for one call are refused, and the answer names the limit', async () => {
   const instances = Array.from({ length: 100_001 }, () => []);
   const { body, status } = await post('/invocations', { instances });
   expect(status).toBe(400);
   expect(body.message).toBe('One call takes at most 100000 rows. Send more as a file to POST /batches.');
 });
 
-test('of values that are bad throughout, so many are told as are any help', async () => {
+test('if every value is bad, only the first ones are reported', async () => {
   const records = Array.from({ length: 100_000 }, () => ({}));
   const { body } = await post('/invocations', { dataframe_records: records });
   expect(body.message).toMatch(/^Model is missing inputs \['age', .*'high_blood_pressure'\]\.$/);
 });
 
-test.sequential('afterwards the service is well, and has nothing to complain of', async () => {
+test.sequential('afterwards the service is healthy, and its log has no errors', async () => {
   expect((await call(api, 'GET', '/readyz')).status).toBe(200);
   const answer = await post('/predict', PATIENT);
   expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');

@@ -16,7 +16,7 @@ const prediction = (id: string, headers: string, body = JSON.stringify(PATIENT))
   `POST /predict HTTP/1.1\r\n${headers}authorization: Bearer ${user.token}\r\nx-request-id: ${id}\r\n` +
   `content-type: application/json\r\nconnection: close\r\n\r\n${body}`;
 
-describe('a request that two readers could take for two things is refused, and predicts nothing', () => {
+describe('a request that two parsers could read differently is refused, and predicts nothing', () => {
   const length = JSON.stringify(PATIENT).length;
   const chunked = `${length.toString(16)}\r\n${JSON.stringify(PATIENT)}\r\n0\r\n\r\n`;
 
@@ -48,22 +48,22 @@ describe('a request that two readers could take for two things is refused, and p
     for (const id of ['two-hosts', 'coded']) expect(await recordsOfRequest(database, id)).toEqual([]);
   });
 
-  test('and one in chunks is none of them', async () => {
+  test('but a chunked one is not', async () => {
     const answer = await one(prediction('chunked', `host: a\r\nTransfer-Encoding: Chunked\r\n`, chunked));
     expect([answer.status, answer.body]).toEqual([200, '{"yhat_prob":"0.5124506","yhat":"1"}']);
   });
 });
 
-describe('a large body is not waited for', () => {
+describe('the service does not wait for a large body', () => {
   const announced = { length: 'content-length: 16000000\r\n', chunks: 'transfer-encoding: chunked\r\n' };
 
   test.each([
-    ['of nobody', 'POST', '/predict', '', 401],
-    ['of nobody', 'POST', '/v2/models/heart-failure/infer', '', 401],
-    ['of nobody', 'POST', '/invocations', '', 401],
-    ['of somebody we do not know', 'POST', '/predict', 'authorization: Bearer a.b.c\r\n', 401],
-    ['where there is nothing', 'POST', '/nothing', '', 404],
-    ['where there is another method', 'PUT', '/token', '', 405],
+    ['without a user', 'POST', '/predict', '', 401],
+    ['without a user', 'POST', '/v2/models/heart-failure/infer', '', 401],
+    ['without a user', 'POST', '/invocations', '', 401],
+    ['of an unknown user', 'POST', '/predict', 'authorization: Bearer a.b.c\r\n', 401],
+    ['to an unknown path', 'POST', '/nothing', '', 404],
+    ['with another method', 'PUT', '/token', '', 405],
   ])('%s: %s %s', async (_, method, path, authorization, status) => {
     for (const framing of Object.values(announced)) {
       const answer = await one(
@@ -88,14 +88,14 @@ describe('a large body is not waited for', () => {
     }
   });
 
-  test('of a user: it is, and is answered', async () => {
+  test('except for a user’s, which is answered', async () => {
     const body = JSON.stringify({ ...PATIENT, note: 'x'.repeat(20_000) });
     const answer = await one(prediction('large-body', `host: a\r\ncontent-length: ${body.length}\r\n`, body));
     expect([answer.status, answer.body]).toEqual([200, '{"yhat_prob":"0.5124506","yhat":"1"}']);
   });
 });
 
-describe('answers that never come as far as a route have the headers that all have', () => {
+describe('answers from before any route have the same headers as all others', () => {
   const names = [
     'content-security-policy',
     'cross-origin-opener-policy',
@@ -109,7 +109,7 @@ describe('answers that never come as far as a route have the headers that all ha
   ];
 
   test.each([
-    ['what is no HTTP', 'NONSENSE\r\n\r\n', 400],
+    ['a request that is not HTTP', 'NONSENSE\r\n\r\n', 400],
     ['headers that are too large', `GET /livez HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
     ['an invalid URL', 'GET /token_status/%E0%A4%A HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 400],
     ['a path that is not there', 'GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n', 404],
@@ -136,7 +136,7 @@ describe('a method that a path does not take is 405, and Allow says which it tak
     expect(JSON.parse(answer.body)).toMatchObject({ message: 'Method not allowed', status: 405 });
   });
 
-  test('in the form of the path’s dialect', async () => {
+  test('has the form of the path’s dialect', async () => {
     const infer = await call(api, 'GET', '/v2/models/heart-failure/infer');
     expect([infer.status, infer.headers.get('allow'), Object.keys(infer.body)]).toEqual([
       405,
@@ -151,7 +151,7 @@ describe('a method that a path does not take is 405, and Allow says which it tak
     ]);
   });
 
-  test('and a path that is not there is 404 for every method', async () => {
+  test('and an unknown path is 404 for every method', async () => {
     for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS']) {
       const answer = await call(api, method, '/nothing/here');
       expect([answer.status, answer.headers.get('allow')]).toEqual([404, null]);

@@ -23,7 +23,7 @@ function ask(
 const isReplay = ({ headers }: Answer) => headers.get('idempotency-replayed') === 'true';
 const outputs = async () => (await recordsOfUser(database, user.id)).map(({ output }) => output);
 
-test('the same question under the same key gets the first answer, and one record', async () => {
+test('the same request under the same key gets the first answer, and one record', async () => {
   const first = await ask('a');
   expect(first).toMatchObject({ status: 200, text: '{"yhat_prob":"0.5124506","yhat":"1"}' });
   expect(isReplay(first)).toBe(false);
@@ -37,7 +37,7 @@ test('the same question under the same key gets the first answer, and one record
   expect(await outputs()).toEqual([first.body]);
 });
 
-test('it is to the byte what was sent, in every dialect, also where jsonb would order it otherwise', async () => {
+test('it is the first answer byte for byte, in every dialect, even if jsonb would order it differently', async () => {
   const asks = {
     '/models/iris/predict': {
       instances: [{ sepal_length: 5, sepal_width: 3, petal_length: 1, petal_width: 0.2 }],
@@ -63,13 +63,13 @@ test('it is to the byte what was sent, in every dialect, also where jsonb would 
   expect(await outputs()).toHaveLength(3);
 });
 
-test('without a key, and under another one, it is another call', async () => {
+test('without a key, or under another one, it is another call', async () => {
   for (const key of ['a', 'b']) expect(isReplay(await ask(key))).toBe(false);
   for (const _ of [1, 2]) await call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
   expect(await outputs()).toHaveLength(4);
 });
 
-test('a key is its user’s own', async () => {
+test('each user has keys of their own', async () => {
   const neighbour = await createUser(api, database);
   await ask('a');
   const theirs = await ask('a', { as: neighbour, body: { ...PATIENT, sex: 0 } });
@@ -81,7 +81,7 @@ test.each([
   ['another body', { body: { ...PATIENT, age: 26 } }],
   ['another model', { path: '/models/heart-failure/predict' }],
   ['another dialect', { path: '/invocations', body: { dataframe_records: [PATIENT] } }],
-])('%s under the same key is refused with 422 and told nothing', async (_, changes) => {
+])('%s under the same key is refused with 422, without the first answer', async (_, changes) => {
   await ask('a');
   const answer = await ask('a', changes);
   expect(answer.status).toBe(422);
@@ -97,13 +97,13 @@ test.each(['', 'é', 'a'.repeat(256)])('the key %j is refused with 400', async (
   expect(await outputs()).toEqual([]);
 });
 
-test('the longest key is a key, whatever is in it', async () => {
+test('a key of the maximum length is accepted, whatever is in it', async () => {
   const key = `' OR 1=1; "$1" \\ {},`.padEnd(255, '~');
   await ask(key);
   expect(isReplay(await ask(key))).toBe(true);
 });
 
-test('a refusal is recorded each time and keeps nobody from asking again', async () => {
+test('a refusal is recorded each time, and the key can be used again', async () => {
   for (const _ of [1, 2])
     expect(await ask('a', { body: { ...PATIENT, age: 'old' } })).toMatchObject({ status: 400 });
   expect(await ask('a')).toMatchObject({ status: 200 });
@@ -122,7 +122,7 @@ describe('many at once', () => {
     expect(await outputs()).toHaveLength(1);
   });
 
-  test('with keys and without, some of them twice: each question once', async () => {
+  test('with and without keys, some of them twice: each request counts once', async () => {
     const asks = Array.from({ length: 60 }, (_, index) => {
       const body = { ...PATIENT, age: 20 + (index % 20) };
       return index % 3 === 2
@@ -131,7 +131,7 @@ describe('many at once', () => {
     });
     const answers = await Promise.all(asks);
     expect(answers.map(({ status }) => status)).toEqual(asks.map(() => 200));
-    // Twenty without a key, and of the twenty keys each one that was used.
+    // Twenty without a key, and one for each of the twenty keys that was used.
     const keys = new Set(
       Array.from({ length: 60 }, (_, index) => index)
         .filter((i) => i % 3 !== 2)

@@ -38,14 +38,14 @@ test('the same in the forms of MLflow and of the Open Inference Protocol', async
   ] as const) {
     const ask = () => call(impatient, 'POST', path, { body, token: user.token });
     let answer = await ask();
-    // The row that came too late is still being computed, and another is still waiting.
+    // The row that timed out is still being computed, and another is still waiting.
     while (answer.status === 503) answer = await ask();
     expect([answer.status, answer.body]).toMatchObject([504, expected]);
     expect(await recordOf(answer)).toMatchObject({ status_code: 504, output: answer.body, row_count: 1 });
   }
 });
 
-test('calls beyond what may wait for a model are 503 with Retry-After, each recorded, and the others are answered', async () => {
+test('calls beyond a model’s waiting limit are 503 with Retry-After and recorded; others are answered', async () => {
   const answers = await Promise.all(Array.from({ length: 8 }, (_, b) => askSlow(api, b)));
   const taken = answers.filter(({ status }) => status === 200);
   const refused = answers.filter(({ status }) => status === 503);
@@ -59,7 +59,7 @@ test('calls beyond what may wait for a model are 503 with Retry-After, each reco
   }
 });
 
-test('more instances than the model can answer in time are refused with 400 that says how many it takes', async () => {
+test('more instances than the model can answer in time are refused with 400 that names the limit', async () => {
   const instances = Array.from({ length: 500 }, () => ({ a: 1, b: 2 }));
   const answer = await post('/models/slow/predict', { instances });
   expect(answer.status).toBe(400);

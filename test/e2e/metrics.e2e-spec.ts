@@ -24,7 +24,7 @@ describe('without METRICS_PORT, GET /metrics', () => {
     expect(Samples.parse(answer.text).get('foretell_processes')).toBe(1);
   });
 
-  test('is not for anybody else', async () => {
+  test('is for no one else', async () => {
     expectProblem(await call(api, 'GET', '/metrics'), 401, 'Unauthorized');
     for (const role of ['user', 'analyst'] as const) {
       const { token } = await createUser(api, database, role);
@@ -48,7 +48,7 @@ describe('with METRICS_PORT', () => {
     return ((await Samples.read(api)).get(name, labels) ?? 0) - before;
   }
 
-  test('they are there, without a token, and not on the port of the API', async () => {
+  test('metrics are there, without a token, and not on the port of the API', async () => {
     const response = await fetch(api.metricsUrl!);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe(PROMETHEUS_TEXT);
@@ -70,7 +70,7 @@ describe('with METRICS_PORT', () => {
     expect(await response.json()).toMatchObject({ type: 'urn:foretell:error:not-found' });
   });
 
-  test('requests are told by pattern, method and status, and what has no route as one', async () => {
+  test('requests are counted by pattern, method and status, and those without a route together', async () => {
     const route = { method: 'POST', route: '/models/:name/predict', status: '404' };
     expect(
       await growth(REQUESTS, route, async () => {
@@ -88,7 +88,7 @@ describe('with METRICS_PORT', () => {
     expect(text).toContain('method="other",route="unknown"');
   });
 
-  test('a token in a path, a name, an address and an id of a request are nowhere', async () => {
+  test('tokens in paths, names, addresses and request ids appear nowhere', async () => {
     const headers = { 'x-request-id': 'an-id-of-somebody' };
     await call(api, 'GET', `/token_status/${user.token}`, { headers });
     await post('/predict', PATIENT, headers);
@@ -110,7 +110,7 @@ describe('with METRICS_PORT', () => {
     expect(refused).toBe(2);
   });
 
-  test('runs and rows are told by model and version', async () => {
+  test('runs and rows are counted by model and version', async () => {
     const of = { model: 'heart-failure', version: '1' };
     const rows = await growth('foretell_inference_batch_rows_sum', of, async () => {
       const answer = await post('/models/heart-failure/predict', { instances: [PATIENT, PATIENT, PATIENT] });
@@ -138,7 +138,7 @@ describe('with METRICS_PORT', () => {
     expect(samples.get('foretell_unrecorded_answers_total')).toBe(0);
   });
 
-  describe('tokens that are refused are told by reason:', () => {
+  describe('refused tokens are counted by reason:', () => {
     const failures = (reason: string, token?: string, headers?: Record<string, string>) =>
       growth('foretell_authentication_failures_total', { reason }, async () => {
         expect((await call(api, 'POST', '/predict', { body: PATIENT, token, headers })).status).toBe(401);
@@ -160,7 +160,7 @@ describe('with METRICS_PORT', () => {
       expect(await failures('not-ours', await sign(60, 'another secret of 32 bytes or more'))).toBe(1);
       expect(await failures('not-ours', await sign(60, JWT_SECRET, 'somebody'))).toBe(1);
     });
-    test('of a user who may not act, whether the token was seen before or not', async () => {
+    test('of a user who may not act, whether or not the token was seen before', async () => {
       const { id, token } = await createUser(api, database);
       expect((await call(api, 'POST', '/predict', { body: PATIENT, token })).status).toBe(200);
       const admin = await createUser(api, database, 'admin');
@@ -169,14 +169,14 @@ describe('with METRICS_PORT', () => {
       const never = await sign(60, JWT_SECRET, 'foretell', { sub: '2000000' });
       expect(await failures('disabled', never)).toBe(1);
     });
-    test('of a user whose tokens were ended', async () => {
+    test('of a user whose tokens were revoked', async () => {
       const { id, token } = await createUser(api, database);
       await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [id]);
       expect(await failures('revoked', token)).toBe(1);
     });
   });
 
-  describe('logins that fail are told by reason:', () => {
+  describe('failed logins are counted by reason:', () => {
     const failures = (reason: string, username: string, password: string, status: number) =>
       growth('foretell_login_failures_total', { reason }, async () => {
         const answer = await call(api, 'POST', '/token', { body: { username, password } });
@@ -207,7 +207,7 @@ describe('with METRICS_PORT', () => {
     expect(samples.get('foretell_batch_rows_total')).toBe(0);
   });
 
-  test('a taken METRICS_PORT is said at the start', async () => {
+  test('a METRICS_PORT that is in use is reported at the start', async () => {
     const { port } = new URL(api.metricsUrl!);
     await expect(startApi({ DATABASE_URL: database.url, METRICS_PORT: port })).rejects.toThrow(
       `METRICS_PORT ${port} on 127.0.0.1 is taken by another program.`,
@@ -215,14 +215,14 @@ describe('with METRICS_PORT', () => {
   });
 });
 
-test('while the database is away they are told all the same, with what fails', async () => {
+test('while the database is down they are still there, failures included', async () => {
   const away = await createTestDatabase();
   const api = await startApi({ DATABASE_URL: away.url, METRICS_PORT: '0' });
   try {
     const { token } = await createUser(api, away);
     const predicted = async () => (await call(api, 'POST', '/predict', { body: PATIENT, token })).status;
     expect(await predicted()).toBe(200);
-    // The account is known for as long as its changes are heard of: the record is what fails.
+    // The account stays cached while its changes are heard: the record is what fails.
     await away.query('ALTER TABLE requests RENAME TO elsewhere');
     expect(await predicted()).toBe(500);
     expect(
@@ -230,7 +230,7 @@ test('while the database is away they are told all the same, with what fails', a
     ).toBe(1);
     await away.shutOut();
     expect(await predicted()).toBe(503);
-    // A look at the database is good for a fifth of a second.
+    // A check of the database is reused for a fifth of a second.
     const samples = await vi.waitFor(async () => {
       const samples = await Samples.read(api);
       expect(samples.get('foretell_ready_processes')).toBe(0);

@@ -7,10 +7,10 @@ import { startApiForThisTest } from '../support/test-api.js';
 
 const database = prepareDatabase();
 
-test('a month that is missing is made when it is needed: a clock that jumps costs nobody an answer', async () => {
+test('a missing month is created when it is needed: a clock that jumps costs no answer', async () => {
   const api = await startApiForThisTest({ DATABASE_URL: database.url });
   const user = await createUser(api, database);
-  // As if the clock of the database had jumped to a month that nobody made.
+  // As if the clock of the database had jumped to a month that does not exist yet.
   const dropped = await database.query(`SELECT drop_record_partitions(now() + interval '1 month') AS name`);
   expect(dropped).toHaveLength(3);
   const predict = () => call(api, 'POST', '/predict', { body: PATIENT, token: user.token });
@@ -20,10 +20,10 @@ test('a month that is missing is made when it is needed: a clock that jumps cost
   expect((await call(api, 'GET', '/health')).status).toBe(200);
 });
 
-test('a role that only reads cannot keep months from being made', async () => {
+test('a read-only role cannot keep months from being created', async () => {
   await withClient(database.url, async (analyst) => {
     await analyst.query('SET ROLE foretell_analyst');
-    // The lock that was taken for it once; where the database lets nobody take such locks, it is refused.
+    // The lock that was once used for this; a database that lets no one take such locks refuses it.
     await analyst.query('SELECT pg_advisory_lock(7310005)').catch(() => undefined);
     await withClient(database.url, async (keeper) => {
       await keeper.query(`SET lock_timeout = '5s'`);

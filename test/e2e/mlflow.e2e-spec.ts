@@ -21,7 +21,7 @@ const { database, api, user, post, recordOf } = prepareService({
   MAX_BODY_BYTES: String(MAX_BODY_BYTES),
 });
 
-/** A model whose colours have one more, which pandas takes for a missing value. */
+/** A model with one more colour, whose name pandas reads as a missing value. */
 function copyWithCategory(category: string, folder: string): void {
   cpSync('test/support/foreign-models/tensor-per-column', folder, { recursive: true });
   const change = (file: string, from: string, to: string) => {
@@ -46,13 +46,13 @@ function expectError(answer: Answer, status: number, code: string, message: stri
 const escaped = (text: string) => new RegExp(`^${text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}$`);
 
 describe('without a token', () => {
-  test('/ping is a line break that says it is JSON', async () => {
+  test('/ping is a line break with the media type of JSON', async () => {
     const answer = await fetch(`${api.url}/ping`);
     expect([answer.status, await answer.text()]).toEqual([200, '\n']);
     expect(answer.headers.get('content-type')).toMatch(/^application\/json(;|$)/);
   });
 
-  test('/version is a version; in production there is nothing', async () => {
+  test('/version is a version; in production it is empty', async () => {
     const answer = await call(api, 'GET', '/version');
     expect([answer.status, answer.text]).toEqual([200, '0.2.0']);
     const production = await startApiForThisTest({
@@ -117,17 +117,17 @@ describe('answers', () => {
     expect(labels.body).toEqual({ predictions: expected });
   });
 
-  test.each(['inputs', 'instances'])('%s of one value a column are one row', async (layout) => {
+  test.each(['inputs', 'instances'])('%s with one value per column are one row', async (layout) => {
     expect((await score({ [layout]: PATIENT })).text).toBe('{"predictions":[1]}');
   });
 
-  test('a byte order mark before the JSON is no part of it', async () => {
+  test('a byte order mark before the JSON is ignored', async () => {
     const answer = await score(`\uFEFF${JSON.stringify({ instances: [ROW] })}`);
     expect(answer.text).toBe('{"predictions":[1]}');
     expect((await recordOf(answer)).input).toEqual({ instances: [ROW] });
   });
 
-  test('one record: the rows, the dialect, what was asked and what was ignored, and the answer as it was sent', async () => {
+  test('one record: the rows, the dialect, the question, what was ignored, and the answer as sent', async () => {
     const body = { dataframe_records: [{ ...PATIENT, note: 'x' }, OLD, PATIENT] };
     const answer = await score(body);
     expect(await recordOf(answer)).toMatchObject({
@@ -184,7 +184,7 @@ describe('answers', () => {
     }
   });
 
-  test('as many rows as the body holds, also more than may wait for the model', async () => {
+  test('as many rows as the body holds, even more than may wait for the model', async () => {
     const count = 12_000;
     const answer = await csv(`${COLUMNS}\n${`${ROW}\n`.repeat(count)}`);
     expect(answer.body.predictions).toEqual(new Array(count).fill(1));
@@ -198,7 +198,7 @@ describe('answers', () => {
 });
 
 describe('CSV', () => {
-  test('is answered as JSON, and recorded as its equal in JSON', async () => {
+  test('is answered as JSON, and recorded as the equivalent JSON', async () => {
     const answer = await csv(`${COLUMNS},note\n${ROW},"a, ""b""\nc"\n`);
     expect(answer.text).toBe('{"predictions":[1]}');
     expect(await recordOf(answer)).toMatchObject({
@@ -231,7 +231,7 @@ describe('CSV', () => {
     expect(empty.text).toBe('{"predictions":[1]}');
   });
 
-  test('what pandas reads as a missing value is one, in every column', async () => {
+  test('what pandas reads as a missing value is missing, in every column', async () => {
     const words = [...MISSING_VALUES];
     const rows = words.map((word) => COLUMNS.map(() => word));
     const answer = await csv(`${COLUMNS}\n${rows.map((row) => `${row}\n`).join('')}`);
@@ -249,7 +249,7 @@ describe('CSV', () => {
     }
   });
 
-  test('a word that a categorical column lists is that category, also where pandas means nothing by it', async () => {
+  test('a word that a categorical column lists is that category, even if pandas reads it as missing', async () => {
     const score = (colour: string) => csv(`size,rooms,colour\n6,3,${colour}\n`, '/models/words/invocations');
     const answer = await score('NA');
     expect(answer.status, answer.text).toBe(200);
@@ -486,7 +486,7 @@ describe('refuses', () => {
     expectError(answer, 413, 'BAD_REQUEST', /at most \d+ bytes/);
   });
 
-  test('more than the body limit in chunks that do not say how many: 413', async () => {
+  test('more than the body limit, chunked, without a Content-Length: 413', async () => {
     const chunks = Array.from({ length: 5 }, () => new TextEncoder().encode('1'.repeat(MAX_BODY_BYTES / 4)));
     const response = await fetch(`${api.url}/invocations`, {
       method: 'POST',

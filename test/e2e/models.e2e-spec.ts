@@ -14,7 +14,7 @@ const FLOWER = { sepal_length: 5, sepal_width: 3, petal_length: 1 };
 const FOREIGN = ['int64-labels', 'float64', 'tensor-per-column', 'zipmap'];
 const modelDir = createModelDir({ own: ['heart-failure'], foreign: FOREIGN });
 const { database, api, post: predict, recordOf } = prepareService({ MODEL_DIR: modelDir });
-/** With the models of this repository. */
+/** A service with the models of this repository. */
 const committed = prepareService();
 
 test('a classifier answers by name with label, confidence and a probability for each class', async () => {
@@ -56,7 +56,7 @@ test('many instances are answered in their order and are one record, whose outpu
   });
 });
 
-test('every bad column of every instance is named by where it stands', async () => {
+test('every bad column of every instance is named by its position', async () => {
   const answer = await predict('/models/tensor-per-column/predict', {
     instances: [HUT, { ...HUT, rooms: 1.5 }, { size: 'big', rooms: 1 }],
   });
@@ -66,8 +66,8 @@ test('every bad column of every instance is named by where it stands', async () 
 
 test.each([
   ['no instances', { instances: [] }],
-  ['instances that are no array', { instances: HUT }],
-  ['an instance that is no object', { instances: [HUT, 5] }],
+  ['instances that are not an array', { instances: HUT }],
+  ['an instance that is not an object', { instances: [HUT, 5] }],
   ['more than a thousand instances', { instances: Array.from({ length: 1001 }, () => HUT) }],
   ['an array', [HUT]],
 ])('%s: 400, recorded', async (_, body) => {
@@ -76,7 +76,7 @@ test.each([
   expect(await recordOf(answer)).toMatchObject({ status_code: 400, output: answer.body });
 });
 
-test('an unknown model or version is 404, and so is one that could not be loaded, which the log explains', async () => {
+test('an unknown model or version is 404, and so is one that could not be loaded, as the log explains', async () => {
   for (const path of ['nobody', 'tensor-per-column/versions/2', 'zipmap']) {
     const answer = await predict(`/models/${path}/predict`, HUT);
     expect(answer.status).toBe(404);
@@ -129,7 +129,7 @@ test.each([
   expect(answer.body.predictions).toEqual([expect.objectContaining(expected)]);
 });
 
-test('a version that cannot be loaded at the start is told by /health, and the other models answer', async () => {
+test('/health reports a version that cannot be loaded at the start, and the other models answer', async () => {
   const scratch = await createTestDatabase();
   const folder = createModelDir({ own: ['heart-failure'], foreign: ['float64'] });
   const environment = { DATABASE_URL: scratch.url, MODEL_DIR: folder };

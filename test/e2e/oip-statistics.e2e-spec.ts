@@ -103,7 +103,7 @@ describe('statistics', () => {
     });
   });
 
-  test('count what was asked, and have its parts add up to no more than its time', async () => {
+  test('count the requests, and their parts add up to no more than the total time', async () => {
     const before = await statistics();
     const started = Date.now();
     const wall = performance.now();
@@ -134,10 +134,10 @@ describe('statistics', () => {
     expect(success.ns + growth('fail').ns).toBeLessThan(took);
   });
 
-  test('tell waiting from running', async () => {
+  test('distinguish waiting from running', async () => {
     const before = (await statistics('/v2/models/slow')).inference_stats;
     const ask = () => post('/models/slow/predict', { a: 1, b: 2 });
-    // The second and third wait for the first, and share a run or do not.
+    // The second and third wait for the first, and may share a run.
     const answers = await Promise.all([ask(), ask(), ask()]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
     const after = (await statistics('/v2/models/slow')).inference_stats;
@@ -146,7 +146,7 @@ describe('statistics', () => {
     expect(grown('queue')).toBeGreaterThan(200);
   });
 
-  test('count the predictions of every dialect, and each once: a replayed answer is none', async () => {
+  test('count the predictions of every dialect, and each once: a replayed answer does not count', async () => {
     const before = await statistics();
     for (let time = 0; time < 3; time++) await post('/predict', PATIENT, { 'idempotency-key': 'statistics' });
     await post('/invocations', { instances: [ROW, ROW] });
@@ -155,13 +155,13 @@ describe('statistics', () => {
     expect(after.inference_count - before.inference_count).toBe(3);
   });
 
-  test('tell what else would be done with a model: versions that answered stay', async () => {
+  test('survive other changes to a model: versions that answered stay', async () => {
     const answer = await get('/v2/models/heart-failure/stats');
     expect(answer.body.model_stats.map(({ version }: Statistics) => version)).toEqual(['1']);
   });
 });
 
-test.each(['config', 'stats'])('%s is for those with a token, and of what is there', async (what) => {
+test.each(['config', 'stats'])('%s needs a token, and a model that exists', async (what) => {
   for (const token of ['', 'nonsense']) {
     const answer = await get(`${HEART}/${what}`, token);
     expect(answer.status).toBe(401);
@@ -174,6 +174,6 @@ test.each(['config', 'stats'])('%s is for those with a token, and of what is the
   }
 });
 
-test('what is there of Triton’s extensions is told', async () => {
+test('the supported Triton extensions are listed', async () => {
   expect((await get('/v2')).body.extensions).toEqual(['classification', 'model_configuration', 'statistics']);
 });

@@ -28,7 +28,7 @@ const get = async (path: string, token: string | undefined = user.token): Promis
   return answer;
 };
 
-/** The answer must be of the protocol's form, whatever it is. */
+/** Every answer must have the form of the protocol. */
 async function infer(path: string, body: object | string, headers?: Record<string, string>): Promise<Answer> {
   const answer = await post(`${path}/infer`, body, headers);
   expectProtocolAnswer('POST', `${path}/infer`, answer);
@@ -100,7 +100,7 @@ describe('the server', () => {
     ['/v2/?x=1', SERVER],
     ['/v2/health/live', { live: true }],
     ['/v2/health/ready', { ready: true }],
-  ])('tells %s to everybody', async (path, expected) => {
+  ])('answers %s for everyone', async (path, expected) => {
     const answer = await call(api, 'GET', path, { token: 'nonsense' });
     expectProtocolAnswer('GET', path, answer);
     expect([answer.status, answer.body]).toEqual([200, expected]);
@@ -118,7 +118,7 @@ describe('the server', () => {
     },
   );
 
-  test.each([HEART, `${HEART}/versions/1`])('infers at %s for those with a token', async (path) => {
+  test.each([HEART, `${HEART}/versions/1`])('infers at %s only with a token', async (path) => {
     const answer = await call(api, 'POST', `${path}/infer`, { body: whole(ROW) });
     expectProtocolAnswer('POST', `${path}/infer`, answer);
     expect(answer.status).toBe(401);
@@ -126,7 +126,7 @@ describe('the server', () => {
 });
 
 describe('a model', () => {
-  test('with one tensor is told as its graph is, with what we answer', async () => {
+  test('with one tensor is described like its graph, with the outputs that we answer', async () => {
     for (const path of [HEART, `${HEART}/versions/1`, `${HEART}@production`]) {
       expect((await get(path)).body).toEqual({
         name: 'heart-failure',
@@ -141,7 +141,7 @@ describe('a model', () => {
     }
   });
 
-  test('with a tensor per column is told column by column', async () => {
+  test('with a tensor per column is described column by column', async () => {
     expect((await get(HOUSE)).body).toMatchObject({
       inputs: [
         { name: 'size', datatype: 'FP32', shape: [-1, 1] },
@@ -162,7 +162,7 @@ describe('a model', () => {
     });
   });
 
-  test('is ready, or is not though it is registered, or is not known', async () => {
+  test('is ready, registered but not ready, or unknown', async () => {
     for (const path of [HEART, `${HEART}/versions/1`]) {
       const answer = await get(`${path}/ready`);
       expect([answer.status, answer.body]).toEqual([200, { name: 'heart-failure', ready: true }]);
@@ -226,7 +226,7 @@ describe('infer', () => {
     expect(await recordOf(answer)).toMatchObject({ dialect: 'oip', row_count: rows, input: body });
   });
 
-  test('names in the record what it ignored', async () => {
+  test('names what it ignored in the record', async () => {
     const answer = await infer(HEART, { inputs: [...patientByColumn(), column('note', 'BYTES', 'x')] });
     expect((await recordOf(answer)).ignored_columns).toEqual(['note']);
   });
@@ -236,7 +236,7 @@ describe('infer', () => {
     expect(answer.body.outputs[1].data[1]).toBe(0.5014447);
   });
 
-  test('answers the outputs that are asked for', async () => {
+  test('answers the requested outputs', async () => {
     const answer = await infer(HEART, {
       ...whole(ROW),
       outputs: [{ name: 'probabilities', parameters: { x: 1 } }],
@@ -244,7 +244,7 @@ describe('infer', () => {
     expect(answer.body.outputs).toMatchObject([{ name: 'probabilities' }]);
   });
 
-  test('takes null for what is not there, as a plain dump of pydantic writes it', async () => {
+  test('takes null for absent members, as a plain pydantic dump writes them', async () => {
     const [tensor] = whole(ROW).inputs;
     const body = {
       id: null,
@@ -296,7 +296,7 @@ describe('classification', () => {
   const classified = (path: string, inputs: object[], classification: unknown, ...others: object[]) =>
     infer(path, { inputs, outputs: [{ name: 'probabilities', parameters: { classification } }, ...others] });
 
-  test('tells the highest classes as value, index and label', async () => {
+  test('gives the highest classes as value, index and label', async () => {
     const two = await classified(HEART, whole([...ROW, ...ROW], 2).inputs, 2);
     expect(two.body.outputs).toEqual([
       {
@@ -317,7 +317,7 @@ describe('classification', () => {
     expect((await recordOf(one)).output).toEqual(one.body);
   });
 
-  test('tells all classes where more are asked for, and the probabilities where none is', async () => {
+  test('gives all classes if more are requested, and the probabilities if none is', async () => {
     const all = await classified(HEART, whole(ROW).inputs, 1000);
     expect(all.body.outputs[0]).toMatchObject({ shape: [1, 2], datatype: 'BYTES' });
     for (const none of [0, null]) {
@@ -390,7 +390,7 @@ describe('binary data', () => {
       ['creatinine_phosphokinase', 'INT16', new Int16Array([-1000]), -1000],
       ['ejection_fraction', 'INT8', new Int8Array([-35]), -35],
       ['platelets', 'INT64', new BigInt64Array([500_000n]), 500_000],
-      // 8 in half precision, which JavaScript has no array of.
+      // 8 in half precision, for which JavaScript has no array.
       ['serum_creatinine', 'FP16', new Uint16Array([0x4800]), 8],
       ['serum_sodium', 'FP64', new Float64Array([135.25]), 135.25],
       ['sex', 'BOOL', new Uint8Array([1]), true],

@@ -6,7 +6,7 @@ import { call } from '../support/client.js';
 import { operationsIn, type Operation } from '../support/openapi.js';
 import { createModelDir, prepareService } from '../support/prepared-service.js';
 
-/** Names and versions that are alike but for their punctuation. */
+/** Names and versions that differ only in punctuation. */
 const ALIKE = [
   ['float-64', '1.0'],
   ['float.64', '1.0'],
@@ -50,7 +50,7 @@ function* objectsIn(value: unknown, at = '#'): Generator<[string, Record<string,
 
 const nameOf = ({ method, path }: Operation) => `${method} ${path}`;
 
-/** The id of something that exists, wherever that does no harm. */
+/** The id of something that exists, unless that does harm. */
 async function request(
   { method, path }: Operation,
   headers: Record<string, string> = {},
@@ -62,7 +62,7 @@ async function request(
   return { status: answer.status, text: await answer.text() };
 }
 
-test('is OpenAPI 3.1, where what may be null has null among its types', () => {
+test('is OpenAPI 3.1, and what may be null has null among its types', () => {
   expect(document.openapi).toBe('3.1.0');
   const described = [...objectsIn(document)].filter(([at]) => !/\/(?:example|properties|required)$/.test(at));
   expect(described.filter(([, { nullable }]) => nullable !== undefined).map(([at]) => at)).toEqual([]);
@@ -83,7 +83,7 @@ test('every reference leads to something, and every component is used', () => {
   expect(schemas.filter((schema) => !references.some(([, reference]) => reference === schema))).toEqual([]);
 });
 
-test('every JSON answer to what succeeded has a schema with a name', () => {
+test('every successful JSON answer has a named schema', () => {
   const anonymous = operations.flatMap((operation) =>
     Object.entries(operation.responses).flatMap(([status, { content = {} }]) =>
       Object.entries(content)
@@ -92,7 +92,7 @@ test('every JSON answer to what succeeded has a schema with a name', () => {
         .map(([type]) => `${nameOf(operation)} ${status} ${type}`),
     ),
   );
-  // An empty line, as MLflow answers it; a file of JSON Lines.
+  // An empty line, as MLflow answers; a JSON Lines file.
   expect(anonymous).toEqual([
     'GET /ping 200 application/json',
     'GET /batches/{id}/output 200 application/x-ndjson',
@@ -115,11 +115,11 @@ test('numbers in paths and queries are integers with bounds, as ids and counts a
   expect(schemas.Batch.properties.user_id).toEqual(id);
   expect(schemas.RegisteredUser.properties.user_id).toMatchObject(id);
   expect(schemas.Batch.properties.rows).toMatchObject({ type: 'integer', minimum: 0 });
-  // What is only there because a type was not found.
+  // These appear only if a type was not found.
   expect(schemas).not.toHaveProperty('Object');
 });
 
-test('operation ids are short and each is there once, also of models with names that are alike', () => {
+test('operation ids are short and unique, even for models with similar names', () => {
   const ids = operations.map(({ operationId }) => operationId);
   expect(ids.filter((id) => !/^[a-z][A-Za-z0-9_]{2,40}$/.test(id) || id.includes('Controller'))).toEqual([]);
   expect(ids.toSorted()).toEqual([...new Set(ids)].toSorted());
@@ -137,7 +137,7 @@ test('operation ids are short and each is there once, also of models with names 
   expect(ids.filter((id) => id.startsWith('predictFloat_64'))).toHaveLength(6);
 });
 
-test('says of every operation whether it needs a token, which is what a call without one is answered', async () => {
+test('says of every operation whether it needs a token, and calls without one are answered accordingly', async () => {
   for (const operation of operations) {
     const { security } = operation;
     expect(security, nameOf(operation)).toBeInstanceOf(Array);
@@ -149,7 +149,7 @@ test('says of every operation whether it needs a token, which is what a call wit
   }
 });
 
-test('has Idempotency-Key, which nobody needs to send, on the operations that look at it and on no others', async () => {
+test('has Idempotency-Key, as optional, only on the operations that use it', async () => {
   let count = 0;
   for (const operation of operations) {
     const header = operation.parameters.find(({ name }) => name === 'Idempotency-Key');
@@ -166,7 +166,7 @@ test('has Idempotency-Key, which nobody needs to send, on the operations that lo
   expect(count).toBe(1 + 3 + 2 + 2 * 7);
 });
 
-test('says what a column takes: a category that is a number also as its text', () => {
+test('says what a column takes: a numeric category as text, too', () => {
   const { properties, example } = document.components.schemas['Features-tensor-per-column-1'];
   expect(properties).toEqual({
     size: {
@@ -184,7 +184,7 @@ test('says what a column takes: a category that is a number also as its text', (
   expect(example).toEqual({ size: 3, rooms: 1, colour: 'red' });
 });
 
-test('has an example for every model that it answers, also where its columns have none', async () => {
+test('has a working example for every model, even if its columns have none', async () => {
   const predicting = operations.filter(({ path }) => /^\/models\/[^{]+\/predict$/.test(path));
   expect(predicting).toHaveLength(2 * 7);
   for (const operation of predicting) {

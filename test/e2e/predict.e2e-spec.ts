@@ -19,7 +19,7 @@ const { database, api } = prepareService({ JWT_SECRET });
 const patient = (...values: (number | null)[]) =>
   Object.fromEntries(COLUMNS.map((name, index) => [name, values[index]]));
 
-/** Each test has its own. */
+/** Each test has its own user. */
 let user: TestUser;
 beforeEach(async () => {
   user = await createUser(api, database);
@@ -91,10 +91,10 @@ describe('answers', () => {
       '"true" and "FALSE" as strings, the latter false',
       { ...PATIENT, sex: 'true', high_blood_pressure: 'FALSE' },
     ],
-  ])('values as %s like the numbers they stand for', async (_, input) => {
+  ])('values as %s like the numbers they represent', async (_, input) => {
     const answer = await predict(input);
     expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
-    // As sent, and not as converted.
+    // As sent, not as converted.
     expect((await onlyRecord()).input).toEqual(input);
   });
 
@@ -146,7 +146,7 @@ describe('answers', () => {
     expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
   });
 
-  test('200 different questions at once, each with its own answer and exactly one record of both', async () => {
+  test('200 different requests at once, each with its own answer and exactly one record of both', async () => {
     const golden = JSON.parse(readFileSync('model-artifacts/heart-failure/1/golden.json', 'utf8')) as {
       cases: { input: object; output: { probabilities: [number, number] } }[];
     };
@@ -207,7 +207,7 @@ describe('refuses', () => {
     expect(await onlyRecord()).toMatchObject({ status_code: 400, input: {}, output: answer.body });
   });
 
-  test('an unknown column where it looks like one that is missing, and no value', async () => {
+  test('an unknown column by name, without its value, if it looks like a missing one', async () => {
     const { age, serum_creatinine, sex, ...rest } = PATIENT;
     const long = 'x'.repeat(300);
     const input = { ...rest, Age: age, serumCreatinine: serum_creatinine, gender: sex, [long]: 'private' };
@@ -312,7 +312,7 @@ describe('refuses', () => {
     expectProblem(answer, 415, 'Unsupported media type');
   });
 
-  test('nothing that is application/json with a charset parameter', async () => {
+  test('but accepts application/json with a charset parameter', async () => {
     const answer = await predict(JSON.stringify(PATIENT), {
       'content-type': 'Application/JSON; charset=UTF-8',
     });
@@ -320,7 +320,7 @@ describe('refuses', () => {
   });
 });
 
-describe('takes strange members as they are', () => {
+describe('takes strange members literally', () => {
   test('__proto__ and constructor are names like any other', async () => {
     const text = `{"__proto__":{"age":1},"constructor":{"prototype":{}},${JSON.stringify(PATIENT).slice(1)}`;
     const answer = await predict(text);
@@ -341,7 +341,7 @@ describe('takes strange members as they are', () => {
     expect(answer.body.errors).toHaveLength(8);
   });
 
-  test('keys that differ stay two in the record, whatever is in them', async () => {
+  test('different keys stay different in the record, whatever is in them', async () => {
     const base = JSON.stringify(PATIENT).slice(0, -1);
     const answer = await predict(`${base},"x\\u0000":1,"x\uFFFD":2,"x\\ud800":3,"__proto__":4}`);
     expect(answer.status).toBe(200);
@@ -366,7 +366,7 @@ describe('takes strange members as they are', () => {
       [`${base},"note":"\\udfff"}`, { ...PATIENT, note: '\uFFFD' }],
       [`${base},"no\\u0000te":1}`, { ...PATIENT, 'no\uFFFDu0000te': 1 }],
       [`${base},"note":{"deep":["\\u0000"]}}`, { ...PATIENT, note: { deep: ['\uFFFD'] } }],
-      // A well-formed pair and an escaped backslash are no strangers, and stay.
+      // A well-formed pair and an escaped backslash are valid, and stay.
       [`${base},"note":"\\ud83d\\ude00"}`, { ...PATIENT, note: '😀' }],
       [`${base},"note":"\\\\u0000"}`, { ...PATIENT, note: '\\u0000' }],
     ];
@@ -405,14 +405,14 @@ describe('wants a token', () => {
     expect(answer.text).toBe('{"yhat_prob":"0.5124506","yhat":"1"}');
   });
 
-  test('signed by anybody who knows the secret', async () => {
-    // What the refusals below rest on: a token made like theirs, without what is wrong with it, is accepted.
+  test('signed by anyone who knows the secret', async () => {
+    // The refusals below rest on this: the same token without their flaw is accepted.
     const token = signToken(await claimsOf(database, user.id), JWT_SECRET);
     const answer = await predict(PATIENT, {}, { ...user, token });
     expect(answer.status).toBe(200);
   });
 
-  test('and answers 401 with the bare challenge where there is none', async () => {
+  test('and answers 401 with the bare challenge if there is none', async () => {
     const answer = await call(api, 'POST', '/predict', { body: PATIENT });
     expectProblem(answer, 401, 'Unauthorized');
     expect(answer.body.error).toBe('Unauthorized');
@@ -431,23 +431,20 @@ describe('wants a token', () => {
     'speaks for a disabled user': async () => (await createEndedUser(api, database, 'disabled')).token,
     'speaks for a removed user': async () => (await createEndedUser(api, database, 'removed')).token,
   };
-  test.each(Object.entries(REFUSED))(
-    'that is good: 401 with invalid_token where it %s',
-    async (_, refused) => {
-      const token = await refused();
-      const requestId = randomUUID();
-      for (const authorization of [token, `Bearer ${token}`]) {
-        const answer = await call(api, 'POST', '/predict', {
-          body: PATIENT,
-          headers: { authorization, 'x-request-id': requestId },
-        });
-        expectProblem(answer, 401, 'Unauthorized');
-        expect(answer.body.error).toBe('Unauthorized');
-        expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
-      }
-      expect(await recordsOfRequest(database, requestId)).toEqual([]);
-    },
-  );
+  test.each(Object.entries(REFUSED))('that is valid: 401 with invalid_token if it %s', async (_, refused) => {
+    const token = await refused();
+    const requestId = randomUUID();
+    for (const authorization of [token, `Bearer ${token}`]) {
+      const answer = await call(api, 'POST', '/predict', {
+        body: PATIENT,
+        headers: { authorization, 'x-request-id': requestId },
+      });
+      expectProblem(answer, 401, 'Unauthorized');
+      expect(answer.body.error).toBe('Unauthorized');
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    }
+    expect(await recordsOfRequest(database, requestId)).toEqual([]);
+  });
 
   test.each(['Basic dXNlcjpzZWNyZXQ=', 'Bearer'])('and not "%s"', async (authorization) => {
     const answer = await call(api, 'POST', '/predict', { body: PATIENT, headers: { authorization } });
@@ -471,7 +468,7 @@ describe('wants a token', () => {
     }
   });
 
-  /** The same token with another subject in its payload, and the signature it had. */
+  /** The same token with another subject in its payload, and the old signature. */
   function withSubject(token: string, sub: string): string {
     const [header, payload, signature] = token.split('.') as [string, string, string];
     const claims = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), sub };
@@ -514,10 +511,10 @@ describe('with other settings', () => {
   beforeAll(() =>
     editJson(join(MODEL_DIR, 'heart-failure/1/manifest.json'), (manifest) => ({ ...manifest, threshold })),
   );
-  // A database of its own: where the model is known, this version would be one with other content.
+  // A database of its own: one that knows the model would refuse this version for its other content.
   const { api: other, user: another } = prepareService({ MODEL_DIR, MAX_BODY_BYTES: '1024' });
 
-  test('yhat is 1 only strictly over the threshold of the model', async () => {
+  test('yhat is 1 only strictly above the threshold of the model', async () => {
     const { token } = another;
     const atThreshold = await call(other, 'POST', '/predict', { body: PATIENT, token });
     expect(atThreshold.text).toBe('{"yhat_prob":"0.5124506","yhat":"0"}');

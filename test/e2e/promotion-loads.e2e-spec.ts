@@ -33,7 +33,7 @@ beforeAll(async () => {
   return () => process.close();
 });
 
-/** How often the process that promotes loads the artifact and hashes what is stored of it. */
+/** How often the promoting process loads the artifact and hashes its stored files. */
 async function costOf(alias: string, version: string): Promise<{ loads: number; hashes: number }> {
   const loads = vi.spyOn(ModelProcess, 'open');
   const hashes = vi.spyOn(process.get<ArtifactStore>(ARTIFACT_STORE, { strict: false }), 'folderOf');
@@ -55,7 +55,7 @@ test('the process that promotes a version loads it once and hashes it once', asy
   expect(await costOf('shadow', '2')).toEqual({ loads: 1, hashes: 1 });
 });
 
-test('what is loaded already is not loaded again, and what is stored of it is looked at all the same', async () => {
+test('a loaded version is not loaded again, but its stored files are still checked', async () => {
   expect(await costOf('canary', '3')).toEqual({ loads: 1, hashes: 1 });
   expect(await costOf('production', '3')).toEqual({ loads: 0, hashes: 1 });
 });

@@ -19,7 +19,7 @@ beforeAll(async () => {
   );
 });
 
-/** So many predictions of so many characters each, which a shadow was asked as well. */
+/** Inserts predictions of the given size, which a shadow answered as well. */
 async function record(count: number, characters: number): Promise<void> {
   await database.query(
     `WITH asked AS (
@@ -35,7 +35,7 @@ async function record(count: number, characters: number): Promise<void> {
   );
 }
 
-/** What each page held, in bytes, and how many rows all of them. */
+/** The bytes of each page, and the rows of all pages together. */
 async function read(pages: AsyncGenerator<{ id: string }>) {
   const pool = poolOf(dataSource);
   const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<{ rows: object[] }>;
@@ -59,7 +59,7 @@ test('predictions of a megabyte are read a few at a time, each once and in their
     const { ids, largest } = await read(pages);
     expect(ids).toHaveLength(1543);
     expect(ids).toEqual(ids.toSorted((a, b) => Number(a) - Number(b)));
-    // One alone may be larger than a page.
+    // A single one may be larger than a page.
     expect(largest).toBeLessThan(19 * MIB);
   }
   await database.query(`DELETE FROM shadow_responses`);
@@ -73,7 +73,7 @@ test('predictions of a megabyte are read a few at a time, each once and in their
   expect(largest).toBeLessThan(5 * MIB);
 });
 
-test('usual ones are read by the thousand', async () => {
+test('ordinary ones are read a thousand at a time', async () => {
   await database.query(`DELETE FROM responses`);
   await record(2500, 10);
   const { ids, queries } = await read(answers.answered(OF));

@@ -11,10 +11,10 @@ const tensor = (name: string, value: string) =>
 
 interface Form {
   path: string;
-  /** A body with one more member where no answer is made of it, and how deep that stands. */
+  /** A body with one more member that the answer does not depend on, and the depth of that member. */
   withExtra(json: string): string;
   levels: number;
-  /** A body of a patient whose age is written so. */
+  /** A body of a patient whose age is written this way. */
   withAge(number: string): string;
   /** What is recorded of these. */
   extraIn(input: unknown): unknown;
@@ -81,7 +81,7 @@ describe.each(FORMS)('%s', (_, form) => {
     ['-1e999', '-Infinity'],
     ['[1,{"y":[-1e999,null,"Infinity"]}]', [1, { y: ['-Infinity', null, 'Infinity'] }]],
     ['1e-999', 0],
-  ])('a number beyond all floats where no answer is made of it: %s', async (json, recorded) => {
+  ])('a number too large for a float in an unused member: %s', async (json, recorded) => {
     const answer = await ask(form, form.withExtra(json));
     expect(answer.status, answer.text).toBe(200);
     expect(form.extraIn((await recordOf(answer)).input)).toEqual(recorded);
@@ -113,7 +113,7 @@ describe.each(FORMS)('%s', (_, form) => {
     expect(form.ageIn((await recordOf(answer)).input)).toBe(value);
   });
 
-  test('as deep as may be, and one deeper', async () => {
+  test('the maximum depth, and one deeper', async () => {
     const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
     const levels = 32 - form.levels;
     const answer = await ask(form, form.withExtra(nested(levels)));
@@ -125,7 +125,7 @@ describe.each(FORMS)('%s', (_, form) => {
     expect(await recordOf(refused)).toMatchObject({ status_code: 400, input: null, output: refused.body });
   });
 
-  test('of a key that is there twice the last value counts, for the answer and for the record', async () => {
+  test('of a duplicate key the last value counts, for the answer and for the record', async () => {
     const body = form.withAge('25');
     const twice = body.includes('"age":25')
       ? body.replace('"age":25', '"age":75,"age":"old","age":25')
@@ -141,14 +141,14 @@ describe.each(FORMS)('%s', (_, form) => {
   });
 });
 
-test('a hundred thousand digits in a cell of CSV are no number that is taken', async () => {
+test('a hundred thousand digits in a cell of CSV are not accepted as a number', async () => {
   const csv = `${Object.keys(PATIENT)}\n${['9'.repeat(100_000), ...OTHERS.map(([, value]) => value)]}\n`;
   const answer = await post('/invocations', csv, { 'content-type': 'text/csv' });
   expect(answer.body.message).toMatch(/^Inputs \['age'\].*must be at most 1000 characters long/);
   expect(JSON.stringify((await recordOf(answer)).input).length).toBeLessThan(1_000);
 });
 
-test('an unknown column that looks like a missing one is named for an instance, too', async () => {
+test('an unknown column that looks like a missing one is named in an instance, too', async () => {
   const { age, ...rest } = PATIENT;
   const body = { instances: [PATIENT, { ...rest, AGE: age }] };
   const answer = await post('/models/heart-failure/predict', body);

@@ -19,7 +19,7 @@ type Credentials = Record<string, unknown> & { username: unknown; password: unkn
 const login = (body: Credentials | string, at: { url: string } = api) => call(at, 'POST', '/token', { body });
 
 describe('a token', () => {
-  test('is answered with its type and how long it holds, and opens /predict', async () => {
+  test('is issued with its type and lifetime, and gives access to /predict', async () => {
     const { username, password } = await createUser(api, database);
     const answer = await login({ username, password });
     expect(answer.status).toBe(200);
@@ -31,7 +31,7 @@ describe('a token', () => {
     expect(predicted.status).toBe(200);
   });
 
-  test('is given for the username in any case, with other keys ignored', async () => {
+  test('is issued for the username in any case, with other keys ignored', async () => {
     const { id, username, password } = await createUser(api, database);
     for (const body of [
       { username: username.toUpperCase(), password },
@@ -44,7 +44,7 @@ describe('a token', () => {
     }
   });
 
-  test('names its user, issuer and audience and holds for an hour, signed with HS256', async () => {
+  test('names its user, issuer and audience and is valid for an hour, signed with HS256', async () => {
     const { id, token } = await createUser(api, database);
     const { header, payload } = jwt.verify(token, JWT_SECRET, { complete: true });
     expect(header).toEqual({ alg: 'HS256', typ: 'JWT' });
@@ -83,11 +83,11 @@ describe('no token', () => {
       return answer.text.replace(answer.body.request_id, 'the request id');
     });
     expect(new Set(bodies).size).toBe(1);
-    // What is refused above is right but for what each has wrong with it.
+    // Each request refused above has only its one flaw.
     expect((await login(user as unknown as Credentials)).status).toBe(200);
   });
 
-  test('a password of 72 bytes is compared in full and not by how it begins', async () => {
+  test('a password of 72 bytes is compared in full, not by its beginning', async () => {
     const password = 'p'.repeat(72);
     const username = `long-${randomBytes(5).toString('hex')}`;
     const registered = await call(api, 'POST', '/register-user', {
@@ -116,7 +116,7 @@ describe('no token', () => {
   });
 
   test('an unknown or disabled user is refused no faster than a wrong password', async () => {
-    // A hash of this cost takes far longer than everything else in a login, so that a skipped one shows.
+    // A hash of this cost takes far longer than everything else in a login, so a skipped hash would show.
     const slow = await startApiForThisTest({ DATABASE_URL: database.url, BCRYPT_COST: '11' });
     const user = await createUser(slow, database);
     const disabled = await createEndedUser(slow, database, 'disabled');
@@ -177,7 +177,7 @@ describe('token_status', () => {
 describe('failed logins', () => {
   const fail = (username: string) => login({ username, password: 'wrong' });
 
-  test('are throttled after ten in a minute for that username and nobody else', async () => {
+  test('are throttled after ten in a minute for that username only', async () => {
     const [attacked, other] = [await createUser(api, database), await createUser(api, database)];
     for (let attempt = 0; attempt < 10; attempt++) {
       // A name in another case is the same name.
@@ -197,7 +197,7 @@ describe('failed logins', () => {
       expect(answer.body.token).toBeUndefined();
     }
     expect((await login({ username: other.username, password: other.password })).status).toBe(200);
-    // The token they have already goes on working.
+    // Their existing token still works.
     expect((await call(api, 'POST', '/predict', { body: PATIENT, token: attacked.token })).status).toBe(200);
   });
 
@@ -208,7 +208,7 @@ describe('failed logins', () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(15);
   });
 
-  test('of a name that nobody has are throttled alike', async () => {
+  test('for an unknown name are throttled in the same way', async () => {
     const username = `nobody-${randomBytes(5).toString('hex')}`;
     for (let attempt = 0; attempt < 10; attempt++) expect((await fail(username)).status).toBe(401);
     expect((await fail(username)).status).toBe(429);
@@ -223,7 +223,7 @@ describe('failed logins', () => {
   });
 });
 
-test('more passwords than can wait to be compared are refused with 503 and Retry-After, and predictions go on', async () => {
+test('logins beyond the waiting limit are refused with 503 and Retry-After, and predictions go on', async () => {
   const busy = await startApiForThisTest({
     DATABASE_URL: database.url,
     JWT_SECRET,
@@ -242,7 +242,7 @@ test('more passwords than can wait to be compared are refused with 503 and Retry
   for (let number = 0; number < 5; number++) {
     expect((await call(busy, 'POST', '/predict', { body: PATIENT, token: user.token })).status).toBe(200);
   }
-  // Those that wait for their turn would take a while.
+  // The ones waiting for their turn would take a while.
   await busy.kill();
   await over;
   for (const answer of told) {
@@ -263,7 +263,7 @@ describe('with other settings', () => {
   };
   const { api: other } = prepareService(settings, { database });
 
-  test('a token follows JWT_TTL_MINUTES, JWT_ISSUER and JWT_AUDIENCE, and no other service takes it', async () => {
+  test('a token follows JWT_TTL_MINUTES, JWT_ISSUER and JWT_AUDIENCE, and no other service accepts it', async () => {
     const { token } = await createUser(other, database);
     const claims = jwt.verify(token, JWT_SECRET) as jwt.JwtPayload;
     expect(claims).toMatchObject({ iss: 'https://issuer.example.org', aud: 'predictions' });
@@ -280,7 +280,7 @@ describe('with other settings', () => {
     expect((await login({ username, password }, other)).status).toBe(429);
   });
 
-  test('the secret is made once, for its owner’s eyes only, where none is given: tokens outlive a restart', async () => {
+  test('without a given secret one is made once, readable by its owner only: tokens outlive a restart', async () => {
     const dataDir = createFolderForThisTest();
     const withDataDir = async (work: (at: ApiProcess) => Promise<void>) => {
       const at = await startApi({ DATABASE_URL: database.url, DATA_DIR: dataDir });
@@ -296,7 +296,7 @@ describe('with other settings', () => {
     expect(readdirSync(dataDir)).toEqual(['jwt-secret']);
     expect(statSync(join(dataDir, 'jwt-secret')).mode & 0o777).toBe(0o600);
     await withDataDir(async (at) => expect(await predictAt(at, token)).toBe(200));
-    // And it is a secret that nobody else has.
+    // And no one else has the secret.
     expect(await predictAt(api, token)).toBe(401);
   });
 
@@ -314,7 +314,7 @@ describe('with other settings', () => {
   });
 });
 
-test('neither token, password nor Authorization header is ever in the log, at its most talkative', async () => {
+test('neither token, password nor Authorization header is ever in the log, at its most verbose', async () => {
   const talkative = await startApiForThisTest({ DATABASE_URL: database.url, JWT_SECRET, LOG_LEVEL: 'trace' });
   const user = await createUser(talkative, database);
   const admin = await createUser(talkative, database, 'admin');

@@ -25,7 +25,7 @@ const whileLocked = (work: () => Promise<void>) =>
     await work();
   });
 
-test('a thousand accounts may be read at once; of one more, the call is refused, and all others are answered', async () => {
+test('a thousand accounts may be read at once; a call for one more is refused, all others are answered', async () => {
   let reads: Promise<unknown>[] = [];
   await whileLocked(async () => {
     reads = Array.from({ length: 1_000 }, (_, index) => Promise.resolve(directory.find(index + 1, 1)));
@@ -54,7 +54,7 @@ async function kept(userId: number): Promise<unknown> {
   return found;
 }
 
-test('what is kept is read again where somebody knows of a later epoch', async () => {
+test('a cached user is read again if a caller knows of a later epoch', async () => {
   expect(await kept(7)).toMatchObject({ actor: { userId: 7 }, epoch: 1 });
   const later = directory.find(7, 2);
   expect(later).toBeInstanceOf(Promise);
@@ -63,6 +63,6 @@ test('what is kept is read again where somebody knows of a later epoch', async (
   expect(await directory.find(7, 2)).toMatchObject({ epoch: 2 });
 });
 
-test('nobody is kept as nobody', async () => {
+test('an unknown user is not cached', async () => {
   expect(await kept(99_999)).toBe(null);
 });

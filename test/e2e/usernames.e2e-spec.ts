@@ -127,7 +127,7 @@ describe('a username is prepared by PRECIS, UsernameCaseMapped (RFC 8265)', () =
   });
 });
 
-test('every bad field is named at once, the username among them', async () => {
+test('all bad fields are named at once, including the username', async () => {
   const answer = await call(api, 'POST', '/register-user', {
     body: { username: 'ad\u200Ba', password: '', email: 'x' },
   });
@@ -160,7 +160,7 @@ describe('an email address', () => {
   });
 });
 
-describe('what is longer than any name or password', () => {
+describe('a value longer than any name or password', () => {
   test.each(['username', 'password'])('as %s is refused before anything is done with it', async (field) => {
     const long = { username: 'ada', password: 'x', email: 'ada@example.org', [field]: 'x'.repeat(12_000) };
     for (const path of ['/token', '/register-user']) {

@@ -59,14 +59,14 @@ describe('registering', () => {
     expect(await bcrypt.compare(user.password, row.password!)).toBe(true);
   });
 
-  test('gives nobody a role, an id or an enabled flag of their own choice', async () => {
+  test('lets no one choose their own role, id or enabled flag', async () => {
     const answer = await register({ ...newUser(), role: 'admin', id: 1_000_000, enabled: false });
     expect(answer.status).toBe(201);
     expect(answer.body.user_id).not.toBe(1_000_000);
     expect(await userRow(answer.body.user_id)).toMatchObject({ role: 'user', enabled: true });
   });
 
-  test('a taken name, whatever its case, is refused with 409 and the id of who has it', async () => {
+  test('a taken name, whatever its case, is refused with 409 and the id of its owner', async () => {
     const user = newUser();
     const { body } = await register(user);
     for (const username of [user.username, user.username.toUpperCase(), user.username.toLowerCase()]) {
@@ -77,7 +77,7 @@ describe('registering', () => {
     expect(await usersNamed(user.username)).toHaveLength(1);
   });
 
-  test('twenty at once of one name in mixed case make exactly one user', async () => {
+  test('twenty at once with one name in mixed case create exactly one user', async () => {
     const name = newName();
     const mixed = (index: number) =>
       [...name].map((letter, at) => ((index >> (at % 5)) & 1 ? letter.toUpperCase() : letter)).join('');
@@ -156,12 +156,12 @@ describe('registering', () => {
     const accepted = { ...newUser(), password: fits };
     expect((await register(accepted)).status).toBe(201);
     expect((await login(accepted)).status).toBe(200);
-    // Every byte counts: the first 71 do not open the account.
+    // Every byte counts: the first 71 do not log in.
     expect((await login({ ...accepted, password: fits.slice(0, -1) })).status).toBe(401);
   });
 });
 
-/** What both routes that change a user refuse, and the user they must leave as it is. */
+/** What both routes that change a user refuse, leaving the user unchanged. */
 describe.each([
   ['toggle-user-permission', 'PUT', (id: unknown) => `/toggle-user-permission/${id}/0`],
   ['remove-user', 'DELETE', (id: unknown) => `/remove-user/${id}`],
@@ -175,7 +175,7 @@ describe.each([
     expect(await userRow(user.id)).toMatchObject({ username: user.username, enabled: true });
   });
 
-  test.each(['user', 'analyst'] as const)('as %s answers 403, also for oneself', async (role) => {
+  test.each(['user', 'analyst'] as const)('as %s answers 403, even for oneself', async (role) => {
     const user = await createUser(api, database);
     const caller = await createUser(api, database, role);
     for (const id of [user.id, caller.id, 2147483647, 'abc']) {
@@ -234,7 +234,7 @@ describe('toggle-user-permission', () => {
     expectProblem(await predict(), 401, 'Unauthorized');
     expectProblem(await login(user), 401, 'Invalid credentials');
     await toggle(user.id, 1);
-    // The old token has ended for good.
+    // The old token stays invalid.
     expectProblem(await predict(), 401, 'Unauthorized');
     user.token = (await login(user)).body.token as string;
     expect((await predict()).status).toBe(200);
@@ -271,7 +271,7 @@ describe('remove-user', () => {
     const namesake = await register({ ...newUser(), username: user.username, password: user.password });
     expect(namesake.status).toBe(201);
     expect(namesake.body.user_id).not.toBe(user.id);
-    // The old token speaks for the old user, not for the one who has the name now.
+    // The old token belongs to the old user, not to the one who has the name now.
     expectProblem(await predict(user.token), 401, 'Unauthorized');
     expect(await recordsOfUser(database, namesake.body.user_id)).toEqual([]);
   });

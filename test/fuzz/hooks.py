@@ -1,4 +1,4 @@
-"""What Schemathesis cannot know: which names are there, and whom to spare, so that calls go on meaning something."""
+"""What Schemathesis cannot know: which names exist, and which users to spare, so that calls stay meaningful."""
 
 import atexit
 import collections
@@ -17,20 +17,20 @@ TURNS = itertools.count()
 @schemathesis.hook
 def before_call(context, case, kwargs):
     turn = next(TURNS)
-    # The same few keys come again and again, and most calls would only hear that theirs is another question's.
+    # The same few keys come again and again, and most calls would only learn that their key belongs to another request.
     if case.headers and turn % 8 != 0:
         case.headers.pop("Idempotency-Key", None)
     parameters = case.path_parameters
     if not parameters:
         return
-    # Every other call goes where there is something; the others where there is, most of the time, nothing.
+    # Every other call goes to something that exists; the others mostly to nothing.
     if turn % 2 == 0:
         models = itertools.repeat("heart-failure") if case.method.upper() == "POST" else MODELS
         there = {"user_id": VICTIMS, "name": models, "alias": ALIASES, "version": itertools.repeat("1")}
         for name, values in there.items():
             if name in parameters:
                 parameters[name] = next(values)
-    # Who calls must stay who it is, and the default model must stay.
+    # The calling user must stay unchanged, and the default model must stay.
     if str(parameters.get("user_id", "")).strip() in SPARED:
         parameters["user_id"] = "0"
     if case.method.upper() == "DELETE" and str(parameters.get("alias", "")).lower() == "production":

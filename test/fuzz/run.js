@@ -1,7 +1,7 @@
 /**
- * `npm run test:fuzz`: validates the API document, then calls every operation of it with what it allows and with what it
- * does not, as each role and as nobody. Every answer must be one that the document describes, and none a 5xx. `--seed` repeats a run;
- * `--examples` says how many calls an operation gets at most, `--role` and `--path` (a pattern) do only a part.
+ * `npm run test:fuzz`: validates the API document, then calls each operation with what it allows and with what it
+ * does not, as each role and without a token. The document must have every answer, none a 5xx. `--seed` repeats a run;
+ * `--examples` sets the maximum number of calls per operation, `--role` and `--path` (a pattern) run only a part.
  */
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ const { seed, examples, role, path, short } = new Command('test:fuzz')
 const here = fileURLToPath(new URL('.', import.meta.url));
 const service = {
   requirements: `${here}requirements.txt`,
-  // Nobody scores what is uploaded; wrong passwords and registrations are many here.
+  // Uploads are never scored; wrong passwords and registrations are frequent here.
   environment: {
     BATCH_WORKER: 'separate',
     LOGIN_FAILURES_PER_MINUTE: '10000',

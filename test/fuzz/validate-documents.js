@@ -1,10 +1,10 @@
-/** Holds the API document against its specification and against the rules of Redocly. */
+/** Checks the API document against its specification and the rules of Redocly. */
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, startService } from '../support/python-suite.js';
 
-/** The newest when this was written that runs on Node 20.19. */
+/** The newest version at the time of writing that runs on Node 20.19. */
 const REDOCLY = '@redocly/cli@2.77.0';
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
@@ -14,7 +14,7 @@ export async function validateDocuments({ url, bin, folder }) {
   await validate('api-document', { url, bin, folder });
   const models = join(folder, 'models');
   await addModel(models, 'tensor-per-column', 'tensor-per-column', '1');
-  // Alike but for their punctuation.
+  // They differ only in punctuation.
   await addModel(models, 'float64', 'float-64', '1.0');
   await addModel(models, 'float64', 'float.64', '1.0');
   await addModel(models, 'float64', 'float-64', '1-0');

@@ -1,9 +1,9 @@
 /**
- * `npm run test:readme`: what README.md and docs/*.md tell a reader to type, typed in a fresh clone, in their order.
+ * `npm run test:readme`: runs what README.md and docs/*.md tell a reader to type, in order, in a fresh clone.
  *
- * - `sh` is run line by line; a line that fails fails the run. What it sets ($TOKEN) is there for the blocks that follow.
- *   `npm start` and `foretell serve` run in the background, and until the next of them.
- * - `python` is run by the environment in `.venv` that README has made, `sql` as an analyst in the service's database.
+ * - `sh` is run line by line; a failing line fails the run. Its variables ($TOKEN) are kept for later blocks.
+ *   `npm start` and `foretell serve` run in the background until the next of them.
+ * - `python` is run by README's environment in `.venv`, `sql` as an analyst in the service's database.
  * - `text` is what the block above it prints. `…` stands for any text, on a line of its own for any lines.
  * - `console` is not run. Its first line says what it needs: `# needs Docker`.
  *
@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { openRunFolder } from '../support/run-folder.js';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
-// However this ends, nothing is left of it.
+// However this ends, it leaves nothing behind.
 const run = openRunFolder();
 const place = run.path;
 const clone = join(place, 'foretell');
@@ -29,7 +29,7 @@ const IS_SERVER = /^(\w+=\S+ )*npm (start|run foretell -- serve)\b.*$/;
 const READY = 'Stop it with Ctrl+C.';
 const READY_WITHIN_MS = 120_000;
 const BLOCK_WITHIN_MS = 600_000;
-/** Typed where a command asks for a password. */
+/** Typed if a command asks for a password. */
 const PASSWORD = 'correct horse battery staple\n';
 
 /** The ports that the pages name → free ones of this machine. */
@@ -98,7 +98,7 @@ async function runBlock({ language, text }) {
   return IS_SERVER.test(command.trim()) ? startServer(command) : shell(command, clone);
 }
 
-/** Runs the lines in order, with the variables of those before. @returns what they print @throws Error for the first that fails */
+/** Runs the lines in order, sharing variables. @returns their output @throws Error for the first failure */
 async function shell(lines, cwd) {
   const script = `
     set -Eeuo pipefail
@@ -121,7 +121,7 @@ async function shell(lines, cwd) {
   return running.output;
 }
 
-/** In a process group of its own, with all that it prints. */
+/** In a process group of its own, with all of its output. */
 function start(script, cwd) {
   const child = spawn('bash', ['-c', script], { cwd, env: environment(), stdio: 'pipe', detached: true });
   const running = { child, output: '', ended: once(child, 'close') };
@@ -133,7 +133,7 @@ function start(script, cwd) {
   return running;
 }
 
-/** What a fresh login has; nothing that is set here reaches the service. */
+/** The environment of a fresh login; no variable of ours reaches the service. */
 function environment() {
   const { PATH, HOME, USER, LANG } = process.env;
   return { PATH, HOME, USER, LANG, PORT: ports.get('8001') };
@@ -151,7 +151,7 @@ async function startServer(command) {
   return server.output;
 }
 
-/** As Ctrl+C does: to all that the terminal runs. */
+/** Like Ctrl+C: to everything that the terminal runs. */
 async function stopServer() {
   if (!server) return;
   const { child, ended } = server;
@@ -180,7 +180,7 @@ async function query(sql) {
   }
 }
 
-/** @throws Error if the output has not these lines, in this order */
+/** @throws Error unless the output has these lines, in this order */
 function compare({ text, at }, output) {
   const lines = masked(output).split('\n');
   let from = 0;

@@ -2,7 +2,7 @@ import { afterAll } from 'vitest';
 
 const undoing: (() => unknown)[] = [];
 
-/** Undone after the last test of the file, what came last first. */
+/** Cleanup after the last test of the file, in reverse order. */
 export function afterThisFile(undo: () => unknown): void {
   undoing.push(undo);
 }

@@ -2,22 +2,22 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What is to be another than in the artifact it is made from; all of it fits together all the same. */
+/** The changes to the artifact it is made from; the result is still consistent. */
 export interface Changes {
   name?: string;
   version?: string;
-  /** Makes another content that answers the same. */
+  /** Changes the content, but not the answers. */
   description?: string;
-  /** Changes to the manifest; undefined takes a member away. */
+  /** Changes to the manifest; undefined removes a member. */
   manifest?: Record<string, unknown>;
-  /** The manifest's sha256 follows, where it does not say another. */
+  /** The manifest's sha256 follows, unless it is set explicitly. */
   graph?: (graph: Buffer) => Buffer;
 }
 
 export const IRIS = 'model-artifacts/iris/1';
 /** Version 2, which answers 0.5248858 for the tutorial's patient. */
 export const HEART_FAILURE_2 = 'test/support/foreign-models/heart-failure-2';
-/** What skl2onnx makes when it is told nothing. */
+/** A model from skl2onnx with its default settings. */
 export const FOREIGN = 'test/support/foreign-models/int64-labels';
 
 /** Copies an artifact to `folder`, which is replaced, and changes it. */

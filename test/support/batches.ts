@@ -4,10 +4,10 @@ import { expect } from 'vitest';
 import { call, PATIENT, type Answer } from './client.js';
 import type { TestDatabase } from './test-database.js';
 
-/** What a worker does in seconds, on a machine that has other things to do. */
+/** The time limit for a worker's steps of a few seconds, on a busy machine. */
 export const IN_TIME = { timeout: 90_000, interval: 20 };
 
-/** Patients whose first column counts them, so that each row of an output can be told from every other. */
+/** Patients whose first column counts them, so that every row of an output is unique. */
 export function patients(rows: number): string {
   const lines = [`patient,${Object.keys(PATIENT).join()}`];
   for (let row = 1; row <= rows; row++) {
@@ -22,7 +22,7 @@ interface Sender {
   url: string;
 }
 
-/** With no type at all where `type` is empty. */
+/** Without any type if `type` is empty. */
 export async function submit(
   api: Sender,
   token: string | undefined,
@@ -38,7 +38,7 @@ export async function submit(
   return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
 }
 
-/** Sends a file that must be taken, and answers its id. */
+/** Sends a file that must be accepted. @returns its id */
 export async function submitted(...sent: Parameters<typeof submit>): Promise<string> {
   const answer = await submit(...sent);
   expect(answer.status, answer.text).toBe(202);
@@ -49,7 +49,7 @@ export function look(api: Sender, token: string, id: string): Promise<Answer> {
   return call(api, 'GET', `/batches/${id}`, { token });
 }
 
-/** What `GET /batches/{id}` says once it is in this state. */
+/** The answer of `GET /batches/{id}` once it is in this state. */
 export async function reached(api: Sender, token: string, id: string, state: string, timeout = 120_000) {
   let answer!: Answer;
   await expect
@@ -70,7 +70,7 @@ export async function rowOf(database: Pick<TestDatabase, 'query'>, id: string) {
   return row!;
 }
 
-/** Resolves in the middle of its first run, when some rows are safe and more is to come, with the file that says how many. */
+/** Resolves in the middle of its first run, when some but not all rows are safe, with the file with their number. */
 export async function middleOf(batchDir: string, id: string): Promise<string> {
   const checkpoint = join(batchDir, id, 'run-1', 'output.partial.checkpoint');
   await expect.poll(() => existsSync(checkpoint), IN_TIME).toBe(true);
@@ -91,14 +91,14 @@ export function rowsOf(csv: string): Record<string, string>[] {
   });
 }
 
-/** What became of every row, in order: each is there once. */
+/** The result of every row, in order: each is there once. */
 export function expectEveryRowOnce(csv: string, rows: number): void {
   const patientsOf = rowsOf(csv).map(({ patient }) => Number(patient));
   expect(patientsOf).toHaveLength(rows);
   expect(patientsOf.findIndex((patient, index) => patient !== index + 1)).toBe(-1);
 }
 
-/** The lowest of the numbers that decide who runs first on this process's main thread (Linux only). */
+/** The nice value of the process's main thread (Linux only). */
 export function nicenessOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);

@@ -24,7 +24,7 @@ export async function startBucketServer() {
       context.status = 501;
       return;
     }
-    // One at a time: whether there is an object is known only after the one before.
+    // One at a time: whether an object exists is known only after the previous request.
     const [, bucket, ...key] = path.split('/');
     const put = lastPut.then(async () => {
       if (server.conditionalWrites && (await app.store.existsObject(bucket!, key.join('/'))))
@@ -40,21 +40,21 @@ export async function startBucketServer() {
   const client = new S3Client({ endpoint, forcePathStyle: true, region: 'us-east-1', credentials });
   const server = {
     endpoint,
-    /** What a process needs to reach it. */
+    /** The environment that a process needs to reach it. */
     environment: {
       AWS_ENDPOINT_URL_S3: endpoint,
       AWS_REGION: 'us-east-1',
       AWS_ACCESS_KEY_ID: KEY,
       AWS_SECRET_ACCESS_KEY: KEY,
     },
-    /** For what a test does behind the store's back. */
+    /** For changes that a test makes behind the store's back. */
     client,
     createBucket: async (name: string) => void (await app.store.putBucket(name)),
     /** `PUT /<bucket>/<key>` for every request that came, in order. */
     requests: [] as string[],
     /** Called with every request, which waits for it; may destroy its socket. */
     onRequest: undefined as ((request: IncomingMessage) => void | Promise<void>) | undefined,
-    /** As AWS does it: a PUT with `If-None-Match: *` is refused where there is an object. Otherwise it is ignored. */
+    /** Like AWS: a PUT with `If-None-Match: *` is refused if the object exists. Otherwise it is ignored. */
     conditionalWrites: true as boolean | 'not implemented',
     stop: async () => {
       client.destroy();

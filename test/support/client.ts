@@ -6,7 +6,7 @@ export interface Answer {
   status: number;
   headers: Headers;
   text: string;
-  /** The body as JSON, untyped on purpose: tests say what they expect of it. */
+  /** The body as JSON, untyped on purpose: tests check what they expect. */
   // oxlint-disable-next-line typescript/no-explicit-any
   body: any;
 }
@@ -54,13 +54,13 @@ export interface TestUser {
   token: string;
 }
 
-/** Who registers: a name of its own, and what goes with it. */
+/** A registration: a unique name, and the other fields. */
 export function somebody(): Pick<TestUser, 'username' | 'password' | 'email'> {
   const username = `user-${randomBytes(5).toString('hex')}`;
   return { username, password: `secret of ${username}`, email: `${username}@example.org` };
 }
 
-/** Registers a user of a name of its own over HTTP, gives it the role in the database, and fetches its token. */
+/** Registers a user with a unique name over HTTP, gives it the role in the database, and fetches its token. */
 export async function createUser(
   api: { url: string },
   database: Pick<TestDatabase, 'query'>,
@@ -76,7 +76,7 @@ export async function createUser(
   return { id, ...credentials, token: issued.body.token as string };
 }
 
-/** One who was there, and was then shut out or removed by an admin. */
+/** A user whom an admin then disabled or removed. */
 export async function createEndedUser(
   api: { url: string },
   database: Pick<TestDatabase, 'query'>,
@@ -89,7 +89,7 @@ export async function createEndedUser(
   return user;
 }
 
-/** What is answered for `PATIENT`, to the last character. */
+/** The answer for `PATIENT`, to the last character. */
 export const ANSWER = '{"yhat_prob":"0.5124506","yhat":"1"}';
 
 /** The tutorial's patient. */

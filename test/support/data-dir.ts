@@ -37,7 +37,7 @@ export interface RunOptions extends StartOptions {
 export class DataDir {
   private readonly children = new Set<RunningProcess>();
 
-  /** `path` need not exist yet: Foretell makes it. All of `parent` is removed afterwards. */
+  /** `path` need not exist yet: Foretell creates it. All of `parent` is removed afterwards. */
   private constructor(
     readonly path: string,
     private readonly parent: string,
@@ -80,7 +80,7 @@ export class DataDir {
     return command.ended;
   }
 
-  /** Starts `foretell …`, which may read more of its standard input than is written at once. */
+  /** Starts `foretell …`, whose standard input can be written later as well. */
   spawnForetell(args: string[], options?: StartOptions): RunningProcess {
     return this.spawn(process.execPath, [COMMAND_LINE, ...args], options);
   }
@@ -100,24 +100,24 @@ export class DataDir {
     return child;
   }
 
-  /** Rows of one statement on the embedded database, which is started for it where it does not run. */
+  /** Rows of one statement on the embedded database, which is started if it is not running. */
   async query<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]> {
     const server = await EmbeddedPostgres.open({ dataDir: this.path, purpose: 'command' });
     const result = withClient(server.url, (client) => client.query(sql, values));
     return (await result.finally(() => server.close())).rows as Row[];
   }
 
-  /** Every process that works in this folder or was told of it, PostgreSQL's as well: `<pid> <command line>`. */
+  /** Every process that works in this folder or refers to it, including PostgreSQL's: `<pid> <command line>`. */
   async processes(): Promise<string[]> {
     return processesIn(this.parent);
   }
 
-  /** What of that is PostgreSQL. */
+  /** Those of them that are PostgreSQL. */
   async postgresProcesses(): Promise<string[]> {
     return (await this.processes()).filter(isPostgres);
   }
 
-  /** Ends, hard, whatever a failed test left running, and removes the folder. */
+  /** Kills whatever a failed test left running, and removes the folder. */
   async dispose(): Promise<void> {
     for (const child of this.children) child.process.kill('SIGKILL');
     await endProcessesIn(this.parent);

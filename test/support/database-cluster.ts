@@ -9,7 +9,7 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** The test cluster, as its superuser. */
     superuserUrl: string;
-    /** The same as the role that owns every database in it, as the service does. */
+    /** The same as the role that owns every database in it, like the service. */
     ownerUrl: string;
   }
 }

@@ -1,4 +1,4 @@
-/** How often the event loop comes round until this is over, well or not; work on it would leave two or three. */
+/** How many cycles the event loop makes until this settles; if the work ran on it, there would be two or three. */
 export async function turnsUntil(done: Promise<unknown>): Promise<number> {
   let isDone = false;
   void done.catch(() => undefined).then(() => (isDone = true));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { afterThisFile } from './after-this-file.js';
 
-/** An empty folder, which is removed after this file of tests. */
+/** An empty folder, which is removed after this test file. */
 export function createFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'foretell-test-'));
   afterThisFile(() => remove(folder));

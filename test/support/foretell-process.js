@@ -1,4 +1,4 @@
-/** Programs as they were built, each a process with an environment of its own: for every kind of test, and benchmarks. */
+/** The built programs, each in a process with its own environment: for all kinds of tests, and benchmarks. */
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ export const CHECKOUT = process.cwd();
 export const COMMAND_LINE = join(CHECKOUT, 'dist/apps/cli/src/main.js');
 const API = join(CHECKOUT, 'dist/apps/api/src/main.js');
 
-/** Cheap hashing, quiet logs, a port of the system's choice, and no limit on the many users that tests register. */
+/** Cheap hashing, quiet logs, a port chosen by the system, and no limit on registrations. */
 const ENVIRONMENT = {
   PATH: process.env.PATH,
   PORT: '0',
@@ -18,7 +18,7 @@ const ENVIRONMENT = {
 };
 
 /**
- * Starts any program with exactly this environment, besides ours and TMPDIR, and pipes to and from it.
+ * Starts any program with exactly this environment, plus ours and TMPDIR, and pipes to and from it.
  *
  * @param {string} program
  * @param {string[]} args

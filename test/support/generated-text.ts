@@ -13,7 +13,7 @@ type Random = (limit: number) => number;
 
 const pick = <T>(random: Random, of: readonly T[]): T => of[random(of.length)]!;
 
-/** Whatever a spreadsheet writes and people edit by hand: three cells a row, and the line each row begins on. */
+/** Text as spreadsheets write it and people edit it: three cells per row, and the line each row begins on. */
 export function randomText(random: Random, delimiter: string) {
   const newline = pick(random, ['\n', '\r\n']);
   const records: { cells: string[]; line: number }[] = [];
@@ -25,7 +25,7 @@ export function randomText(random: Random, delimiter: string) {
     records.push({ cells: cells.map(({ value }) => value), line: line() });
     text += cells.map(({ written }) => written).join(delimiter) + newline;
   }
-  // The parser takes a space behind a closing quote, but not as the last byte of all.
+  // The parser accepts a space after a closing quote, but not as the very last byte.
   if (random(3) === 0 && !text.endsWith(`" ${newline}`)) text = text.slice(0, -newline.length);
   return { text, records };
 }
@@ -40,7 +40,7 @@ function randomCell(random: Random, delimiter: string): { value: string; written
       return { value, written: value };
     }
     case 1: {
-      // A quote that is not the first of a field is a letter as any other.
+      // A quote that is not the first character of a field is an ordinary character.
       const value = pick(random, letters) + some([...letters, '"', '"'], 5);
       return { value, written: value };
     }

@@ -3,7 +3,7 @@ import { startProcess } from './foretell-process.js';
 import { freePort } from './free-port.js';
 import { untilAnswering } from './until-answering.js';
 
-/** Debian's package puts it where only root looks. */
+/** Debian's package puts it in a folder that is only on root's PATH. */
 const PATH = `${process.env.PATH}:/usr/sbin`;
 
 export type Haproxy = Awaited<ReturnType<typeof startHaproxy>>;
@@ -24,7 +24,7 @@ export async function startHaproxy(ports: readonly [number, number]) {
   const proxy = startProcess('haproxy', ['-db', '-f', 'deploy/haproxy.cfg'], {
     environment: { PATH, LISTEN: listen, FORETELL_1: one!, FORETELL_2: two! },
   });
-  /** Where callers find it. */
+  /** The URL for callers. */
   const url = `http://${listen}`;
   await untilAnswering(`${url}/livez`, proxy);
   return { url, stop: proxy.stop };

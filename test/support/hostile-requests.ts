@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { PATIENT } from './client.js';
 import type { RawAnswer } from './raw-http.js';
 
-/** Who sends it, and under which `X-Request-Id`. */
+/** The sender, and the `X-Request-Id`. */
 export interface Sender {
   token: string;
   id: string;
@@ -24,7 +24,7 @@ interface Parts {
   headers?: string[];
   body?: string | Buffer;
   type?: string | null;
-  /** Sent in chunks of so many bytes instead of with its length. */
+  /** Sent in chunks of this many bytes instead of with its length. */
   chunk?: number;
   close?: boolean;
   isStranger?: boolean;
@@ -78,7 +78,7 @@ function inChunks(bytes: Buffer, size: number): Buffer {
 
 const list: HostileRequest[] = [];
 
-/** One request and one answer; recorded with the same status, where it is. */
+/** One request and one answer; recorded with the same status, if at all. */
 function one(name: string, parts: Parts, status: number, { recorded = false, isHead = false } = {}): void {
   const records = recorded ? [status] : [];
   list.push({ name, bytes: (sender) => write(sender, parts), answers: [status], records, isHead });
@@ -92,7 +92,7 @@ function asked(status: number, parts: Parts, bodies: Bodies): void {
     one(name, { body, ...parts }, status, { recorded: true });
 }
 
-/** The tutorial's patient, sent in a way of its own; answered and recorded. */
+/** The tutorial's patient, sent in an unusual way; answered and recorded. */
 function askedOddly(ways: Record<string, Parts>): void {
   for (const [name, parts] of Object.entries(ways)) asked(200, parts, { [name]: PREDICT });
 }
@@ -102,7 +102,7 @@ function unread(status: number, requests: Record<string, Parts>): void {
   for (const [name, parts] of Object.entries(requests)) one(name, parts, status);
 }
 
-/** Bytes that are no request, or not one that may be trusted. */
+/** Bytes that are not a request, or not one to be trusted. */
 function refused(status: number, requests: Bodies): void {
   for (const [name, lines] of Object.entries(requests)) {
     const bytes = (sender: Sender) => (typeof lines === 'string' ? bytesOf(lines, sender) : lines);
@@ -255,7 +255,7 @@ unread(413, {
 });
 unread(404, { 'no media type at an unknown path': { path: '/nowhere', body: PREDICT, type: null } });
 
-// ---- Framing: what two servers could read differently is read by none.
+// ---- Framing: a message that two servers could read differently is refused.
 
 const smuggled = 'GET /livez HTTP/1.1\r\nhost: foretell\r\n\r\n';
 const chunked = head('transfer-encoding: chunked');
@@ -307,7 +307,7 @@ refused(431, {
 
 // ---- Several in one packet.
 
-/** These, one behind the other; the last one closes the connection, or is noise that does. */
+/** These, one after another; the last one closes the connection, or is garbage that does. */
 function packet(name: string, parts: (Parts | string)[], answers: number[], records: number[]): void {
   const bytes = (sender: Sender) =>
     Buffer.concat(
@@ -330,7 +330,7 @@ packet('a body longer than it says', [first, '}}}}\r\n\r\n'], [200, 400], [200])
 packet('a request behind the last one', [last, last], [200], [200]);
 packet('Expect: 100-continue', [{ ...last, headers: ['expect: 100-continue'] }], [100, 200], [200]);
 
-// ---- Headers that are well formed, and absurd.
+// ---- Headers that are well formed but absurd.
 
 askedOddly({
   'a thousand headers': { headers: Array.from({ length: 1_000 }, (_, index) => `x-${index}: x`) },
@@ -418,7 +418,7 @@ one('HEAD /livez', { method: 'HEAD', path: '/livez' }, 200, { isHead: true });
 one('HEAD /predict', { method: 'HEAD' }, 405, { isHead: true });
 one('GET with a body', { method: 'GET', path: '/livez', body: PREDICT }, 200);
 
-// ---- What strangers may send.
+// ---- Requests without a token.
 
 function strangers(
   path: string,
@@ -433,7 +433,7 @@ function strangers(
 
 const ones = (keys: number) => `{${Array.from({ length: keys }, (_, index) => `"x${index}":1`).join()}}`;
 for (const path of ['/token', '/register-user']) {
-  // More than these routes take.
+  // More than these routes accept.
   strangers(path, 413, {
     '100 000 nested arrays': `{"username":${nested('[', ']')}}`,
     '80 000 keys': ones(80_000),
@@ -476,7 +476,7 @@ strangers('/token', 401, {
 
 export const HOSTILE_REQUESTS: readonly HostileRequest[] = list;
 
-/** What a refusal must never be, whatever was refused. */
+/** Faults that a refusal must never have, whatever was refused. */
 export function mistakesIn({ status, headers, body }: RawAnswer, isHead = false): string[] {
   const mistakes: string[] = [];
   if (status >= 500) mistakes.push(`${status} ${body}`);

@@ -1,4 +1,4 @@
-/** What a service measures, as Prometheus reads it. */
+/** The metrics of a service, as Prometheus reads them. */
 export class Samples {
   private constructor(
     readonly text: string,

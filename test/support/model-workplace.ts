@@ -30,14 +30,14 @@ export class ModelWorkplace {
   }
 }
 
-/** It must succeed, and complain about nothing. Answers what it prints. */
+/** It must succeed without warnings. @returns its output */
 export async function models(place: ModelWorkplace, ...args: string[]): Promise<string> {
   const ending = await place.run(...args);
   expect(ending, ending.stdout + ending.stderr).toMatchObject({ code: 0, stderr: '' });
   return ending.stdout;
 }
 
-/** It must fail with one line that says why, and print nothing else. */
+/** It must fail with a single line that says why. */
 export async function refused(place: ModelWorkplace, ...args: string[]): Promise<string> {
   const ending = await place.run(...args);
   expect(ending, ending.stderr).toMatchObject({ code: 1, stdout: '' });

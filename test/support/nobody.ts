@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { CHECKOUT } from './data-dir.js';
 
-/** An account that may do nothing but what everybody may. */
+/** An account without any special rights. */
 export const NOBODY = { uid: 65534, gid: 65534 };
 
 /** Why a test cannot run processes as nobody here; undefined if it can. */

@@ -12,7 +12,7 @@ interface Operation {
   responses: Record<string, Content>;
 }
 
-/** The protocol's own OpenAPI document. `bytes`, which it names as a type, is none that JSON has. */
+/** The protocol's own OpenAPI document. Its type `bytes` does not exist in JSON. */
 const document = JSON.parse(
   readFileSync(new URL('open-inference/dataplane.json', import.meta.url), 'utf8'),
   (_, value: unknown) => ((value as { type?: unknown } | null)?.type === 'bytes' ? false : value),

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 export interface ReceivedSpan {
   traceId: string;
   spanId: string;
-  /** '' of one that begins a trace. */
+  /** '' for a root span. */
   parentSpanId: string;
   name: string;
   attributes: Record<string, string>;
@@ -14,7 +14,7 @@ export interface ReceivedSpan {
 
 export type OtlpReceiver = Awaited<ReturnType<typeof startOtlpReceiver>>;
 
-/** Takes traces by OTLP over HTTP, as JSON or as protobuf, as a collector does. */
+/** Receives traces by OTLP over HTTP, as JSON or as protobuf, like a collector. */
 export async function startOtlpReceiver() {
   const types = new Set<string>();
   const bodies: Buffer[] = [];
@@ -95,7 +95,7 @@ function fromProtobuf(body: Buffer): ReceivedSpan[] {
 
 const one = (message: Buffer, field: number): Buffer => all(message, field)[0] ?? Buffer.alloc(0);
 
-/** The fields of one number that have a length: https://protobuf.dev/programming-guides/encoding/ */
+/** The length-delimited fields with one number: https://protobuf.dev/programming-guides/encoding/ */
 function all(message: Buffer, wanted: number): Buffer[] {
   const found: Buffer[] = [];
   let at = 0;

@@ -14,9 +14,9 @@ export async function openOwnPostgres(settings: Record<string, string> = {}) {
   await migrateDatabase(url);
   return {
     url,
-    /** For what its owner may not do. */
+    /** A superuser, for what the owner may not do. */
     superuserUrl: postgres.superuserUrl,
-    /** For what else its user needs on disk; removed with the rest. */
+    /** For other files of the test; removed with the rest. */
     folder,
     /** Another database on the same server, with nothing in it. */
     createDatabase: async (name: string) => {

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { ANSWER, call, PATIENT, type TestUser } from './client.js';
 import type { DataDir } from './data-dir.js';
 
-/** A client that was told nothing but the name and the password. */
+/** A client that knows only the name and the password. */
 export async function logIn(
   api: { url: string },
   { username, password }: Pick<TestUser, 'username' | 'password'>,
@@ -18,7 +18,7 @@ export async function predict(api: { url: string }, token: string): Promise<void
   expect(answer.text).toBe(ANSWER);
 }
 
-/** Clients that call again as soon as they are answered, until nobody answers them any more. */
+/** Clients that call again after every answer, until no one answers any more. */
 export function startLoad(clients: number, api: { url: string }, { token }: TestUser) {
   const answered: string[] = [];
   const incomplete: string[] = [];
@@ -34,7 +34,7 @@ export function startLoad(clients: number, api: { url: string }, { token }: Test
         },
         body: JSON.stringify(PATIENT),
       }).catch(() => undefined);
-      // No answer was begun: the connection was refused or closed before.
+      // No answer was started: the connection was refused or closed before.
       if (!response) return;
       try {
         const text = await response.text();
@@ -48,17 +48,17 @@ export function startLoad(clients: number, api: { url: string }, { token }: Test
   const ended = Promise.all(Array.from({ length: clients }, client));
   return {
     answered,
-    /** Anything that is neither a complete prediction nor no answer at all. */
+    /** Any answer other than a complete prediction. */
     incomplete,
     ended,
-    /** Resolves once so many were answered with 200. */
+    /** Resolves once this many were answered with 200. */
     async reached(count: number): Promise<void> {
       await expect.poll(() => answered.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(count);
     },
   };
 }
 
-/** Those of the requests that were answered with 200 that are not in the tables, with request and response, once. */
+/** The requests answered with 200 that are not in the tables exactly once, with request and response. */
 export async function unrecorded(dataDir: DataDir, answered: readonly string[]): Promise<string[]> {
   const rows = await dataDir.query<{ request_uuid: string }>(
     `SELECT request_uuid FROM requests JOIN responses ON responses.request_id = requests.id

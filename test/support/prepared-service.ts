@@ -11,9 +11,9 @@ import { onlyRecordOf } from './records.js';
 import { startApi, type ApiProcess } from './test-api.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
-// What is prepared here is filled in by a hook, so that a start that hangs or fails is bounded and cleaned up after.
+// A hook fills in what is prepared here, so that a start that hangs or fails has a timeout and is cleaned up.
 
-/** A database for this file of tests, there from its first test on. */
+/** A database for this test file, available from its first test on. */
 export function prepareDatabase(...options: Parameters<typeof createTestDatabase>): TestDatabase {
   const database = {} as TestDatabase;
   beforeAll(async () => void Object.assign(database, await createTestDatabase(...options)));
@@ -30,7 +30,7 @@ export async function openDataSource(
   return dataSource.initialize();
 }
 
-/** The built service on this database, and a user of it, for the tests beside this call and no longer. */
+/** The built service on this database, and a user of it, only for the tests beside this call. */
 export function prepareService(
   settings: Record<string, string> = {},
   { database = prepareDatabase(), role = 'user' }: { database?: TestDatabase; role?: Role } = {},
@@ -51,7 +51,7 @@ export function prepareService(
   };
 }
 
-/** One more user of a service that is prepared. */
+/** One more user of a prepared service. */
 export function prepareUser(
   { api, database }: { api: { url: string }; database: TestDatabase },
   role?: Role,

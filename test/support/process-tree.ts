@@ -1,4 +1,4 @@
-/** What Linux tells in /proc of a process and of all that it started; a process ends between two readings as it likes. */
+/** Linux's /proc on a process and all that it started; a process may end between two readings. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Linux counts processor time in hundredths of a second (`getconf CLK_TCK`). */
@@ -17,12 +17,12 @@ export function processorSeconds(task: number | string): number | undefined {
   return fields.length > 12 ? (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND : undefined;
 }
 
-/** The processor time so far of a process and of all that it has started and still run. */
+/** The processor time so far of a process and of all its descendants that are still running. */
 export function treeSeconds(pid: number): Map<number, number> {
   return new Map(processTree(pid).map((each) => [each, processorSeconds(each) ?? 0]));
 }
 
-/** What they have used since; those that have ended meanwhile are not in it. */
+/** The time used since then, without processes that have ended in the meantime. */
 export function secondsSince(before: ReadonlyMap<number, number>, pid: number): number {
   return [...treeSeconds(pid)].reduce((sum, [each, now]) => sum + now - (before.get(each) ?? 0), 0);
 }
@@ -31,7 +31,7 @@ export function parentOf(pid: number): number {
   return Number(statOf(pid)[1]);
 }
 
-/** What a process has in memory now, or has had at most, in megabytes; 0 when it is gone. */
+/** The current or peak memory of a process, in megabytes; 0 when it is gone. */
 export function memoryMb(pid: number, figure: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
   const kilobytes = new RegExp(`^${figure}:\\s+(\\d+) kB`, 'm').exec(readProc(`${pid}/status`))?.[1];
   return Number(kilobytes ?? 0) / 1024;

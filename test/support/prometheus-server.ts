@@ -5,14 +5,14 @@ import { freePort } from './free-port.js';
 import { untilAnswering } from './until-answering.js';
 
 interface QueryResult {
-  /** A number for each series that there is. */
+  /** A number for each existing series. */
   values: number[];
   error?: string;
 }
 
 export type PrometheusServer = Awaited<ReturnType<typeof startPrometheus>>;
 
-/** Debian's; the tests install nothing themselves. @throws Error that says what is missing */
+/** From Debian's package; the tests install nothing themselves. @throws Error that names what is missing */
 export function requirePrometheus(): void {
   for (const program of ['promtool', 'prometheus']) {
     try {
@@ -23,7 +23,7 @@ export function requirePrometheus(): void {
   }
 }
 
-/** A real Prometheus with this configuration file, and its data in a folder that goes with it. */
+/** A real Prometheus with this configuration file, and its data in a folder that is removed with it. */
 export async function startPrometheus(configFile: string) {
   const port = await freePort();
   const server = startProcess('prometheus', [
@@ -34,7 +34,7 @@ export async function startPrometheus(configFile: string) {
   ]);
   const url = `http://127.0.0.1:${port}`;
   await untilAnswering(`${url}/-/ready`, server);
-  /** What its HTTP API answers under this path. */
+  /** The answer of its HTTP API at this path. */
   // oxlint-disable-next-line typescript/no-explicit-any
   const get = async (path: string): Promise<any> => (await fetch(url + path)).json();
   return {

@@ -1,4 +1,4 @@
-/** Suites in Python against the built service: their packages from PyPI in a folder of its own, which is gone afterwards. */
+/** Python suites against the built service: their PyPI packages are in a temporary folder, removed afterwards. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -7,10 +7,10 @@ import { openRunFolder } from './run-folder.js';
 
 /**
  * Installs the requirements, starts the service with a database of its own, and does the work with both.
- * What goes wrong is told, and makes the exit code 1.
+ * A failure is printed, and makes the exit code 1.
  */
 export async function withService({ requirements, environment = {} }, work) {
-  // However this ends, nothing is left of it.
+  // However this ends, it leaves nothing behind.
   const suite = openRunFolder();
   const folder = suite.path;
   const bin = join(folder, 'venv/bin');
@@ -30,7 +30,7 @@ export async function withService({ requirements, environment = {} }, work) {
   }
 }
 
-/** Starts the built service with a database of its own; what it complains of is told. */
+/** Starts the built service with a database of its own; its complaints are printed. */
 export async function startService(dataDir, environment = {}) {
   const service = spawnService({ environment: { DATA_DIR: dataDir, ...environment } });
   service.process.stderr.pipe(process.stderr);
@@ -52,7 +52,7 @@ export async function createUser(url, username) {
   return { id, token };
 }
 
-/** With the command line, as an operator does. @param dataDir of the service */
+/** With the command line, like an operator. @param dataDir of the service */
 export async function setRole(username, role, dataDir) {
   const args = ['users', 'set-role', '--username', username, '--role', role];
   await run(process.execPath, [COMMAND_LINE, ...args], { DATA_DIR: dataDir });

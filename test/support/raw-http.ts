@@ -7,18 +7,18 @@ export interface RawAnswer {
   body: string;
 }
 
-/** So long may an exchange take that every side means to end; what is slow on purpose has a limit of its own. */
+/** How long an exchange may take that both sides mean to end; a deliberately slow one has its own limit. */
 const PATIENCE_MS = 60_000;
 
 export function connectTo({ url }: { url: string }): Socket {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
-  // What is cut off in the middle is no news here.
+  // A message cut off in the middle is expected here.
   socket.on('error', () => undefined);
   return socket;
 }
 
-/** A request with a body, of which nothing but the head is sent. */
+/** A request with a body, of which only the head is sent. */
 export function beginPost(
   api: { url: string },
   path: string,
@@ -34,7 +34,7 @@ export function beginPost(
 
 /**
  * Sends these bytes as they are, and reads until the other side closes: `connection: close` in the last request, or a
- * mistake that costs the connection.
+ * mistake that closes the connection.
  */
 export async function exchange(
   api: { url: string },
@@ -54,7 +54,7 @@ export function untilClosed(socket: Socket): Promise<Buffer> {
   return new Promise((resolve) => socket.once('close', () => resolve(Buffer.concat(chunks))));
 }
 
-/** @throws Error at what is not a sequence of whole answers */
+/** @throws Error unless these are complete answers */
 export function readAnswers(bytes: Buffer, isHead = false): RawAnswer[] {
   const answers: RawAnswer[] = [];
   for (let offset = 0; offset < bytes.length;) {

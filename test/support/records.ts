@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Answer } from './client.js';
 import type { TestDatabase } from './test-database.js';
 
-/** A request row with its response row, as they stand in the tables. */
+/** A request row with its response row, as in the tables. */
 export interface Recorded {
   id: string;
   user_id: number;
@@ -25,7 +25,7 @@ const SELECT = `
   SELECT requests.*, status_code, output, duration_ms
   FROM requests LEFT JOIN responses ON responses.request_id = requests.id`;
 
-/** Everything recorded of one user, in the order it was written. */
+/** Everything recorded for one user, in the order of writing. */
 export function recordsOfUser(database: TestDatabase, userId: number): Promise<Recorded[]> {
   return database.query<Recorded>(`${SELECT} WHERE user_id = $1 ORDER BY requests.id`, [userId]);
 }

@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** The road to a server: what travels it can be delayed, held up or lost, and the road cut or closed in one direction. */
+/** The network path to a server: data can be delayed, held up or lost, and the path cut or closed in one direction. */
 export class Road {
-  /** What sets out now arrives so much later, in either direction. */
+  /** Data sent from now on arrives this much later, in either direction. */
   delayMs = 0;
-  /** What the server says gets lost, while what it is told arrives. */
+  /** Data from the server is lost, while data to it arrives. */
   losesAnswers = false;
-  /** Nothing arrives, in either direction, and nobody is told; what set out meanwhile arrives when it is over. */
+  /** Nothing arrives, in either direction, without notice; data sent meanwhile arrives afterwards. */
   private isBlocked = false;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
     private readonly server: Server,
-    /** The server's address, by this road. */
+    /** The server's address through this path. */
     readonly url: string,
   ) {}
 
@@ -31,7 +31,7 @@ export class Road {
     return road;
   }
 
-  /** Whatever is on its way is lost. */
+  /** Data in flight is lost. */
   cut(): void {
     for (const socket of this.sockets) socket.resetAndDestroy();
   }
@@ -46,12 +46,12 @@ export class Road {
     for (const socket of this.sockets) socket.resume();
   }
 
-  /** Each end is told that the other will say no more, and may go on itself. */
+  /** Each end sees that the other will send no more, and may go on sending itself. */
   halfClose(): void {
     for (const socket of this.sockets) socket.end();
   }
 
-  /** From now on it cannot be set out on. */
+  /** From now on no one can connect. */
   close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.cut();

@@ -1,9 +1,9 @@
 /**
  * The temporary folder of one run of tests, and its keeper.
  *
- * Every process of a run gets the folder as its TMPDIR, so that what belongs to the run can be told from everything
+ * Every process of a run gets the folder as its TMPDIR, which sets what belongs to the run apart from everything
  * else. The keeper is a process in a session of its own, which Ctrl+C does not reach, and waits for the end of its
- * standard input: the kernel closes that with the run, however it ends. Then it ends what the run left, unmounts what it
+ * standard input: the kernel closes that with the run, however it ends. It then kills leftovers, unmounts what the run
  * mounted there, and removes the folder.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -15,14 +15,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(import.meta.url);
-/** PostgreSQL frees its shared memory on SIGQUIT, and does not on SIGKILL. */
+/** PostgreSQL frees its shared memory on SIGQUIT, but not on SIGKILL. */
 const PATIENCE_WITH_POSTGRES_MS = 3_000;
 const PATIENCE_MS = 15_000;
 
-/** Sets TMPDIR of this process and of all that it starts from now on. */
+/** Sets TMPDIR for this process and all that it starts from now on. */
 export function openRunFolder() {
   const path = mkdtempSync(join(tmpdir(), 'foretell-run-'));
-  // As the folder around it: some processes of the run are other users.
+  // Like the folder around it: some processes of the run belong to other users.
   chmodSync(path, 0o1777);
   const keeper = spawn(process.execPath, [HERE, path], {
     detached: true,
@@ -44,7 +44,7 @@ export function openRunFolder() {
 }
 
 /**
- * Every process that works in this folder or was told of it, PostgreSQL's as well.
+ * Every process that works in this folder or refers to it, including PostgreSQL's.
  *
  * @param {string} folder
  * @returns {string[]} `<pid> <command line>`
@@ -64,7 +64,7 @@ export function processesIn(folder) {
 /** @param {string} line of `processesIn` */
 export const isPostgres = (line) => /^\d+ \S*postgres\b/.test(line);
 
-/** Ends, hard, all that works in this folder. @param {string} folder */
+/** Kills everything that works in this folder. @param {string} folder */
 export async function endProcessesIn(folder) {
   const start = performance.now();
   for (let left = processesIn(folder); left.length > 0; left = processesIn(folder)) {
@@ -78,12 +78,12 @@ export async function endProcessesIn(folder) {
   }
 }
 
-/** Named by its arguments, its working folder (PostgreSQL), or its environment (Foretell itself). */
+/** Found by its arguments, its working folder (PostgreSQL), or its environment (Foretell itself). */
 function processesOnLinux(/** @type {string} */ folder) {
   const found = [];
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const command = readable(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim());
-    // A zombie has no command line any more: it has ended.
+    // A zombie no longer has a command line: it has ended.
     if (!command) continue;
     const cwd = readable(() => readlinkSync(`/proc/${pid}/cwd`));
     const environment = readable(() => readFileSync(`/proc/${pid}/environ`, 'utf8'));
@@ -92,7 +92,7 @@ function processesOnLinux(/** @type {string} */ folder) {
   return found;
 }
 
-/** Undefined for a process that has ended meanwhile or belongs to somebody else. */
+/** Undefined for a process that has ended or belongs to someone else. */
 function readable(/** @type {() => string} */ read) {
   try {
     return read();
@@ -101,12 +101,12 @@ function readable(/** @type {() => string} */ read) {
   }
 }
 
-/** Nothing happens where it has ended meanwhile. */
+/** Nothing happens if it has already ended. */
 export function kill(/** @type {number} */ pid, /** @type {NodeJS.Signals} */ signal) {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended meanwhile.
+    // It has already ended.
   }
 }
 

@@ -19,7 +19,7 @@ export const PATIENT_COLUMNS = COLUMNS.join();
 /** The tutorial's patient, whose probability is 0.5124506. */
 export const PATIENT_ROW = Object.values(PATIENT).join();
 
-/** A folder for files that are scored; no database and no service are near it. */
+/** A folder for files that are scored; without a database or a service. */
 export class ScoringPlace {
   private readonly folder = createFolderForThisTest();
 
@@ -51,7 +51,7 @@ export class ScoringPlace {
     return this.read(name).trimEnd().split('\n');
   }
 
-  /** Those of JSON Lines. */
+  /** The rows of a JSON Lines file. */
   objects(name: string): Record<string, unknown>[] {
     return this.lines(name).map((line) => JSON.parse(line) as Record<string, unknown>);
   }
@@ -61,7 +61,7 @@ export class ScoringPlace {
     return rowsOf(this.read(name));
   }
 
-  /** Options for what is read and what is written here. */
+  /** Options for input and output files here. */
   fromTo(input: string, output: string, ...others: string[]): string[] {
     return ['-i', this.path(input), '-o', this.path(output), ...others];
   }
@@ -71,7 +71,7 @@ export class ScoringPlace {
   }
 }
 
-/** That of the test that runs: each has its own. */
+/** The place of the current test: each has its own. */
 export let place: ScoringPlace;
 
 beforeEach(() => {
@@ -86,13 +86,13 @@ export async function predict(args: string[], input?: string): Promise<Ending> {
   return ending;
 }
 
-/** What `foretell predict` does, in this process: a file here into another, on one thread unless said. */
+/** Does the work of `foretell predict` in this process: from one file here to another, on one thread by default. */
 export function score(from: string, to: string, others: Partial<ScoringOrder> = {}): Promise<ScoringResult> {
   const of = (name: string) => ({ path: place.path(name), format: formatOfName(name).format! });
   return scoreFile({ model: HEART_FAILURE, input: of(from), output: of(to), threads: 1, ...others });
 }
 
-/** What `score` refuses a file with; nothing of it is left. */
+/** The error with which `score` refuses a file; checks that nothing of it is left. */
 export async function refusalOf(...scoring: Parameters<typeof score>): Promise<string> {
   const before = place.files();
   const error = await score(...scoring).then(
@@ -104,14 +104,14 @@ export async function refusalOf(...scoring: Parameters<typeof score>): Promise<s
   return error!.message;
 }
 
-/** It must score every row and say nothing. Answers standard output. */
+/** It must score every row silently. @returns standard output */
 export async function scored(args: string[], input?: string): Promise<string> {
   const ending = await predict([...args, '--quiet'], input);
   expect(ending, ending.stderr).toMatchObject({ code: 0, stderr: '' });
   return ending.stdout;
 }
 
-/** The same of a CSV text. Answers the output. */
+/** The same for a CSV text. @returns the output */
 export async function scoredText(text: string, ...args: string[]): Promise<string> {
   place.write('given.csv', text);
   await scored(place.fromTo('given.csv', 'scored.csv', ...args));
@@ -123,10 +123,10 @@ interface Refusal {
   input?: string;
 }
 
-/** It must end with one line that says why, and leave the files there were. Answers the line. */
+/** It must end with one line that says why, and leave the existing files. @returns the line */
 export async function refused(args: string[], { code = 1, input }: Refusal = {}): Promise<string> {
   const before = place.files();
-  // A run of more than two seconds tells its progress: on a busy machine that would be a second line.
+  // A run of more than two seconds prints its progress: on a busy machine that would be a second line.
   const ending = await predict(code === 1 ? [...args, '--quiet'] : args, input);
   expect(ending, ending.stderr).toMatchObject({ code, stdout: '' });
   if (code === 1) expect(ending.stderr).toMatch(/^[^\n]+\n$/);
@@ -139,7 +139,7 @@ export function rowsOf(csv: string): string[][] {
   return Papa.parse<string[]>(csv, { delimiter: ',', skipEmptyLines: true }).data;
 }
 
-/** Patients of all kinds, always the same ones, a missing value here and there. */
+/** Patients of all kinds, always the same ones, with a few missing values. */
 export function patients(count: number): string[] {
   const rows: string[] = [];
   let state = 1;

@@ -8,7 +8,7 @@ export async function put(store: ArtifactStore, folder: string, artifact: Stored
   await prepared.keep();
 }
 
-/** What a store is told of the repository's iris, or of another folder that is to be that version. */
+/** The description that a store gets for the repository's iris, or for another folder as that version. */
 export async function storedIris(folder = IRIS): Promise<StoredArtifact> {
   return { name: 'iris', version: '1', contentSha256: (await readArtifact(folder)).contentSha256 };
 }

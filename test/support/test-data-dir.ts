@@ -5,12 +5,12 @@ import { DataDir, type RunningProcess, type StartOptions } from './data-dir.js';
 // A start takes a second or two of processor time, and these tests share the processors with whatever else runs.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
-/** A folder that nothing was ever done in. What a test leaves running in it, also one that failed, is ended hard. */
+/** An unused folder. Whatever a test leaves running in it, even a failed one, is killed. */
 export function createDataDir(): DataDir {
   return forThisTest(DataDir.create());
 }
 
-/** The same with an initialised and migrated database, which saves a test the second that this takes. */
+/** The same with an initialised and migrated database, which saves a test about a second. */
 export async function createPreparedDataDir(): Promise<DataDir> {
   prepared ??= prepare();
   return forThisTest(await (await prepared).copy());
@@ -23,13 +23,13 @@ export async function startPrepared(options?: StartOptions) {
   return { dataDir, service, user: await createUser(service, dataDir) };
 }
 
-/** SIGTERM ends it in its order, and nothing is left running. */
+/** SIGTERM ends it gracefully, and nothing is left running. */
 export async function expectToStop(dataDir: DataDir, service: RunningProcess, ending = {}): Promise<void> {
   expect(await service.signal('SIGTERM')).toMatchObject({ code: 0, ...ending });
   expect(await dataDir.processes()).toEqual([]);
 }
 
-/** One for each file of tests; nothing is started in it afterwards. */
+/** One for each test file; nothing is started in it afterwards. */
 let prepared: Promise<DataDir> | undefined;
 
 async function prepare(): Promise<DataDir> {

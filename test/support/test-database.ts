@@ -7,7 +7,7 @@ import { withClient } from './postgres-client.js';
 
 export type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
 
-/** A migrated database that is dropped after this file of tests; `empty` for one with nothing in it. */
+/** A migrated database that is dropped after this test file; `empty` for one with nothing in it. */
 export async function createTestDatabase({ empty = false } = {}) {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = async (sql: string) =>
@@ -21,12 +21,12 @@ export async function createTestDatabase({ empty = false } = {}) {
     await admin(`DROP DATABASE ${name} WITH (FORCE)`);
   });
   return {
-    /** As its owner, as the service connects. */
+    /** The URL as its owner, as used by the service. */
     url,
     /** Rows of one statement, run as the owner. */
     query: async <Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]) =>
       (await pool.query(sql, values)).rows as Row[],
-    /** It takes no connections any more, and those it has are cut. */
+    /** It takes no more connections, and existing ones are cut. */
     shutOut: async () => {
       await admin(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
       await admin(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);

@@ -21,7 +21,7 @@ export function signToken(payload: object, secret: string, options: jwt.SignOpti
   });
 }
 
-/** What is wrong with a token that is refused, made of claims that are right. */
+/** The flaws of refused tokens, each made from valid claims. */
 export const FORGED: Record<string, (claims: object, secret: string) => string> = {
   'is malformed': () => 'not.a.token',
   'is a word': () => 'nonsense',

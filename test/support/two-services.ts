@@ -5,7 +5,7 @@ import { prepareDatabase } from './prepared-service.js';
 import { startApi, startApiForThisTest, type ApiProcess } from './test-api.js';
 
 export const JWT_SECRET = 'a secret that all processes know, of 32 bytes or more';
-/** The promise: a change of an account is in force in every process, and tokens have ended there, within this time. */
+/** The promise: an account change is in force in every process, and its tokens are revoked, within this time. */
 export const EVERYWHERE_WITHIN_MS = 1_000;
 
 /** Two services on one database, and an admin. */
@@ -24,9 +24,9 @@ export function prepareTwoServices(settings: Record<string, string> = {}) {
     admin,
     toggleAt: (api: ApiProcess, user: TestUser, flag: 0 | 1) =>
       call(api, 'PUT', `/toggle-user-permission/${user.id}/${flag}`, { token: admin.token }),
-    /** `foretell …` on their database. */
+    /** Runs `foretell …` on their database. */
     foretell: (args: string[], input?: string) => foretell(args, { input, environment: environment() }),
-    /** One more, for this test alone. */
+    /** One more service, only for this test. */
     start: (others: Record<string, string>) => startApiForThisTest({ ...environment(), ...others }),
   };
 }

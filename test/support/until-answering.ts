@@ -3,7 +3,7 @@ import type { startProcess } from './foretell-process.js';
 
 const PATIENCE_MS = 60_000;
 
-/** Resolves once there is a good answer at this address. @throws Error with what the server said, if it ends or takes too long */
+/** Resolves once this address answers. @throws Error with the server's output if it ends or takes too long */
 export async function untilAnswering(url: string, server: ReturnType<typeof startProcess>): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   const isAnswering = () =>

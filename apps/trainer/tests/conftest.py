@@ -1,4 +1,4 @@
-"""Data for the tests: the published data sets where they are at hand, and small made-up ones which always are."""
+"""Data for the tests: the published data sets if they are available, and small made-up ones that always are."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ TRAINER_ROOT = Path(__file__).resolve().parents[1]
 
 
 def published_data(name: str) -> Path | None:
-    """The published data set of a pipeline, None if it brings its own; skips the test where it is not at hand."""
+    """The published data set of a pipeline, None if it brings its own; skips the test if it is not available."""
     if PIPELINES[name].DATA_FILE is None:
         return None
     folder = Path(os.environ.get("FORETELL_DATA_DIR", TRAINER_ROOT / "../../../shared/data"))
@@ -36,7 +36,7 @@ def arguments(name: str, out: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def published_artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The artifact folder which the trainer writes for a pipeline's published data, by the pipeline's name."""
+    """The artifact folder that the trainer writes for a pipeline's published data, by the pipeline's name."""
 
     @functools.cache
     def write(name: str) -> Path:
@@ -49,7 +49,7 @@ def published_artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
 
 @pytest.fixture(scope="module")
 def folder(request: pytest.FixtureRequest, published_artifact) -> Path:
-    """The artifact of the pipeline whose NAME the module of tests has."""
+    """The artifact of the pipeline with the test module's NAME."""
     return published_artifact(request.module.NAME)
 
 
@@ -60,7 +60,7 @@ def session(folder: Path) -> onnxruntime.InferenceSession:
 
 @pytest.fixture
 def made_up_table() -> pd.DataFrame:
-    """Forty patients who never were, as text; half of them died."""
+    """Forty invented patients, as text; half of them died."""
     random = np.random.default_rng(0)
     table = {
         column.name: random.integers(0, 2, 40) if column.type == "boolean" else random.integers(1, 200, 40)
@@ -79,7 +79,7 @@ def made_up_data(made_up_table: pd.DataFrame, tmp_path: Path, small_grid: None) 
 
 @pytest.fixture
 def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A grid of two candidates, for tests which are not about the search."""
+    """A grid of two candidates, for tests that are not about the search."""
     parameters = {name: [heart_failure.PARAMETERS[name]] for name in heart_failure.GRID}
     monkeypatch.setattr(heart_failure, "GRID", {**parameters, "max_depth": [1, 2]})
 

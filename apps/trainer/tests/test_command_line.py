@@ -1,4 +1,4 @@
-"""What the command line writes and refuses, and how it says so."""
+"""What the command line writes and refuses, and its messages."""
 
 import json
 from pathlib import Path

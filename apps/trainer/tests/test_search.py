@@ -1,4 +1,4 @@
-"""The search on data whose best candidate is known beforehand."""
+"""The search on data whose best candidate is known in advance."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from trainer.search import search
 
-# "Exactly one of two": no single split tells anything, two in a row tell everything.
+# "Exactly one of two": a single split says nothing, two in a row say everything.
 FEATURES = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 25)
 TARGET = FEATURES.sum(axis=1) % 2
 GRID = {"tree__max_depth": [1, 2, 3]}

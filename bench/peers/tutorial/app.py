@@ -1,8 +1,8 @@
 """The tutorial's design: a FastAPI application that checks a JWT, looks its user up, keeps the request (one commit),
 predicts with XGBoost over a pandas frame, keeps the response (one commit), and answers.
 
-Written as such tutorials are: a session for each request, ORM objects, synchronous handlers in FastAPI's threads. One
-thing is better than in most of them: who is calling is looked up in the handler and not in a dependency, and the pool
+Written like such tutorials: a session for each request, ORM objects, synchronous handlers in FastAPI's threads. One
+thing is better than in most of them: the caller is looked up in the handler, not in a dependency, and the pool
 has a connection for each of FastAPI's forty threads. Otherwise it deadlocks at 64 connections.
 """
 

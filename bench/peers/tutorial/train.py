@@ -1,6 +1,6 @@
 """Trains the tutorial's model: train.py <heart_failure_clinical_records.csv> <heart-failure.json to write>.
 
-The parameters are the published ones, the file is what XGBoost saves. The data set is fetched as apps/trainer/README.md
+The parameters are the published ones, the file is saved by XGBoost. The data set is fetched as apps/trainer/README.md
 says; the model is committed, so that the bench needs no data.
 """
 

@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => client.end());
 
-/** Any text that JSON can hold: NUL, lone surrogates and what only looks like them are frequent. */
+/** Any text that JSON can hold: NUL, lone surrogates and look-alikes are frequent. */
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }),
   fc
@@ -51,7 +51,7 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
-/** In a text, what jsonb has no character for becomes U+FFFD; character by character, so that pairs stay pairs. */
+/** Characters that jsonb lacks become U+FFFD, one by one, so that pairs stay pairs. */
 function stored(json: unknown): unknown {
   if (typeof json === 'string') {
     return [...json].map((each) => (isForeign(each) ? '\uFFFD' : each)).join('');
@@ -63,7 +63,7 @@ function stored(json: unknown): unknown {
 
 const isForeign = (character: string) => character === '\0' || /^[\ud800-\udfff]$/.test(character);
 
-/** What a recorded key was: none is lost, and no two become one. */
+/** The original of a recorded key: no key is lost, and no two become one. */
 const toldBack = (key: string) =>
   key.replaceAll(/\uFFFDu(0000|fffd|d[89a-f][\da-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
@@ -77,10 +77,10 @@ function asSent(json: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-test('PostgreSQL takes every record, and holds what JSON can hold', async () => {
+test('PostgreSQL takes every record, and keeps whatever JSON can hold', async () => {
   const record = fc.record({ input: value, output: value, ignoredColumns: fc.array(text, { maxLength: 3 }) });
   await fc.assert(
-    // Many at a time, as they are written.
+    // Many at a time, as the service writes them.
     fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 20 }), async (records) => {
       const columns = toColumns(
         records.map(({ input, output, ignoredColumns }): PredictionRecord => ({

@@ -36,7 +36,7 @@ async function recorded(changes: Partial<PredictionRecord>): Promise<Record<stri
   return (await recordedAll([{ ...RECORD, ...changes }]))[0]!;
 }
 
-/** As an input and as an output. */
+/** Expects this for an input and for an output. */
 async function expectRecorded(json: string, expected: unknown): Promise<void> {
   const { input, output } = await recorded({ input: json, output: json });
   expect([input, output]).toEqual([expected, expected]);
@@ -130,11 +130,11 @@ describe('what PostgreSQL’s jsonb cannot hold', () => {
       { 'x\uFFFDu0000': 1, 'x\uFFFDufffdu0000': 2, 'x\uFFFDufffdufffdu0000': 3 },
     ],
     ['deep inside', '[{"x":[{"y\\u0000":1}]}]', [{ x: [{ 'y\uFFFDu0000': 1 }] }]],
-  ])('in a key is told by its number, so that no two keys become one: %s', (_, json, expected) =>
+  ])('in a key is replaced by its code, so that no two keys become one: %s', (_, json, expected) =>
     expectRecorded(json, expected),
   );
 
-  test('is told the same in the names of ignored columns', async () => {
+  test('is written the same way in the names of ignored columns', async () => {
     const ignoredColumns = ['a\0', '\ud800', '\uFFFD', '\uFFFDu0000'];
     expect((await recorded({ ignoredColumns })).ignored_columns).toEqual([
       'a\uFFFDu0000',
@@ -150,7 +150,7 @@ describe('what PostgreSQL’s jsonb cannot hold', () => {
   });
 });
 
-describe('what only looks like it is left alone', () => {
+describe('look-alikes stay unchanged', () => {
   test.each([
     ['an escaped backslash before u0000', '{"x":"\\\\u0000"}'],
     ['an escaped backslash before ud800', '{"\\\\ud800":"\\\\\\\\udfff"}'],

@@ -17,14 +17,14 @@ beforeEach(async () => {
   await mkdir(join(root, id));
 });
 
-/** What a scoring leaves when it is in the middle of its file. */
+/** The files of a scoring run that is halfway through its input. */
 async function checkpoint(output: string): Promise<void> {
   await writeFile(`${output}.partial`, 'rows');
   await writeFile(`${output}.partial.checkpoint.draft`, 'rows');
   await rename(`${output}.partial.checkpoint.draft`, `${output}.partial.checkpoint`);
 }
 
-/** Until it fails: what somebody does who does not know that the batch is another's. */
+/** Writes until it fails, like a worker that does not know that it has lost the batch. */
 async function writeOn(output: string): Promise<string | undefined> {
   try {
     for (;;) await checkpoint(output);
@@ -33,7 +33,7 @@ async function writeOn(output: string): Promise<string | undefined> {
   }
 }
 
-test('a batch is removed in spite of a worker that writes on', async () => {
+test('a batch is removed even if a worker goes on writing', async () => {
   const output = await files.beginRun({ id, runs: 1 });
   await checkpoint(output);
   for (let time = 0; time < 200; time++) {
@@ -47,7 +47,7 @@ test('a batch is removed in spite of a worker that writes on', async () => {
 });
 
 describe('a run', () => {
-  test('goes on from what the one before it came to, and leaves nothing else of it', async () => {
+  test('continues where the one before it stopped, and leaves nothing else of it', async () => {
     await checkpoint(await files.beginRun({ id, runs: 1 }));
     const output = await files.beginRun({ id, runs: 2 });
     expect(await readFile(`${output}.partial`, 'utf8')).toBe('rows');
@@ -56,7 +56,7 @@ describe('a run', () => {
     expect(await readdir(dirname(output))).toHaveLength(2);
   });
 
-  test('begins in spite of a worker that was believed dead and writes on', async () => {
+  test('starts even if a worker that was believed dead goes on writing', async () => {
     for (let runs = 1; runs < 200; runs++) {
       const before = await files.beginRun({ id, runs });
       await checkpoint(before);
@@ -68,7 +68,7 @@ describe('a run', () => {
     }
   });
 
-  test('begins in spite of a worker that was believed dead and comes to its end', async () => {
+  test('starts even if a worker that was believed dead finishes', async () => {
     for (let runs = 1; runs < 200; runs++) {
       const before = await files.beginRun({ id, runs });
       await checkpoint(before);
@@ -82,14 +82,14 @@ describe('a run', () => {
     }
   });
 
-  test('whose worker wakes up too late takes nothing from the one that took its place', async () => {
+  test('whose worker wakes up too late takes nothing from its successor', async () => {
     const output = await files.beginRun({ id, runs: 2 });
     await checkpoint(output);
     await files.beginRun({ id, runs: 1 });
     expect(await readFile(`${output}.partial`, 'utf8')).toBe('rows');
   });
 
-  test('begins beside another that wakes up and begins as well', async () => {
+  test('starts beside another that wakes up and starts as well', async () => {
     for (let runs = 1; runs < 200; runs += 3) {
       await checkpoint(await files.beginRun({ id, runs }));
       const [, last] = await Promise.all([

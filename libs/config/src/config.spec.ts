@@ -9,7 +9,7 @@ const SECRET = 'thirty-two bytes of a secret ...';
 const DATABASE_URL = 'postgresql://db.example/foretell';
 const PRODUCTION = { APP_ENV: 'production', DATABASE_URL, JWT_SECRET: SECRET };
 
-/** What is wrong with this environment: one line for each variable. */
+/** The faults of this environment: one line for each variable. */
 function problemsOf(environment: Record<string, string>): readonly string[] {
   try {
     loadConfig(environment);
@@ -23,8 +23,8 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 const namesIn = (problems: readonly string[]) => problems.map((problem) => problem.split(':')[0]);
 
 /**
- * Each variable with the setting it is for: what it is unless it is set; a value, and what it becomes; a value that is
- * refused, where there is one.
+ * Each variable with its setting: the default; a value, and what it becomes; a value that is
+ * refused, if there is one.
  */
 const VARIABLES: [
   name: string,
@@ -95,7 +95,7 @@ test('an empty environment has every default of the operating contract', () => {
   });
 });
 
-test('every variable reaches the setting it is for', () => {
+test('every variable reaches its setting', () => {
   const config = loadConfig({
     APP_ENV: 'production',
     OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example',
@@ -122,7 +122,7 @@ test.each([
   [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector/v1/traces' }, 'otlp'],
   [{ OTEL_TRACES_EXPORTER: 'otlp' }, 'otlp'],
   [{ OTEL_TRACES_EXPORTER: 'console' }, 'console'],
-])('traces are sent where somebody asks for them: %j', (environment, exporter) => {
+])('traces are sent if requested: %j', (environment, exporter) => {
   expect(loadConfig(environment).traces?.exporter).toBe(exporter);
 });
 
@@ -151,7 +151,7 @@ describe('bad variables', () => {
   });
 
   test.each(Object.entries(BAD))(
-    '%s alone is reported, with what it should be and without its value',
+    '%s alone is reported, with the expected form and without its value',
     (name, value) => {
       const problems = problemsOf({ [name]: value });
       expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name}: .{10}`))]);
@@ -217,7 +217,7 @@ describe('TRUST_PROXY', () => {
     ]);
   });
 
-  test('may not be true, because anybody could then claim any address', () => {
+  test('may not be true, because anyone could then claim any address', () => {
     expect(problemsOf({ TRUST_PROXY: 'true' })).toEqual([
       expect.stringMatching(/^TRUST_PROXY: must be .*; true would believe any address that a caller claims/),
     ]);
@@ -243,7 +243,7 @@ describe('JWT_SECRET', () => {
     expect(problems[0]).not.toContain(JWT_SECRET.slice(0, 6));
   });
 
-  test('that is random is never refused, however it is written', () => {
+  test('that is random is never refused, whatever its encoding', () => {
     for (let time = 0; time < 1_000; time++) {
       const random = randomBytes(32);
       for (const encoding of ['hex', 'base64', 'base64url'] as const) {
@@ -261,7 +261,7 @@ describe('JWT_SECRET', () => {
 });
 
 describe('registration', () => {
-  test('is open, and closed in production, unless told otherwise', () => {
+  test('is open, and closed in production, by default', () => {
     expect(loadConfig({}).registration).toBe('open');
     expect(loadConfig({ APP_ENV: 'staging' }).registration).toBe('open');
     expect(loadConfig(PRODUCTION).registration).toBe('closed');
@@ -277,12 +277,12 @@ describe('production', () => {
     for (const problem of problems) expect(problem).toContain('required');
   });
 
-  test('names what is missing together with what is wrong', () => {
+  test('names missing and wrong variables together', () => {
     const problems = problemsOf({ APP_ENV: 'production', JWT_SECRET: 'short', PORT: 'x' });
     expect(namesIn(problems).toSorted()).toEqual(['DATABASE_URL', 'JWT_SECRET', 'PORT']);
   });
 
-  test('has documentation off and passwords of 8 characters, unless told otherwise', () => {
+  test('has documentation off and passwords of 8 characters by default', () => {
     expect(loadConfig(PRODUCTION)).toMatchObject({ docsEnabled: false, passwordMinLength: 8 });
     expect(loadConfig({ ...PRODUCTION, DOCS_ENABLED: 'true', PASSWORD_MIN_LENGTH: '1' })).toMatchObject({
       docsEnabled: true,
@@ -290,12 +290,12 @@ describe('production', () => {
     });
   });
 
-  test('goes on serving for three seconds while it says that it stops, unless told otherwise', () => {
+  test('keeps serving for three seconds after it reports that it stops, by default', () => {
     expect(loadConfig(PRODUCTION).drainMs).toBe(3_000);
     expect(loadConfig({ ...PRODUCTION, DRAIN_MS: '0' }).drainMs).toBe(0);
   });
 
-  test('alone asks for them: staging starts without', () => {
+  test('is the only one that needs them: staging starts without', () => {
     expect(loadConfig({ APP_ENV: 'staging' })).toMatchObject({ isProduction: false, docsEnabled: true });
   });
 });
@@ -306,7 +306,7 @@ describe('an empty variable counts as unset', () => {
     expect(loadConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(loadConfig({}));
   });
 
-  test('also where production needs it', () => {
+  test('even if production needs it', () => {
     expect(namesIn(problemsOf({ APP_ENV: 'production', DATABASE_URL: '', JWT_SECRET: '' }))).toEqual([
       'DATABASE_URL',
       'JWT_SECRET',
@@ -314,7 +314,7 @@ describe('an empty variable counts as unset', () => {
   });
 });
 
-test('batches are kept below DATA_DIR, unless they have a place of their own', () => {
+test('batches are kept below DATA_DIR, unless they have a folder of their own', () => {
   expect(loadConfig({ DATA_DIR: '/data' }).batchDir).toBe('/data/batches');
 });
 
@@ -327,7 +327,7 @@ test('variables of other programs are ignored', () => {
   expect(loadConfig({ HOME: '/root', PGHOST: 'elsewhere', npm_config_x: '1' })).toEqual(loadConfig({}));
 });
 
-test('docs/configuration.md has every variable, with its default where that is a number', () => {
+test('docs/configuration.md has every variable, with its default if that is a number', () => {
   const rows = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8').matchAll(
     /^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) +\| (.*?) +\|/gm,
   );

@@ -32,14 +32,14 @@ async function backend(): Promise<number> {
   return pid;
 }
 
-/** Lets it go on, and waits until it has ended: what it was sent before it stopped it still does. */
+/** Resumes it, and waits until it has ended: it still runs what it was sent before it was stopped. */
 async function letEnd(pid: number): Promise<void> {
   process.kill(pid, 'SIGCONT');
   const isThere = `SELECT pid FROM pg_stat_activity WHERE pid = ${pid}`;
   await expect.poll(() => database.query(isThere)).toEqual([]);
 }
 
-/** Nothing gets past this door until it is opened. */
+/** A gate that blocks until it is opened. */
 async function closeDoor(): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
@@ -48,7 +48,7 @@ async function closeDoor(): Promise<() => Promise<void>> {
   return () => client.query('COMMIT').then(() => client.end());
 }
 
-test('a transaction that PostgreSQL does not answer takes its connection with it, and nobody works inside it', async () => {
+test('a transaction without an answer from PostgreSQL loses its connection, and no one else uses it', async () => {
   const pid = await backend();
   const lost = dataSource.transaction(async (manager) => {
     await manager.query(`INSERT INTO things VALUES ('lost')`);
@@ -84,7 +84,7 @@ test.each([
   expect(await names()).toEqual([]);
 });
 
-test('a transaction that waits for a lock is given up by the server, and what follows is committed', async () => {
+test('the server gives up a transaction that waits for a lock, and what follows is committed', async () => {
   const openDoor = await closeDoor();
   try {
     const waiting = dataSource.transaction(async (manager) => {
@@ -100,7 +100,7 @@ test('a transaction that waits for a lock is given up by the server, and what fo
   expect(await names()).toEqual(['kept']);
 });
 
-test('a statement that was given up by the pool’s borrower leaves no connection behind that answers for it', async () => {
+test('a statement that the pool’s borrower gave up leaves no connection with a late result', async () => {
   const pid = await backend();
   process.kill(pid, 'SIGSTOP');
   try {
@@ -125,7 +125,7 @@ test('a connection that comes back inside a transaction is thrown away', async (
   expect(await names()).toEqual(['kept']);
 });
 
-test('a connection that comes back with a statement on its way is thrown away', async () => {
+test('a connection that comes back with a statement in progress is thrown away', async () => {
   const client = await poolOf(dataSource).connect();
   const left = client.query('SELECT pg_sleep(0.2)').then(
     () => 'answered',
@@ -145,7 +145,7 @@ test('a COMMIT that the server answers with ROLLBACK is an error', async () => {
   expect(await names()).toEqual([]);
 });
 
-test('a transaction that its owner leaves lying is ended by the server', async () => {
+test('the server ends a transaction that its owner abandons', async () => {
   const client = await poolOf(dataSource).connect();
   const ended = new Promise((resolve) => client.once('error', resolve));
   await client.query('BEGIN');
@@ -155,7 +155,7 @@ test('a transaction that its owner leaves lying is ended by the server', async (
   expect(await names()).toEqual([]);
 });
 
-test('a transaction that goes on and on is ended by a server that knows how (PostgreSQL 17)', async () => {
+test('a server that can (PostgreSQL 17) ends a transaction that goes on and on', async () => {
   const endless = dataSource.transaction(async (manager) => {
     for (;;) {
       await manager.query('SELECT 1');
@@ -166,7 +166,7 @@ test('a transaction that goes on and on is ended by a server that knows how (Pos
   expect(await dataSource.query(`SELECT 'answer' AS text`)).toEqual([{ text: 'answer' }]);
 });
 
-test('without a limit, as a migration has it, the server’s own limits do not count either', async () => {
+test('without a limit, as in a migration, the server’s own limits do not count either', async () => {
   await database.query(
     `ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET statement_timeout = 50`,
   );
@@ -180,7 +180,7 @@ test('without a limit, as a migration has it, the server’s own limits do not c
   }
 });
 
-test('a statement that may take long takes its own limit, and the next one has the usual again', async () => {
+test('a long statement has its own limit, and the next one has the usual limit again', async () => {
   const longer = ANSWER_MS * 3;
   const patiently = (seconds: number) => queryPatiently(dataSource, 'SELECT pg_sleep($1)', [seconds], longer);
   await patiently((ANSWER_MS * 2) / 1000);

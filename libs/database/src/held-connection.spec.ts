@@ -37,7 +37,7 @@ const backend = async () => (await held.query({ text: 'SELECT pg_backend_pid() A
 
 test('a statement after which the server is inside a transaction has failed, and the connection is thrown away', async () => {
   const before = await backend();
-  // What a pooler in between, or another's hand on the connection, could have done.
+  // A pooler in between, or other code on the connection, could have done this.
   await expect(held.query({ text: `BEGIN; INSERT INTO things VALUES ('lost')` })).rejects.toThrow(
     /transaction/,
   );
@@ -46,13 +46,13 @@ test('a statement after which the server is inside a transaction has failed, and
   expect(await names()).toEqual(['kept']);
 });
 
-test('what was refused for its contents leaves the connection as it is', async () => {
+test('a statement refused for its contents leaves the connection as it is', async () => {
   const before = await backend();
   await expect(held.query({ text: 'SELECT 1/0' })).rejects.toMatchObject({ code: '22012' });
   expect(await backend()).toBe(before);
 });
 
-test('a lost connection’s statement does not take effect any more once endLost has resolved', async () => {
+test('a lost connection’s statement takes no effect once endLost has resolved', async () => {
   const pid = await backend();
   process.kill(pid, 'SIGSTOP');
   try {
@@ -69,14 +69,14 @@ test('a lost connection’s statement does not take effect any more once endLost
   expect(left).toEqual([]);
 });
 
-test('there is nothing to wait for where the server has ended the connection itself', async () => {
+test('there is no wait if the server has ended the connection itself', async () => {
   await database.query('SELECT pg_terminate_backend($1, 1000)', [await backend()]);
   await held.query({ text: 'SELECT 1' }).catch(() => undefined);
   await held.endLost();
   expect((await held.query({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
 });
 
-test('a server that does not answer is not waited for longer than a process that ends has time', async () => {
+test('the wait for a silent server is no longer than the time a stopping process has', async () => {
   const pids = [await backend(), (await dataSource.query('SELECT pg_backend_pid() AS pid'))[0].pid];
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   try {

@@ -62,13 +62,13 @@ describe('a problem', () => {
     expect(JSON.stringify(body)).not.toMatch(/hunter2|stack|error-table/);
   });
 
-  test('of the columns lists them in `errors`; without any there is no such member', () => {
+  test('of the columns lists them in `errors`; without any the member is absent', () => {
     const errors = [{ detail: 'is required', pointer: '#/age' }];
     expect(Problem.badRequest('1 column is missing.', errors).toBody('1')).toMatchObject({ errors });
     expect(Problem.badRequest('Not JSON.').toBody('1')).not.toHaveProperty('errors');
   });
 
-  test('that will pass says when to come back', () => {
+  test('that is temporary says when to retry', () => {
     expect(Problem.overloaded('Busy.', 5).headers).toEqual({ 'retry-after': '5' });
     expect(Problem.databaseUnavailable(new Error('ECONNREFUSED')).headers).toEqual({ 'retry-after': '1' });
   });

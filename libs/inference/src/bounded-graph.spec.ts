@@ -5,7 +5,7 @@ import { isBounded } from './bounded-graph.js';
 const foreign = (name: string) => readFileSync(`test/support/foreign-models/${name}/model.onnx`);
 const ours = (name: string) => readFileSync(`model-artifacts/${name}/1/model.onnx`);
 
-/** Protobuf, as far as these graphs need it. */
+/** The part of protobuf that these graphs need. */
 const varint = (value: number): number[] =>
   value < 128 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >> 7)];
 const field = (number: number, content: string | Uint8Array | number[]): Buffer => {
@@ -76,7 +76,7 @@ describe('an operator', () => {
     expect(isBounded(model([node('Add', { domain: 'ai.onnx.ml' })]))).toBe(false);
   });
 
-  test('whose values say what shape comes out is bounded where these are constants', () => {
+  test('whose input values determine the output shape is bounded if these are constants', () => {
     const reshape = node('Reshape', { inputs: ['x', 'shape'] });
     expect(isBounded(model([reshape], 'shape'))).toBe(true);
     expect(isBounded(model([reshape], 'other'))).toBe(false);
@@ -86,18 +86,18 @@ describe('an operator', () => {
 });
 
 describe('trees', () => {
-  test('are bounded, also where two branches meet again', () => {
+  test('are bounded, even if two branches meet again', () => {
     expect(isBounded(model([tree(['LEAF'], [0], [0])]))).toBe(true);
     expect(isBounded(model([tree(['B', 'B', 'LEAF', 'LEAF'], [1, 2, 0, 0], [3, 2, 0, 0])]))).toBe(true);
   });
 
-  test('that lead in a circle, or to where nothing is, are not', () => {
+  test('with a cycle, or a branch to a missing node, are not', () => {
     expect(isBounded(model([tree(['B', 'B', 'LEAF'], [1, 0, 0], [2, 2, 0])]))).toBe(false);
     expect(isBounded(model([tree(['B', 'LEAF'], [0, 0], [1, 0])]))).toBe(false);
     expect(isBounded(model([tree(['B', 'LEAF'], [9, 0], [1, 0])]))).toBe(false);
   });
 
-  test('whose longest ways are too long together are not, and their depth overflows no stack', () => {
+  test('whose longest paths are too long together are not, and their depth overflows no stack', () => {
     // Each node but the last two leads to the next one, or to the end.
     const chain = (depth: number) => {
       const modes = [...new Array<string>(depth).fill('B'), 'LEAF', 'LEAF'];

@@ -4,17 +4,17 @@ import { compileCoercion } from './coercion.js';
 import type { Column } from './input-schema.js';
 
 /**
- * Coercion against the contract's table, read anew: what every kind of value is to every kind of column, in the plainest
- * form. Whatever differs is printed with the seed that finds it again.
+ * Coercion against the contract's table, read independently: each kind of value in each kind of column, in the plainest
+ * form. A difference is printed with the seed that reproduces it.
  */
 
 const WRONG = Symbol('wrong');
 type Reading = number | string | typeof WRONG;
 
-/** The kinds of value that the table has a line for. */
+/** The kinds of value that the table has a row for. */
 type Kind = 'number' | 'decimal text' | 'other text' | 'boolean' | 'null' | 'structure';
 
-/** A line each kind, a cell each type of column. */
+/** A row for each kind, a cell for each type of column. */
 const TABLE: Record<Kind, Record<Column['type'], (value: never, column: Column) => Reading>> = {
   number: {
     numeric: withinLimits,
@@ -186,7 +186,7 @@ test('coercion is what the contract says, for every value and every column', () 
     fc.property(columns, entries, (schema, given) => {
       const features: Record<string, unknown> = {};
       for (const [name, each] of given) {
-        // As JSON.parse does it: assigning would set the prototype.
+        // Like JSON.parse: assigning would set the prototype.
         Object.defineProperty(features, name, { value: each, enumerable: true });
       }
       const expected = schema.map((each) => {
@@ -197,7 +197,7 @@ test('coercion is what the contract says, for every value and every column', () 
       expect(errors.map((error) => error.pointer)).toEqual(
         schema.flatMap(({ name }, index) => (expected[index] === WRONG ? [pointer(name)] : [])),
       );
-      // Zero has no sign here: no model tells them apart.
+      // Zero has no sign here: no model tells the two zeros apart.
       const unsigned = (each: Reading | undefined) => (each === 0 ? 0 : each);
       expected.forEach((each, index) => {
         if (each !== WRONG) expect(unsigned(row[index])).toBe(unsigned(each));
@@ -210,7 +210,7 @@ test('coercion is what the contract says, for every value and every column', () 
   );
 });
 
-test('no text of the caller’s stands in what is reported', () => {
+test('no text from the caller is in what is reported', () => {
   fc.assert(
     fc.property(columns, fc.string({ minLength: 12, maxLength: 40 }), (schema, secret) => {
       const features = Object.fromEntries(schema.map(({ name }) => [name, [secret]]));

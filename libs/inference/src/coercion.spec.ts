@@ -19,13 +19,13 @@ function coerceOne(column: ColumnAsWritten, features: Features): { value?: unkno
 
 const show = (value: unknown) => (value === undefined ? 'undefined' : JSON.stringify(value));
 
-/** Takes each of the values on the right for what stands on the left. */
+/** Reads each of the values on the right as the value on the left. */
 function eachIsTakenFor(column: ColumnAsWritten, cases: [unknown, unknown[]][]) {
   const flat = cases.flatMap(([value, written]) => written.map((x) => [show(x), x, value] as const));
   test.each(flat)('%s', (_, x, value) => expect(coerceOne(column, { x })).toStrictEqual({ value }));
 }
 
-/** Refuses each of the values, by what is wrong with it. */
+/** Refuses each of the values, grouped by what is wrong with it. */
 function eachIsRefused(column: ColumnAsWritten, cases: Record<string, unknown[]>) {
   const flat = Object.entries(cases).flatMap(([what, values]) =>
     values.map((x) => [what, show(x), x] as const),
@@ -77,12 +77,12 @@ describe('a numeric column', () => {
     );
   });
 
-  test('says of a number that is too large what it has to fit', () => {
+  test('says which range a number that is too large must fit', () => {
     expect(coerceOne({ type: 'numeric' }, { x: 1e39 }).error).toMatch(/32-bit/);
     expect(coerceOne({ type: 'numeric' }, { x: '1e39' }).error).toMatch(/32-bit/);
   });
 
-  test('takes its minimum and maximum themselves and nothing beyond, whatever notation is used', () => {
+  test('takes its minimum and maximum and nothing beyond, in any notation', () => {
     const column: ColumnAsWritten = { type: 'numeric', minimum: 0.1, maximum: 120 };
     for (const x of [0.1, 120, '0.1', '120', '1.2e2', true]) {
       expect(coerceOne(column, { x }).value, show(x)).toBeTypeOf('number');
@@ -97,7 +97,7 @@ describe('a numeric column', () => {
     expect(coerceOne({ type: 'numeric', maximum: 0 }, { x: 1 }).error).toBe('must be at most 0');
   });
 
-  test('refuses a long text in time that grows with its length alone', () => {
+  test('refuses a long text in time proportional to its length', () => {
     const started = performance.now();
     for (const text of [
       '1'.repeat(100_000) + 'x',
@@ -134,7 +134,7 @@ describe('a boolean column', () => {
 });
 
 describe('a categorical column with categories', () => {
-  describe('takes what they list, a number as its text', () => {
+  describe('takes what it lists, a number as its text', () => {
     eachIsTakenFor(
       { type: 'categorical', categories: ['INLAND', 'NaN', ' 25 ', '', 25, 2.5, 'constructor'] },
       [
@@ -149,7 +149,7 @@ describe('a categorical column with categories', () => {
     );
   });
 
-  describe('refuses what they do not list, and what is neither text nor number', () => {
+  describe('refuses what it does not list, and what is neither text nor number', () => {
     eachIsRefused(
       { type: 'categorical', categories: ['INLAND', 'true', '25'] },
       {
@@ -161,14 +161,14 @@ describe('a categorical column with categories', () => {
     );
   });
 
-  test('names the categories there are', () => {
+  test('names its categories', () => {
     const column: ColumnAsWritten = { type: 'categorical', categories: ['INLAND', 'NEAR "BAY"', 7] };
     expect(coerceOne(column, { x: 'ISLE' }).error).toBe('must be one of "INLAND", "NEAR \\"BAY\\"", "7"');
   });
 });
 
 describe('a categorical column without categories', () => {
-  describe('takes any text but the empty one, as it is, and nothing else', () => {
+  describe('takes any non-empty text, as it is, and nothing else', () => {
     eachIsTakenFor({ type: 'categorical' }, [
       ['INLAND', ['INLAND']],
       ['25', ['25']],
@@ -186,26 +186,26 @@ describe('null and absent', () => {
   ] as const;
 
   describe.each(TYPES)('in a %s column', (type, missing) => {
-    test('null is a missing value where the column is nullable', () => {
+    test('null is a missing value if the column is nullable', () => {
       expect(coerceOne({ type, nullable: true }, { x: null })).toEqual({ value: missing });
     });
 
-    test('null is an error where it is not, also where the column has a default or is not required', () => {
+    test('null is an error if it is not, even if the column has a default or is not required', () => {
       expect(coerceOne({ type }, { x: null }).error).toBe('must not be null');
       expect(coerceOne({ type, required: false }, { x: null }).error).toBe('must not be null');
       expect(coerceOne({ type, default: '1' }, { x: null }).error).toBe('must not be null');
     });
 
-    test('absent is an error unless the schema says otherwise, also where the column is nullable', () => {
+    test('absent is an error unless the schema says otherwise, even if the column is nullable', () => {
       expect(coerceOne({ type }, {}).error).toBe('is required');
       expect(coerceOne({ type, nullable: true }, {}).error).toBe('is required');
     });
 
-    test('absent is a missing value where the column is not required', () => {
+    test('absent is a missing value if the column is not required', () => {
       expect(coerceOne({ type, required: false }, {})).toEqual({ value: missing });
     });
 
-    test('absent is the default where there is one, required or not', () => {
+    test('absent is the default if there is one, required or not', () => {
       const value = type === 'categorical' ? '1' : 1;
       expect(coerceOne({ type, default: '1' }, {})).toEqual({ value });
       expect(coerceOne({ type, default: '1', required: false }, {})).toEqual({ value });
@@ -265,7 +265,7 @@ describe('a whole feature dictionary', () => {
     ]);
   });
 
-  test('may have columns the schema does not name: they are ignored and listed, beside errors as well', () => {
+  test('may have columns the schema does not name: they are ignored and listed, even beside errors', () => {
     expect(coerce({ age: 1, extra: 1, smoker: 0, ward: 'A', weight: 1, Age: 2 }).ignoredColumns).toEqual([
       'extra',
       'Age',
@@ -290,7 +290,7 @@ describe('a whole feature dictionary', () => {
     expect(coerce(good)).toEqual(first);
   });
 
-  test('no value of the caller’s is repeated in a detail', () => {
+  test('no value from the caller is repeated in a detail', () => {
     const values = ['hunter2', '4711.4711.4711', 47114711e39, ['hunter2'], { hunter2: 'hunter2' }, -4711, ''];
     for (const value of values) {
       const { errors } = coerce({ age: value, smoker: value, ward: value, weight: value, hunter2: value });

@@ -19,14 +19,14 @@ function toBits(value: number): number {
   return bits[0]!;
 }
 
-/** Whether it reads back, nothing shorter does, and of its length it is the nearest; else what is wrong. */
+/** What is wrong unless it reads back, nothing shorter does, and it is the nearest of its length. */
 function mistakeIn(value: number): string[] {
   if (!Number.isFinite(value)) return [];
   const text = formatFloat32(value);
   if (value === 0) return text === '0' ? [] : [text];
   if (Math.fround(Number(text)) !== value) return [`${value}: ${text} is another float`];
   const length = significantDigits(text);
-  // The first rounding that reads back, by way of text alone.
+  // The first rounding that reads back, computed through text only.
   let rounded = '';
   for (let digits = 1; digits <= 9 && Math.fround(Number(rounded)) !== value; digits++) {
     rounded = value.toPrecision(digits);
@@ -36,7 +36,7 @@ function mistakeIn(value: number): string[] {
   return shorterTexts(value, length).map((shorter) => `${value}: ${shorter} is shorter than ${text}`);
 }
 
-/** Texts of fewer digits that read back: of each length the nearest one and those beside it are tried. */
+/** Texts of fewer digits that read back: for each length the nearest one and its neighbours are tried. */
 function shorterTexts(value: number, length: number): string[] {
   const found: string[] = [];
   for (let digits = 1; digits < length; digits++) {
@@ -54,7 +54,7 @@ function significantDigits(text: string): number {
   return (text.includes('.') ? digits : digits.replace(/0+$/, '')).length;
 }
 
-/** In a float and those that lie next to it, on both sides of zero. */
+/** For a float and its neighbours, on both sides of zero. */
 function mistakesAround(value: number): string[] {
   return [-3, -2, -1, 0, 1, 2, 3].flatMap((step) => {
     const neighbour = fromBits((toBits(Math.abs(value)) + step) >>> 0);
@@ -62,7 +62,7 @@ function mistakesAround(value: number): string[] {
   });
 }
 
-test('at both edges and in the middle of all exponents, subnormals and zero among them', () => {
+test('at both edges and in the middle of all exponents, including subnormals and zero', () => {
   const mistakes = mistakeIn(-0);
   for (let exponent = 0; exponent < 255; exponent++) {
     for (const fraction of [0, 0x400000, 0x2aaaaa, 0x555555, 0x7fffff]) {
@@ -82,7 +82,7 @@ test('at the powers of ten, and at one to nine times of them', () => {
   expect(mistakes).toEqual([]);
 });
 
-test('where a shorter text lies halfway', () => {
+test('where the value is halfway between two shorter texts', () => {
   // Decimals that end in 5: a rounding to one digit less has to break the tie.
   const tie = fc.tuple(fc.integer({ min: 1, max: 2 ** 24 - 1 }), fc.integer({ min: -10, max: 10 }));
   fc.assert(
@@ -91,7 +91,7 @@ test('where a shorter text lies halfway', () => {
     }),
     { numRuns: 2_000 },
   );
-  // Floats that lie halfway between two whole numbers themselves.
+  // Floats that are themselves halfway between two whole numbers.
   const wholes = Array.from({ length: 500 }, (_, index) => 2 ** 22 + index);
   expect(wholes.flatMap((whole) => mistakeIn(whole + 0.5))).toEqual([]);
 });
@@ -125,11 +125,11 @@ test('in 200 000 floats, always the same ones', () => {
     lengths[significantDigits(formatFloat32(value))]!++;
   }
   expect(mistakes).toEqual([]);
-  // The sample has values of every length that matters, so that none of them went unchecked.
+  // The sample has values of every length that matters, so that none of them goes unchecked.
   for (const digits of [6, 7, 8, 9]) expect(lengths[digits]).toBeGreaterThan(100);
 });
 
-test('everywhere else', () => {
+test('in all other floats', () => {
   fc.assert(
     fc.property(fc.nat({ max: 0xffffffff }), (pattern) => {
       expect(mistakeIn(fromBits(pattern))).toEqual([]);

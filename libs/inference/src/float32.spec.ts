@@ -41,7 +41,7 @@ describe('formatFloat32', () => {
     [7, '0.5124506'],
     [8, '0.55330104'],
     [9, '0.104047254'],
-  ])('uses %i digits where that many are needed: %s', (digits, text) => {
+  ])('uses %i digits if that many are needed: %s', (digits, text) => {
     const value = Math.fround(Number(text));
     expect(formatFloat32(value)).toBe(text);
     expect(Math.fround(Number(value.toPrecision(digits - 1 || 1))) === value).toBe(digits === 1);

@@ -22,7 +22,7 @@ test('a regression on float64 keeps what a float32 would round away', async () =
   await model.release();
 });
 
-test('a graph with one tensor per column gets float32, int64 and strings, and does not mind an unknown category', async () => {
+test('a graph with one tensor per column takes float32, int64 and strings, and any unknown category', async () => {
   const model = await Model.load(foreign('tensor-per-column'));
   const { row } = model.coerce({ size: 6, rooms: '3', colour: 'red' });
   expect(row).toEqual([6, 3, 'red']);
@@ -34,7 +34,7 @@ test('a graph with one tensor per column gets float32, int64 and strings, and do
   await model.release();
 });
 
-test('rows of every kind share a run and each gets its own answer', async () => {
+test('rows of different kinds share a run and each gets its own answer', async () => {
   const model = await Model.load(foreign('tensor-per-column'));
   const cases = [
     { features: { size: 1, rooms: 1, colour: 'red' }, label: 'hut' },
@@ -50,7 +50,7 @@ test('rows of every kind share a run and each gets its own answer', async () => 
   await model.release();
 });
 
-test('a ZipMap is refused with a sentence that says how to export without it', async () => {
+test('a ZipMap is refused with a hint on how to export without it', async () => {
   await expect(Model.load(foreign('zipmap'))).rejects.toThrow(
     /output_probability is a ZipMap.*"zipmap": False/,
   );

@@ -12,7 +12,7 @@ import { ArtifactError } from './artifact.js';
 import { Model, TimeLimitExceeded } from './model.js';
 import { ModelEnded, ModelProcess } from './model-process.js';
 
-/** Takes as many turns and megabytes as a row asks for; see `make_insatiable.py` beside it. */
+/** A model that takes as many iterations and megabytes as a row asks for; see `make_insatiable.py` beside it. */
 const INSATIABLE = 'test/support/foreign-models/insatiable';
 const CYCLIC = 'test/support/foreign-models/cyclic';
 const HEART_FAILURE = 'model-artifacts/heart-failure/1';
@@ -63,7 +63,7 @@ describe('a candidate', () => {
       JSON.stringify({ tolerance: 1, cases: [{ input, output: { prediction: 0 } }] }),
     );
 
-  test('that never ends is refused when its time is over, and the event loop turns meanwhile', async () => {
+  test('that never ends is refused at its time limit, and the event loop stays responsive', async () => {
     await withGolden({ turns: ENDLESS, megabytes: 0 });
     const loading = Model.load(folder, { checkTimeoutMs: 3_000 });
     expect(await turnsUntil(loading)).toBeGreaterThan(1_000);
@@ -73,7 +73,7 @@ describe('a candidate', () => {
     );
   });
 
-  test('that takes 100 GB is refused when it has more than it may, and we have no more than before', async () => {
+  test('that takes 100 GB is refused at its memory limit, and our own memory does not grow', async () => {
     await withGolden({ turns: 0, megabytes: 100_000 });
     const before = process.memoryUsage.rss();
     await expect(Model.load(folder, { maxMemoryBytes: 512 * MIB })).rejects.toThrow(
@@ -125,7 +125,7 @@ describe('a candidate', () => {
     await expect(Model.load(folder)).rejects.toThrow(reason);
   });
 
-  test('is refused in at most 2 kB, whatever of it the reason repeats', async () => {
+  test('is refused in at most 2 kB, whatever the reason quotes', async () => {
     for (const changes of [
       Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`unknown-ü-${index}`, 1])),
       { name: 'ü'.repeat(100_000) },
@@ -164,7 +164,7 @@ describe('a candidate', () => {
     );
   });
 
-  test('ends when the one who asked for it does not want it any more, with his reason', async () => {
+  test('ends when its caller aborts, with the caller’s reason', async () => {
     await withGolden({ turns: ENDLESS, megabytes: 0 });
     const controller = new AbortController();
     const loading = Model.load(folder, { signal: controller.signal });
@@ -174,14 +174,14 @@ describe('a candidate', () => {
     await expect(Model.load(folder, { signal: controller.signal })).rejects.toThrow(/^we are stopping$/);
   });
 
-  test('ends with its parent, even when that is killed and the candidate is in the middle of a run', async () => {
+  test('ends with its parent, even if that is killed in the middle of the candidate’s run', async () => {
     await withGolden({ turns: ENDLESS, megabytes: 0 });
     const module = pathToFileURL('dist/libs/inference/src/index.js').href;
     const program = `import(${JSON.stringify(module)}).then(({ Model }) => Model.load(${JSON.stringify(folder)}))`;
     const parent = spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
     await expect.poll(() => modelProcesses(parent.pid)).toHaveLength(1);
     const [pid] = await modelProcesses(parent.pid);
-    // Until it is within the run: processor time is all that tells.
+    // Wait until it is in the run: only its processor time shows that.
     await expect
       .poll(async () => (await run('ps', ['-o', 'time=', '-p', `${pid}`])).stdout)
       .toMatch(/0:0[1-9]/);
@@ -192,14 +192,14 @@ describe('a candidate', () => {
 
 describe('a model that serves', () => {
   test.each([INSATIABLE, CYCLIC])(
-    '%s is quick and runs in a process all the same, because a row could make it endless',
+    '%s is quick but still runs in a process, because a row could make it endless',
     async (folder) => {
       const model = hold(await Model.load(folder));
       expect(model.place).toBe('own process');
     },
   );
 
-  test('and does not come back from a row has ended when its time is over; its callers are told', async () => {
+  test('and never finishes a row is ended at its time limit; its callers get the reason', async () => {
     const model = await Model.load(INSATIABLE, { timeLimitMs: 500 });
     expect(await model.infer([[1000, 0]])).toEqual([{ value: 0 }]);
     await expect(model.infer([[ENDLESS, 0]])).rejects.toThrow(TimeLimitExceeded);
@@ -210,7 +210,7 @@ describe('a model that serves', () => {
     await model.release();
   });
 
-  test('and takes more memory than it may has ended, and all who waited are told why', async () => {
+  test('and exceeds its memory limit is ended, and all waiting callers get the reason', async () => {
     const model = await Model.load(INSATIABLE, { maxMemoryBytes: 512 * MIB });
     const calls = [model.infer([[0, 100_000]]), model.infer([[0, 0]])];
     for (const call of calls) {
@@ -220,7 +220,7 @@ describe('a model that serves', () => {
     await model.release();
   });
 
-  test('and is ended from outside says so', async () => {
+  test('and is ended from outside reports it', async () => {
     const model = await Model.load(HEART_FAILURE, { place: 'own process' });
     const [pid] = await modelProcesses();
     process.kill(pid!, 'SIGKILL');
@@ -230,7 +230,7 @@ describe('a model that serves', () => {
     await model.release();
   });
 
-  test('hears neither Ctrl+C nor a process manager: who started it ends it', async () => {
+  test('ignores both Ctrl+C and a process manager: its parent ends it', async () => {
     const model = hold(await Model.load(HEART_FAILURE, { place: 'own process' }));
     const [pid] = await modelProcesses();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(pid!, signal);
@@ -239,7 +239,7 @@ describe('a model that serves', () => {
   });
 
   test.runIf(isLinux)(
-    'knows none of our variables, and is the first to go where memory is short',
+    'knows none of our variables, and is the first to be killed if memory runs short',
     async () => {
       hold(await ModelProcess.open(HEART_FAILURE));
       const [pid] = await modelProcesses();
@@ -254,7 +254,7 @@ describe('a model that serves', () => {
     },
   );
 
-  test('leaves the process that loaded it free to end', async () => {
+  test('does not keep the process that loaded it from ending', async () => {
     const module = pathToFileURL('dist/libs/inference/src/index.js').href;
     const program = `import(${JSON.stringify(module)})
       .then(({ Model }) => Model.load(${JSON.stringify(HEART_FAILURE)}, { place: 'own process' }))

@@ -12,7 +12,7 @@ import { formatFloat32 } from './float32.js';
 import { Model, TimeLimitExceeded } from './model.js';
 import { ModelProcess } from './model-process.js';
 
-// oxlint-disable-next-line typescript/no-explicit-any -- a test changes what it likes in any of the files
+// oxlint-disable-next-line typescript/no-explicit-any -- a test may change anything in any of the files
 type Json = any;
 
 const ARTIFACT = fileURLToPath(new URL('../../../model-artifacts/heart-failure/1', import.meta.url));
@@ -22,7 +22,7 @@ function probabilitiesOf(prediction: Prediction): readonly number[] {
   return prediction.probabilities;
 }
 
-test('a call of many rows is answered to its end, also by a model that is released meanwhile', async () => {
+test('a call of many rows is answered completely, even by a model that is released meanwhile', async () => {
   const model = await Model.load(ARTIFACT, { maxQueued: 100 });
   const rows = Array.from({ length: 5000 }, (_, index): Row => [index % 90, 1000, 35, 500_000, 8, 135, 1, 0]);
   const asked = model.infer(rows);
@@ -32,7 +32,7 @@ test('a call of many rows is answered to its end, also by a model that is releas
   expect(predictions[4975]).toEqual(predictions[25]);
 });
 
-test('of a batch, those rows are refused whose time is over, and the others get their own answers', async () => {
+test('rows of a batch that have timed out are refused, and the others get their own answers', async () => {
   const model = await Model.load(ARTIFACT, { timeLimitMs: 1000 });
   const row = (age: number): Row => [age, 1000, 35, 500_000, 8, 135, 1, 0];
   const alone = await model.infer([row(60)]);
@@ -73,7 +73,7 @@ describe.each([
     expect(model.columns.map(({ name }) => name)).toEqual(Object.keys(PATIENT));
   });
 
-  // From XGBoost, by way of the contract; written here again so that a wrong golden.json does not go unseen.
+  // From XGBoost, through the contract; repeated here so that a wrong golden.json is noticed.
   const [M, F] = [1, 0];
   test.each<[number, (number | null)[]]>([
     [0.5124506, [25, 1000, 35, 500000, 8, 135, M, 0]],
@@ -90,7 +90,7 @@ describe.each([
     expect(Math.fround(died)).toBe(died);
   });
 
-  test('answers the first of them to the last digit', async () => {
+  test('answers the first one exactly, to the last digit', async () => {
     const golden = await goldenCases();
     expect(formatFloat32((await infer(golden[0]!.input))[1]!)).toBe('0.5124506');
   });
@@ -107,7 +107,7 @@ describe.each([
     );
   });
 
-  test('a row has the same bits alone and in batches of 2 to 256, at whatever place', async () => {
+  test('a row has the same bits alone and in batches of 2 to 256, at any position', async () => {
     const rows = (await goldenCases()).map(({ input }) => model.coerce(input).row);
     const alone: (readonly number[])[] = [];
     for (const row of rows) alone.push(probabilitiesOf((await model.infer([row]))[0]!));
@@ -121,7 +121,7 @@ describe.each([
     }
   });
 
-  test('a row that cannot become a tensor fails alone with its batch, and the model answers on', async () => {
+  test('a row that cannot become a tensor fails only its batch, and the model keeps answering', async () => {
     const wrong = new Array<number>(9).fill(0) as Row;
     await expect(model.infer([wrong])).rejects.toThrow(/values, the model takes 8/);
     const golden = await goldenCases();
@@ -168,7 +168,7 @@ describe('whether the labels of a binary classifier are in the right order', () 
     }
   }
 
-  test('is seen by the graph’s own label, where that is one of the manifest’s', async () => {
+  test('is checked by the graph’s own label, if that is one of the manifest’s', async () => {
     expect(await warnings()).toEqual([]);
     await label(['1', '0']);
     await expect(warnings()).rejects.toThrow(
@@ -177,7 +177,7 @@ describe('whether the labels of a binary classifier are in the right order', () 
     );
   });
 
-  test('is not known where neither the graph nor a golden value names one of them: a warning', async () => {
+  test('is unknown if neither the graph nor a golden value names one of them: a warning', async () => {
     await label(['stays', 'leaves']);
     expect(await warnings()).toEqual([
       'golden.json has no labels, so it could not be checked whether the two labels of the manifest are in the right ' +
@@ -185,7 +185,7 @@ describe('whether the labels of a binary classifier are in the right order', () 
     ]);
   });
 
-  test('is seen by the labels of golden values', async () => {
+  test('is checked by the labels of golden values', async () => {
     await label(['stays', 'leaves']);
     const { threshold } = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as Json;
     await change('golden.json', ({ cases }) => {
@@ -200,7 +200,7 @@ describe('whether the labels of a binary classifier are in the right order', () 
 describe('an artifact that cannot be used', () => {
   beforeEach(copyArtifact);
 
-  /** The reason it is refused for; every one names the folder. */
+  /** The reason for the refusal; every reason names the folder. */
   async function refusal(): Promise<string> {
     const error = await Model.load(folder).then(
       async (model) => {
@@ -215,7 +215,7 @@ describe('an artifact that cannot be used', () => {
     return message;
   }
 
-  test('is none: the untouched copy loads', async () => {
+  test('does not include the untouched copy: it loads', async () => {
     const model = await Model.load(folder);
     await model.release();
     expect(model.name).toBe('heart-failure');
@@ -240,7 +240,7 @@ describe('an artifact that cannot be used', () => {
     expect(await refusal()).toContain(`${file} is not JSON`);
   });
 
-  test('the manifest has a field that nobody knows', async () => {
+  test('the manifest has an unknown field', async () => {
     await change('manifest.json', (manifest) => (manifest.treshold = 0.7));
     expect(await refusal()).toMatch(/manifest\.json is invalid: .*treshold/);
   });
@@ -278,7 +278,7 @@ describe('an artifact that cannot be used', () => {
     expect(await refusal()).toMatch(reason);
   });
 
-  test('model.onnx is not the one of the manifest: both hashes are shown', async () => {
+  test('model.onnx is not the one in the manifest: both hashes are shown', async () => {
     await change('manifest.json', (manifest) => (manifest.sha256 = 'ab'.repeat(32)));
     const found = createHash('sha256')
       .update(await readFile(join(folder, 'model.onnx')))
@@ -299,7 +299,7 @@ describe('an artifact that cannot be used', () => {
     expect(message).not.toMatch(/case [013456789]/);
   });
 
-  test('a golden value is off by twice its tolerance, and not when by half of it', async () => {
+  test('a golden value is off by twice its tolerance; half of it is accepted', async () => {
     const edit = (by: number) =>
       change('golden.json', ({ cases }) => (cases[0].output.probabilities[1] = 0.5124506 + by));
     await edit(0.5e-6);

@@ -21,7 +21,7 @@ describe('the largest batch', () => {
     expect(decideBatch(measured, 'own process')).toEqual({ rows: 64, ms: 40 });
   });
 
-  test('is one row where even that takes longer', () => {
+  test('is one row if even that takes longer', () => {
     expect(decideBatch(runs([1, 200]), 'own process')).toEqual({ rows: 1, ms: 200 });
   });
 });

@@ -4,7 +4,7 @@ import { turnsUntil } from '../../../test/support/event-loop.js';
 import { Model, TimeLimitExceeded, type LoadOptions } from './model.js';
 import { ModelEnded, ModelProcess } from './model-process.js';
 
-/** About 200 ms per row, whose answer is the sum of its two features; see `make_slow.py` beside it. */
+/** A model that takes about 200 ms per row and answers the sum of its two features; see `make_slow.py` beside it. */
 const SLOW = 'test/support/foreign-models/slow';
 const HEART_FAILURE = 'model-artifacts/heart-failure/1';
 
@@ -23,14 +23,14 @@ afterEach(async () => {
 });
 
 describe('where a model runs', () => {
-  test('is the event loop for one that is quick, and a process of its own for one that is slow', async () => {
+  test('is the event loop for a quick one, and a process of its own for a slow one', async () => {
     expect((await load(HEART_FAILURE)).place).toBe('event loop');
     const slow = await load(SLOW);
     expect(slow.place).toBe('own process');
     expect(await slow.infer([[1.5, 2]])).toEqual([{ value: 3.5 }]);
   });
 
-  test('is a process of its own where the caller wants it so, and the answers are the same to the last bit', async () => {
+  test('is a process of its own if the caller wants that, and the answers are the same to the last bit', async () => {
     const here = await load(HEART_FAILURE);
     const there = await load(HEART_FAILURE, { place: 'own process' });
     expect(there.place).toBe('own process');
@@ -40,7 +40,7 @@ describe('where a model runs', () => {
     expect(await there.infer(rows.slice(0, 1))).toHaveLength(1);
   });
 
-  test('the event loop turns while a slow model loads and while it runs', async () => {
+  test('the event loop stays responsive while a slow model loads and while it runs', async () => {
     const loading = Model.load(SLOW);
     expect(await turnsUntil(loading)).toBeGreaterThan(100);
     const model = await loading;
@@ -50,7 +50,7 @@ describe('where a model runs', () => {
 });
 
 describe('the time limit', () => {
-  test('rejects a call whose rows are not all answered in time, and rows that are too late are not computed', async () => {
+  test('rejects a call whose rows are not all answered in time, and late rows are not computed', async () => {
     const model = await load(SLOW, { timeLimitMs: 20 });
     const run = vi.spyOn(ModelProcess.prototype, 'run');
     const calls = [model.infer([[1, 1]]), model.infer([[2, 2]])];
@@ -66,7 +66,7 @@ describe('the time limit', () => {
 });
 
 describe('the queue', () => {
-  test('has room for maxQueued rows, and of a call all rows are taken or none', async () => {
+  test('has room for maxQueued rows, and takes all rows of a call or none', async () => {
     const model = await load(SLOW, { maxQueued: 2 });
     const run = vi.spyOn(ModelProcess.prototype, 'run');
     const taken = [model.infer([[1, 0]]), model.infer([[2, 0]])];
@@ -82,7 +82,7 @@ describe('the queue', () => {
     expect(run).toHaveBeenCalledTimes(3);
   });
 
-  test('owners take turns, and where it is full the one who has most makes room', async () => {
+  test('owners take turns, and if it is full the one with the most makes room', async () => {
     const model = await load(SLOW, { maxQueued: 4 });
     const run = vi.spyOn(ModelProcess.prototype, 'run');
     const calls = [0, 1, 2, 3, 4].map((value) => model.infer([[value, 0]], { owner: 'a' }));
@@ -101,7 +101,7 @@ describe('the queue', () => {
 });
 
 describe('release()', () => {
-  test('waits for what was asked, may be called again, and nothing is taken afterwards', async () => {
+  test('waits for pending calls, may be called again, and nothing is accepted afterwards', async () => {
     const model = await load(SLOW);
     const answer = model.infer([[1, 2]]);
     await Promise.all([model.release(), model.release()]);
@@ -111,7 +111,7 @@ describe('release()', () => {
   });
 });
 
-test('end() does not wait for what was asked, and rejects it', async () => {
+test('end() does not wait for pending calls, and rejects them', async () => {
   const model = await load(SLOW);
   const answers = Promise.allSettled([model.infer([[1, 2]]), model.infer([[3, 4]])]);
   await model.end();

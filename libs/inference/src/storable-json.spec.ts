@@ -26,11 +26,11 @@ test.each<[string, unknown, string]>([
     { metrics: [{ value: JSON.parse('1e999') }] },
     'metrics.0.value: is too large for a number',
   ],
-])('%s cannot: it says where', (_, value, flaw) => {
+])('%s cannot be kept: the error says where', (_, value, flaw) => {
   expect(flawOf(value)).toBe(flaw);
 });
 
-test('what is nested deeper than 64 levels cannot, and overflows no stack', () => {
+test('more than 64 levels cannot be kept, and overflow no stack', () => {
   expect(flawOf(nested(65))).toMatch(/^in\.in\..*: is nested deeper than 64 levels$/);
   expect(flawOf(nested(1_000_000))).toMatch(/deeper than 64/);
 });

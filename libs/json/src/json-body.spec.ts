@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseJsonBody, parsePythonJsonBody } from './json-body.js';
 
-describe('a body of a client in Python', () => {
+describe('a body from a Python client', () => {
   test.each([
     ['{"a":NaN}', { a: null }],
     ['[NaN, NaN,1]', [null, null, 1]],
@@ -29,11 +29,11 @@ describe('a body of a client in Python', () => {
     '"NaN',
     '"NaN\\',
     '{"a":NaN',
-  ])('%s is none', (text) => {
+  ])('%s is not such a body', (text) => {
     expect(() => parsePythonJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
   });
 
-  test('that never closes its strings is refused as quickly as it is long', () => {
+  test('that never closes its strings is refused in time proportional to its length', () => {
     const started = performance.now();
     const text = `[NaN,"${'\\"'.repeat(2_000_000)}`;
     expect(() => parsePythonJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
@@ -41,7 +41,7 @@ describe('a body of a client in Python', () => {
   });
 });
 
-test.each(['{"a":NaN}', '{"a":Infinity}'])('%s is no JSON', (text) => {
+test.each(['{"a":NaN}', '{"a":Infinity}'])('%s is not JSON', (text) => {
   expect(() => parseJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
 });
 
@@ -50,7 +50,7 @@ describe('a byte order mark', () => {
     expect(parse(Buffer.from('\uFEFF{"a":"\uFEFF"}'))).toEqual({ a: '\uFEFF' });
   });
 
-  test.each(['\uFEFF\uFEFF1', ' \uFEFF1', '1\uFEFF', '\uFEFF'])('is none at %j', (text) => {
+  test.each(['\uFEFF\uFEFF1', ' \uFEFF1', '1\uFEFF', '\uFEFF'])('is not ignored in %j', (text) => {
     expect(() => parseJsonBody(Buffer.from(text))).toThrow('The body is not JSON.');
   });
 });

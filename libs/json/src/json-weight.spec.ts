@@ -5,7 +5,7 @@ import { MAX_DEPTH, weighJson } from './json-weight.js';
 const weigh = (text: string, limits?: Parameters<typeof weighJson>[1]) =>
   weighJson(Buffer.from(text), limits);
 
-/** The same of what was parsed: every member and every element, but for the first of each array and object. */
+/** The same count in a parsed value: all members and elements except the first of each array and object. */
 function weightOf(value: unknown): Record<'values' | 'members' | 'elements' | 'depth', number> {
   if (typeof value !== 'object' || value === null) return { values: 0, members: 0, elements: 0, depth: 0 };
   const inner = Object.values(value).map(weightOf);
@@ -34,7 +34,7 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
-test('counts in the bytes what is counted in the value', () => {
+test('counts the same in the bytes as in the value', () => {
   fc.assert(
     fc.property(value, fc.constantFrom(undefined, 1), (each, indent) => {
       const { values, members, elements, depth } = weightOf(each);

@@ -12,14 +12,14 @@ function queueOf(...items: string[]): FairQueue<string> {
 const all = () => true;
 
 describe('taking', () => {
-  test('is in order of arrival where there is one owner', () => {
+  test('is in order of arrival if there is one owner', () => {
     const queue = queueOf('a1', 'a2', 'a3');
     expect(queue.take(2, all)).toEqual(['a1', 'a2']);
     expect(queue.take(2, all)).toEqual(['a3']);
     expect([queue.take(2, all), queue.length]).toEqual([[], 0]);
   });
 
-  test('is from each owner in turn, and goes on where it was', () => {
+  test('is from each owner in turn, and continues where it left off', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'c1', 'c2');
     expect(queue.take(4, all)).toEqual(['a1', 'b1', 'c1', 'a2']);
     expect(queue.take(4, all)).toEqual(['c2', 'a3', 'a4', 'a5']);
@@ -34,14 +34,14 @@ describe('taking', () => {
 });
 
 describe('making room', () => {
-  test('takes the newest of the owner who has most, for one who has less', () => {
+  test('removes the newest item of the owner with the most, for one with fewer', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'b1');
     expect(queue.displace('b', 1)).toEqual(['a3']);
     expect(queue.length).toBe(3);
     expect(queue.take(10, all)).toEqual(['a1', 'b1', 'a2']);
   });
 
-  test('takes nothing from one who would then have less than the other', () => {
+  test('removes nothing from an owner who would then have less than the other', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'b1', 'b2');
     expect(queue.displace('b', 1)).toBeUndefined();
     expect(queue.displace('a', 1)).toBeUndefined();
@@ -50,7 +50,7 @@ describe('making room', () => {
     expect(queue.length).toBe(4);
   });
 
-  test('finds the owner who has most now, not who had most once', () => {
+  test('finds the owner with the most now, not the one who once had it', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6');
     // b has most, until all of it is taken.
     while (queue.length > 2) queue.take(1, all);
@@ -59,7 +59,7 @@ describe('making room', () => {
   });
 });
 
-test('nothing is lost or there twice, each owner’s items stay in order, and nobody waits behind another’s second', () => {
+test('no item is lost or duplicated, each owner’s stay in order, and no one waits behind another’s second', () => {
   const owners = fc.constantFrom('a', 'b', 'c', 'd');
   const steps = fc.array(fc.oneof(owners, fc.nat(6), fc.record({ for: owners })), { maxLength: 200 });
   fc.assert(

@@ -31,13 +31,13 @@ function controlledBatcher({
   return { batcher, runs, batches: () => runs.map(({ items }) => items) };
 }
 
-/** Lets everything that follows from `act` happen. */
+/** Runs `act` and lets all its consequences happen. */
 async function settled(act: () => void = () => undefined): Promise<void> {
   act();
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What has become of a promise by now. */
+/** The state of a promise now. */
 async function stateOf(promise: Promise<unknown>): Promise<unknown> {
   let state: unknown = 'pending';
   promise.then(
@@ -56,7 +56,7 @@ describe('starting', () => {
     expect(batcher.queued).toBe(0);
   });
 
-  test('what arrives while a batch runs waits, and is the next batch, in order of arrival', async () => {
+  test('items that arrive while a batch runs wait, and form the next batch, in order of arrival', async () => {
     const { batcher, runs, batches } = controlledBatcher();
     const answers = ['a', 'b', 'c', 'd'].map((item) => batcher.add(item));
     expect(batcher.queued).toBe(3);
@@ -82,7 +82,7 @@ describe('starting', () => {
     expect(batches()).toEqual([['a'], ['b']]);
   });
 
-  test('after it was idle again it starts at once again', async () => {
+  test('once idle again, it starts at once again', async () => {
     const { batcher, runs, batches } = controlledBatcher();
     const first = batcher.add('a');
     await runs[0]!.succeed();
@@ -103,7 +103,7 @@ describe('items of several owners', () => {
     expect(await Promise.all(answers)).toEqual(['A1', 'A2', 'A3', 'A4', 'B1', 'B2']);
   });
 
-  test('find room in a queue that another has filled, whose newest are refused', async () => {
+  test('find room in a queue that another has filled, whose newest items are refused', async () => {
     const { batcher, runs, batches } = controlledBatcher({ maxQueued: 4, ownerOf });
     const first = batcher.add('a0');
     const [a1, a2, a3, a4] = ['a1', 'a2', 'a3', 'a4'].map((item) => batcher.add(item));
@@ -122,7 +122,7 @@ describe('items of several owners', () => {
     expect(await Promise.all([first, a1, a2, b1, b2])).toEqual(['A0', 'A1', 'A2', 'B1', 'B2']);
   });
 
-  test('find room as well where what another has sent is large rather than many', async () => {
+  test('also find room if another has sent large items rather than many', async () => {
     const size = { of: (item: string) => item.length, maxBatch: 100, maxQueued: 20 };
     const { batcher, runs, batches } = controlledBatcher({ ownerOf, size });
     void batcher.add('a0');
@@ -136,8 +136,8 @@ describe('items of several owners', () => {
   });
 });
 
-describe('items that come together', () => {
-  test('are one batch of an idle batcher, and get their results in their order', async () => {
+describe('items that arrive together', () => {
+  test('are one batch of an idle batcher, and get their results in order', async () => {
     const { batcher, runs, batches } = controlledBatcher();
     const answers = batcher.addAll(['a', 'b', 'c']);
     expect(batches()).toEqual([['a', 'b', 'c']]);
@@ -145,7 +145,7 @@ describe('items that come together', () => {
     expect(await answers).toEqual(['A', 'B', 'C']);
   });
 
-  test('share batches with what came before and after them', async () => {
+  test('share batches with earlier and later items', async () => {
     const { batcher, runs, batches } = controlledBatcher({ maxBatch: 3 });
     const answers = [batcher.add('a'), batcher.addAll(['b', 'c', 'd', 'e']), batcher.add('f')];
     for (let index = 0; index < 3; index++) await runs[index]!.succeed();
@@ -167,7 +167,7 @@ describe('items that come together', () => {
     expect(batches()).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
   });
 
-  test('reject with the first of them that fails, and the others of the batch are answered', async () => {
+  test('reject with the first one that fails, and the others of the batch are answered', async () => {
     const { batcher, runs } = controlledBatcher();
     void batcher.add('first');
     const failing = batcher.addAll(['a', 'b']);
@@ -182,7 +182,7 @@ describe('items that come together', () => {
     ]);
   });
 
-  test('none at all are answered at once', async () => {
+  test('an empty group is answered at once', async () => {
     const { batcher, batches } = controlledBatcher();
     expect(await batcher.addAll([])).toEqual([]);
     expect(batches()).toEqual([]);
@@ -253,7 +253,7 @@ describe('failures', () => {
     void batcher.add('first');
     const answers = ['a', 'b', 'c'].map((item) => batcher.add(item));
     const refusal = new Error('b is not wanted');
-    // Watched before it happens: a rejection that nobody handles would end the process.
+    // Handled in advance: an unhandled rejection would end the process.
     const outcomes = Promise.allSettled(answers);
     await runs[0]!.succeed();
     await runs[1]!.succeed(['A', refusal, 'C']);
@@ -298,12 +298,12 @@ describe('failures', () => {
 });
 
 describe('idle()', () => {
-  test('resolves at once where nothing runs', async () => {
+  test('resolves at once if nothing runs', async () => {
     const { batcher } = controlledBatcher();
     await expect(batcher.idle()).resolves.toBeUndefined();
   });
 
-  test('resolves only when the running batch and all that was queued are done, for everyone who asked', async () => {
+  test('resolves only when the running batch and all queued items are done, for every caller', async () => {
     const { batcher, runs } = controlledBatcher({ maxBatch: 1 });
     const answers = [batcher.add('a'), batcher.add('b')];
     const idle = [batcher.idle(), batcher.idle()];
@@ -328,7 +328,7 @@ describe('idle()', () => {
 describe('items of different size', () => {
   const size = { of: (item: string) => item.length, maxBatch: 6, maxQueued: 10 };
 
-  test('a batch holds as much as it may, in order of arrival', async () => {
+  test('a batch holds as much as the limit allows, in order of arrival', async () => {
     const { batcher, runs, batches } = controlledBatcher({ size });
     const answers = ['first', 'aa', 'bbbb', 'c'].map((item) => batcher.add(item));
     await runs[0]!.succeed();
@@ -345,7 +345,7 @@ describe('items of different size', () => {
     expect(batches()).toEqual([['first'], ['a'], ['larger than any'], ['b']]);
   });
 
-  test('the queue is full when so much waits, and has room again when it was taken', async () => {
+  test('the queue is full once this much waits, and has room again once it is taken', async () => {
     const { batcher, runs } = controlledBatcher({ size });
     void batcher.add('first');
     void batcher.add('12345');

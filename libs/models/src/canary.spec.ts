@@ -17,12 +17,12 @@ test.each([0.5, 1, 10, 50, 99])('about %s percent of the users', (percent) => {
   expect(Math.abs(canaryOf('heart-failure', percent).length - expected)).toBeLessThan(tolerance);
 });
 
-test('nobody of 0 percent, and everybody of 100', () => {
+test('no one at 0 percent, and everyone at 100', () => {
   expect(canaryOf('heart-failure', 0)).toEqual([]);
   expect(canaryOf('heart-failure', 100)).toEqual(USERS);
 });
 
-test('who is in it stays in it when it grows', () => {
+test('users in it stay in it when it grows', () => {
   const steps = [1, 5, 10, 50, 100].map((percent) => canaryOf('heart-failure', percent));
   for (const [index, step] of steps
     .slice(1)

@@ -7,14 +7,14 @@ const FOLDER = 'model-artifacts/iris/1';
 const { contentSha256, golden } = await readArtifact(FOLDER);
 const IRIS: StoredArtifact = { name: 'iris', version: '1', contentSha256 };
 
-/** @param folders what it is told, one load after another */
+/** @param folders the folder for each load, one after another */
 function poolOver(...folders: string[]) {
   const loads: StoredArtifact[] = [];
   const pool = new ModelPool(async (artifact) => folders[loads.push(artifact) - 1]!, {});
   return { pool, loads };
 }
 
-test('taken twice it is loaded once, and it is released when both have given it back', async () => {
+test('a model taken twice is loaded once, and is released when both have given it back', async () => {
   const { pool, loads } = poolOver(FOLDER);
   const [one, other] = await Promise.all([pool.take(IRIS), pool.take(IRIS)]);
   expect(loads).toHaveLength(1);
@@ -30,7 +30,7 @@ test('taken twice it is loaded once, and it is released when both have given it 
   await expect(model.infer([row])).rejects.toThrow('released');
 });
 
-test('taken again after it was released it is loaded again', async () => {
+test('a model taken again after its release is loaded again', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
   const first = await pool.take(IRIS);
   const givenBack = first.giveBack();
@@ -41,7 +41,7 @@ test('taken again after it was released it is loaded again', async () => {
   await second.giveBack();
 });
 
-test('another place is another model', async () => {
+test('a different place is a different model', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
   const [here, there] = await Promise.all([pool.take(IRIS), pool.take(IRIS, 'own process')]);
   expect(loads).toHaveLength(2);
@@ -51,7 +51,7 @@ test('another place is another model', async () => {
   await Promise.all([here!.giveBack(), there!.giveBack()]);
 });
 
-test('a load that fails fails for all who wait for it, and holds nothing', async () => {
+test('a failed load fails for everyone who waits for it, and holds nothing', async () => {
   const { pool, loads } = poolOver('nowhere', FOLDER);
   const failed = await Promise.allSettled([pool.take(IRIS), pool.take(IRIS)]);
   expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -60,7 +60,7 @@ test('a load that fails fails for all who wait for it, and holds nothing', async
   await held.giveBack();
 });
 
-test('one whose process has ended is loaded again, though others still hold it', async () => {
+test('a model whose process has ended is loaded again, even if others still hold it', async () => {
   const { pool, loads } = poolOver(FOLDER, FOLDER);
   const first = await pool.take(IRIS, 'own process');
   expect(first.model.hasEnded).toBe(false);
@@ -74,13 +74,13 @@ test('one whose process has ended is loaded again, though others still hold it',
   await second.giveBack();
 });
 
-test('one whose files are not those that were registered is refused', async () => {
+test('a model whose files differ from the registered ones is refused', async () => {
   const { pool } = poolOver(FOLDER);
   const other = { ...IRIS, contentSha256: 'f'.repeat(64) };
   await expect(pool.take(other)).rejects.toThrow(`expected ${'f'.repeat(64)}, found ${contentSha256}`);
 });
 
-test('what is known to be quick needs no process while nobody is answered yet, and one is told of what is not', async () => {
+test('a model known to be quick starts without a process; others found to be quick are reported', async () => {
   const opened = vi.spyOn(ModelProcess, 'open');
   onTestFinished(() => opened.mockRestore());
   const found: StoredArtifact[] = [];

@@ -11,7 +11,7 @@ test.each([
   ['models:/heart-failure/2024-01.rc_1', { name: 'heart-failure', version: '2024-01.rc_1' }],
   ['models:/heart-failure/Production', { name: 'heart-failure', alias: 'production' }],
   ['models:/heart-failure/STAGING', { name: 'heart-failure', alias: 'staging' }],
-  // A version may be called what no stage is.
+  // A version may have any name that is not a stage.
   ['models:/heart-failure/candidate', { name: 'heart-failure', version: 'candidate' }],
   ['3d.model_2', { name: '3d.model_2', alias: 'production' }],
 ])('%s', (text, reference) => {
@@ -36,12 +36,12 @@ test.each([
   'models:/heart-failure/3/4',
   'models:/heart-failure/3@candidate',
   'runs:/heart-failure/3',
-])('%j is no model', (text) => {
+])('%j is not a model', (text) => {
   expect(() => parseModelReference(text)).toThrow(expect.objectContaining({ code: 'model-not-found' }));
 });
 
 describe('an alias', () => {
-  test('is a letter and what may follow, whatever its case', () => {
+  test('is a letter and further allowed characters, in any case', () => {
     expect(['production', 'Canary', 'team-b_2'].map(parseAlias)).toEqual([
       'production',
       'canary',
@@ -49,11 +49,11 @@ describe('an alias', () => {
     ]);
   });
 
-  test.each(['', '2', '-a', 'a b', 'a/b', 'ä', 'a\n'])('%j is none', (text) => {
+  test.each(['', '2', '-a', 'a b', 'a/b', 'ä', 'a\n'])('%j is not an alias', (text) => {
     expect(() => parseAlias(text)).toThrow(expect.objectContaining({ code: 'bad-request' }));
   });
 
-  test('that names a stage is no version', () => {
+  test('that names a stage is not a version', () => {
     expect(['production', 'Staging', '1', 'candidate'].map(isStage)).toEqual([true, true, false, false]);
   });
 });

@@ -69,7 +69,7 @@ describe('the rules, in their order', () => {
 });
 
 describe('the exceptions of RFC 5892', () => {
-  test.each(['\u06FDا', '་', '〇'])('%s is allowed, a sign though it is', (character) => {
+  test.each(['\u06FDا', '་', '〇'])('%s is allowed, although it is a sign', (character) => {
     expect(refusalOf(character)).not.toMatch(/must not contain/);
   });
 
@@ -131,7 +131,7 @@ describe('the Bidi rule of RFC 5893', () => {
   });
 });
 
-describe('whatever is typed', () => {
+describe('any input', () => {
   const units = (within: { min: number; max: number }, maxLength: number) =>
     fc.array(fc.integer(within), { maxLength }).map((codes) => String.fromCharCode(...codes));
   const typed = fc.oneof(
@@ -145,7 +145,7 @@ describe('whatever is typed', () => {
     return found instanceof PrecisError ? undefined : found;
   };
 
-  test('what comes out is not changed any more, and one name in another case, width or composition is that name', () => {
+  test('the result does not change again, and other cases, widths and compositions give the same name', () => {
     let names = 0;
     fc.assert(
       fc.property(typed, (text) => {
@@ -166,7 +166,7 @@ describe('whatever is typed', () => {
   });
 
   // Beyond this there are only unassigned and private-use code points.
-  test('every single character is allowed as often as it is prepared again, or refused', () => {
+  test('every single character is either refused, or still allowed when it is prepared again', () => {
     let allowed = 0;
     const wrong: string[] = [];
     for (let codePoint = 0; codePoint < 0x40000; codePoint++) {

@@ -5,7 +5,7 @@ import { parseJsonBody, parsePythonJsonBody, writeJson } from '#libs/json';
 import { parseCsvBody } from './dialects/mlflow/csv-body.js';
 import { readLayout } from './dialects/mlflow/layouts.js';
 
-/** Without -0, which JSON reads and does not write. */
+/** Without -0, which JSON reads but does not write. */
 const json = fc
   .jsonValue({ maxDepth: 5, noUnicodeString: false })
   .map((value) => JSON.parse(JSON.stringify(value)) as unknown);
@@ -49,7 +49,7 @@ describe('JSON', () => {
     );
   });
 
-  test('a client in Python writes NaN if nothing is known and Infinity, and in texts these stay', () => {
+  test('a client in Python writes NaN for unknown values, and Infinity; both stay unchanged in texts', () => {
     const words = ['NaN', 'a NaN', '\\NaN', '"NaN"', '\\"', 'NaN\\', 'Infinity', '-Infinity', '"Infinity'];
     const texts = fc.oneof(json, fc.constantFrom(...words, Infinity, -Infinity));
     fc.assert(
@@ -122,7 +122,7 @@ describe('a table', () => {
       '__proto__',
     ),
   );
-  /** As it is in UTF-8, and with the line breaks that a table is read with. */
+  /** The text as UTF-8, with line breaks as the table reader returns them. */
   const clean = (text: string) => text.toWellFormed().replaceAll(/\r\n?/g, '\n');
   const table = fc
     .uniqueArray(cell.map(clean).filter(Boolean), { minLength: 2, maxLength: 5 })
@@ -137,7 +137,7 @@ describe('a table', () => {
   const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
   const plainOrQuoted = (text: string) => (/[",\n]|^\s|\s$/.test(text) ? quoted(text) : text);
 
-  test('is the same table in CSV, whatever is quoted and whatever ends its lines', () => {
+  test('is the same table in CSV, with any quoting and any line ends', () => {
     const write = fc.constantFrom(quoted, plainOrQuoted);
     const lineEnds = fc.constantFrom('\n', '\r\n', '\r', '\n\n', '\r\n\r\n');
     fc.assert(
@@ -153,10 +153,10 @@ describe('a table', () => {
     );
   });
 
-  test('asks the same in every layout of MLflow’s', () => {
+  test('asks the same in every layout of MLflow', () => {
     const schema = (names: readonly string[]): Column[] =>
       names.map((name) => ({ name, type: 'categorical', nullable: true, required: true }));
-    // Names such as 0, 1, 2 are no names but positions, to pandas.
+    // To pandas, names such as 0, 1, 2 are positions, not names.
     const named = table.filter(
       ({ columns, data }) => data.length > 0 && !columns.some((name) => /^\d+$/.test(name)),
     );

@@ -19,7 +19,7 @@ test.each([
   ['İstanbul', 'istanbul'],
   ['x1', 'X_1'],
   ['__proto__', '__Proto__'],
-])('%s is meant by %s', (absent, unknown) => {
+])('%s is suggested for %s', (absent, unknown) => {
   expect(found(absent, 'something', unknown, 'else')).toBe(unknown);
 });
 
@@ -33,15 +33,15 @@ test.each([
   ['a', ''],
   ['', ''],
   ['_', '-'],
-])('%s is not meant by %s', (absent, unknown) => {
+])('%s is not suggested for %s', (absent, unknown) => {
   expect(found(absent, unknown)).toBeUndefined();
 });
 
-test('the same but for case and punctuation is rather meant than what has another letter', () => {
+test('a name that differs only in case and punctuation is preferred to one with a different letter', () => {
   expect(found('tenure', 'tenura', 'TENURE')).toBe('TENURE');
 });
 
-test('a name longer than any column’s is looked at no further', () => {
+test('a name longer than any column’s is not examined', () => {
   expect(found('age', `${'_'.repeat(1_000_000)}age`)).toBeUndefined();
 });
 

@@ -34,7 +34,7 @@ function rowsOf(dialect: Dialect, input: unknown): unknown {
   });
 }
 
-/** What stands in the record of a question that was answered. */
+/** The recorded input of an answered request. */
 function recorded(dialect: Dialect, input: unknown): Record<string, unknown> {
   const rowCount = dialect.read(input, model).instances.length;
   return JSON.parse(recordedInput(dialect, input, model, { isAnswered: true, rowCount })) as Record<
@@ -43,7 +43,7 @@ function recorded(dialect: Dialect, input: unknown): Record<string, unknown> {
   >;
 }
 
-describe('of what was answered, everything the answer was made of, and little else', () => {
+describe('an answered request keeps everything that the answer depends on, and little else', () => {
   test.each<[string, string, object, unknown[]]>([
     ['plain', 'an unknown column', { note: LONG, ...PATIENT, unit: 7 }, ['note']],
     [
@@ -128,7 +128,7 @@ describe('of what was answered, everything the answer was made of, and little el
     expect(rowsOf(dialect, kept)).toEqual(rowsOf(dialect, input));
   });
 
-  test('rows have their room each', () => {
+  test('each row has its own limit', () => {
     const note = 'x'.repeat(60_000);
     const instances = Array.from({ length: 4 }, () => ({ ...PATIENT, note }));
     for (const input of [{ instances }, { instances, more: note }])
@@ -146,7 +146,7 @@ describe('of what was answered, everything the answer was made of, and little el
     );
   });
 
-  test('of many that are left out, some are named', () => {
+  test('if many are left out, some are named', () => {
     const extra = Object.fromEntries(
       Array.from({ length: 1_000 }, (_, index) => [`x${index}`, 'y'.repeat(1_000)]),
     );
@@ -158,7 +158,7 @@ describe('of what was answered, everything the answer was made of, and little el
   });
 });
 
-describe('of what was refused, what fits', () => {
+describe('a refused request keeps what fits', () => {
   const refused = (name: string, input: unknown, rowCount: number | null) =>
     JSON.parse(recordedInput(dialectOf(name), input, model, { isAnswered: false, rowCount })) as unknown;
 
@@ -181,13 +181,13 @@ describe('of what was refused, what fits', () => {
     expect(refused('plain', input, rowCount)).toEqual(JSON.parse(JSON.stringify(expected)));
   });
 
-  test('which is all of a table whose rows are no larger than rows may be', () => {
+  test('which is a whole table if its rows are within the row limit', () => {
     const table = { dataframe_records: Array.from({ length: 5_000 }, () => ({ ...PATIENT, age: 'old' })) };
     expect(refused('mlflow', table, 5_000)).toEqual(table);
   });
 });
 
-test('what is small is recorded as it is, whatever it is', () => {
+test('a small body is recorded unchanged, whatever it is', () => {
   for (const input of [null, 7, 'x'.repeat(60_000), { ...PATIENT, note: 'x'.repeat(60_000) }]) {
     for (const isAnswered of [false, true]) {
       expect(recordedInput(dialectOf('plain'), input, model, { isAnswered, rowCount: 1 })).toBe(

@@ -29,7 +29,7 @@ const textOf = ({ bytes }: RecordChunk) => Buffer.from(bytes).toString();
 const lineAt = (bytes: Buffer, offset: number) =>
   1 + bytes.subarray(0, offset).reduce((lines, byte) => lines + Number(byte === 0x0a), 0);
 
-/** The parser that reads chunks, on a text; what follows the last line end is no record. */
+/** Runs the chunk parser on a text; text after the last line end is not a record. */
 function parse(text: string, delimiter: string): string[][] {
   const { data, errors } = Papa.parse<string[]>(text, { delimiter, newline: '\n' });
   expect(errors.filter(({ type }) => type === 'Quotes')).toEqual([]);
@@ -76,7 +76,7 @@ describe.each([
     for (const chunk of chunks.slice(0, -1)) expect(chunk.bytes.length).toBeLessThanOrEqual(100 + 10);
   });
 
-  test('what begins where a chunk ended goes on as if nothing had been before', async () => {
+  test('a reader that starts at the end of a chunk continues as if there had been nothing before', async () => {
     const random = seeded(3);
     for (let round = 0; round < 100; round++) {
       const { text } = randomText(random, delimiter);
@@ -119,7 +119,7 @@ test('JSON Lines: a line is a record, whatever quotes are in it', async () => {
   }
 });
 
-test('of nothing there are no chunks', async () => {
+test('empty input has no chunks', async () => {
   expect(await split(Buffer.alloc(0), { pieceBytes: 1, chunkBytes: 1, delimiter: ',' })).toEqual([]);
 });
 
@@ -141,7 +141,7 @@ describe('a quote that never closes', () => {
     }
   });
 
-  test('the line it opened on, also where that is many chunks in', async () => {
+  test('the line it opened on, even many chunks in', async () => {
     const text = `${'1,2\n'.repeat(5_000)}3,"4\n${'5,6\n'.repeat(5_000)}`;
     for (const chunkBytes of [1, 1000]) {
       const cuts = { pieceBytes: 64, chunkBytes, delimiter: ',' };
@@ -151,7 +151,7 @@ describe('a quote that never closes', () => {
     }
   });
 
-  test('one that closes with the last byte does close', async () => {
+  test('one that closes with the last byte is closed', async () => {
     const chunks = await split(Buffer.from('1,"2"'), { pieceBytes: 1, chunkBytes: 1, delimiter: ',' });
     expect(chunks.map(textOf)).toEqual(['1,"2"']);
   });
@@ -160,7 +160,7 @@ describe('a quote that never closes', () => {
 describe('a record of more than 16 MiB ends the run before it fills the memory', () => {
   const MIB = 1024 ** 2;
 
-  test('a quote that opened long before: its line', async () => {
+  test('a quote opened long before: its line', async () => {
     const text = Buffer.concat([Buffer.from('1,2\n3,"4\n'), Buffer.alloc(40 * MIB, '5,6\n')]);
     const cuts = { pieceBytes: MIB, chunkBytes: MIB, delimiter: ',' };
     await expect(split(text, cuts)).rejects.toThrow('Line 2: a quote opens a field here and never closes.');
@@ -174,7 +174,7 @@ describe('a record of more than 16 MiB ends the run before it fills the memory',
     }
   });
 
-  test('15 MiB are none too many', async () => {
+  test('15 MiB are not too many', async () => {
     const text = Buffer.concat([Buffer.from('1,2\n3,"'), Buffer.alloc(15 * MIB, 'x\n'), Buffer.from('"\n')]);
     const chunks = await split(text, { pieceBytes: MIB, chunkBytes: MIB, delimiter: ',' });
     expect(chunks.map(({ bytes }) => bytes.length).reduce((a, b) => a + b)).toBe(text.length);

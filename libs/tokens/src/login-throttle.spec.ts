@@ -5,7 +5,7 @@ import { LoginThrottle } from './login-throttle.js';
 
 const createThrottle = () => new LoginThrottle(loadConfig({ LOGIN_FAILURES_PER_MINUTE: '3' }));
 
-/** Makes `count` attempts. @returns how many were let through */
+/** Makes `count` attempts. @returns how many were allowed */
 function attempts(
   throttle: LoginThrottle,
   count: number,
@@ -33,14 +33,14 @@ describe('failed logins', () => {
     expect(attempts(throttle, 10, () => 'ada', 'b')).toBe(3);
   });
 
-  test('of any name are counted per address, at ten times as many', () => {
+  test('of all names are counted per address, with ten times the limit', () => {
     const throttle = createThrottle();
     expect(attempts(throttle, 100, (number) => `user-${number}`)).toBe(30);
     expect(attempts(throttle, 10, () => 'ada')).toBe(0);
     expect(attempts(throttle, 10, () => 'ada', 'b')).toBe(3);
   });
 
-  test('at one name that is refused already do not slow its address', () => {
+  test('for a name that is already refused do not throttle its address', () => {
     const throttle = createThrottle();
     expect(attempts(throttle, 1_000, () => 'ada')).toBe(3);
     expect(attempts(throttle, 3, () => 'ben')).toBe(3);
@@ -51,18 +51,18 @@ describe('failed logins', () => {
     ['width', ['ida', 'ＩＤＡ', 'ｉda']],
     ['composition', ['zoë', 'zoe\u0308', 'ZOË']],
     ['case, of a name that PRECIS refuses', ['ada lovelace', 'Ada Lovelace', 'ADA LOVELACE']],
-  ])('are those of one name, whatever its %s', (_, spellings) => {
+  ])('count for one name, whatever its %s', (_, spellings) => {
     expect(attempts(createThrottle(), 30, (number) => spellings[number % 3]!)).toBe(3);
   });
 
-  test('are those of another name where the user is another: İDA is not ida', () => {
+  test('count for another name if the user is another: İDA is not ida', () => {
     const throttle = createThrottle();
     expect(attempts(throttle, 10, () => 'İDA')).toBe(3);
     expect(attempts(throttle, 10, () => 'ida')).toBe(3);
   });
 });
 
-test('a success forgives those of its name, and an attempt that was not made is none', () => {
+test('a success forgives those of its name, and a skipped attempt does not count', () => {
   const throttle = createThrottle();
   for (let round = 0; round < 14; round++) {
     expect(attempts(throttle, 2, () => 'ada')).toBe(2);

@@ -13,7 +13,7 @@ beforeEach(() => {
 
 const createKey = () => createSigningKey(loadConfig({ DATA_DIR: dataDir }));
 
-test('the secret that is made is strong enough for itself, and the same the next time', () => {
+test('the generated secret passes its own check, and is the same the next time', () => {
   const key = createKey();
   expect(key.symmetricKeySize).toBe(43);
   expect(createKey().equals(key)).toBe(true);
@@ -22,7 +22,7 @@ test('the secret that is made is strong enough for itself, and the same the next
 test.each([
   ['short', 'hunter2'],
   ['one letter', 'x'.repeat(40)],
-])('one in the file that is %s is refused, with its place and without itself', (_, secret) => {
+])('one in the file that is %s is refused, with its path but not its value', (_, secret) => {
   writeFileSync(join(dataDir, 'jwt-secret'), secret);
   expect(createKey).toThrow(`The secret in ${join(dataDir, 'jwt-secret')} must be`);
   expect(createKey).not.toThrow(secret);

@@ -29,8 +29,8 @@ async function faultOf(verifier: TokenVerifier, token: string): Promise<TokenFau
   }
 }
 
-describe('what is kept', () => {
-  test('is one token, however many spellings its header has', async () => {
+describe('the cache', () => {
+  test('has one entry per token, however many spellings its header has', async () => {
     const verifier = createVerifier();
     const token = sign();
     for (let spaces = 0; spaces < 10_000; spaces++) {
@@ -41,7 +41,7 @@ describe('what is kept', () => {
     expect(verifier.size).toBe(1);
   });
 
-  test('does not keep the header that it came in', async () => {
+  test('does not keep the header that a token came in', async () => {
     const verifier = createVerifier();
     const padding = ' '.repeat(15_000);
     const before = heapUsed();
@@ -52,7 +52,7 @@ describe('what is kept', () => {
     expect(heapUsed() - before).toBeLessThan(15e6);
   });
 
-  test('is no more than ten thousand tokens, and none that is longer than ours are', async () => {
+  test('has at most ten thousand tokens, and none longer than ours', async () => {
     const verifier = createVerifier();
     for (let user = 1; user <= 10_050; user++) await verifier.verify(sign({ sub: `${user}` }));
     expect(verifier.size).toBe(10_000);
@@ -62,7 +62,7 @@ describe('what is kept', () => {
     expect([(await one.verify(long)).userId, one.size]).toEqual([7, 0]);
   });
 
-  test('is nothing that was refused', async () => {
+  test('has no refused tokens', async () => {
     const verifier = createVerifier();
     for (let time = 0; time < 100; time++) await faultOf(verifier, `nonsense ${time}`);
     expect(verifier.size).toBe(0);
@@ -72,7 +72,7 @@ describe('what is kept', () => {
 test.each<[string, TokenFault, () => string]>([
   ['nothing', 'malformed', () => ''],
   ['nonsense', 'malformed', () => 'nonsense'],
-  ['a payload that is no JSON', 'malformed', () => `${sign().split('.')[0]}.eA.AAAA`],
+  ['a payload that is not JSON', 'malformed', () => `${sign().split('.')[0]}.eA.AAAA`],
   [
     'no expiry',
     'malformed',
@@ -87,7 +87,7 @@ test.each<[string, TokenFault, () => string]>([
   expect(await faultOf(createVerifier(), tokenOf())).toBe(fault);
 });
 
-test('one that was kept expires like any other', async () => {
+test('a cached token expires like any other', async () => {
   const verifier = createVerifier();
   const token = sign({}, { expiresIn: 1 });
   expect(await faultOf(verifier, token)).toBeUndefined();

@@ -14,7 +14,7 @@ function atTime() {
 }
 
 describe('attempts of one key', () => {
-  test('are as many as may be within a minute of the first, and are told how long to wait', () => {
+  test('are limited within a minute of the first, and a refusal says how long to wait', () => {
     const clock = atTime();
     const counts = new AttemptCounts({ limit: 2 });
     expect(counts.add('ada')).toBe(0);
@@ -30,13 +30,13 @@ describe('attempts of one key', () => {
     expect(counts.add('ada')).toBe(60_000);
   });
 
-  test('are nothing to those of another', () => {
+  test('do not affect those of another', () => {
     const counts = new AttemptCounts({ limit: 1 });
     expect([counts.add('ada'), counts.add('ben')]).toEqual([0, 0]);
     expect(counts.add('ada')).toBeGreaterThan(0);
   });
 
-  test('can be taken back, and forgotten', () => {
+  test('can be undone, and forgotten', () => {
     const counts = new AttemptCounts({ limit: 2 });
     for (let time = 0; time < 5; time++) {
       expect(counts.add('ada')).toBe(0);
@@ -47,7 +47,7 @@ describe('attempts of one key', () => {
     counts.forget('ada');
     expect(counts.size).toBe(0);
     expect(counts.add('ada')).toBe(0);
-    // Taking back what was never counted does nothing.
+    // Undoing an attempt that was never counted does nothing.
     counts.takeBack('ben');
     expect([counts.add('ben'), counts.add('ben')]).toEqual([0, 0]);
     expect(counts.add('ben')).toBeGreaterThan(0);
@@ -55,7 +55,7 @@ describe('attempts of one key', () => {
 });
 
 describe('whatever callers send', () => {
-  test('no more keys are kept than may be; the one longest untouched goes first', () => {
+  test('the number of keys is limited; the one longest unused goes first', () => {
     const counts = new AttemptCounts({ limit: 1, maxKeys: 3 });
     for (const key of ['a', 'b', 'c']) expect(counts.add(key)).toBe(0);
     expect(counts.add('a')).toBeGreaterThan(0);
@@ -75,7 +75,7 @@ describe('whatever callers send', () => {
     expect(heapUsed() - before).toBeLessThan(20e6);
   });
 
-  test('what is over is forgotten, though nobody asks', () => {
+  test('expired counts are forgotten, even if no one asks', () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     const clock = atTime();
     const counts = new AttemptCounts({ limit: 1 });

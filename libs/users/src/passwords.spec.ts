@@ -4,7 +4,7 @@ import { loadConfig } from '#libs/config';
 import { Problem } from '#libs/errors';
 import { Passwords } from './passwords.js';
 
-// Whatever machine this runs on: half of its cores are three.
+// On any machine, half of the cores are three here.
 vi.mock('node:os', async (importOriginal) => ({
   ...(await importOriginal<typeof import('node:os')>()),
   availableParallelism: () => 7,
@@ -32,7 +32,7 @@ describe('a password', () => {
     ['ASCII', 'x'.repeat(72)],
     ['of two bytes', 'ü'.repeat(36)],
     ['of four bytes', '😀'.repeat(18)],
-  ])('of 72 bytes is accepted, of one more refused: characters %s', async (_, password) => {
+  ])('of 72 bytes is accepted, of 73 refused: characters %s', async (_, password) => {
     const passwords = createPasswords();
     const hash = await passwords.hash(password);
     expect(await passwords.matches(password, hash)).toBe(true);
@@ -42,14 +42,14 @@ describe('a password', () => {
     });
   });
 
-  test('whose first 72 bytes are right and that goes on does not match: bcrypt alone would not see it', async () => {
+  test('with 72 right bytes and more after them does not match: bcrypt alone would not notice', async () => {
     const passwords = createPasswords();
     const hash = await passwords.hash('x'.repeat(72));
     expect(await bcrypt.compare('x'.repeat(73), hash)).toBe(true);
     expect(await passwords.matches('x'.repeat(73), hash)).toBe(false);
   });
 
-  test('with a lone surrogate in it is refused: all of them would be the same', async () => {
+  test('with a lone surrogate in it is refused: all of them would hash the same', async () => {
     const passwords = createPasswords();
     await expect(passwords.hash('half \uD83D')).rejects.toMatchObject({ code: 'bad-request' });
     expect(await passwords.matches('half \uD83D', await passwords.hash('half \uFFFD'))).toBe(false);
@@ -81,7 +81,7 @@ describe('without a hash', () => {
     const passwords = createPasswords();
     expect(await passwords.matches('anything', hash)).toBe(false);
     expect(await passwords.matches('', hash)).toBe(false);
-    // The text behind the hash that stands in for a missing one, and what it is compared with when it has none.
+    // The text behind the hash used if there is none, and the text compared with it.
     expect(await passwords.matches('no password has this hash', hash)).toBe(false);
   });
 
@@ -132,7 +132,7 @@ describe('hashing and comparing', () => {
     const slow = slowBcrypt();
     const passwords = createPasswords();
     await slow.settle();
-    await slow.endOne(); // The hash that stands in for a missing one.
+    await slow.endOne(); // The hash used if there is none.
     const work = [
       ...Array.from({ length: 5 }, (_, index) => passwords.hash(`password ${index}`)),
       ...Array.from({ length: 5 }, () => passwords.matches('password', 'a hash')),
@@ -147,7 +147,7 @@ describe('hashing and comparing', () => {
     expect(slow.counts).toMatchObject({ most: HALF_THE_CORES, calls: 11 });
   });
 
-  test('refuse at once what comes while as many wait as may, each purpose for itself, and say when to come back', async () => {
+  test('refuse at once when the queue is full, separately for each purpose, and say when to retry', async () => {
     const slow = slowBcrypt();
     const passwords = createPasswords();
     await slow.settle();

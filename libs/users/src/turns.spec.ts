@@ -3,7 +3,7 @@ import { Turns } from './turns.js';
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Work that runs until the test ends it, and a list of what was begun. */
+/** Work that runs until the test ends it, and a list of what was started. */
 function workplace(places: number) {
   const turns = new Turns<'login' | 'registration'>(places, { login: 40, registration: 10 });
   const begun: string[] = [];
@@ -26,7 +26,7 @@ function workplace(places: number) {
   };
 }
 
-test('kinds that wait take turns, in the order of each', async () => {
+test('waiting kinds take turns, each in its own order', async () => {
   const place = workplace(1);
   for (let index = 0; index < 6; index++) void place.take('registration');
   for (let index = 0; index < 3; index++) void place.take('login');
@@ -34,7 +34,7 @@ test('kinds that wait take turns, in the order of each', async () => {
   expect(place.begun()).toBe('rlrlrlrrr');
 });
 
-test('one that comes alone waits for one of those before it, and not for all', async () => {
+test('a single arrival waits for one of those before it, not for all', async () => {
   const place = workplace(1);
   for (let index = 0; index < 10; index++) void place.take('registration');
   await place.endOne();
@@ -70,7 +70,7 @@ test('no place is free while something waits, whatever failed', async () => {
   expect(place.begun()).toBe('llllrr');
 });
 
-test('each kind may wait as far as is said of it', async () => {
+test('each kind has its own waiting limit', async () => {
   const place = workplace(1);
   for (let index = 0; index < 11; index++) void place.take('registration');
   expect([place.turns.isFull('registration'), place.turns.isFull('login')]).toEqual([true, false]);

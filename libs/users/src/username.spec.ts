@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { findUsernameProblem, readUsername, usernameKeys } from './username.js';
 
 describe('a new username', () => {
-  test('has at most 64 characters once it is normalised', () => {
+  test('has at most 64 characters after normalisation', () => {
     expect(findUsernameProblem('ä'.repeat(64))).toBeUndefined();
     expect(findUsernameProblem('a\u0308'.repeat(64))).toBeUndefined();
     expect(findUsernameProblem('𞤀'.repeat(64))).toBeUndefined();
@@ -12,7 +12,7 @@ describe('a new username', () => {
     expect(findUsernameProblem('\u0300'.repeat(1_000_000))).toBe('must be at most 64 characters long');
   });
 
-  test('that is refused is told the character as it was typed', () => {
+  test('that is refused names the character as it was typed', () => {
     expect(findUsernameProblem('henryⅣ')).toBe('must not contain U+2163');
   });
 

@@ -18,14 +18,14 @@ const SIZES = {
 const HOSTILE_AT_ONCE = 6;
 const ORDINARY_CLIENTS = 4;
 
-/** Bounds that a machine under other load keeps as well; what was seen is in the figures. */
+/** Bounds that even a machine under other load keeps; the measured values are in the figures. */
 const MAX_LIVEZ_MS = 3_000;
 const MAX_RESIDENT_MIB = 1_000;
 const MAX_GROWTH_MIB = 400;
 
 const BODY = JSON.stringify(PATIENT);
 
-/** What must be in the record: the statuses of each request's rows. */
+/** The expected record: the statuses of each request's rows. */
 type Expected = Map<string, readonly number[]>;
 
 export const hostileClients: ChaosCase = {
@@ -41,7 +41,7 @@ export const hostileClients: ChaosCase = {
     const memory = watchMemory(context, api);
     const livez = probe(`${api.url}/livez`, 20);
     const { url } = api;
-    // Clients of good will, who must not notice. Not to saturate it, which is another case.
+    // Normal clients, who must not notice. They do not saturate the service, which is another case.
     const clients = { url, token: ordinary.token, name: 'ordinary', connections: ORDINARY_CLIENTS };
     const predictions = startTraffic({ ...clients, pauseMs: 20 });
 
@@ -54,7 +54,7 @@ export const hostileClients: ChaosCase = {
     const never = Promise.all(
       Array.from({ length: size.never }, (_, index) => sendNever(api, hostile, index)),
     );
-    // Awaited later: until then nobody would hear of them.
+    // Awaited later: until then rejections would be unhandled.
     for (const each of [slow, never]) each.catch(() => undefined);
 
     const peaks: number[] = [];
@@ -102,7 +102,7 @@ function head(id: string, token: string): string {
   );
 }
 
-/** Every other one is slow with the headers, the others with the body; all of them come to their end in time. */
+/** Every other one is slow with the headers, the others with the body; all of them finish in time. */
 async function sendSlowly(
   api: ApiProcess,
   { token }: TestUser,
@@ -127,7 +127,7 @@ async function sendSlowly(
   expected.set(id, [200]);
 }
 
-/** Never comes to its end: the service loses patience. */
+/** Never finishes: the service gives up on it. */
 async function sendNever(api: ApiProcess, { token }: TestUser, index: number): Promise<number[]> {
   const isInBody = index % 2 === 0;
   const request = head(`never-${index}`, token);
@@ -162,7 +162,7 @@ async function sendHostile(
   await Promise.all(Array.from({ length: HOSTILE_AT_ONCE }, client));
 }
 
-/** @returns the ids of those that may have been answered, or may not */
+/** @returns the ids of those that may or may not have been answered */
 async function cutSomewhere(api: ApiProcess, { token }: TestUser, cuts: number): Promise<string[]> {
   const ids: string[] = [];
   for (let cut = 0; cut < cuts; cut++) {
@@ -182,7 +182,7 @@ async function cutSomewhere(api: ApiProcess, { token }: TestUser, cuts: number):
   return ids;
 }
 
-/** Every request that was answered has the rows that it must have; those that were cut have one at most. */
+/** Every answered request has its expected rows; those that were cut have one at most. */
 async function assertExpected(
   postgres: PostgresServer,
   expected: Expected,

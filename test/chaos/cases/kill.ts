@@ -7,9 +7,9 @@ import { now, patient, startTraffic, withStatus, type Exchange } from '../traffi
 
 const CONNECTIONS = 64;
 const ROUNDS = { short: 5, full: 50 };
-/** A round is killed at a random moment of so many milliseconds after its first answer. */
+/** A round is killed at a random moment within this many milliseconds of its first answer. */
 const WITHIN_MS = 800;
-/** How many of those that were answered ask once more under the same key. */
+/** How many answered requests are repeated under the same key. */
 const ASKED_AGAIN = 10;
 
 export const kill: ChaosCase = {
@@ -25,7 +25,7 @@ export const kill: ChaosCase = {
     const sum = { answered: 0, broken: 0, brokenButRecorded: 0, askedAgain: 0, replayed: 0 };
     for (let round = 1; round <= rounds; round++) {
       const name = `kill-${round}`;
-      // Every other round without keys: that is another statement, and the usual one.
+      // Every other round without keys: that is a different statement, and the usual one.
       const keyed = round % 2 === 0;
       const clients = startTraffic({ url: service.url, token, connections: CONNECTIONS, name, keyed });
       while (clients.answered() === 0) await sleep(5);
@@ -35,7 +35,7 @@ export const kill: ChaosCase = {
       await killed;
       let { list } = await stopped;
       assert.equal(withStatus(list, 0, 200).length, list.length, 'something else than 200 was answered');
-      // What it had sent to the database may still be on its way there.
+      // Its last statements may still be on their way to the database.
       await postgres.connectionsEnded();
       service = await openService(context, postgres.url);
       sum.broken += withStatus(list, 0).length;
@@ -56,7 +56,7 @@ export const kill: ChaosCase = {
     context.figure('asked again under their key', sum.askedAgain);
     context.figure('of these answered from the record', sum.replayed);
 
-    /** @returns the list with what those who ask again are told instead of what they were told before */
+    /** @returns the list with the repeated answers in place of the first ones */
     async function askAgain(list: readonly Exchange[], name: string): Promise<Exchange[]> {
       const answered = withStatus(list, 200).slice(-ASKED_AGAIN);
       const asking = [...withStatus(list, 0), ...answered];

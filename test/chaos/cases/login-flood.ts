@@ -14,13 +14,13 @@ import {
 
 const ROUNDS = { short: 2, full: 6 };
 const SECONDS = { short: 4, full: 10 };
-/** A service that is used, and not at its limit: what is left is what a flood may take. */
+/** A service in use, but below its limit: a flood may take the rest. */
 const PREDICTIONS_PER_SECOND = { short: 100, full: 500 };
-/** Attempts a second, in sum `FLOOD`: at one account from one address, at any from everywhere, registrations. */
+/** Attempts a second, `FLOOD` in total: one account from one address, any account from anywhere, registrations. */
 const FLOOD = { short: 400, full: 2_500 };
-/** Short, on a machine that does something else as well, it is only seen that predictions go on: half of them in time. */
+/** The short run, on a busy machine, only checks that predictions go on: half of them in time. */
 const BOUNDS = { short: { of: 0.5, times: 50, orMs: 5_000 }, full: { of: 0.99, times: 2, orMs: 0 } };
-/** Until the connections of a flood are there. */
+/** The time a flood needs to connect. */
 const RISING_MS = 1_500;
 
 export const loginFlood: ChaosCase = {
@@ -29,7 +29,7 @@ export const loginFlood: ChaosCase = {
   async run(context) {
     const { scale, figure, progress } = context;
     const postgres = await openPostgres(context);
-    // Each attempt says which address it is from, as it would behind a proxy. Passwords cost what they cost in production.
+    // Each attempt names its address, as behind a proxy. Passwords cost as much as in production.
     const service = await openService(context, postgres.url, {
       TRUST_PROXY: '1',
       BCRYPT_COST: '12',
@@ -69,7 +69,7 @@ export const loginFlood: ChaosCase = {
     for (let round = 1; round <= ROUNDS[scale]; round++) {
       calm.push(...answered(await predict()));
       const flooding = floods.map((flood) => startTraffic({ ...flood, firstNumber: next }));
-      // Until its connections are there.
+      // Wait for its connections.
       await sleep(RISING_MS);
       flooded.push(...answered(await predict()));
       const results = await Promise.all(flooding.map((flood) => flood.stop()));
@@ -92,7 +92,7 @@ export const loginFlood: ChaosCase = {
     figure('201', tally(201));
     figure('429', tally(429));
     figure('503', tally(503));
-    // 0: those that still wait in the queue when the flood ends.
+    // 0: those still waiting in the queue when the flood ends.
     assert.equal(tally(0, 401, 201, 429, 503), attempts.length, 'an attempt was answered something else');
     assert.ok(tally(429) > 0 && tally(503) > 0, 'nothing was slowed: nothing was shown');
     assert.equal(withoutRetryAfter, 0, '429 or 503 without Retry-After');

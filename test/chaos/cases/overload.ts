@@ -8,7 +8,7 @@ import { latencyAt, traffic, withStatus } from '../traffic.js';
 const SECONDS = { short: 10, full: 60 };
 const PEAK_SECONDS = { short: 4, full: 15 };
 const CONNECTIONS = 2_000;
-/** Short, on a machine that does something else as well, it is only seen that nothing collapses. */
+/** The short run, on a busy machine, only checks that nothing collapses. */
 const BOUNDS = {
   short: { goodput: 0.05, refusedP99Ms: 10_000, probeMs: 10_000, growthMb: 300, unready: 50 },
   full: { goodput: 0.8, refusedP99Ms: 1_000, probeMs: 100, growthMb: 150, unready: 0 },

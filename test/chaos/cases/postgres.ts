@@ -17,7 +17,7 @@ import { latencyAt, startTraffic, withStatus, type Exchanges } from '../traffic.
 
 const CONNECTIONS = 64;
 const HOLD_SECONDS = { short: 1.5, full: 12 };
-/** Longer than a statement may take: what was on its way when it stopped is in doubt. */
+/** Longer than a statement may take: statements in flight when it stopped are in doubt. */
 const SILENT_SECONDS = 6.5;
 const SETTINGS = {
   max_connections: '40',
@@ -26,7 +26,7 @@ const SETTINGS = {
   min_wal_size: '32MB',
 };
 const DISK_MB = 1000;
-/** Until 200 are answered. */
+/** The time limit for 200 answers. */
 const PATIENCE_MS = 30_000;
 const BOUNDS = { short: { recoveryMs: 20_000, growthMb: 400 }, full: { recoveryMs: 5_000, growthMb: 200 } };
 
@@ -79,7 +79,7 @@ export const postgresql: ChaosCase = {
 };
 
 interface UnderLoad extends Exchanges {
-  /** From when it was well until the last refusal, or else the first answer. */
+  /** From the repair until the last refusal, or else the first answer. */
   recoveryMs: number;
 }
 

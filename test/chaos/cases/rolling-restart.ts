@@ -10,7 +10,7 @@ import { startTraffic } from '../traffic.js';
 
 const REPLACEMENTS = { short: 2, full: 10 };
 const JWT_SECRET = 'a secret for the chaos alone, of 32 bytes or more';
-/** Some call again at once; the connections of the others lie idle meanwhile, which is when closing them is dangerous. */
+/** Some call again at once; the connections of the others are idle meanwhile, when closing them is risky. */
 const CALLERS = [
   { connections: 16, pauseMs: 0 },
   { connections: 16, pauseMs: 200 },
@@ -18,7 +18,7 @@ const CALLERS = [
 const PATIENCE_MS = 60_000;
 
 /**
- * Two replicas behind HAProxy with the configuration that we recommend, both with what production has by default. One
+ * Two replicas behind HAProxy with the configuration that we recommend, both with the production defaults. One
  * after the other gets SIGTERM and, when it has ended, a successor at its address.
  */
 export const rollingRestart: ChaosCase = {
@@ -73,7 +73,7 @@ interface Replica {
   api: ApiProcess;
   /** Resolves once it has answered a prediction. */
   served(): Promise<void>;
-  /** Milliseconds since the epoch, by its log. */
+  /** Milliseconds since the epoch, according to its log. */
   lastAnswerAt(): number;
   lastWords(): string;
 }
@@ -87,7 +87,7 @@ async function startReplica(databaseUrl: string, port: number): Promise<Replica>
     TRUST_PROXY: '1',
     REGISTRATION: 'open',
     BATCH_WORKER: 'separate',
-    // Every answer is a line.
+    // One line per answer.
     LOG_LEVEL: 'debug',
   });
   let last = 0;

@@ -15,10 +15,10 @@ const CONNECTIONS = 16;
 const RATE = 150;
 const SETTINGS = { max_wal_size: '64MB', min_wal_size: '32MB' };
 const DISK_MB = 600;
-/** Until 50 or 200 are answered. */
+/** The time limit for 50 or 200 answers. */
 const PATIENCE_MS = 60_000;
 
-/** Twice as long as anybody waits, so that whatever can be given up is given up while it lasts. */
+/** Twice the longest timeout, so that everything that can time out does so during the breakage. */
 const LONG = 24;
 
 function rounds(scale: ChaosContext['scale'], month: string): Round[] {
@@ -92,7 +92,7 @@ export const unknownState: ChaosCase = {
       context.progress(`${breakage.name}, ${seconds} s …`);
       const clients = { name, token, connections: CONNECTIONS, rate: RATE };
       const calling = startTraffic({ ...clients, url: service.url, restMs: 100, patienceMs: 60_000 });
-      // What was asked and answered before, during and after; afterwards it answers again.
+      // Requests and answers before, during and after; afterwards it answers again.
       await breakFor(round, place, calling, { answers: 50, withinMs: PATIENCE_MS });
       const { list: exchanges } = await calling.stop();
       answered.push({ name, exchanges });

@@ -1,4 +1,4 @@
-"""The client that openapi-python-client makes of our API document calls every group of it."""
+"""The client that openapi-python-client generates from our API document calls each of its groups."""
 
 import json
 import os

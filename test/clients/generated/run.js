@@ -28,7 +28,7 @@ export async function callWithGeneratedClients({ url, bin, folder, adminToken })
 
   const python = join(folder, 'python');
   const generate = ['generate', '--path', document, '--output-path', join(python, 'foretell_client')];
-  // It formats what it made with ruff, which stands beside it.
+  // It formats its output with ruff, which is in the same folder.
   const PATH = `${bin}:${process.env.PATH}`;
   await run(join(bin, 'openapi-python-client'), [...generate, '--meta', 'none'], { PATH });
   const suite = join(here, 'call_every_group.py');

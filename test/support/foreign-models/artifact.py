@@ -1,4 +1,4 @@
-"""What the scripts beside this one have in common: artifacts with the least that a manifest must say."""
+"""What the scripts beside this one have in common: artifacts with a minimal manifest."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ def value(name: str, kind: int, shape: list) -> object:
 
 
 def write(name: str, model, task: dict, columns: list[dict], cases: list[tuple[dict, dict]]) -> None:
-    """The folder of this name beside this file."""
+    """The folder with this name beside this file."""
     model.graph.name = name
     folder = Path(__file__).parent / name
     folder.mkdir(exist_ok=True)
@@ -36,7 +36,7 @@ def write(name: str, model, task: dict, columns: list[dict], cases: list[tuple[d
 
 
 def write_regression(graph, columns: dict[str, str], case: tuple[dict, float], opsets=OPSETS) -> None:
-    """A graph that was made by hand, with one golden value; `columns` are types by their names."""
+    """A handmade graph, with one golden value; `columns` are types by their names."""
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     checker.check_model(model, full_check=True)
     row, prediction = case

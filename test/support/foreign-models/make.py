@@ -1,4 +1,4 @@
-"""Tiny models as someone else would export them, with the converters' defaults; the test files beside this one.
+"""Tiny models as someone else would export them, with the converters' defaults; they are beside this file.
 
 Run in the trainer's environment: python test/support/foreign-models/make.py
 """

@@ -1,6 +1,6 @@
-"""A regression by a tree whose branches lead back into themselves; `cyclic` beside this file.
+"""A tree regression whose branches form a cycle; `cyclic` beside this file.
 
-ONNX Runtime 1.30 loads it. An x above -1 is answered 1; any other goes round in a circle forever.
+ONNX Runtime 1.30 loads it. For an x above -1 it answers 1; any other x loops forever.
 
 Run with onnx 1.23: python test/support/foreign-models/make_cyclic.py
 """
@@ -8,7 +8,7 @@ Run with onnx 1.23: python test/support/foreign-models/make_cyclic.py
 from artifact import OPSETS, value, write_regression
 from onnx import TensorProto, helper
 
-# Where x <= -1, node 0 leads to 1, 1 to 2, and 2 to 1 again.
+# If x <= -1, node 0 leads to 1, 1 to 2, and 2 to 1 again.
 BRANCHES = {0: (1, 3), 1: (2, 4), 2: (1, 5)}
 LEAVES = {3: 1.0, 4: 2.0, 5: 3.0}
 NODES = len(BRANCHES) + len(LEAVES)

@@ -1,7 +1,7 @@
 """Version 2 of heart-failure for tests that replace version 1; `heart-failure-2` beside this file.
 
-Every leaf of version 1 doubled: for logit x it answers 2x, so that its numbers follow from version 1's golden values.
-The threshold is another as well: the tutorial's patient is 0.5249 and "0" here, and 0.5125 and "1" in version 1.
+Every leaf of version 1 is doubled: for logit x it answers 2x, so its numbers follow from version 1's golden values.
+The threshold differs as well: the tutorial's patient is 0.5249 and "0" here, and 0.5125 and "1" in version 1.
 
 Run with onnx 1.23: python test/support/foreign-models/make_doubled.py
 """

@@ -1,7 +1,7 @@
 """A regression that some rows break; `fragile` beside this file.
 
-It answers x, a text, as a number, and the logarithm of y on top. If x is a text that is not a number, ONNX Runtime fails,
-and with it the whole run; where y is negative the answer is NaN.
+It answers x, a text, as a number, plus the logarithm of y. If x is a text that is not a number, ONNX Runtime fails,
+and with it the whole run; if y is negative the answer is NaN.
 
 Run with onnx 1.23: python test/support/foreign-models/make_fragile.py
 """

@@ -1,8 +1,8 @@
 """A regression that takes as much time and memory as a row asks for; `insatiable` beside this file.
 
-It answers 0, after so many turns of an empty loop as the largest `turns` of the rows says, and after having filled so
-many `megabytes`, 64 at a time, which it holds all at once. With small numbers it is a quick model. The numbers are
-features, so that nothing of this is known before a row is asked, and ONNX Runtime cannot compute it at load.
+It answers 0, after as many iterations of an empty loop as the largest `turns` of the rows, and after filling as
+many `megabytes`, 64 at a time, all of which it holds at once. With small numbers it is a quick model. These are
+features, so none of this is known before a row is predicted, and ONNX Runtime cannot compute it at load.
 
 Run with onnx 1.23: python test/support/foreign-models/make_insatiable.py
 """
@@ -49,7 +49,7 @@ graph = helper.make_graph(
         helper.make_node("Mul", ["of_each_row", "as_float64"], ["prediction"]),
     ],
     "insatiable",
-    # Of float64, so that `turns` may be nearly as many as an int64 counts.
+    # float64, so that `turns` may be nearly as large as an int64.
     [value("features", TensorProto.DOUBLE, [None, 2])],
     [value("prediction", TensorProto.DOUBLE, [None, 1])],
     [

@@ -1,7 +1,7 @@
 """A regression that takes about 200 ms per row and answers the sum of its two features; `slow` beside this file.
 
 Its time goes into a Loop of matrix products, once more for every row. The matrix is the one whose elements are all
-1/256: its product with itself is itself, exactly in float32, so that the answer does not depend on how often it is
+1/256: its product with itself is itself, exactly in float32, so the answer does not depend on how often it is
 multiplied. How often depends on the number of rows, which keeps ONNX Runtime from computing the loop at load.
 
 Run with onnx 1.23: python test/support/foreign-models/make_slow.py

@@ -1,4 +1,4 @@
-"""Parquet as the tools of others write it; the files beside this one.
+"""Parquet as other tools write it: the files beside this one.
 
 Run with pyarrow 26: python test/support/parquet/make.py
 """
@@ -23,7 +23,7 @@ moment = datetime.datetime(2026, 1, 31, 23, 59, 59, 123456, tzinfo=zone)
 
 
 def some(values: list) -> list:
-    """So many rows, with a null among them."""
+    """This many rows, one of them with a null."""
     return [None if row == 4 else values[row % len(values)] for row in range(ROWS)]
 
 
@@ -42,7 +42,7 @@ columns = {
     "raw": pa.array(some([b"\x00\xff", b""]), pa.binary()),
     "digest": pa.array(some([b"\x01\x02\x03\x04"]), pa.binary(4)),
     "nothing": pa.array([None] * ROWS, pa.string()),
-    # What the model takes, in types of all kinds; a NaN is a missing value.
+    # The model's columns, in all kinds of types; a NaN is a missing value.
     "age": pa.array(some([25.0, float("nan"), 60.5]), pa.float64()),
     "creatinine_phosphokinase": pa.array(some([1000, 582]), pa.int64()),
     "ejection_fraction": pa.array(some([35, 20]), pa.int16()),
@@ -58,7 +58,7 @@ table = pa.table(columns)
 for codec in ("snappy", "zstd", "gzip", "brotli", "lz4"):
     pq.write_table(table, here / f"types.{codec}.parquet", compression=codec, row_group_size=6)
 pq.write_table(table, here / "types.v2.parquet", version="2.6", data_page_version="2.0", use_dictionary=False)
-# As Spark and Impala wrote times once; nothing else in it has a meaning beyond its type.
+# Times as Spark and Impala once wrote them; nothing else in it has a logical type.
 pq.write_table(
     pa.table(
         {"measured": columns["measured"]}
@@ -69,7 +69,7 @@ pq.write_table(
     store_schema=False,
 )
 
-# What Arrow knows of a table beside Parquet's schema, and pandas beside Arrow.
+# What Arrow knows about a table beyond Parquet's schema, and pandas beyond Arrow.
 features = {name: pa.array([1.0] * ROWS, pa.float64()) for name in list(columns)[FIRST_FEATURE:]}
 pq.write_table(
     pa.table(
@@ -97,11 +97,11 @@ pq.write_table(
     ),
     here / "arrow.parquet",
 )
-# Each page with its checksum, as it lies there.
+# Each page with its checksum, as stored.
 pq.write_table(
     pa.table(features), here / "checksums.parquet", compression="none", row_group_size=6, write_page_checksum=True
 )
-# A time of 96 bits that 64 bits of nanoseconds have no room for.
+# A 96-bit time that does not fit in 64 bits of nanoseconds.
 far = pa.array([None] * 5 + [datetime.datetime(9999, 12, 31)] * (ROWS - 5), pa.timestamp("us"))
 pq.write_table(
     pa.table({"until": far} | features),

@@ -1,7 +1,7 @@
 """Trains Foretell's models: a data set in, a model artifact out.
 
 Not part of the service: the API reads artifacts and never imports Python.
-Called by a person, or by the tests: `python -m trainer <pipeline> --data <csv> --out <dir>`.
+Run by hand, or by the tests: `python -m trainer <pipeline> --data <csv> --out <dir>`.
 """
 
 

@@ -38,7 +38,7 @@ class Artifact:
 def check_destination(folder: Path, *, force: bool) -> None:
     """Raise TrainerError unless an artifact may be written to `folder`.
 
-    Without `force` nothing may be there; with it, a folder with nothing but an artifact's files.
+    Without `force` nothing may exist there; with it, only a folder of an artifact's files.
     """
     if not os.path.lexists(folder):
         return
@@ -54,8 +54,8 @@ def check_destination(folder: Path, *, force: bool) -> None:
 def write_artifact(artifact: Artifact, folder: Path, *, force: bool = False) -> float:
     """Verify the model against its golden cases, then write the folder; returns the largest difference.
 
-    Raises TrainerError where the difference exceeds the golden tolerance or the destination is refused, and OSError
-    where writing fails; in each case the destination is as it was before.
+    Raises TrainerError if the difference exceeds the golden tolerance or the destination is refused, and OSError
+    if writing fails; in each case the destination is unchanged.
     """
     difference = largest_difference(artifact.model, artifact.golden)
     check_difference(difference, artifact.golden["tolerance"], "golden cases")

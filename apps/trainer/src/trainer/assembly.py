@@ -1,4 +1,4 @@
-"""Writes the documents of an artifact about a model that a pipeline has trained."""
+"""Writes the documents of an artifact for a model that a pipeline has trained."""
 
 import hashlib
 from typing import Literal
@@ -38,7 +38,7 @@ def assemble(
     """The complete artifact of a trained model; dictionaries go into the manifest as they are.
 
     `rows` and `golden_rows` hold `columns` in order, `golden_outputs` the framework's own answers to the latter.
-    `classes` holds a classifier's `labels`, and what else the manifest says about them.
+    `classes` holds a classifier's `labels`, and whatever else the manifest says about them.
     """
     manifest = {
         "name": name,

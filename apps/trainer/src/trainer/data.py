@@ -20,7 +20,7 @@ DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 class Column:
     """One column of a data set; a nullable one may have empty cells, which mean "missing".
 
-    A categorical column holds one of `categories`, spelled exactly so.
+    A categorical column holds one of `categories`, spelled exactly like that.
     """
 
     name: str
@@ -32,15 +32,15 @@ class Column:
 
     @property
     def expected(self) -> str:
-        """What a value has to be, in words."""
+        """The expected kind of value, in words."""
         kinds = {"numeric": "a number", "boolean": "0 or 1", "categorical": f"one of {', '.join(self.categories)}"}
         return kinds[self.type]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """`table` holds the requested columns in the order asked for: float64, NaN if a value is missing, and
-    strings, "" where one is missing. `sha256` is the hexadecimal digest of the file's bytes.
+    """`table` holds the requested columns in the requested order: float64, NaN if a value is missing, and
+    strings, "" if one is missing. `sha256` is the hexadecimal digest of the file's bytes.
     """
 
     table: pd.DataFrame
@@ -48,10 +48,10 @@ class DataSet:
 
 
 def read_csv(path: Path, columns: list[Column]) -> DataSet:
-    """Read `columns` from the CSV file at `path`; columns that are not asked for are ignored.
+    """Read `columns` from the CSV file at `path`; other columns are ignored.
 
     Raises TrainerError for a file that cannot be read, for missing columns and columns without a single value
-    (all named), and for values that are not of the column's type (every column concerned, its first wrong value
+    (all named), and for values that are not of the column's type (every affected column, its first wrong value
     and that value's row; row 1 is the first below the header).
     """
     try:
@@ -77,7 +77,7 @@ def read_csv(path: Path, columns: list[Column]) -> DataSet:
 
 
 def json_value(value: float | str) -> float | int | str | None:
-    """A value of a table as JSON writes it: null if it is missing, whole numbers without a decimal point."""
+    """A value of a table in JSON: null if it is missing, whole numbers without a decimal point."""
     if isinstance(value, str):
         return value or None
     if math.isnan(value):
@@ -86,7 +86,7 @@ def json_value(value: float | str) -> float | int | str | None:
 
 
 def _parse(content: bytes, path: Path) -> pd.DataFrame:
-    # Not pandas.read_csv: it takes a row which is too long for one that starts with an index, and shifts every column.
+    # Not pandas.read_csv: it treats a row that is too long as one that starts with an index, and shifts every column.
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         header, *rows = (line for line in lines if line)

@@ -14,9 +14,9 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by its own name and by scikit-learn's, which negates those of which less is better (`sign` -1).
+    """A metric by its own name and by scikit-learn's, which negates metrics where less is better (`sign` -1).
 
-    One with a `unit` is of the target's size and is rounded to whole units.
+    A metric with a `unit` is in the target's unit and is rounded to whole units.
     """
 
     name: str
@@ -42,7 +42,7 @@ MULTICLASS_METRICS = [
 
 
 def regression_metrics(unit: str) -> list[Metric]:
-    """The metrics of a regression whose target counts `unit`."""
+    """The metrics of a regression whose target is in `unit`."""
     return [
         Metric("r2", "r2"),
         Metric("root_mean_squared_error", "neg_root_mean_squared_error", -1, unit),
@@ -55,7 +55,7 @@ def evaluate(
 ) -> list[dict]:
     """Cross-validate `model` on `features` [rows, columns] and `target` [rows].
 
-    `model` itself stays as it is; copies of it are fitted. Every class of a classifier needs at least FOLDS rows.
+    `model` itself stays unchanged; copies of it are fitted. Every class of a classifier needs at least FOLDS rows.
     """
     kind, split = ("stratified", RepeatedStratifiedKFold) if is_classifier(model) else ("shuffled", RepeatedKFold)
     folds = split(n_splits=FOLDS, n_repeats=REPEATS, random_state=SEED)
@@ -78,5 +78,5 @@ def evaluate(
 
 
 def metric_text(value: float | int) -> str:
-    """A metric as people read it: whole units as they are, everything else with four decimals."""
+    """A metric as people read it: whole units unchanged, everything else with four decimals."""
     return str(value) if isinstance(value, int) else f"{value:.4f}"

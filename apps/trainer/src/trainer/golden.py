@@ -15,8 +15,8 @@ PREDICTION_DECIMALS = 4
 def golden_cases(rows: pd.DataFrame, outputs: dict[str, np.ndarray], tolerance: float) -> dict:
     """Build the document `golden.json`.
 
-    `rows`: the model's columns in order, NaN or "" where a value is missing (written as null).
-    `outputs`: the framework's answers by the name of the output, one a row. `label` holds strings; float32 values
+    `rows`: the model's columns in order, NaN or "" if a value is missing (written as null).
+    `outputs`: the framework's answers by the name of the output, one per row. `label` holds strings; float32 values
     are written as the shortest decimals that read back as the same float32, float64 values are rounded.
     """
     inputs = [{name: json_value(value) for name, value in row.items()} for row in rows.to_dict("records")]
@@ -56,7 +56,7 @@ def largest_output_difference(
 ) -> float:
     """The largest absolute difference of the ONNX model from `outputs`, in batches of each size (None: all rows).
 
-    A label which is another one is infinitely far away.
+    A different label counts as an infinite difference.
     """
     differences = []
     for batch_rows in batches:
@@ -71,6 +71,6 @@ def largest_output_difference(
 
 
 def check_difference(difference: float, tolerance: float, rows: str) -> None:
-    """Raise TrainerError where `difference`, found on the `rows` so named, is over `tolerance`, or not a number."""
+    """Raise TrainerError if `difference`, found on the rows that `rows` describes, exceeds `tolerance` or is NaN."""
     if not difference <= tolerance:
         raise TrainerError(f"the ONNX model differs from the {rows} by {difference:.1e}, over {tolerance:g}")

@@ -8,10 +8,10 @@ from trainer.evaluation import metric_text
 
 @dataclass(frozen=True)
 class Prose:
-    """What only the pipeline's author can say, in Markdown.
+    """The parts that only the pipeline's author can write, in Markdown.
 
-    `missing_values` says which values may be missing and what then happens; `tolerance` why the golden tolerance is
-    what it is, and `search` what became of the search's winner, where there is something to say.
+    `missing_values` says which values may be missing and what happens then; `tolerance` why the golden tolerance is
+    what it is, and `search` what happened to the search's winner, if there is something to say.
     """
 
     title: str

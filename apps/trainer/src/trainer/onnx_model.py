@@ -32,7 +32,7 @@ DATATYPES = {
 def convert_xgboost_classifier(classifier: XGBClassifier, name: str, feature_count: int) -> bytes:
     """Convert a classifier fitted on a plain array (no column names) to a serialized ONNX model.
 
-    Input `features`: float32 [rows, feature_count], NaN where a value is missing.
+    Input `features`: float32 [rows, feature_count], NaN if a value is missing.
     Outputs `label`: int64 [rows], and `probabilities`: float32 [rows, classes].
     The same classifier and name give the same bytes; without a name, onnxmltools would draw a random one.
     """
@@ -54,7 +54,7 @@ def convert_regressor_pipeline(pipeline: Pipeline, name: str, columns: list[Colu
     """Convert a scikit-learn regressor, fitted on a table of `columns`, to a serialized ONNX model.
 
     One input for each column, named like it: string [rows, 1] for a categorical one, else float32 [rows, 1], NaN
-    where a value is missing. Output `prediction`: float32 [rows, 1].
+    if a value is missing. Output `prediction`: float32 [rows, 1].
     """
     types = {"categorical": SklearnStringTensorType, "numeric": SklearnFloatTensorType}
     inputs = [(column.name, types[column.type]([None, 1])) for column in columns]
@@ -62,7 +62,7 @@ def convert_regressor_pipeline(pipeline: Pipeline, name: str, columns: list[Colu
 
 
 def _convert_pipeline(pipeline: Pipeline, name: str, inputs: list[tuple]) -> bytes:
-    # Without zipmap=False the probabilities would be a list of dictionaries, which is no tensor.
+    # Without zipmap=False the probabilities would be a list of dictionaries, which is not a tensor.
     options = {id(pipeline): {"zipmap": False}} if is_classifier(pipeline) else None
     model = skl2onnx.convert_sklearn(
         pipeline, name=name, initial_types=inputs, target_opset=SKLEARN_OPSETS, options=options
@@ -110,7 +110,7 @@ def _describe(value: onnx.ValueInfoProto) -> dict:
 def infer(model: bytes, rows: pd.DataFrame, batch_rows: int | None = None) -> dict[str, np.ndarray]:
     """Run the model on `rows`, all at once or `batch_rows` at a time; the outputs by name.
 
-    `rows` holds the model's columns in order: numbers, NaN where one is missing, and strings.
+    `rows` holds the model's columns in order: numbers, NaN if one is missing, and strings.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -1,4 +1,4 @@
-"""What the training data and the model's answers to them looked like: what later drift is measured against.
+"""A description of the training data and of the model's answers to them: the baseline for later drift checks.
 
 Quantiles and histogram edges are values that occur (no interpolation), and the means are rounded, so that the same
 data give the same numbers on every machine.
@@ -35,7 +35,7 @@ def _feature_statistics(column: Column, values: pd.Series) -> dict:
 
 def numeric_statistics(values: np.ndarray) -> dict:
     """Of float64 `values`, NaN if one is missing: `count` of those that are not, range, moments, quantiles and a
-    histogram by deciles, equal ones merged. A bin holds its lower edge and not its upper one; the last holds both.
+    histogram by deciles, equal ones merged. A bin includes its lower edge, not its upper one; the last includes both.
     """
     present = values[~np.isnan(values)]
     edges = np.unique(_observed_quantiles(present, DECILES))
@@ -59,7 +59,7 @@ def numeric_statistics(values: np.ndarray) -> dict:
 
 
 def share_statistics(values: pd.Series, categories: tuple[str, ...]) -> dict:
-    """Of strings, "" where one is missing: the share of each category among those that are not."""
+    """Of strings, "" if one is missing: the share of each category among the others."""
     count = int((values != "").sum())
     shares = {name: round(int((values == name).sum()) / count, SHARE_DECIMALS) for name in categories}
     return {"type": "categorical", "count": count, "missing": len(values) - count, "shares": shares}

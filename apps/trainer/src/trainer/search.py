@@ -7,10 +7,10 @@ from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold
 
 FOLDS = 5
 REPEATS = 3
-# Other folds than those of the metrics, whose seed is 0.
+# Different folds from those of the metrics, whose seed is 0.
 SEED = 1
 METRIC = "log_loss"
-# Candidates which differ by less are equal: the last digits depend on the processor.
+# Candidates that differ by less are equal: the last digits depend on the processor.
 DECIMALS = 6
 
 
@@ -21,10 +21,10 @@ def search(
     target: np.ndarray,
     published: dict | None = None,
 ) -> dict:
-    """Evaluate every candidate of `grid` on the same held-out folds; the one of the lowest mean log loss is best.
+    """Evaluate every candidate of `grid` on the same held-out folds; the one with the lowest mean log loss is best.
 
     Write every list of the grid from simple to complex: of equal candidates the first is best. `published` is the
-    candidate of the grid that is used whatever the search finds; how far it is from the best is then part of the
+    candidate of the grid that is used whatever the search finds; its distance from the best is then part of the
     answer, which is the manifest's `search`. Only the last part of a parameter's name is kept: `classify__C`
     becomes `C`.
     """

@@ -18,7 +18,7 @@ const ARTIFACT = 'model-artifacts/iris/1';
 const MIB = 1024 ** 2;
 const MANIFEST = Buffer.from('{"name": "churn"}');
 
-/** Has the one folder that may be written in. */
+/** Contains the only folder that may be written to. */
 let parent: string;
 let folder: string;
 
@@ -48,7 +48,7 @@ async function openHandles(): Promise<string[]> {
   return (await Promise.all(paths)).filter((path) => path.startsWith(parent));
 }
 
-/** Into nothing, also where a test has unpacked before. */
+/** Into an empty folder, even if the test has unpacked before. */
 function unpack(archive: Buffer | Readable, maxBytes = 16 * MIB): Promise<string> {
   rmSync(join(folder, 'artifact'), { recursive: true, force: true });
   return unpackArchive(Buffer.isBuffer(archive) ? inChunks(archive) : archive, folder, { maxBytes });
@@ -102,7 +102,7 @@ interface RawZipEntry {
   method?: number;
   mode?: number;
   crc?: number;
-  /** As claimed. */
+  /** The claimed size. */
   size?: number;
 }
 
@@ -200,7 +200,7 @@ describe('a good archive', () => {
     await expectArtifact(await unpack(Buffer.concat(members)));
   });
 
-  test('may hold what archivers add, which is not written', async () => {
+  test('may hold files that archivers add, which are not written', async () => {
     const added: string[] = [
       '__MACOSX/churn/._README.md',
       '__MACOSX/manifest.json',
@@ -218,7 +218,7 @@ describe('a good archive', () => {
       rawZip([
         { name: 'churn/', mode: 0o040755, content: Buffer.alloc(0), method: 0 },
         { name: 'iris', mode: 0o040755, content: Buffer.alloc(0), method: 0 },
-        // Old zips tell a folder by its name alone.
+        // Old zips mark a folder by its name alone.
         { name: 'churn/', mode: 0, content: Buffer.alloc(0), method: 0 },
         ...noise.map(([name, content]) => ({ name, content })),
         { name: 'churn/manifest.json' },
@@ -267,7 +267,7 @@ describe('a good archive', () => {
   }
 });
 
-describe('an archive of something else than an artifact', () => {
+describe('an archive of something other than an artifact', () => {
   const both = (names: string[]): Promise<[format: string, archive: Buffer][]> =>
     tar(...names.map((name): [string, Buffer] => [name, MANIFEST])).then((archive) => [
       ['tar', archive],
@@ -349,7 +349,7 @@ describe('an archive of something else than an artifact', () => {
     await expectUnusable(archive, detail);
   });
 
-  test('an entry of a type that nobody knows is refused', async () => {
+  test('an entry of an unknown type is refused', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     archive.write('S', 156);
     await expectUnusable(fixChecksum(archive), /is neither a file nor a folder/);
@@ -365,7 +365,7 @@ describe('an archive of something else than an artifact', () => {
     await expectUnusable(rawZip([{ name: 'manifest.json', mode }]), detail);
   });
 
-  test('a link is refused also where archivers’ own would be ignored', async () => {
+  test('a link is refused even if archivers’ own files would be ignored', async () => {
     const archive = await tar([{ name: '._x', type: 'symlink', linkname: '/' }], ['manifest.json', MANIFEST]);
     await expectUnusable(archive, /"._x" is a symbolic link/);
   });
@@ -377,7 +377,7 @@ describe('an archive of something else than an artifact', () => {
     await expectUnusable(lzma, /"manifest.json" is compressed by method 14/);
   });
 
-  test('links that the system’s tar and zip made do not lead anywhere', async () => {
+  test('links that the system’s tar and zip made lead nowhere', async () => {
     const source = createFolderForThisTest();
     execFileSync('ln', ['-s', '/etc/passwd', join(source, 'manifest.json')]);
     const archive = execFileSync('tar', ['-C', source, '-czf', '-', '.']);
@@ -445,7 +445,7 @@ describe('what cannot be read', () => {
     await expectUnreadable(archive, /cannot be read at or after "manifest.json" \(Invalid tar header/);
   });
 
-  test('a gzip with a wrong checksum is refused, though all its files are there', async () => {
+  test('a gzip with a wrong checksum is refused, even though all its files are there', async () => {
     const archive = await tarGz(ARTIFACT);
     archive[archive.length - 8]! ^= 1;
     await expectUnreadable(archive, /cannot be read at or after ".*" \(incorrect data check/);
@@ -457,7 +457,7 @@ describe('what cannot be read', () => {
     await expectUnreadable(archive, /at or after "manifest.json" \(incorrect data check/);
   });
 
-  test('a zip whose deflated content is none is refused', async () => {
+  test('a zip whose content is not valid deflate is refused', async () => {
     const archive = rawZip([{ name: 'manifest.json' }]);
     archive[43] = 0xff;
     await expectUnreadable(archive, /at or after "manifest.json" \(invalid/);
@@ -477,19 +477,19 @@ describe('what cannot be read', () => {
     await expectUnreadable(archive, /cannot be read at its beginning/);
   });
 
-  test('a folder in a tar that claims a content does not make it wait', async () => {
+  test('a folder in a tar that claims to have content does not make it wait', async () => {
     const archive = await tar([{ name: 'a/', type: 'directory' }], ['a/manifest.json', MANIFEST]);
     archive.write('00000001000', 124);
     expect(await readdir(await unpack(fixChecksum(archive)))).toEqual(['manifest.json']);
   });
 
-  test('a tar with an entry of no size at all is refused', async () => {
+  test('a tar with an entry without a size is refused', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     archive[124] = 0xea;
     await expectUnreadable(fixChecksum(archive), /the size is not a number/);
   });
 
-  test('a file in a tar whose name ends like a folder’s is passed over with its content', async () => {
+  test('a file in a tar whose name ends like a folder’s is skipped with its content', async () => {
     const archive = await tar(['a/', Buffer.alloc(100_000)], ['a/manifest.json', MANIFEST]);
     expect(await readdir(await unpack(archive))).toEqual(['manifest.json']);
   });
@@ -502,14 +502,14 @@ describe('what cannot be read', () => {
 });
 
 describe('limits', () => {
-  test('an archive may have as many bytes as the limit, and not one more', async () => {
+  test('an archive may have as many bytes as the limit, but not one more', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     await unpack(archive, archive.length);
     const detail = new RegExp(`^The archive has more than ${archive.length - 1} bytes.* MAX_ARTIFACT_BYTES`);
     await expectTooLarge(archive, detail, archive.length - 1);
   });
 
-  test('what is unpacked may have as many bytes as the limit, and not one more', async () => {
+  test('the unpacked files may have as many bytes as the limit, but not one more', async () => {
     const files = { 'manifest.json': Buffer.alloc(50_000), 'README.md': Buffer.alloc(50_000) };
     for (const archive of [
       gzipSync(await tar(...Object.entries(files))),
@@ -555,13 +555,13 @@ describe('limits', () => {
     expect(await bytesOnDisk()).toBeLessThanOrEqual(MIB);
   });
 
-  test('a zip that claims to be small ends at what it claims', async () => {
+  test('a zip that claims to be small is read only up to its claimed size', async () => {
     const archive = rawZip([{ name: 'manifest.json', content: zeros, size: 1000 }]);
     await expectUnreadable(archive, /at or after "manifest.json" \(too many bytes/);
     expect(await bytesOnDisk()).toBeLessThanOrEqual(1000);
   });
 
-  test('a tar that claims to be small or large is what it is', async () => {
+  test('a tar that claims to be small or large counts by its real size', async () => {
     const archive = await tar(['manifest.json', MANIFEST]);
     archive.write('77777777777', 124);
     await expectUnreadable(fixChecksum(archive), /at or after "manifest.json" \(Unexpected end of data/);
@@ -575,18 +575,18 @@ describe('limits', () => {
       'headers',
       async () => {
         const member = await tar([{ name: 'x', pax: { comment: 'x'.repeat(1000) } } as TarHeader]);
-        // The pax header with its content, and not the entry that it is of.
+        // The pax header with its content, but not its entry.
         return Buffer.concat(Array.from({ length: 5000 }, () => member.subarray(0, 512 + 1024)));
       },
     ],
   ])('a gzip of nothing but %s ends after 1 MiB', async (_what, bomb) => {
-    // Were it read further, this would be what is complained about.
+    // If it were read further, the error would be about this.
     const archive = gzipSync(await bomb());
     archive[archive.length - 8]! ^= 1;
     await expectUnusable(archive, /more than 1048576 bytes beside/, 1024 * MIB);
   });
 
-  test('64 entries are taken, and not one more', async () => {
+  test('64 entries are taken, but not one more', async () => {
     const folders = Array.from({ length: 63 }, (_, i) => `${i}/`);
     for (const make of [
       (names: string[]) => tar(...names.map((name): [string, Buffer?] => [name])),
@@ -628,7 +628,7 @@ describe('limits', () => {
   });
 });
 
-describe('an upload that breaks off', () => {
+describe('an interrupted upload', () => {
   test('with an error rejects with that error', async () => {
     const archive = await tarGz(ARTIFACT);
     const upload = Readable.from(
@@ -640,7 +640,7 @@ describe('an upload that breaks off', () => {
     await expect(unpack(upload)).rejects.toThrow('connection lost');
   });
 
-  test('without a word rejects', async () => {
+  test('without an error rejects', async () => {
     const upload = new Readable({ read: () => undefined });
     upload.push((await tarGz(ARTIFACT)).subarray(0, 2000));
     const failure = unpack(upload).catch((error: unknown) => error);
@@ -650,7 +650,7 @@ describe('an upload that breaks off', () => {
     expect(await failure).toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
   });
 
-  test('before it is read rejects, and nobody else has to listen', async () => {
+  test('before it is read rejects, and needs no other error handler', async () => {
     const upload = new Readable({ read: () => undefined });
     const failure = unpack(upload).catch((error: unknown) => error);
     upload.destroy(new Error('connection lost'));

@@ -25,7 +25,7 @@ import { createArtifactStore, type ArtifactStore, type StoredArtifact } from './
 import { BucketStore } from './bucket-store.js';
 
 let server: BucketServer;
-/** Each test has its own, of the one server. */
+/** Each test has its own bucket on the one server. */
 let bucket: string;
 let folder: string;
 let cacheDir: string;
@@ -78,7 +78,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
   return error.message;
 }
 
-test('what was put is read from the cache, the same bytes, with the marker written last', async () => {
+test('a stored artifact is read from the cache, byte for byte, with the marker written last', async () => {
   await put(store, IRIS, iris);
   const puts = server.requests.filter((request) => request.startsWith('PUT'));
   const files = [
@@ -100,14 +100,14 @@ test('what was put is read from the cache, the same bytes, with the marker writt
   expect(await readdir(cacheDir), 'no draft is left').toEqual([iris.contentSha256]);
 });
 
-test('a bucket without a prefix is good as well', async () => {
+test('a bucket without a prefix works as well', async () => {
   const whole = storeOf(`s3://${bucket}`);
   await put(whole, IRIS, iris);
   expect(server.requests.at(-1)).toBe(`GET /${bucket}/iris/1/content.sha256`);
   await expect(whole.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
 });
 
-test('what is cached needs no server and no client', async () => {
+test('a cached artifact needs no server and no client', async () => {
   await put(store, IRIS, iris);
   const fetched = await store.folderOf(iris);
   server.requests.length = 0;
@@ -128,7 +128,7 @@ test('a cached folder that was damaged is fetched again', async () => {
   expect(await readdir(cacheDir)).toEqual([iris.contentSha256]);
 });
 
-describe('an object that was tampered with is refused, and nothing of it stays', () => {
+describe('an object that was tampered with is refused, and nothing of it is kept', () => {
   test.each([
     ['model.onnx', /the sha256 of model\.onnx is [0-9a-f]{64}, the manifest says [0-9a-f]{64}\./],
     ['golden.json', /expected [0-9a-f]{64}, found [0-9a-f]{64}\./],
@@ -143,7 +143,7 @@ describe('an object that was tampered with is refused, and nothing of it stays',
     expect(await readdir(cacheDir)).toEqual([]);
   });
 
-  test('all of another artifact', async () => {
+  test('all files of another artifact', async () => {
     await put(store, IRIS, iris);
     const { source, artifact } = await otherIris(folder);
     await overwrite(keyOf('manifest.json'), await readFile(join(source, 'manifest.json'), 'utf8'));
@@ -152,7 +152,7 @@ describe('an object that was tampered with is refused, and nothing of it stays',
     );
   });
 
-  test('a file that is gone', async () => {
+  test('a missing file', async () => {
     await put(store, IRIS, iris);
     await remove(keyOf('model.onnx'));
     expect(await messageOf(store.folderOf(iris))).toMatch(
@@ -161,8 +161,8 @@ describe('an object that was tampered with is refused, and nothing of it stays',
   });
 });
 
-describe('an upload that was interrupted', () => {
-  test('is no version, and is completed by the next', async () => {
+describe('an interrupted upload', () => {
+  test('is not a version, and is completed by the next', async () => {
     server.onRequest = ({ method, url, socket }) => {
       if (method === 'PUT' && url!.includes('model.onnx')) socket.destroy();
     };
@@ -177,7 +177,7 @@ describe('an upload that was interrupted', () => {
     await expect(store.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
   });
 
-  test('leaves nothing behind in what is put instead', async () => {
+  test('leaves nothing behind in the artifact that replaces it', async () => {
     await put(store, IRIS, iris);
     await remove(MARKER);
     const { source, artifact } = await otherIris(folder);
@@ -204,7 +204,7 @@ test('other content under the same name and version is refused, and what was kep
   await expect(store.folderOf(iris)).resolves.toBe(join(cacheDir, iris.contentSha256));
 });
 
-test('of many that put two contents at once one content wins, and the others are told', async () => {
+test('if many put two different contents at once, one content wins, and the others get an error', async () => {
   const { source, artifact } = await otherIris(folder);
   const puts = await Promise.allSettled(
     Array.from({ length: 6 }, (_, index) =>
@@ -220,7 +220,7 @@ test('of many that put two contents at once one content wins, and the others are
   await expect(store.folderOf(lost!)).rejects.toThrow('its content is not what was registered');
 });
 
-test('one that is overtaken by other content during its upload is told, and what overtook it stays', async () => {
+test('an upload overtaken by other content gets an error, and the other content stays', async () => {
   const { source, artifact } = await otherIris(folder);
   server.onRequest = async ({ method, url }) => {
     if (method !== 'PUT' || !url!.includes('content.sha256')) return;
@@ -242,14 +242,14 @@ test.each([false, 'not implemented'] as const)(
   },
 );
 
-test('a marker that holds no sha256 is said', async () => {
+test('a marker without a sha256 is reported', async () => {
   await overwrite(MARKER, '<html>');
   const message = `s3://${bucket}/${MARKER} does not hold a sha256.`;
   expect(await messageOf(put(store, IRIS, iris))).toBe(message);
   expect(await messageOf(store.folderOf(iris))).toBe(message);
 });
 
-test('what breaks off is tried again', async () => {
+test('an interrupted request is retried', async () => {
   const broken = new Set<string>();
   server.onRequest = ({ method, url, socket }) => {
     const request = `${method} ${url}`;
@@ -262,7 +262,7 @@ test('what breaks off is tried again', async () => {
   expect(broken.size).toBeGreaterThan(10);
 }, 60_000);
 
-test('of what is cached only the last 32 stay, and what was used within the hour', async () => {
+test('the cache keeps only the last 32 artifacts, and those used within the hour', async () => {
   await put(store, IRIS, iris);
   const cache = (index: number) => join(cacheDir, `${index}`.padStart(64, '0'));
   const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
@@ -285,7 +285,7 @@ test('of what is cached only the last 32 stay, and what was used within the hour
   expect(await readdir(cacheDir)).toHaveLength(41);
 });
 
-test('two that fetch at once both have it', async () => {
+test('two that fetch at once both get it', async () => {
   await put(store, IRIS, iris);
   const fetched = await Promise.all(
     [1, 2, 3].map(() => storeOf(`s3://${bucket}/team/production`).folderOf(iris)),
@@ -302,7 +302,7 @@ test('a graph of some megabytes arrives whole', async () => {
   expect((await readFile(join(await store.folderOf(big), 'model.onnx'))).equals(graph)).toBe(true);
 });
 
-describe('says what is wrong, with the bucket and the endpoint, and no secret', () => {
+describe('names the fault, the bucket and the endpoint, and no secret', () => {
   const both = async (store: ArtifactStore) => {
     const message = await messageOf(store.folderOf(iris));
     expect(await messageOf(put(store, IRIS, iris))).toBe(message);
@@ -328,21 +328,21 @@ describe('says what is wrong, with the bucket and the endpoint, and no secret', 
     ['AWS_REGION', 'there is no region; set AWS_REGION'],
   ])('no %s', async (name, reason) => {
     vi.stubEnv(name, undefined);
-    // Nor what the machine may have of its own.
+    // Nor any that the machine may have of its own.
     vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
     vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nowhere');
     vi.stubEnv('AWS_CONFIG_FILE', '/nowhere');
     expect(await both(storeOf(`s3://${bucket}`))).toContain(`${server.endpoint} cannot be used: ${reason}.`);
   });
 
-  test('nobody listens', async () => {
+  test('no server listens', async () => {
     const nobody = storeOf('s3://models/x', { AWS_ENDPOINT_URL_S3: 'http://user:hunter2@127.0.0.1:1/' });
     expect(await both(nobody)).toBe(
       'The model store s3://models/x at http://127.0.0.1:1 cannot be used: it cannot be reached (ECONNREFUSED).',
     );
   });
 
-  test('somebody listens and never answers', async () => {
+  test('a server listens and never answers', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void silent.close());
     await new Promise((resolve) => silent.once('listening', resolve));

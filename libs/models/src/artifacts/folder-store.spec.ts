@@ -25,7 +25,7 @@ test('without MODEL_STORE artifacts are kept in MODEL_DIR', () => {
   expect(createArtifactStore(loadConfig({ MODEL_DIR: modelDir }))).toEqual(store);
 });
 
-test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without what is not a part of it', async () => {
+test('a stored artifact is in MODEL_DIR/<name>/<version>, readable by all, without any other files', async () => {
   const source = join(folder, 'source');
   await cp(IRIS, source, { recursive: true });
   await writeFile(join(source, 'notes.txt'), 'not part of the artifact');
@@ -44,7 +44,7 @@ test('what was put is in MODEL_DIR/<name>/<version>, for all to read, without wh
   expect(await readdir(modelDir), 'no draft is left').toEqual(['iris']);
 });
 
-test('the same content again changes nothing, also from where it is kept', async () => {
+test('the same content again changes nothing, even from the folder where it is kept', async () => {
   await put(store, IRIS, iris);
   const { mtimeMs, ino } = await stat(join(modelDir, 'iris/1'));
   await put(store, IRIS, iris);
@@ -62,7 +62,7 @@ test('other content under the same name and version is refused, and what was kep
   await expect(store.folderOf(iris)).resolves.toBe(join(modelDir, 'iris/1'));
 });
 
-test('of many that put two contents at once one content wins, and the others are told', async () => {
+test('if many put two different contents at once, one content wins, and the others get an error', async () => {
   const { source, artifact } = await otherIris(folder);
   const puts = await Promise.allSettled(
     Array.from({ length: 12 }, (_, index) =>
@@ -80,7 +80,7 @@ test('of many that put two contents at once one content wins, and the others are
   expect(await readdir(modelDir)).toEqual(['iris']);
 });
 
-test('what is prepared has no name until it is kept, and stands in nobody’s way', async () => {
+test('a prepared artifact has no name until it is kept, and blocks no one', async () => {
   const { source, artifact } = await otherIris(folder);
   const [mine, others] = [await store.prepare(IRIS, iris), await store.prepare(source, artifact)];
   await expect(store.folderOf(iris)).rejects.toThrow('it is missing on this machine');
@@ -102,7 +102,7 @@ test('a large graph is hashed and copied without being read as a whole', async (
   expect(most).toBeLessThan(100 * 1024 ** 2);
 });
 
-test('a source that is not what it was checked as is not kept', async () => {
+test('a source that changed since its check is not kept', async () => {
   const { source } = await otherIris(folder);
   await expect(put(store, source, iris)).rejects.toThrow(
     `The model artifact in ${source} cannot be used: its content is not`,
@@ -114,7 +114,7 @@ test('a source that is not what it was checked as is not kept', async () => {
   expect(await readdir(modelDir)).toEqual([]);
 });
 
-test('what is missing, damaged or another is said, with what was expected and what was found', async () => {
+test('a missing, damaged or different artifact is reported, with the expected and the found hash', async () => {
   const kept = join(modelDir, 'iris/1');
   await expect(store.folderOf(iris)).rejects.toThrow(
     `in ${kept} cannot be used: it is missing on this machine`,
@@ -128,7 +128,7 @@ test('what is missing, damaged or another is said, with what was expected and wh
   await expect(store.folderOf(artifact)).rejects.toThrow('the sha256 of model.onnx is');
 });
 
-test('an empty folder is no version', async () => {
+test('an empty folder is not a version', async () => {
   await mkdir(join(modelDir, 'iris/1'), { recursive: true });
   await put(store, IRIS, iris);
   await expect(store.folderOf(iris)).resolves.toBe(join(modelDir, 'iris/1'));
@@ -142,7 +142,7 @@ test('a MODEL_DIR that cannot be written is named', async () => {
   );
 });
 
-test('lists what lies there, 2 before 10, and no drafts', async () => {
+test('lists the stored versions, 2 before 10, and no drafts', async () => {
   for (const path of ['b/10', 'b/2', 'b/.old', 'a/1.0', '.incoming-x/1']) {
     await mkdir(join(modelDir, path), { recursive: true });
   }

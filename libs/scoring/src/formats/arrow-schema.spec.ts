@@ -3,7 +3,7 @@ import { parquetMetadata } from 'hyparquet';
 import { describe, expect, test } from 'vitest';
 import { dictionaryFields, withFields } from './arrow-schema.js';
 
-/** As pyarrow wrote it. That pyarrow reads what becomes of it is seen in the tests of the clients. */
+/** As pyarrow wrote it. The clients' tests check that pyarrow reads the result. */
 const { schema, key_value_metadata } = parquetMetadata(
   new Uint8Array(readFileSync('test/support/parquet/arrow.parquet')).buffer,
 );
@@ -17,19 +17,19 @@ const ADDED = [
 ] as const;
 
 describe('an Arrow schema', () => {
-  test('has fields more, and is one that can be read again', () => {
+  test('gains fields, and can be read again', () => {
     const once = withFields(ARROW, COLUMNS, ADDED)!;
     const twice = withFields(once, COLUMNS + ADDED.length, ADDED)!;
     expect(dictionaryFields(ARROW, COLUMNS)).toEqual([0]);
     expect(dictionaryFields(once, COLUMNS + ADDED.length)).toEqual([0]);
     expect(dictionaryFields(twice, COLUMNS + 2 * ADDED.length)).toEqual([0]);
     const bytes = Buffer.from(once, 'base64');
-    // A message is so long as it says, in eighths.
+    // A message has the length that it states, in multiples of eight.
     expect(bytes.readInt32LE(4)).toBe(bytes.length - 8);
     expect(bytes.length % 8).toBe(0);
   });
 
-  test('of other columns than the file has is not taken', () => {
+  test('of columns other than the file’s is not used', () => {
     for (const columns of [0, COLUMNS - 1, COLUMNS + 1]) {
       expect(withFields(ARROW, columns, ADDED)).toBeUndefined();
       expect(dictionaryFields(ARROW, columns)).toEqual([]);
@@ -44,7 +44,7 @@ describe('an Arrow schema', () => {
     },
   );
 
-  test('that is damaged or cut off anywhere is read or not, and no more comes of it than there was', () => {
+  test('damaged or cut off anywhere is read or not, and the result never has more than the input', () => {
     const whole = Buffer.from(ARROW, 'base64');
     for (let at = 0; at < whole.length; at++) {
       for (const damaged of [whole.subarray(0, at), Buffer.from(whole)]) {

@@ -13,7 +13,7 @@ const MANY = 2 ** 31 - 1;
 
 interface Page {
   type?: number;
-  /** What it says of itself, by the fields of PageHeader (parquet.thrift). */
+  /** Its header, by the fields of PageHeader (parquet.thrift). */
   says?: Record<`field_${number}`, unknown>;
   body?: Uint8Array;
 }
@@ -37,12 +37,12 @@ const read = (pages: Buffer[], rows: number, element = NUMBER, codec = 'UNCOMPRE
     readStored(Buffer.concat(pages), { codec }, element, { start: 0, end: rows, rows }).values as never[],
   );
 
-/** A number of Thrift, of so many bytes. */
+/** A Thrift number with this many bytes. */
 const varint = (value: number): number[] =>
   value < 128 ? [value] : [(value & 127) | 128, ...varint(Math.floor(value / 128))];
 
 describe('pages', () => {
-  test('are read, others than those of data stepped over', () => {
+  test('are read, and those without data are skipped', () => {
     const one = page({ says: data(2), body: int32(1, 2) });
     const index = page({ type: INDEX, body: Buffer.alloc(9) });
     const checked = page({ says: { ...data(1), field_4: crc32(int32(3)) | 0 }, body: int32(3) });
@@ -101,7 +101,7 @@ describe('pages', () => {
     ],
     [
       'of texts that begin as long ones do',
-      // Deltas in one block of 128, of one value more: 2 GiB of the text before it.
+      // Deltas in one block of 128, for one more value: 2 GiB of the text before it.
       {
         says: data(1, DELTA_BYTE_ARRAY),
         body: Buffer.from([128, 1, 4, 1, ...varint(2 * MANY), 0, 0, 0, 0, 0]),
@@ -111,20 +111,20 @@ describe('pages', () => {
     ],
     ['of a kind that is not known', { says: data(1, 77), body: int32(1) }, NUMBER, /page 1: /],
   ])('%s are refused', (_, given, element, says) => {
-    // Behind a valid one, if it is a data page.
+    // After a valid one, if it is a data page.
     expect(() => read([page(given)], 1, element)).toThrow(says);
   });
 
-  test('of a run that is longer than they are are refused', () => {
+  test('with a run longer than the page are refused', () => {
     const dictionary = page({ type: DICTIONARY, says: words(1), body: int32(7) });
-    // Bits a place, a run of so many, of the first word.
+    // Bits per index, a run of this length, of the first word.
     const run = (length: number) =>
       page({ says: data(2, RLE_DICTIONARY), body: Buffer.from([1, ...varint(2 * length), 0]) });
     expect(read([dictionary, run(2)], 2)).toEqual([7, 7]);
     expect(() => read([dictionary, run(2 ** 29)], 2)).toThrow(/page 2: it repeats a value more often/);
   });
 
-  test('of which there are too few are refused, however many empty ones there are', () => {
+  test('are refused if there are too few, however many empty ones there are', () => {
     const nothing = page({ says: data(0) });
     expect(() =>
       read(
@@ -134,8 +134,8 @@ describe('pages', () => {
     ).toThrow(/has 0 rows, and its row group 1/);
   });
 
-  test('of a header that is nothing but objects are refused before there are millions', () => {
-    // A field 9 that nobody has: a list of ten million empty objects.
+  test('with a header full of objects are refused before there are millions of them', () => {
+    // An unknown field 9: a list of ten million empty objects.
     const header = Buffer.concat([
       Buffer.from([0x15, 0, 0x15, 0, 0x15, 0, 0x69, 0xfc, ...varint(10_000_000)]),
       Buffer.alloc(10_000_010),
@@ -143,13 +143,13 @@ describe('pages', () => {
     expect(() => read([header], 1)).toThrow(/page 1: /);
   });
 
-  test.each(['GZIP', 'ZSTD', 'SNAPPY', 'LZ4_RAW', 'BROTLI', 'LZO'])('that are no %s are refused', (codec) => {
+  test.each(['GZIP', 'ZSTD', 'SNAPPY', 'LZ4_RAW', 'BROTLI', 'LZO'])('not in %s are refused', (codec) => {
     expect(() =>
       read([page({ says: { ...data(1), field_2: 4 }, body: Buffer.alloc(30, 0xa5) })], 1, NUMBER, codec),
     ).toThrow(/page 1: /);
   });
 
-  test('that unpack to more than they say are not unpacked further', () => {
+  test('that unpack to more than their stated size are not unpacked further', () => {
     const body = gzipSync(Buffer.alloc(50_000_000));
     expect(() => read([page({ says: { ...data(1), field_2: 4 }, body })], 1, NUMBER, 'GZIP')).toThrow(
       /page 1: /,

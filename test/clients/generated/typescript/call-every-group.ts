@@ -1,6 +1,6 @@
 /**
- * The client that openapi-typescript makes of our API document calls every group of it. That it compiles shows that the
- * types can be used; what it asserts, that the service answers in them.
+ * The client that openapi-typescript generates from our API document calls each of its groups. Compiling shows that the
+ * types can be used; the assertions show that the service's answers match them.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

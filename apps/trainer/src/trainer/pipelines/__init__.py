@@ -1,6 +1,6 @@
 """One file per model, with a `NAME`, the `DATA_FILE` it is trained on, and a function `train(data, version)`.
 
-`data` is the path of the data set, None where the pipeline brings its own (its `DATA_FILE` is None).
+`data` is the path of the data set, None if the pipeline brings its own (its `DATA_FILE` is None).
 `train` returns the artifact or raises TrainerError, and writes nothing.
 """
 
@@ -12,7 +12,7 @@ from trainer.pipelines import california_housing, heart_failure, iris
 
 
 class Pipeline(Protocol):
-    """What a module of this package offers."""
+    """The interface of a module of this package."""
 
     NAME: str
     DATA_FILE: str | None

@@ -1,4 +1,4 @@
-"""The median value of the homes in a Californian district, from its place, its people and its houses."""
+"""The median value of the homes in a Californian district, from its location, population and houses."""
 
 import math
 from pathlib import Path
@@ -64,7 +64,7 @@ PARAMETERS = {"imputation": "median", "handle_unknown": "ignore", "alpha": 1.0, 
 
 def _unfitted() -> Pipeline:
     numbers = Pipeline([("impute", SimpleImputer(strategy=PARAMETERS["imputation"])), ("scale", StandardScaler())])
-    # Categories from the schema, not from the rows at hand: a fold may hold no island.
+    # Categories from the schema, not from the given rows: a fold may have no island.
     places = OneHotEncoder(categories=[list(PLACES)], handle_unknown=PARAMETERS["handle_unknown"], sparse_output=False)
     columns = ColumnTransformer([("numbers", numbers, NUMBERS), ("places", places, ["ocean_proximity"])])
     return Pipeline([("columns", columns), ("ridge", Ridge(alpha=PARAMETERS["alpha"], solver=PARAMETERS["solver"]))])
@@ -73,12 +73,12 @@ def _unfitted() -> Pipeline:
 def train(data: Path, version: str) -> Artifact:
     """Train on the CSV file at `data` and return the artifact.
 
-    Raises TrainerError where the file is refused or has too few rows to cross-validate, and where the ONNX model
-    does not answer as scikit-learn does, be it on the training data or on values that are missing or unknown.
+    Raises TrainerError if the file is refused or has too few rows to cross-validate, and if the ONNX model
+    does not answer like scikit-learn, on the training data or on missing or unknown values.
     """
     data_set = read_csv(data, [*COLUMNS, TARGET])
     rows, target = data_set.table[NAMES], data_set.table[TARGET.name].to_numpy()
-    # The metrics need two rows a fold; with fewer than that r2 is not defined.
+    # The metrics need two rows per fold; with fewer, r2 is undefined.
     if len(rows) < 2 * FOLDS:
         raise TrainerError(f"{data} has {len(rows)} rows; at least {2 * FOLDS} are needed")
 
@@ -131,8 +131,8 @@ def _golden_indices(rows: pd.DataFrame, predictions: np.ndarray) -> list[int]:
 def _verify(model: bytes, regressor: Pipeline, rows: pd.DataFrame, few_rows: pd.DataFrame) -> float:
     """The largest difference between the ONNX model and `regressor` on `rows`.
 
-    Raises TrainerError where it is over TOLERANCE, or where that on strange copies of `few_rows` is: those which the
-    input schema refuses, and which the graph answers as the framework does all the same.
+    Raises TrainerError if it exceeds TOLERANCE, on these rows or on strange copies of `few_rows`: those that the
+    input schema refuses, but that the graph still answers like the framework.
     """
     strange = [few_rows.assign(ocean_proximity=place) for place in ("MOON", "inland", "")]
     strange += [few_rows.assign(**{name: math.nan}) for name in NUMBERS]

@@ -56,7 +56,7 @@ GRID = {
 }
 
 MISSING = float("nan")
-# Patients, and the probabilities of death that a model of the published table gives them.
+# Patients, and the probabilities of death that a model trained on the published table gives them.
 REFERENCE_ROWS = pd.DataFrame(
     [
         [25, 1000, 35, 500000, 8, 135, 1, 0],
@@ -79,8 +79,8 @@ REFERENCE_TABLE_SHA256 = "f8e23487b3202b12b035f85f3626e8d13a709770dd8f0915459457
 def train(data: Path, version: str) -> Artifact:
     """Train on the CSV file at `data` and return the artifact.
 
-    Raises TrainerError where the file is refused, where a class has too few rows to cross-validate, and
-    where the published table does not give the reference probabilities.
+    Raises TrainerError if the file is refused, if a class has too few rows to cross-validate, and
+    if the published table does not give the reference probabilities.
     """
     data_set = read_csv(data, [*COLUMNS, TARGET])
     rows = data_set.table[NAMES]
@@ -141,7 +141,7 @@ def _is_reference(features: np.ndarray, target: np.ndarray) -> bool:
 def _check_reference(model: bytes) -> None:
     probabilities = infer(model, REFERENCE_ROWS)["probabilities"][:, 1]
     differences = np.abs(probabilities - REFERENCE_PROBABILITIES)
-    # ONNX Runtime and XGBoost sum the trees in different orders; the first row is known to come out the same.
+    # ONNX Runtime and XGBoost sum the trees in different orders; the first row is known to give the same result.
     if differences[0] != 0 or differences.max() > TOLERANCE:
         given, promised = (", ".join(map(str, values)) for values in (probabilities, REFERENCE_PROBABILITIES))
         raise TrainerError(f"on the published data the model must give {promised}; it gives {given}")

@@ -34,7 +34,7 @@ COLUMNS = [
 ]
 LABELS = ("setosa", "versicolor", "virginica")
 
-# Newton's method ends on the same float32 coefficients whatever the processor; lbfgs need not.
+# Newton's method gives the same float32 coefficients on every processor; lbfgs may not.
 PARAMETERS = {"solver": "newton-cholesky", "tol": 1e-10}
 # From smooth to steep.
 GRID = {"classify__C": [0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 1000]}

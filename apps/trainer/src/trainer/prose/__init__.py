@@ -1,1 +1,1 @@
-"""One file per model: what its card says that no program can know. Imported by the pipeline of the same name."""
+"""One file per model: the parts of its card that no program can know. Imported by the pipeline of the same name."""

@@ -1,4 +1,4 @@
-"""The words of the house-price model's card."""
+"""The text of the house-price model's card."""
 
 from trainer.model_card import Prose
 
@@ -40,9 +40,9 @@ five."""
 
 
 def prose(*, published_file: bool, difference: float) -> Prose:
-    """The words for a model trained on the published file, or on another one.
+    """The text for a model trained on the published file, or on another one.
 
-    `difference`: the largest one between ONNX Runtime and scikit-learn on the training data, in dollars.
+    `difference`: the largest difference between ONNX Runtime and scikit-learn on the training data, in dollars.
     """
     return Prose(
         title="California housing: the value of homes in a district",

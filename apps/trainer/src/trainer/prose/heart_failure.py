@@ -1,4 +1,4 @@
-"""The words of the heart-failure model's card."""
+"""The text of the heart-failure model's card."""
 
 from trainer.model_card import Prose
 
@@ -43,7 +43,7 @@ and they fix its parameters. The search says what that costs."""
 
 
 def prose(*, published_table: bool) -> Prose:
-    """The words for a model trained on the published table, or on another one."""
+    """The text for a model trained on the published table, or on another one."""
     return Prose(
         title="Heart failure: death during follow-up",
         prediction=PREDICTION,

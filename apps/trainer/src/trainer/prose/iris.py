@@ -1,4 +1,4 @@
-"""The words of the iris model's card."""
+"""The text of the iris model's card."""
 
 from trainer.model_card import Prose
 

@@ -27,7 +27,7 @@ test.each<[string, Manifest, Prediction[]]>([
   ],
   ['another', FLOWERS, [{ label: 'virginica', probabilities: [0.1, 0.2, 0.7] }]],
   ['a regression', VALUE, [{ value: 1.5 }, { value: -2 }]],
-])('what %s answered is read back, however it was asked for', (_, of, predictions) => {
+])('the answer of %s is read back, whatever outputs were requested', (_, of, predictions) => {
   const gists = predictions.map((each) => gistOf(each, of));
   expect(recalled(predictions, of, undefined)).toEqual(gists);
   for (const { name } of outputsOf(of)) {
