@@ -16,7 +16,7 @@ export class NumberedVersions implements OnApplicationShutdown {
   private readonly logger = new Logger(NumberedVersions.name);
   private readonly kept = new LRUCache<string, Promise<HeldModel>>({
     max: MAX_KEPT,
-    // Whoever received it in this turn of the event loop uses it before the turn ends.
+    // A caller that received it in this turn of the event loop uses it before the turn ends.
     dispose: (held) => void held.then(({ giveBack }) => setImmediate(giveBack)).catch(() => undefined),
   });
 

@@ -4,7 +4,7 @@ import plugin from 'fastify-plugin';
 import type { FastifyInstance } from 'fastify';
 import { Problem, type ProblemForm } from '#libs/errors';
 import type { Counter } from '#libs/observability';
-import { SECURITY_HEADERS } from './security-headers.js';
+import { SECURITY_HEADERS } from './answer-headers.js';
 
 declare module 'fastify' {
   interface FastifyRequest {

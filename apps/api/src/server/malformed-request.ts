@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, problemJson, type ErrorCode } from '#libs/errors';
 import { newRequestId } from './request-id.js';
-import { SECURITY_HEADERS } from './security-headers.js';
+import { SECURITY_HEADERS } from './answer-headers.js';
 
 /** What the HTTP parser itself refuses never becomes a request: it is answered directly on the socket. */
 export function answerMalformedRequest(

@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import plugin from 'fastify-plugin';
-import type { FastifyInstance } from 'fastify';
-import { SECURITY_HEADERS } from './security-headers.js';
 
 /** What a caller's `X-Request-Id` may be; anything else is replaced by ours. */
 const GIVEN = /^[A-Za-z0-9._:+/=-]{1,128}$/;
@@ -17,14 +14,3 @@ export function newRequestId(): string {
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
-
-/** The headers of every answer. Fastify writes them with its own; setting them on Node's reply costs much more. */
-export const requestIds = plugin(
-  async (fastify: FastifyInstance) => {
-    fastify.addHook('onRequest', (request, reply, done) => {
-      reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
-      done();
-    });
-  },
-  { name: 'request-ids' },
-);

@@ -6,6 +6,7 @@ import type { ProblemForm } from '#libs/errors';
 import type { Logger, Tracing } from '#libs/observability';
 import { accessLog } from './access-log.js';
 import { allowedMethods } from './allowed-methods.js';
+import { answerHeaders, SECURITY_HEADERS } from './answer-headers.js';
 import { arrival, type ArrivalOptions } from './arrival.js';
 import { bodies } from './bodies.js';
 import type { Door } from './door.js';
@@ -14,8 +15,7 @@ import { largeBodies, type Identify } from './large-bodies.js';
 import { answerMalformedRequest } from './malformed-request.js';
 import { framing } from './message-framing.js';
 import type { RequestDurations } from './request-durations.js';
-import { requestIdOf, requestIds } from './request-id.js';
-import { SECURITY_HEADERS } from './security-headers.js';
+import { requestIdOf } from './request-id.js';
 import { problemForms, sendProblem } from './send-problem.js';
 import { toProblem } from './to-problem.js';
 import { traces } from './trace-requests.js';
@@ -41,7 +41,7 @@ export async function registerPlugins(fastify: FastifyInstance, parts: ServerPar
     .register(problemForms, parts)
     .register(bodies, parts)
     .register(arrival, parts)
-    .register(requestIds)
+    .register(answerHeaders)
     .register(framing)
     .register(goodbye, parts)
     .register(accessLog, parts);
