@@ -27,6 +27,15 @@ async function expectEveryRow(id: string): Promise<void> {
   expectEveryRowOnce((await output(service.api, service.user.token, id)).text, ROWS);
 }
 
+/** Its job is locked: the batch is not done, however fast it is, until the returned function is called. */
+async function keptFromEnding(id: string): Promise<() => Promise<unknown>> {
+  const holder = await sessions(service.database.url)();
+  await holder.query('BEGIN');
+  const { rowCount } = await holder.query('SELECT FROM pgboss.job WHERE id = $1 FOR UPDATE', [id]);
+  expect(rowCount).toBe(1);
+  return () => holder.query('ROLLBACK');
+}
+
 /** Sessions of a role, ended with the test. */
 function sessions(url: string): () => Promise<pg.Client> {
   const clients: pg.Client[] = [];
@@ -112,6 +121,7 @@ describe('a lease', () => {
     const worker = await service.startWorker();
     const id = await submitted(service.api, service.user.token, FILE);
     await middleOf(service.batchDir, id);
+    const letEnd = await keptFromEnding(id);
     let cut = 0;
     for (let round = 0; round < 5; round++) {
       const cuts = await database.query(
@@ -123,6 +133,7 @@ describe('a lease', () => {
     }
     expect(cut).toBeGreaterThan(2);
     expect(await rowOf(service.database, id)).toMatchObject({ state: 'running' });
+    await letEnd();
     await expectEveryRow(id);
     expect(await rowOf(service.database, id)).toMatchObject({
       runs: 1,
@@ -161,7 +172,9 @@ describe('a lease', () => {
     const paused = await service.startWorker();
     const id = await submitted(service.api, service.user.token, FILE);
     await middleOf(service.batchDir, id);
+    const letEnd = await keptFromEnding(id);
     paused.process.kill('SIGSTOP');
+    await letEnd();
     const other = await service.startWorker();
     await expect.poll(async () => (await rowOf(service.database, id)).runs, IN_TIME).toBe(2);
     paused.process.kill('SIGCONT');
