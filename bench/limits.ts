@@ -89,11 +89,17 @@ export class RecordLimit {
   /** @returns rows a second */
   async loop(rowsPerCommit: number, seconds: number): Promise<number> {
     const records = Array.from({ length: rowsPerCommit }, () => this.record);
-    const statement = insertOf(records, new BinaryArrays());
+    const arrays = new BinaryArrays();
     return withClient(this.databaseUrl, async (client) => {
+      const { rows } = await client.query<{ id: number }>(
+        `INSERT INTO writers (uuid, process, backend_pid, backend_start)
+         VALUES (gen_random_uuid(), 'bench', pg_backend_pid(), now()) RETURNING id`,
+      );
+      const writer = rows[0]!.id;
       let commits = 0;
       const started = performance.now();
-      for (; performance.now() - started < seconds * 1000; commits++) await client.query(statement);
+      for (; performance.now() - started < seconds * 1000; commits++)
+        await client.query(insertOf(records, { writer, seq: commits + 1 }, arrays));
       return (commits * rowsPerCommit) / ((performance.now() - started) / 1000);
     });
   }

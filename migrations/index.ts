@@ -12,6 +12,7 @@ import { IndexRequestUuids1763601000000 } from './1763601000000-index-request-uu
 import { LockRecordTables1763601010000 } from './1763601010000-lock-record-tables.js';
 import { BoundBatches1763601100000 } from './1763601100000-bound-batches.js';
 import { RememberChecks1763601200000 } from './1763601200000-remember-checks.js';
+import { RecordCommits1763601300000 } from './1763601300000-record-commits.js';
 
 /** In order. A migration that has been released is never changed. */
 export const migrations = [
@@ -29,4 +30,5 @@ export const migrations = [
   LockRecordTables1763601010000,
   BoundBatches1763601100000,
   RememberChecks1763601200000,
+  RecordCommits1763601300000,
 ];

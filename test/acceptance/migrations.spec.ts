@@ -275,6 +275,45 @@ test('a record from before partitions is in its month’s partition, each respon
   });
 });
 
+test('a record from before commits were rows is kept, in no commit; months that are over keep their key', async () => {
+  await withDataSource(firstMigrations(14), (dataSource) => dataSource.runMigrations());
+  await database.query(ADD_ADA);
+  await database.query(`SELECT create_record_partitions('2025-01-01Z', '2025-01-01Z')`);
+  await database.query(
+    `INSERT INTO requests (user_id, input, request_uuid, model, model_version, dialect, created_datetime) VALUES
+       (1, '{"age":25}', 'a', 'heart-failure', '1', 'plain', '2025-01-15Z'),
+       (1, '{"age":26}', 'b', 'heart-failure', '1', 'plain', now())`,
+  );
+  await database.query(
+    `INSERT INTO responses (request_id, status_code, output, duration_ms, created_datetime)
+     SELECT id, 200, '{"yhat":"1"}', 1.5, created_datetime FROM requests`,
+  );
+  const log = () => database.query('SELECT * FROM prediction_log ORDER BY id');
+  const keys = () =>
+    database.query(
+      `SELECT count(*) FILTER (WHERE conrelid = 'responses_2025_01'::regclass)::int AS old, count(*)::int AS all
+       FROM pg_constraint WHERE contype = 'f' AND conname LIKE 'responses\\_____\\___\\_request_fkey'`,
+    );
+  const before = await log();
+  const keysBefore = await keys();
+  await withDataSource(allMigrations(), async (dataSource) => {
+    await migrate(dataSource);
+    expect(await log()).toEqual(before);
+    expect(await keys()).toEqual([{ old: 1, all: 1 }]);
+    expect(await database.query('SELECT DISTINCT writer, seq, index FROM requests')).toEqual([
+      { writer: null, seq: null, index: null },
+    ]);
+    // A release before this one may go on writing meanwhile.
+    await database.query(
+      `INSERT INTO requests (user_id, request_uuid, model, model_version, dialect) VALUES (1, 'c', 'm', '1', 'plain')`,
+    );
+    await expect(database.query('DELETE FROM users')).rejects.toMatchObject({ code: '23503' });
+    await dataSource.undoLastMigration();
+    expect(await keys()).toEqual(keysBefore);
+    await expect(database.query('DELETE FROM users')).rejects.toMatchObject({ code: '23503' });
+  });
+});
+
 test('all of them can be reverted, which leaves nothing, and run again, which gives the same schema', async () => {
   await withDataSource(allMigrations(), async (dataSource) => {
     await migrate(dataSource);

@@ -1,8 +1,9 @@
+import { RecordPartitions } from '#libs/audit';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { call, createUser, PATIENT } from '../support/client.js';
 import { withClient } from '../support/postgres-client.js';
 import { recordsOfUser } from '../support/records.js';
-import { prepareDatabase } from '../support/prepared-service.js';
+import { openDataSource, prepareDatabase } from '../support/prepared-service.js';
 import { startApiForThisTest } from '../support/test-api.js';
 
 const database = prepareDatabase();
@@ -15,15 +16,16 @@ beforeAll(async () => {
 
 const names = async (sql: string, values: unknown[] = []) =>
   (await database.query<{ name: string }>(sql, values)).map(({ name }) => name);
+const TABLES = ['requests', 'responses', 'shadow_responses', 'commits'];
 const partitions = () =>
   names(
     `SELECT inhrelid::regclass::text AS name FROM pg_inherits
-     WHERE inhparent IN ('requests'::regclass, 'responses'::regclass, 'shadow_responses'::regclass) ORDER BY 1`,
+     WHERE inhparent = ANY ($1::regclass[]) ORDER BY 1`,
+    [TABLES],
   );
 const create = (first: string, last: string) =>
   names(`SELECT create_record_partitions($1, $2) AS name`, [first, last]);
 const drop = (before: string) => names(`SELECT drop_record_partitions($1) AS name`, [before]);
-const TABLES = ['requests', 'responses', 'shadow_responses'];
 const of = (...months: string[]) =>
   months.flatMap((month) => TABLES.map((table) => `${table}_${month}`)).toSorted();
 
@@ -76,6 +78,20 @@ describe('months of the record', () => {
     });
     await expect(addRequest(4711, created)).rejects.toMatchObject({ constraint: 'requests_user_id_fkey' });
     await expect(addResponse(id, created)).rejects.toMatchObject({ constraint: 'responses_2020_01_pkey' });
+  });
+
+  test('that are over are checked once, and from then on hold no response without its request', async () => {
+    const dataSource = await openDataSource(database, { entities: [] });
+    const months = new RecordPartitions(dataSource, {} as never);
+    const key = 'responses_2019_11_request_fkey';
+    await database.query(`ALTER TABLE responses_2019_11 DROP CONSTRAINT ${key}`);
+    const created = '2019-11-30Z';
+    await addResponse('4711', created);
+    await expect(months.close()).rejects.toMatchObject({ constraint: key });
+    await database.query('DELETE FROM responses WHERE request_id = 4711');
+    expect(await months.close()).toEqual(['responses_2019_11']);
+    expect(await months.close()).toEqual([]);
+    await expect(addResponse('4711', created)).rejects.toMatchObject({ constraint: key });
   });
 
   test('are dropped when every row is old, and not before', async () => {

@@ -13,6 +13,8 @@ const TABLES = [
   'requests',
   'responses',
   'shadow_responses',
+  'commits',
+  'writers',
   'model_versions',
   'model_aliases',
   'batches',

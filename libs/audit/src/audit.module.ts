@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { Analysts } from './analysts.js';
+import { CommitLog } from './commit-log.js';
+import { Commit } from './commit.entity.js';
 import { IdempotencyKey } from './idempotency-key.entity.js';
 import { KeptAnswers } from './kept-answers.js';
 import { PredictionLog } from './prediction-log.js';
@@ -10,8 +12,16 @@ import { RecordPartitions } from './record-partitions.js';
 import { Recorder } from './recorder.js';
 import { ShadowRecorder } from './shadow-recorder.js';
 import { ShadowResponse } from './shadow-response.entity.js';
+import { Writer } from './writer.entity.js';
 
-export const auditEntities = [PredictionRequest, PredictionResponse, ShadowResponse, IdempotencyKey];
+export const auditEntities = [
+  PredictionRequest,
+  PredictionResponse,
+  ShadowResponse,
+  IdempotencyKey,
+  Commit,
+  Writer,
+];
 
 const PROVIDERS = [
   Recorder,
@@ -19,6 +29,7 @@ const PROVIDERS = [
   PredictionLog,
   RecordedAnswers,
   RecordPartitions,
+  CommitLog,
   KeptAnswers,
   Analysts,
 ];

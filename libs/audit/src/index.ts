@@ -5,7 +5,15 @@
  */
 export { Analysts } from './analysts.js';
 export { auditEntities, AuditModule } from './audit.module.js';
-export { AlreadyAnswered, Recorder } from './recorder.js';
+export {
+  CommitLog,
+  positionAfter,
+  type CommitPosition,
+  type CommittedPrediction,
+  type ReadCommit,
+} from './commit-log.js';
+export { AlreadyAnswered } from './commit-writer.js';
+export { Recorder } from './recorder.js';
 export { ShadowRecorder } from './shadow-recorder.js';
 export { RecordTrace } from './record-trace.js';
 export type { PredictionRecord } from './prediction-record.js';

@@ -63,4 +63,15 @@ export class PredictionRequest {
   /** Null if the body could not be read, and for what was recorded before rows were counted. */
   @Column('integer', { name: 'row_count', nullable: true })
   rowCount!: number | null;
+
+  /** Of the commit that wrote it (`Commit`); null in what releases before 0.3 recorded. */
+  @Column('integer', { nullable: true })
+  writer!: number | null;
+
+  @Column('bigint', { nullable: true })
+  seq!: string | null;
+
+  /** Its place in the commit, from 1. */
+  @Column('smallint', { nullable: true })
+  index!: number | null;
 }

@@ -1,7 +1,20 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CONFIG, type Config } from '#libs/config';
-import { isMissingPartition } from '#libs/database';
+import { isMissingPartition, queryPatiently } from '#libs/database';
 import { DataSource } from 'typeorm';
+
+/** By then no statement that began in a month is still running. */
+const CLOSED_AFTER = '1 hour';
+const CHECK_LIMIT_MS = 3_600_000;
+
+const OVER_WITHOUT_KEY = `
+  SELECT relname AS name FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+  WHERE inhparent = 'responses'::regclass
+    AND to_date(right(relname, 7), 'YYYY_MM') + interval '1 month' < (now() - $1::interval) AT TIME ZONE 'UTC'
+    AND NOT EXISTS (
+      SELECT FROM pg_constraint
+      WHERE conrelid = inhrelid AND conname = relname || '_request_fkey' AND convalidated)
+  ORDER BY name`;
 
 /**
  * The monthly partitions of the record. They are made long before they are needed, so that no record waits for one, and
@@ -33,6 +46,30 @@ export class RecordPartitions {
       this.logger.warn(`made ${(await this.create()).join(', ')}, because a record needed it`);
       return work();
     }
+  }
+
+  /**
+   * The key from responses to requests, for months that are over: it would cost as much as a row while they are written.
+   * @returns the names of the months' tables that got it
+   */
+  async close(): Promise<string[]> {
+    const names = await this.names(OVER_WITHOUT_KEY, [CLOSED_AFTER]);
+    for (const name of names) {
+      const key = `${name}_request_fkey`;
+      await this.names(
+        `ALTER TABLE ${name} DROP CONSTRAINT IF EXISTS ${key}, ADD CONSTRAINT ${key}
+           FOREIGN KEY (request_id, created_datetime)
+           REFERENCES ${name.replace('responses', 'requests')} (id, created_datetime) NOT VALID`,
+      );
+      // This reads the whole month, and blocks nobody.
+      await queryPatiently(
+        this.dataSource,
+        `ALTER TABLE ${name} VALIDATE CONSTRAINT ${key}`,
+        [],
+        CHECK_LIMIT_MS,
+      );
+    }
+    return names;
   }
 
   /** @returns the names of those that were dropped; none if the record is kept forever */

@@ -1,6 +1,12 @@
 import type { BinaryArrays } from '#libs/database';
 import { toColumns, toKeptColumns, type PredictionRecord } from './prediction-record.js';
 
+/** The place of a commit among all of its writer's: the row in `writers`, and 1, 2, 3 … */
+export interface CommitNumber {
+  readonly writer: number;
+  readonly seq: number;
+}
+
 const RECORDS = `
   SELECT nextval('requests_id_seq') AS id, *
   FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::integer[],
@@ -9,22 +15,30 @@ const COLUMNS = `user_id, request_uuid, model, model_version, dialect, input, ro
                  status_code, output, duration_ms`;
 const INTO_TABLES = `
   request AS (
-    INSERT INTO requests (id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns)
-    SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns::text[]
+    INSERT INTO requests (id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns,
+                          writer, seq, index)
+    SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns::text[],
+           $12::integer, $13::bigint, index
     FROM record
   ), response AS (
     INSERT INTO responses (request_id, status_code, output, duration_ms)
     SELECT id, status_code, output, duration_ms FROM record
+  ), committed AS (
+    INSERT INTO commits (writer, seq, count, first_id, last_id)
+    SELECT $12::integer, $13::bigint, count(*), min(id), max(id) FROM record HAVING count(*) > 0
   )`;
+/** One row with all ids: a row for each costs more than the ids. */
+const IDS = `array_to_string(array_agg(record.id ORDER BY index), ',', '') AS ids`;
 
 const INSERT = `
-  WITH record AS MATERIALIZED (${RECORDS}) AS record (${COLUMNS})), ${INTO_TABLES}
-  SELECT id FROM record ORDER BY id`;
+  WITH record AS MATERIALIZED (${RECORDS}) WITH ORDINALITY AS record (${COLUMNS}, index)), ${INTO_TABLES}
+  SELECT ${IDS} FROM record`;
 
-/** Records under a key that already has an answer are left out; their id is null. */
+/** Records under a key that already has an answer are left out; their id is empty. */
 const INSERT_KEPT = `
   WITH arrived AS MATERIALIZED (
-    ${RECORDS}, $12::text[], $13::text[], $14::text[]) AS record (${COLUMNS}, key, fingerprint, answer)
+    ${RECORDS}, $14::text[], $15::text[], $16::text[]) WITH ORDINALITY
+      AS record (${COLUMNS}, key, fingerprint, answer, index)
   ), kept AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, request_id, answer)
     SELECT user_id, key, fingerprint, id, answer FROM arrived WHERE key IS NOT NULL
@@ -33,40 +47,40 @@ const INSERT_KEPT = `
   ), record AS MATERIALIZED (
     SELECT * FROM arrived WHERE key IS NULL OR id IN (SELECT request_id FROM kept)
   ), ${INTO_TABLES}
-  SELECT record.id FROM arrived LEFT JOIN record USING (id) ORDER BY arrived.id`;
-
-/** No two requests of one user have the same id, input and duration, so these rows are ours. */
-const FIND = `
-  SELECT min(requests.id)
-  FROM unnest($1::integer[], $2::text[], $3::jsonb[], $4::real[])
-    WITH ORDINALITY AS record (user_id, request_uuid, input, duration_ms, place)
-  LEFT JOIN (requests JOIN responses
-      ON responses.request_id = requests.id AND responses.created_datetime = requests.created_datetime)
-    ON requests.id > $5 AND requests.request_uuid = record.request_uuid AND requests.user_id = record.user_id
-    AND requests.input = record.input AND responses.duration_ms = record.duration_ms
-  GROUP BY place ORDER BY place`;
-
-/** Looks for the records among the rows above an id. Its rows are the ids, in order; null for missing ones. */
-export function findOf(records: readonly PredictionRecord[], afterId: string, arrays: BinaryArrays) {
-  const columns = toColumns(records, arrays);
-  return {
-    name: 'find-predictions',
-    text: FIND,
-    values: [columns[0]!, columns[1]!, columns[5]!, columns[10]!, afterId],
-  };
-}
+  SELECT ${IDS.replace('index', 'arrived.index')} FROM arrived LEFT JOIN record USING (id)`;
 
 /**
- * Both rows of every record, in one statement: one parameter per column, an array in binary format (docs/adr/0011). Its
- * rows are the ids, in order.
+ * Both rows of every record and the row of the commit, in one statement: one parameter per column, an array in binary
+ * format (docs/adr/0011). Its row has the ids of the requests, in order (`idsIn`).
  */
 export function insertOf(
   records: readonly PredictionRecord[],
+  { writer, seq }: CommitNumber,
   arrays: BinaryArrays,
-): { name: string; text: string; values: Buffer[] } {
-  const values = toColumns(records, arrays);
+): { name: string; text: string; values: unknown[] } {
+  const values = [...toColumns(records, arrays), writer, seq];
   if (records.every(({ idempotency }) => idempotency === undefined))
     return { name: 'record-predictions', text: INSERT, values };
   values.push(...toKeptColumns(records, arrays));
   return { name: 'record-kept-predictions', text: INSERT_KEPT, values };
 }
+
+/** Null for a record that was left out. */
+export function idsIn(rows: readonly { ids: string }[]): (string | null)[] {
+  return rows[0]!.ids.split(',').map((id) => id || null);
+}
+
+/** The ids of a commit's requests, by their places in it. No rows if nothing was committed under this number. */
+export function idsOfCommit({ writer, seq }: CommitNumber): { text: string; values: unknown[] } {
+  return {
+    text: `
+      SELECT index, requests.id FROM ${REQUESTS_OF_COMMIT} WHERE commits.writer = $1 AND commits.seq = $2`,
+    values: [writer, seq],
+  };
+}
+
+/** Found by the primary key of the requests. */
+export const REQUESTS_OF_COMMIT = `
+  commits JOIN requests
+    ON requests.created_datetime = committed_datetime AND requests.id BETWEEN first_id AND last_id
+    AND requests.writer = commits.writer AND requests.seq = commits.seq`;

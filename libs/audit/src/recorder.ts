@@ -1,17 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { MicroBatcher, QueueFull } from '#libs/micro-batching';
 import { CONFIG, type Config } from '#libs/config';
-import { BinaryArrays, HeldConnection, isUnavailable } from '#libs/database';
+import { isUnavailable } from '#libs/database';
 import { Problem } from '#libs/errors';
 import pTimeout from 'p-timeout';
-import type pg from 'pg';
 import { DataSource } from 'typeorm';
-import { CommitFigures } from './commit-figures.js';
+import { CommitWriter, TIMEOUT_MS } from './commit-writer.js';
 import { LossLog } from './loss-log.js';
+import { PatientWriter, Unresolved } from './patient-writer.js';
 import type { PredictionRecord } from './prediction-record.js';
 import { RecordPartitions } from './record-partitions.js';
-import { findOf, insertOf } from './record-statements.js';
 
 /** A batch much larger than this gains nothing, and the next one waits for it. */
 const MAX_BATCH_RECORDS = 500;
@@ -21,18 +19,7 @@ const MAX_BATCH_RECORDS = 500;
  */
 const MAX_BATCH_SIZE = 16 * 1024 ** 2;
 const MAX_QUEUED_SIZE = 64 * 1024 ** 2;
-/** A database that does not answer for this long is down: callers are told to come back. */
-const TIMEOUT_MS = 5_000;
-/** The server gives up before we do: its own report leaves no doubt. */
-const STATEMENT_TIMEOUT_MS = 4_500;
-const RETRY_EVERY_MS = 250;
 const LOG_EVERY_MS = 1_000;
-
-/** There is already an answer under the record's `Idempotency-Key`; this one must not leave. */
-export class AlreadyAnswered extends Error {}
-
-/** The process is ending, and whether these records were written can no longer be found out. */
-class Unresolved extends Error {}
 
 /**
  * Writes predictions down, many in one statement and one commit.
@@ -46,37 +33,28 @@ class Unresolved extends Error {}
  *   the rows, and the caller must not answer with the prediction;
  * - a record whose content PostgreSQL refuses fails alone, not with the batch it happened to be in;
  * - AUDIT_MODE=async: `record` resolves at once. While the database is down, records wait for it, as many as the queue
- *   takes; what finds no room, or is refused, is counted and logged. A batch whose connection broke is looked up
- *   before it is written again, so that none is written twice, and answers = records + lost once nothing waits.
+ *   takes; what finds no room, or is refused, is counted and logged: answers = records + lost once nothing waits.
  *   Only a batch in progress when we are told to end without a database remains in doubt;
  * - a record with an `Idempotency-Key` is awaited in either mode, and written only if the key is new.
  */
 @Injectable()
 export class Recorder implements OnApplicationShutdown {
-  readonly figures = new CommitFigures();
   private readonly logger = new Logger(Recorder.name);
+  private readonly commits: CommitWriter;
+  /** Only for AUDIT_MODE=async. */
+  private readonly patient?: PatientWriter;
   private readonly batcher: MicroBatcher<PredictionRecord, string>;
-  private readonly connection: HeldConnection;
-  private readonly arrays = new BinaryArrays();
-  private readonly isAsync: boolean;
   private inDoubt = 0;
-  private readonly losses = new LossLog(this.figures.lost, LOG_EVERY_MS, (soFar, reason) =>
-    this.logger.error(`an answer left without its record (${soFar} so far): ${reason}`),
-  );
-  private isEnding = false;
-  private isAway = false;
-  /** The id of the latest request row that we wrote; every later one is higher. */
-  private latestId = '0';
+  private readonly losses: LossLog;
 
-  constructor(
-    dataSource: DataSource,
-    @Inject(CONFIG) config: Config,
-    private readonly partitions: RecordPartitions,
-  ) {
-    this.connection = new HeldConnection(dataSource, STATEMENT_TIMEOUT_MS);
-    this.isAsync = config.auditMode === 'async';
+  constructor(dataSource: DataSource, @Inject(CONFIG) config: Config, partitions: RecordPartitions) {
+    this.commits = new CommitWriter(dataSource, partitions);
+    this.losses = new LossLog(this.figures.lost, LOG_EVERY_MS, (soFar, reason) =>
+      this.logger.error(`an answer left without its record (${soFar} so far): ${reason}`),
+    );
+    if (config.auditMode === 'async') this.patient = new PatientWriter(this.commits);
     this.batcher = new MicroBatcher({
-      run: (records) => (this.isAsync ? this.writeInTheEnd(records) : this.write(records)),
+      run: (records) => this.write(records),
       maxBatch: MAX_BATCH_RECORDS,
       maxQueued: config.auditQueueRows,
       ownerOf: ({ userId }) => userId,
@@ -84,9 +62,13 @@ export class Recorder implements OnApplicationShutdown {
     });
   }
 
+  get figures() {
+    return this.commits.figures;
+  }
+
   /** Whether a record of this user would be refused now: checked before the work that would need one. */
   isFullFor(userId: number): boolean {
-    return !this.isAsync && this.batcher.isFullFor(userId);
+    return !this.patient && this.batcher.isFullFor(userId);
   }
 
   /** How many records wait for the next commit. */
@@ -107,12 +89,12 @@ export class Recorder implements OnApplicationShutdown {
         (error: unknown) => trace.end(error),
       );
     if (onWritten) written.then(onWritten, () => undefined);
-    if (this.isAsync && !record.idempotency) {
+    if (this.patient && !record.idempotency) {
       written.catch((error: Error) => this.countLost(error));
       return;
     }
     try {
-      await (this.isAsync ? inTime(written) : written);
+      await (this.patient ? inTime(written) : written);
     } catch (error) {
       if (error instanceof QueueFull) throw overloaded();
       throw isUnavailable(error) ? Problem.databaseUnavailable(error) : error;
@@ -121,71 +103,33 @@ export class Recorder implements OnApplicationShutdown {
 
   /** The requests in flight have been answered by now; in async mode their records may still be on their way. */
   async onApplicationShutdown(): Promise<void> {
-    this.isEnding = true;
+    this.patient?.end();
     await this.batcher.idle();
     this.losses.end();
-    this.connection.release();
+    this.commits.release();
     const lost = this.figures.lost.value;
     if (lost > 0) this.logger.error(`${lost} answers left without a record since the start`);
     if (this.inDoubt > 0) this.logger.error(`it is not known whether ${this.inDoubt} more have one`);
   }
 
+  /** A record whose contents are refused is found by halving the batch. */
   private async write(records: PredictionRecord[]): Promise<(string | Error)[]> {
     for (const { trace } of records) trace?.committing();
-    try {
-      return await this.insert(records);
-    } catch (error) {
-      if (isUnavailable(error) || records.length === 1) throw error;
-      const alone = async (record: PredictionRecord) =>
-        (await (this.isAsync ? this.writeInTheEnd([record]) : this.insert([record])))[0]!;
-      return Promise.all(records.map((record) => alone(record).catch((refusal: Error) => refusal)));
-    }
-  }
-
-  /** Waits for a database that is down, for as long as this process runs. */
-  private async writeInTheEnd(records: PredictionRecord[]): Promise<(string | Error)[]> {
-    for (;;) {
-      // So that we end in time, only the first batch that finds the database down waits to find out.
-      if (this.isEnding && this.isAway) throw new Error('the database is away');
+    const results: (string | Error)[] = [];
+    const parts = [records];
+    let isDown = false;
+    for (let part = parts.pop(); part; part = parts.pop()) {
       try {
-        return await this.write(records);
+        if (isDown) throw new Error('connection lost: the records before these were not written');
+        results.push(...(await (this.patient ?? this.commits).write(part)));
       } catch (error) {
-        if (!isUnavailable(error)) throw error;
-        this.isAway = true;
-      }
-      const ids = await this.findInTheEnd(records);
-      this.isAway = false;
-      // It was one statement: all of it or nothing, except for keys that already had an answer.
-      if (ids.some((id) => id !== null)) return ids.map((id) => id ?? new AlreadyAnswered());
-    }
-  }
-
-  private async findInTheEnd(records: readonly PredictionRecord[]): Promise<(string | null)[]> {
-    for (;;) {
-      try {
-        await this.connection.endLost();
-        return await this.query(findOf(records, this.latestId, this.arrays));
-      } catch (cause) {
-        if (this.isEnding || !isUnavailable(cause)) throw new Unresolved((cause as Error).message, { cause });
-        await sleep(RETRY_EVERY_MS);
+        isDown ||= isUnavailable(error) || error instanceof Unresolved;
+        const middle = part.length >> 1;
+        if (isDown || middle === 0) results.push(...part.map(() => error as Error));
+        else parts.push(part.slice(middle), part.slice(0, middle));
       }
     }
-  }
-
-  /** @returns the ids of the requests' rows, in order */
-  private async insert(records: readonly PredictionRecord[]): Promise<(string | Error)[]> {
-    const statement = insertOf(records, this.arrays);
-    const ids = await this.partitions.withRoom(() =>
-      this.figures.measure(records.length, () => this.query(statement)),
-    );
-    this.latestId = ids.findLast((id) => id !== null) ?? this.latestId;
-    return ids.map((id) => id ?? new AlreadyAnswered());
-  }
-
-  private async query(statement: pg.QueryConfig): Promise<(string | null)[]> {
-    const timed = { ...statement, rowMode: 'array' as const, query_timeout: TIMEOUT_MS };
-    const { rows } = await this.connection.query(timed);
-    return (rows as unknown as [string | null][]).map(([id]) => id);
+    return results;
   }
 
   private countLost(error: Error): void {

@@ -14,7 +14,7 @@ beforeEach(async () => {
   await database.query('TRUNCATE things');
   dataSource = createDataSource({ url: database.url, poolSize: 2, entities: [], queryTimeoutMs: 400 });
   await dataSource.initialize();
-  held = new HeldConnection(dataSource, 300, 200);
+  held = new HeldConnection(dataSource, 300, { endLostTimeoutMs: 200 });
 });
 
 afterEach(async () => {

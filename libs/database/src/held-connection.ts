@@ -14,6 +14,12 @@ interface Backend {
 /** The most that are remembered. Only one statement at a time can be in doubt; this is far more. */
 const MAX_LOST = 100;
 
+export interface HeldConnectionOptions {
+  endLostTimeoutMs?: number;
+  /** Called on each new connection before its first statement. */
+  begin?(client: pg.PoolClient): Promise<void>;
+}
+
 /** Together with a statement that is given up after 5 s, this fits into the time that a process has to stop. */
 const END_LOST_TIMEOUT_MS = 3_000;
 
@@ -38,17 +44,28 @@ export class HeldConnection {
   private backend?: Backend;
   /** Behind broken connections; the server may still have them. */
   private lost: Backend[] = [];
+  private readonly endLostTimeoutMs: number;
+  private readonly begin: HeldConnectionOptions['begin'];
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly statementTimeoutMs: number,
-    private readonly endLostTimeoutMs = END_LOST_TIMEOUT_MS,
-  ) {}
+    { endLostTimeoutMs = END_LOST_TIMEOUT_MS, begin }: HeldConnectionOptions = {},
+  ) {
+    this.endLostTimeoutMs = endLostTimeoutMs;
+    this.begin = begin;
+  }
 
-  query(statement: Statement): Promise<pg.QueryResult> {
-    if (this.client) return this.send(this.client, statement);
+  /** @param statement or what makes it, once there is a connection */
+  query(statement: Statement | (() => Statement)): Promise<pg.QueryResult> {
+    const made = typeof statement === 'function' ? statement : () => statement;
+    if (this.client) return this.send(this.client, made());
     this.taking ??= this.take().finally(() => (this.taking = undefined));
-    return this.taking.then((client) => this.send(client, statement));
+    return this.taking.then((client) => this.send(client, made()));
+  }
+
+  get isHeld(): boolean {
+    return this.client !== undefined;
   }
 
   /** Ends what the server still has of broken connections. */
@@ -81,6 +98,7 @@ export class HeldConnection {
          FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
       );
       this.backend = rows[0]!;
+      await this.begin?.(client);
     } catch (error) {
       client.release(true);
       throw error;

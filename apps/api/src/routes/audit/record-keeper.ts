@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { KeptAnswers, RecordPartitions } from '#libs/audit';
+import { CommitLog, KeptAnswers, RecordPartitions } from '#libs/audit';
 
 const EVERY_MS = 3_600_000;
 
@@ -12,12 +12,13 @@ export class RecordKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly partitions: RecordPartitions,
     private readonly keptAnswers: KeptAnswers,
+    private readonly commitLog: CommitLog,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     await this.makeRoom();
-    void this.dropExpired();
-    this.timer = setInterval(() => void this.makeRoom().then(() => this.dropExpired()), EVERY_MS).unref();
+    void this.tidyUp();
+    this.timer = setInterval(() => void this.makeRoom().then(() => this.tidyUp()), EVERY_MS).unref();
   }
 
   onModuleDestroy(): void {
@@ -29,10 +30,13 @@ export class RecordKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     if (made?.length) this.logger.log(`made ${made.join(', ')}`);
   }
 
-  private async dropExpired(): Promise<void> {
+  private async tidyUp(): Promise<void> {
+    const closed = await this.tried(() => this.partitions.close());
+    if (closed?.length) this.logger.log(`checked ${closed.join(', ')}`);
     const dropped = await this.tried(() => this.partitions.dropExpired());
     if (dropped?.length) this.logger.log(`dropped ${dropped.join(', ')}`);
     await this.tried(() => this.keptAnswers.dropExpired());
+    await this.tried(() => this.commitLog.endLeases());
   }
 
   /** Failures are tried again in an hour: months are made well ahead, and nothing waits for the removal of old ones. */
