@@ -87,6 +87,18 @@ export interface Comparison {
 
 const PAGE = 20_000;
 
+/** Each request is in a commit, each commit has as many requests as it says, and no writer’s numbers have a gap. */
+const FLAWS_OF_COMMITS = `
+  WITH written AS (SELECT writer, seq, count(*) AS requests, max(index) AS last FROM requests GROUP BY writer, seq)
+  SELECT format('commit %s of writer %s says %s requests, and has %s', seq, writer, count, requests) AS flaw
+  FROM commits FULL JOIN written USING (writer, seq) WHERE count IS DISTINCT FROM requests OR last < requests
+  UNION ALL
+  SELECT format('writer %s has %s commits up to %s', writer, count(*), max(seq))
+  FROM commits GROUP BY writer HAVING count(*) <> max(seq)
+  UNION ALL
+  SELECT format('writer %s may still write, and is said to have ended', commits.writer)
+  FROM commits JOIN writers ON id = writer AND seq > last_seq`;
+
 /** Compares what was sent and received with the tables, for the requests of this name after that id. */
 export async function compareWithRecord(
   postgres: PostgresServer,
@@ -114,6 +126,7 @@ export async function compareWithRecord(
       lastId = rows.at(-1)?.id ?? lastId;
       if (rows.length < PAGE) break;
     }
+    wrong.push(...(await client.query<{ flaw: string }>(FLAWS_OF_COMMITS)).rows.map(({ flaw }) => flaw));
   } finally {
     await client.end();
   }

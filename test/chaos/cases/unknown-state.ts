@@ -38,6 +38,8 @@ function rounds(scale: ChaosContext['scale'], month: string): Round[] {
     'responses',
     `requests${month}`,
     `responses${month}`,
+    'commits',
+    'writers',
     'idempotency_keys',
     'model_versions',
     'model_aliases',
