@@ -74,16 +74,35 @@ export function limitsTable(samples: Samples, { bareCommitMs, record, onnx }: Li
 export function goals(samples: Samples, bareCommitMs: number | undefined): string {
   const at = (name: VariantName) => samples.median(name, GOALS_AT);
   const [recorded, tutorial, unrecorded] = [at('recorded'), at('tutorial'), at('unrecorded')];
+  const [smallest, fastify] = [at('smallest'), at('fastify')];
+  const most = samples.median('recorded', 256);
   const fastest = fastestPeer(samples, GOALS_AT);
   const alone = samples.median('recorded', 1);
   return [
-    goal('at least 30 times the tutorial', ratio(recorded?.perSecond, tutorial?.perSecond), (x) => x >= 30),
+    goal(
+      'at least 0.8 of the smallest program that records',
+      ratio(recorded?.perSecond, smallest?.perSecond),
+      (x) => x >= 0.8,
+    ),
+    goal(
+      'at most 1.3 times its processor time',
+      ratio(recorded?.serviceMicros, smallest?.serviceMicros),
+      (x) => x <= 1.3,
+    ),
+    goal(
+      'at most 1.3 times its time of PostgreSQL',
+      ratio(recorded?.databaseMicros, smallest?.databaseMicros),
+      (x) => x <= 1.3,
+    ),
+    goal('at least 0.38 of bare Fastify', ratio(recorded?.perSecond, fastify?.perSecond), (x) => x >= 0.38),
+    goal('at least 60 times the tutorial', ratio(recorded?.perSecond, tutorial?.perSecond), (x) => x >= 60),
     goal(
       `at least 3 times the fastest peer that records nothing${fastest ? ` (${VARIANTS[fastest.name]})` : ''}`,
       ratio(recorded?.perSecond, fastest?.perSecond),
       (x) => x >= 3,
     ),
-    goal('at least 0.8 of unrecorded', ratio(recorded?.perSecond, unrecorded?.perSecond), (x) => x >= 0.8),
+    goal('at least 0.7 of unrecorded', ratio(recorded?.perSecond, unrecorded?.perSecond), (x) => x >= 0.7),
+    goal('at 256 connections as many as at 64', ratio(most?.perSecond, recorded?.perSecond), (x) => x >= 1),
     goal('p99 under 5 times p50', ratio(recorded?.p99, recorded?.p50), (x) => x < 5),
     goal(
       'at one connection p50 at most 0.3 ms over a bare commit',

@@ -63,7 +63,7 @@ export class Measurement {
 
   private async rowsPerCommit(after: number): Promise<number> {
     const { rows } = await this.client.query<{ mean: number }>(
-      'SELECT (count(*) / greatest(count(DISTINCT xmin::text), 1)::float) AS mean FROM requests WHERE id > $1',
+      'SELECT avg(count)::float8 AS mean FROM commits WHERE first_id > $1',
       [after],
     );
     return rows[0]!.mean;

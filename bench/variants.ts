@@ -16,6 +16,7 @@ export const VARIANTS = {
   mlserver: 'MLServer',
   bentoml: 'BentoML',
   litserve: 'LitServe',
+  smallest: 'the smallest program that records',
   fastify: 'bare Fastify',
 } as const;
 export type VariantName = keyof typeof VARIANTS;
@@ -23,7 +24,10 @@ export type VariantName = keyof typeof VARIANTS;
 /** These neither authenticate nor record. */
 export const UNRECORDING_PEERS = ['mlflow', 'mlserver', 'bentoml', 'litserve'] as const;
 
-const TOKENS = { JWT_SECRET: 'a secret for the bench alone, of 32 bytes or more', JWT_TTL_MINUTES: '600' };
+export const TOKENS = {
+  JWT_SECRET: 'a secret for the bench alone, of 32 bytes or more',
+  JWT_TTL_MINUTES: '600',
+};
 
 /** The probability of `PATIENT`, as computed by XGBoost. */
 const GOLDEN = 0.5124506;
@@ -73,6 +77,7 @@ async function startOurs(name: VariantName, { databaseUrl, token }: VariantConte
   const scripts: Partial<Record<VariantName, string>> = {
     unrecorded: 'unrecorded.js',
     'one-commit-each': 'one-commit-each.js',
+    smallest: 'smallest.js',
     fastify: 'bare-fastify.js',
   };
   const script = scripts[name];
