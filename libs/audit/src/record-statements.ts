@@ -7,17 +7,36 @@ export interface CommitNumber {
   readonly seq: number;
 }
 
-const RECORDS = `
-  SELECT nextval('requests_id_seq') AS id, *
-  FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::integer[],
-              $8::text[], $9::smallint[], $10::jsonb[], $11::real[]`;
-const COLUMNS = `user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns,
-                 status_code, output, duration_ms`;
+/** The columns of a record and their types, in the order of the parameters. */
+const COLUMNS = {
+  user_id: 'integer',
+  request_uuid: 'text',
+  model: 'text',
+  model_version: 'text',
+  dialect: 'text',
+  input: 'jsonb',
+  row_count: 'integer',
+  ignored_columns: 'text',
+  status_code: 'smallint',
+  output: 'jsonb',
+  duration_ms: 'real',
+};
+const KEPT_COLUMNS = { key: 'text', fingerprint: 'text', answer: 'text' };
+
+/** A row for each record. In a list of columns, arrays are read side by side; FROM would first copy each by itself. */
+const rowsOf = (columns: object, from = 1) =>
+  Object.entries(columns).map(([name, type], place) => `unnest($${place + from}::${type}[]) AS ${name}`);
+const numbered = (columns: string[]) => `
+  SELECT nextval('requests_id_seq') AS id, arrived.*
+  FROM (SELECT ${columns.join(', ')}, generate_subscripts($1::integer[], 1) AS index) AS arrived`;
+
 const INTO_TABLES = `
   request AS (
     INSERT INTO requests (id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns,
                           writer, seq, index)
-    SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count, ignored_columns::text[],
+    SELECT id, user_id, request_uuid, model, model_version, dialect, input, row_count,
+           -- Nearly all are empty, and reading an array takes long.
+           CASE ignored_columns WHEN '{}' THEN '{}'::text[] ELSE ignored_columns::text[] END,
            $12::integer, $13::bigint, index
     FROM record
   ), response AS (
@@ -31,14 +50,13 @@ const INTO_TABLES = `
 const IDS = `array_to_string(array_agg(record.id ORDER BY index), ',', '') AS ids`;
 
 const INSERT = `
-  WITH record AS MATERIALIZED (${RECORDS}) WITH ORDINALITY AS record (${COLUMNS}, index)), ${INTO_TABLES}
+  WITH record AS MATERIALIZED (${numbered(rowsOf(COLUMNS))}), ${INTO_TABLES}
   SELECT ${IDS} FROM record`;
 
 /** Records under a key that already has an answer are left out; their id is empty. */
 const INSERT_KEPT = `
   WITH arrived AS MATERIALIZED (
-    ${RECORDS}, $14::text[], $15::text[], $16::text[]) WITH ORDINALITY
-      AS record (${COLUMNS}, key, fingerprint, answer, index)
+    ${numbered([...rowsOf(COLUMNS), ...rowsOf(KEPT_COLUMNS, 14)])}
   ), kept AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, request_id, answer)
     SELECT user_id, key, fingerprint, id, answer FROM arrived WHERE key IS NOT NULL
