@@ -22,6 +22,7 @@ import { AuthenticationFigures, AuthGuard } from './guards/auth.guard.js';
 import { serveDocumentation } from './openapi/documentation.js';
 import { Draining } from './server/draining.js';
 import { createAdapter, registerPlugins } from './server/server.js';
+import { SECURITY_HEADERS } from './server/answer-headers.js';
 import { ProblemFilter } from './guards/problem.filter.js';
 import { RequestDurations } from './server/request-durations.js';
 import { RolesGuard } from './guards/roles.guard.js';
@@ -148,6 +149,6 @@ export async function createApi(
     isFull: (queue) => passwords.isBusy(queue as HashingPurpose),
   });
   await fastify.register(replayedAnswers);
-  await serveDocumentation(api, config);
+  await serveDocumentation(api, config, SECURITY_HEADERS);
   return api;
 }
