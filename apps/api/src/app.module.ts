@@ -20,8 +20,10 @@ import { HealthController } from './routes/health/health.controller.js';
 import { Readiness } from './routes/health/readiness.js';
 import { AuthenticationFigures, AuthGuard } from './guards/auth.guard.js';
 import { serveDocumentation } from './openapi/documentation.js';
+import type { Identify } from './server/large-bodies.js';
 import { Draining } from './server/draining.js';
 import { createAdapter, registerPlugins } from './server/server.js';
+import { SECURITY_HEADERS } from './server/answer-headers.js';
 import { ProblemFilter } from './guards/problem.filter.js';
 import { RequestDurations } from './server/request-durations.js';
 import { RolesGuard } from './guards/roles.guard.js';
@@ -35,10 +37,10 @@ import {
   type CollectSnapshots,
 } from './routes/metrics/service-metrics.js';
 import { ModelsController } from './routes/models/models.controller.js';
+import { directPredictions } from './routes/predictions/direct-predictions.js';
 import { MlflowController } from './routes/predictions/mlflow.controller.js';
 import { OipController } from './routes/predictions/oip.controller.js';
 import { predictionControllers } from './routes/predictions/prediction.controllers.js';
-import { replayedAnswers } from './routes/predictions/replayed-answers.js';
 import { TokensController } from './routes/tokens/tokens.controller.js';
 import { UsersController } from './routes/users/users.controller.js';
 
@@ -72,7 +74,7 @@ interface Measured {
     UsersController,
     TokensController,
     ModelsController,
-    ...predictionControllers,
+    ...predictionControllers.values(),
     MlflowController,
     OipController,
     BatchesController,
@@ -136,6 +138,7 @@ export async function createApi(
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const guard = api.get(AuthGuard);
   const passwords = api.get(Passwords);
+  const identify: Identify = (request) => guard.identify(request);
   await registerPlugins(fastify, {
     requestTimeoutMs: config.requestTimeoutMs,
     logger,
@@ -144,10 +147,16 @@ export async function createApi(
     door,
     tracing,
     problemFormAt,
-    identify: (request) => guard.identify(request),
+    identify,
     isFull: (queue) => passwords.isBusy(queue as HashingPurpose),
   });
-  await fastify.register(replayedAnswers);
-  await serveDocumentation(api, config);
+  await fastify.register(directPredictions, {
+    identify,
+    controllerAt: (path) => {
+      const controller = predictionControllers.get(path);
+      return controller && api.get(controller);
+    },
+  });
+  await serveDocumentation(api, config, SECURITY_HEADERS);
   return api;
 }

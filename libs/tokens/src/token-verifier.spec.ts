@@ -62,6 +62,16 @@ describe('the cache', () => {
     expect([(await one.verify(long)).userId, one.size]).toEqual([7, 0]);
   });
 
+  test('does not take one token for another with its signature', async () => {
+    const verifier = createVerifier();
+    const token = sign({ sub: '7' });
+    await verifier.verify(token);
+    const [head, , signature] = token.split('.');
+    const forged = [head, sign({ sub: '8' }).split('.')[1], signature].join('.');
+    expect(await faultOf(verifier, forged)).toBe('not-ours');
+    expect((await verifier.verify(token)).userId).toBe(7);
+  });
+
   test('has no refused tokens', async () => {
     const verifier = createVerifier();
     for (let time = 0; time < 100; time++) await faultOf(verifier, `nonsense ${time}`);

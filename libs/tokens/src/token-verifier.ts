@@ -21,10 +21,17 @@ export function tokenIn(authorization: string): string {
 const MAX_KEPT = 10_000;
 /** Our tokens have about 300 characters. A longer one is verified on every call. 10 000 of this length take 20 MB. */
 const MAX_KEPT_LENGTH = 2048;
+/** They are found by their signatures, the last 43 characters: hashing a whole token takes 0.4 µs. */
+const SIGNATURE_LENGTH = 43;
+
+interface Verified {
+  readonly token: string;
+  readonly claims: VerifiedClaims;
+}
 
 @Injectable()
 export class TokenVerifier {
-  private readonly kept = new LRUCache<string, VerifiedClaims>({ max: MAX_KEPT });
+  private readonly kept = new LRUCache<string, Verified>({ max: MAX_KEPT });
 
   constructor(private readonly strategy: JwtStrategy) {}
 
@@ -35,18 +42,21 @@ export class TokenVerifier {
 
   /** Not a promise if the token was verified before. @throws InvalidToken, or rejects with it */
   verify(token: string): VerifiedClaims | Promise<VerifiedClaims> {
-    const kept = this.kept.get(token);
-    if (!kept) return this.verifyAnew(token);
-    if (kept.exp * 1000 > Date.now()) return kept;
-    this.kept.delete(token);
+    const signature = token.slice(-SIGNATURE_LENGTH);
+    const kept = this.kept.get(signature);
+    if (kept?.token !== token) return this.verifyAnew(token);
+    if (kept.claims.exp * 1000 > Date.now()) return kept.claims;
+    this.kept.delete(signature);
     throw new InvalidToken('expired');
   }
 
   private async verifyAnew(token: string): Promise<VerifiedClaims> {
     const claims = await this.strategy.verify(token);
     // A copy, because a substring keeps its whole string in memory, and the header may be much longer than the token.
-    if (token.length <= MAX_KEPT_LENGTH)
-      this.kept.set(Buffer.from(token, 'latin1').toString('latin1'), claims);
+    if (token.length <= MAX_KEPT_LENGTH) {
+      const copy = Buffer.from(token, 'latin1').toString('latin1');
+      this.kept.set(copy.slice(-SIGNATURE_LENGTH), { token: copy, claims });
+    }
     return claims;
   }
 }

@@ -17,7 +17,11 @@ const BEARER = 'bearer';
  * The OpenAPI document at `<DOCS_PATH>-json` and its page at `<DOCS_PATH>`. The page is Express middleware: it gets
  * an encapsulated plugin of its own, so that no other route passes through Express.
  */
-export async function serveDocumentation(api: NestFastifyApplication, config: Config): Promise<void> {
+export async function serveDocumentation(
+  api: NestFastifyApplication,
+  config: Config,
+  securityHeaders: Readonly<Record<string, string>>,
+): Promise<void> {
   if (!config.docsEnabled) return;
   // `init` loads the models, and what they take is part of the document.
   await api.init();
@@ -52,10 +56,10 @@ export async function serveDocumentation(api: NestFastifyApplication, config: Co
   const fastify = api.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   fastify.get(`${config.docsPath}-json`, async (_request, reply) => reply.send(await current()));
   await fastify.register(async (page) => {
-    // Express writes to Node's reply, and does not know Fastify's.
+    // Express writes to Node's reply, knows nothing of Fastify's, and takes from it what our server adds.
     page.addHook('onRequest', (_request, reply, done) => {
-      for (const [name, value] of Object.entries({ ...reply.getHeaders(), ...PAGE_HEADERS }))
-        reply.raw.setHeader(name, value!);
+      const headers = { ...securityHeaders, ...reply.getHeaders(), ...PAGE_HEADERS };
+      for (const [name, value] of Object.entries(headers)) reply.raw.setHeader(name, value!);
       reply.headers(PAGE_HEADERS);
       done();
     });

@@ -34,21 +34,20 @@ export const arrival = plugin(
     const look = () => {
       const now = performance.now();
       for (const [socket, reply] of latest) {
-        const { raw, id } = reply.request;
+        const { raw, id, routeOptions } = reply.request;
         const since = firstSeen.get(reply) ?? now;
         firstSeen.set(reply, since);
         if (!raw.complete && !reply.sent && now - since < requestTimeoutMs) continue;
         latest.delete(socket);
-        if (raw.complete || reply.sent) continue;
+        if (raw.complete || reply.sent || routeOptions.config.body === 'stream') continue;
         // Fastify accepts no more of a body once the reply was sent.
         sendProblem(reply, outOfTime(), id);
       }
     };
     setInterval(look, requestTimeoutMs / LOOKS).unref();
 
-    fastify.addHook('onRequest', ({ raw: { socket }, routeOptions }, reply, done) => {
-      if (routeOptions.config.body === 'stream') latest.delete(socket);
-      else latest.set(socket, reply);
+    fastify.addHook('onRequest', ({ raw }, reply, done) => {
+      latest.set(raw.socket, reply);
       done();
     });
     fastify.addHook('onSend', (request, reply, _payload, done) => {

@@ -52,13 +52,16 @@ export const bodies = plugin(
       }
       parseJson(request, body.toString('utf8'), done);
     };
-    fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-      const wanted = request.routeOptions.config.body;
-      if (isEncoded(request)) done(encoded());
-      else if (wanted === 'stream' || (wanted === 'raw' && !isAccepted(request))) refuse(request, done);
-      else if (wanted === 'raw') done(null, body);
-      else if (body.length === 0) done(null, undefined);
-      else parseFields(request, body as Buffer, done);
+    fastify.addContentTypeParser('application/json', (request, stream, done) => {
+      readBytes(request, stream, (error, body) => {
+        const wanted = request.routeOptions.config.body;
+        if (!body) done(error);
+        else if (isEncoded(request)) done(encoded());
+        else if (wanted === 'stream' || (wanted === 'raw' && !isAccepted(request))) refuse(request, done);
+        else if (wanted === 'raw') done(null, body);
+        else if (body.length === 0) done(null, undefined);
+        else parseFields(request, body, done);
+      });
     });
     fastify.addContentTypeParser('*', (request, stream, done) => {
       const { body, types } = request.routeOptions.config;

@@ -1,10 +1,9 @@
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import plugin from 'fastify-plugin';
 import type { FastifyInstance } from 'fastify';
 import { Problem, type ProblemForm } from '#libs/errors';
 import type { Counter } from '#libs/observability';
-import { SECURITY_HEADERS } from './answer-headers.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -126,12 +125,11 @@ function refuse(response: ServerResponse, form: ProblemForm): void {
   if (response.destroyed) return;
   const { headers, body } = refusalIn(form);
   response.sendDate = false;
-  // One write: head and body have the same encoding.
-  response.writeHead(503, headers).end(body, 'latin1');
+  response.writeHead(503, headers).end(body);
 }
 
 interface Refusal {
-  headers: string[];
+  headers: OutgoingHttpHeaders;
   body: string;
 }
 
@@ -145,12 +143,11 @@ function refusalIn(form: ProblemForm): Refusal {
   if (made) return made;
   const body = form.write(PROBLEM);
   const headers = {
-    ...SECURITY_HEADERS,
     'content-type': form.contentType,
     'content-length': String(body.length),
     ...PROBLEM.headers,
   };
-  const refusal = { headers: Object.entries(headers).flat(), body };
+  const refusal = { headers, body };
   refusals.set(form, refusal);
   return refusal;
 }

@@ -6,7 +6,7 @@ import type { ProblemForm } from '#libs/errors';
 import type { Logger, Tracing } from '#libs/observability';
 import { accessLog } from './access-log.js';
 import { allowedMethods } from './allowed-methods.js';
-import { answerHeaders, SECURITY_HEADERS } from './answer-headers.js';
+import { Answer, answerHeaders } from './answer-headers.js';
 import { arrival, type ArrivalOptions } from './arrival.js';
 import { bodies } from './bodies.js';
 import type { Door } from './door.js';
@@ -77,7 +77,7 @@ export function createAdapter(
       const problem = toProblem(error);
       requests.unreadable.with(String(problem.status)).add();
       // No hook runs for these.
-      sendProblem(reply.headers(SECURITY_HEADERS), problem, request.id);
+      sendProblem(reply, problem, request.id);
     },
     clientErrorHandler: (error, socket) =>
       answerMalformedRequest(error, socket, (status) => requests.unreadable.with(String(status)).add()),
@@ -87,6 +87,7 @@ export function createAdapter(
 function newServer(headersTimeout: number, serve: RequestListener): Server {
   const server = createServer(
     {
+      ServerResponse: Answer,
       headersTimeout,
       // Bodies have limits of their own (arrival.ts).
       requestTimeout: 0,

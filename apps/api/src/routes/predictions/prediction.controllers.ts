@@ -18,24 +18,30 @@ import { ANYTHING, referenceTo } from '../../openapi/schemas.js';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** An authenticated request, with its body as it arrived. */
-type PredictionRequest = FastifyRequest<{
+export type PredictionRequest = FastifyRequest<{
   Body?: Buffer;
   Params: Addressed['params'];
   Querystring: Addressed['query'];
 }> & { user: Actor };
 
-/** One for every route of every dialect. They differ only in what the dialect defines. */
-export const predictionControllers: Type[] = dialects.flatMap((dialect) =>
-  dialect.routes.map((route) => controllerOf(dialect, route)),
+export interface PredictionController {
+  predict(request: PredictionRequest, reply: FastifyReply): Promise<void>;
+}
+
+/** One for every route of every dialect, by its path. They differ only in what the dialect defines. */
+export const predictionControllers: ReadonlyMap<string, Type<PredictionController>> = new Map(
+  dialects.flatMap((dialect) =>
+    dialect.routes.map((route) => [`/${route.path}`, controllerOf(dialect, route)] as const),
+  ),
 );
 
-function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
+function controllerOf(dialect: Dialect, route: PredictionRoute): Type<PredictionController> {
   @InGroupOf(dialect)
   @Controller()
   class PredictionController {
     constructor(private readonly predictions: PredictionsService) {}
 
-    /** Sent from here: Nest's processing of a handler's return value costs more than the model. */
+    /** Declared to Nest; called from `directPredictions`. */
     @Predicts(dialect, route)
     async predict(@Req() request: PredictionRequest, @Res() reply: FastifyReply): Promise<void> {
       const answer = await this.predictions.predict({
@@ -45,7 +51,7 @@ function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
         body: request.body ?? Buffer.alloc(0),
         headers: request.headers,
         model: route.modelOf(request),
-        idempotency: idempotencyOf(request),
+        idempotency: idempotencyOf(request, reply),
         trace: request.trace,
       });
       reply.header('content-type', JSON_TYPE).send(answer);
@@ -58,12 +64,12 @@ function controllerOf(dialect: Dialect, route: PredictionRoute): Type {
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
 
 /** @throws Problem `bad-request` */
-function idempotencyOf(request: PredictionRequest): PredictionCall['idempotency'] {
+function idempotencyOf(request: PredictionRequest, reply: FastifyReply): PredictionCall['idempotency'] {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key))
     throw Problem.badRequest('Idempotency-Key must be 1 to 255 printable ASCII characters.');
-  return { key, onReplay: () => (request.isReplay = true) };
+  return { key, onReplay: () => reply.header('idempotency-replayed', 'true') };
 }
 
 /** The schemas of bodies depend on the models, so they are added whenever the document is requested. */
