@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           // `npm test`, in three minutes: functions, and HTTP against a service that is started once per file.
           name: 'quick',
-          include: ['libs/**/*.spec.ts', 'test/e2e/**/*.e2e-spec.ts'],
+          include: ['{apps,libs}/**/*.spec.ts', 'test/e2e/**/*.e2e-spec.ts'],
           exclude: ['**/*.acceptance.spec.ts'],
         },
       },

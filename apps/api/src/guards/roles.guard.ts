@@ -10,7 +10,7 @@ import { Problem, type Actor, type Role } from '#libs/errors';
 import { Refuses } from '../openapi/refusals.js';
 import { RouteMetadata } from './route-metadata.js';
 
-const ALLOWED_ROLES = 'allowedRoles';
+export const ALLOWED_ROLES = 'allowedRoles';
 
 /** Restricts a route to these roles. */
 export const Roles = (...roles: Role[]) =>
