@@ -98,6 +98,9 @@ export class Model {
   /** Whether the same content can be checked without a process of its own next time. */
   readonly isQuickToCheck: boolean;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
+  /** One timer for all calls, set for the earliest deadline; none while nobody waits. */
+  private timer?: NodeJS.Timeout;
+  private nextDeadline = Infinity;
   private readonly onRun?: RunObserver;
   private readonly runLimitMs: number;
   private readonly rowsInPart: number;
@@ -176,13 +179,11 @@ export class Model {
     if (rows.length > this.maxRows) {
       return Promise.reject(new TooManyRows(`The model takes at most ${this.maxRows} rows at once.`));
     }
+    if (rows.length === 0) return Promise.resolve([]);
     const deadline = performance.now() + this.timeLimitMs;
-    const answers =
-      rows.length <= this.rowsInPart ? this.ask(rows, deadline, call) : this.askInParts(rows, deadline, call);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.late()), this.timeLimitMs);
-      answers.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
+    return rows.length <= this.rowsInPart
+      ? this.ask(rows, deadline, call)
+      : this.askInParts(rows, deadline, call);
   }
 
   /**
@@ -208,6 +209,7 @@ export class Model {
   }
 
   private ask(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
+    this.watch(deadline);
     return this.batcher.addAll(rows.map((row) => ({ row, deadline, call })));
   }
 
@@ -233,10 +235,14 @@ export class Model {
       call.ranAt ??= now;
       return row;
     });
-    const predictions = rows.length > 0 ? await this.runObserved(rows) : [];
-    if (inTime === asked) return predictions;
-    let next = 0;
-    return asked.map((each) => (isInTime(each) ? predictions[next++]! : this.late()));
+    try {
+      const predictions = rows.length > 0 ? await this.runObserved(rows) : [];
+      if (inTime === asked) return predictions;
+      let next = 0;
+      return asked.map((each) => (isInTime(each) ? predictions[next++]! : this.late()));
+    } finally {
+      if (this.batcher.queued === 0) this.stopWatching();
+    }
   }
 
   private async runObserved(rows: readonly Row[]): Promise<Prediction[]> {
@@ -251,6 +257,31 @@ export class Model {
       throw error;
     }
   }
+
+  /** Calls come in the order of their deadlines: only the first, or a later part of a large one, sets the timer. */
+  private watch(deadline: number): void {
+    if (deadline >= this.nextDeadline) return;
+    clearTimeout(this.timer);
+    this.nextDeadline = deadline;
+    this.timer = setTimeout(this.refuseLate, Math.ceil(deadline - performance.now()));
+  }
+
+  private stopWatching(): void {
+    clearTimeout(this.timer);
+    this.nextDeadline = Infinity;
+  }
+
+  private readonly refuseLate = (): void => {
+    const now = performance.now();
+    let next = Infinity;
+    this.batcher.fail(({ deadline }) => {
+      if (deadline <= now) return this.late();
+      next = Math.min(next, deadline);
+      return undefined;
+    });
+    this.nextDeadline = Infinity;
+    this.watch(next);
+  };
 
   private late(): TimeLimitExceeded {
     return new TimeLimitExceeded(`The model did not answer within ${this.timeLimitMs} ms.`);

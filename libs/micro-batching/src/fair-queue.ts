@@ -31,6 +31,11 @@ export class FairQueue<Item> {
     this.length++;
   }
 
+  /** Each owner's items in order. */
+  *[Symbol.iterator](): Iterator<Item> {
+    for (const { items, from } of this.lanes.values()) yield* items.slice(from);
+  }
+
   /** At most this many, up to the first that there is no room for. */
   take(most: number, hasRoomFor: (item: Item) => boolean): Item[] {
     const taken: Item[] = [];
