@@ -50,6 +50,9 @@ export class TooManyRows extends Error {}
 const MIN_RUN_LIMIT_MS = 10_000;
 const RUN_LIMIT_IN_BATCHES = 4;
 
+/** Looking for who is late goes through all rows that wait, so that a call may be told this much later. */
+const BETWEEN_LOOKS_MS = 10;
+
 /** A large call waits in parts, so that other calls find room between them. */
 const MAX_ROWS_IN_PART = 1000;
 
@@ -65,6 +68,8 @@ interface Asked {
   call: InferenceCall;
   /** By `performance.now()`. */
   deadline: number;
+  /** Whether its caller was told that it is too late. It keeps its place until the next run. */
+  isRefused: boolean;
 }
 
 /**
@@ -210,7 +215,7 @@ export class Model {
 
   private ask(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
     this.watch(deadline);
-    return this.batcher.addAll(rows.map((row) => ({ row, deadline, call })));
+    return this.batcher.addAll(rows.map((row) => ({ row, call, deadline, isRefused: false })));
   }
 
   /** One part after another: between two parts nothing of the call waits, and the model must not be released. */
@@ -258,12 +263,14 @@ export class Model {
     }
   }
 
-  /** Calls come in the order of their deadlines: only the first, or a later part of a large one, sets the timer. */
-  private watch(deadline: number): void {
+  /** Calls come in the order of their deadlines: nearly all find it set. A later part of a large call may be earlier. */
+  private watch(deadline: number, atLeastMs = 0): void {
     if (deadline >= this.nextDeadline) return;
     clearTimeout(this.timer);
     this.nextDeadline = deadline;
-    this.timer = setTimeout(this.refuseLate, Math.ceil(deadline - performance.now()));
+    // A timer of Node may be a millisecond early.
+    const ms = Math.ceil(deadline - performance.now()) + 1;
+    this.timer = setTimeout(this.refuseLate, Math.max(ms, atLeastMs));
   }
 
   private stopWatching(): void {
@@ -273,14 +280,17 @@ export class Model {
 
   private readonly refuseLate = (): void => {
     const now = performance.now();
+    const late = this.late();
     let next = Infinity;
-    this.batcher.fail(({ deadline }) => {
-      if (deadline <= now) return this.late();
-      next = Math.min(next, deadline);
+    this.batcher.fail((asked) => {
+      if (asked.isRefused) return undefined;
+      asked.isRefused = asked.deadline <= now;
+      if (asked.isRefused) return late;
+      next = Math.min(next, asked.deadline);
       return undefined;
     });
     this.nextDeadline = Infinity;
-    this.watch(next);
+    this.watch(next, BETWEEN_LOOKS_MS);
   };
 
   private late(): TimeLimitExceeded {

@@ -31,9 +31,10 @@ export class FairQueue<Item> {
     this.length++;
   }
 
-  /** Each owner's items in order. */
-  *[Symbol.iterator](): Iterator<Item> {
-    for (const { items, from } of this.lanes.values()) yield* items.slice(from);
+  forEach(visit: (item: Item) => void): void {
+    for (const { items, from } of this.lanes.values()) {
+      for (let index = from; index < items.length; index++) visit(items[index]!);
+    }
   }
 
   /** At most this many, up to the first that there is no room for. */

@@ -91,12 +91,14 @@ export class MicroBatcher<Item, Result> {
     });
   }
 
-  /** Tells callers, before their items have a result, that there will be none: of those that have a failure. */
+  /** Rejects what waits or runs, if there is a failure for it. It keeps its place, so `run` may still get it. */
   fail(failureOf: (item: Item) => Error | undefined): void {
-    for (const waiting of [...this.running, ...this.queue]) {
-      const failure = failureOf(waiting.item);
-      if (failure) waiting.reject(failure);
-    }
+    const tell = ({ item, reject }: Waiting<Item, Result>) => {
+      const failure = failureOf(item);
+      if (failure) reject(failure);
+    };
+    this.running.forEach(tell);
+    this.queue.forEach(tell);
   }
 
   /** Resolves when nothing is queued and nothing runs. */
