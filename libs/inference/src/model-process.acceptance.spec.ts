@@ -254,11 +254,20 @@ describe('a model that serves', () => {
     },
   );
 
-  test('does not keep the process that loaded it from ending', async () => {
-    const module = pathToFileURL('dist/libs/inference/src/index.js').href;
-    const program = `import(${JSON.stringify(module)})
-      .then(({ Model }) => Model.load(${JSON.stringify(HEART_FAILURE)}, { place: 'own process' }))
-      .then(({ place }) => console.log(place))`;
-    expect((await run(process.execPath, ['-e', program])).stdout).toBe('own process\n');
-  });
+  test.each([undefined, 'own process'])(
+    'placed in %s does not keep its caller’s process from ending',
+    async (place) => {
+      const module = pathToFileURL('dist/libs/inference/src/index.js').href;
+      const program = `import(${JSON.stringify(module)})
+      .then(({ Model }) => Model.load(${JSON.stringify(HEART_FAILURE)}, { place: ${JSON.stringify(place)} }))
+      .then(async (model) => {
+        const row = model.columns.map(() => 0);
+        const answers = await Promise.all([model.infer([row]), model.infer(Array(2500).fill(row)), model.infer([])]);
+        console.log(model.place, ...answers.map(({ length }) => length));
+      })`;
+      // Far less than the time limit of its calls.
+      const { stdout } = await run(process.execPath, ['-e', program], { timeout: 15_000 });
+      expect(stdout).toBe(`${place ?? 'event loop'} 1 2500 0\n`);
+    },
+  );
 });

@@ -50,6 +50,9 @@ export class TooManyRows extends Error {}
 const MIN_RUN_LIMIT_MS = 10_000;
 const RUN_LIMIT_IN_BATCHES = 4;
 
+/** Looking for who is late goes through all rows that wait, so that a call may be told this much later. */
+const BETWEEN_LOOKS_MS = 10;
+
 /** A large call waits in parts, so that other calls find room between them. */
 const MAX_ROWS_IN_PART = 1000;
 
@@ -65,6 +68,8 @@ interface Asked {
   call: InferenceCall;
   /** By `performance.now()`. */
   deadline: number;
+  /** Whether its caller was told that it is too late. It keeps its place until the next run. */
+  isRefused: boolean;
 }
 
 /**
@@ -98,6 +103,9 @@ export class Model {
   /** Whether the same content can be checked without a process of its own next time. */
   readonly isQuickToCheck: boolean;
   private readonly batcher: MicroBatcher<Asked, Prediction>;
+  /** One timer for all calls, set for the earliest deadline; none while nobody waits. */
+  private timer?: NodeJS.Timeout;
+  private nextDeadline = Infinity;
   private readonly onRun?: RunObserver;
   private readonly runLimitMs: number;
   private readonly rowsInPart: number;
@@ -176,13 +184,11 @@ export class Model {
     if (rows.length > this.maxRows) {
       return Promise.reject(new TooManyRows(`The model takes at most ${this.maxRows} rows at once.`));
     }
+    if (rows.length === 0) return Promise.resolve([]);
     const deadline = performance.now() + this.timeLimitMs;
-    const answers =
-      rows.length <= this.rowsInPart ? this.ask(rows, deadline, call) : this.askInParts(rows, deadline, call);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.late()), this.timeLimitMs);
-      answers.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
+    return rows.length <= this.rowsInPart
+      ? this.ask(rows, deadline, call)
+      : this.askInParts(rows, deadline, call);
   }
 
   /**
@@ -208,7 +214,8 @@ export class Model {
   }
 
   private ask(rows: readonly Row[], deadline: number, call: InferenceCall): Promise<Prediction[]> {
-    return this.batcher.addAll(rows.map((row) => ({ row, deadline, call })));
+    this.watch(deadline);
+    return this.batcher.addAll(rows.map((row) => ({ row, call, deadline, isRefused: false })));
   }
 
   /** One part after another: between two parts nothing of the call waits, and the model must not be released. */
@@ -233,10 +240,14 @@ export class Model {
       call.ranAt ??= now;
       return row;
     });
-    const predictions = rows.length > 0 ? await this.runObserved(rows) : [];
-    if (inTime === asked) return predictions;
-    let next = 0;
-    return asked.map((each) => (isInTime(each) ? predictions[next++]! : this.late()));
+    try {
+      const predictions = rows.length > 0 ? await this.runObserved(rows) : [];
+      if (inTime === asked) return predictions;
+      let next = 0;
+      return asked.map((each) => (isInTime(each) ? predictions[next++]! : this.late()));
+    } finally {
+      if (this.batcher.queued === 0) this.stopWatching();
+    }
   }
 
   private async runObserved(rows: readonly Row[]): Promise<Prediction[]> {
@@ -251,6 +262,36 @@ export class Model {
       throw error;
     }
   }
+
+  /** Calls come in the order of their deadlines: nearly all find it set. A later part of a large call may be earlier. */
+  private watch(deadline: number, atLeastMs = 0): void {
+    if (deadline >= this.nextDeadline) return;
+    clearTimeout(this.timer);
+    this.nextDeadline = deadline;
+    // A timer of Node may be a millisecond early.
+    const ms = Math.ceil(deadline - performance.now()) + 1;
+    this.timer = setTimeout(this.refuseLate, Math.max(ms, atLeastMs));
+  }
+
+  private stopWatching(): void {
+    clearTimeout(this.timer);
+    this.nextDeadline = Infinity;
+  }
+
+  private readonly refuseLate = (): void => {
+    const now = performance.now();
+    const late = this.late();
+    let next = Infinity;
+    this.batcher.fail((asked) => {
+      if (asked.isRefused) return undefined;
+      asked.isRefused = asked.deadline <= now;
+      if (asked.isRefused) return late;
+      next = Math.min(next, asked.deadline);
+      return undefined;
+    });
+    this.nextDeadline = Infinity;
+    this.watch(next, BETWEEN_LOOKS_MS);
+  };
 
   private late(): TimeLimitExceeded {
     return new TimeLimitExceeded(`The model did not answer within ${this.timeLimitMs} ms.`);

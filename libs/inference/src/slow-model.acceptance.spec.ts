@@ -59,6 +59,20 @@ describe('the time limit', () => {
     expect(run.mock.calls.map(([rows]) => rows)).toEqual([[[1, 1]]]);
   });
 
+  test('ends each call at its own deadline, while the run of the first is still in progress', async () => {
+    const model = await load(SLOW, { timeLimitMs: 40 });
+    const refusedAfter = async (call: Promise<unknown>, started = performance.now()) => {
+      await expect(call).rejects.toBeInstanceOf(TimeLimitExceeded);
+      return performance.now() - started;
+    };
+    const first = refusedAfter(model.infer([[1, 1]]));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const second = refusedAfter(model.infer([[2, 2]]));
+    expect(await first).toBeGreaterThanOrEqual(40);
+    expect(await second).toBeGreaterThanOrEqual(40);
+    expect(model.queued).toBe(1);
+  });
+
   test('names itself', async () => {
     const model = await load(SLOW, { timeLimitMs: 20 });
     await expect(model.infer([[1, 1]])).rejects.toThrow('The model did not answer within 20 ms.');

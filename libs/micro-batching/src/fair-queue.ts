@@ -31,6 +31,12 @@ export class FairQueue<Item> {
     this.length++;
   }
 
+  forEach(visit: (item: Item) => void): void {
+    for (const { items, from } of this.lanes.values()) {
+      for (let index = from; index < items.length; index++) visit(items[index]!);
+    }
+  }
+
   /** At most this many, up to the first that there is no room for. */
   take(most: number, hasRoomFor: (item: Item) => boolean): Item[] {
     const taken: Item[] = [];

@@ -282,6 +282,20 @@ describe('failures', () => {
     expect(await Promise.all([first, next])).toEqual(['A', 'D']);
   });
 
+  test('fail() rejects what waits and what runs, which is still run; what it has no failure for is answered', async () => {
+    const { batcher, runs, batches } = controlledBatcher();
+    const calls = [batcher.add('late'), batcher.addAll(['late', 'too']), batcher.add('b')];
+    const outcomes = Promise.allSettled(calls);
+    const refusal = new Error('too late');
+    batcher.fail((item) => (item === 'late' ? refusal : undefined));
+    expect(await stateOf(calls[0]!)).toEqual({ error: refusal });
+    expect(await stateOf(calls[1]!)).toEqual({ error: refusal });
+    await runs[0]!.succeed();
+    await runs[1]!.succeed();
+    expect(batches()).toEqual([['late'], ['late', 'too', 'b']]);
+    expect((await outcomes)[2]).toEqual({ status: 'fulfilled', value: 'B' });
+  });
+
   test('a run that throws at once rejects its batch like one that rejects later', async () => {
     let calls = 0;
     const batcher = new MicroBatcher<string, string>({

@@ -37,7 +37,8 @@ interface Waiting<Item, Result> {
 export class MicroBatcher<Item, Result> {
   private readonly queue: FairQueue<Waiting<Item, Result>>;
   private queuedSize = 0;
-  private running = 0;
+  /** The batch in progress; empty if there is none. */
+  private running: readonly Waiting<Item, Result>[] = [];
   private idleWaiters: (() => void)[] = [];
 
   constructor(private readonly options: MicroBatcherOptions<Item, Result>) {
@@ -62,10 +63,11 @@ export class MicroBatcher<Item, Result> {
 
   /** @throws QueueFull when `maxQueued` items are already waiting. */
   add(item: Item): Promise<Result> {
-    if (!this.makeRoomFor([item])) return this.refuse();
-    const result = this.enqueue(item);
-    this.start();
-    return result;
+    return new Promise((resolve, reject) => {
+      if (!this.makeRoomFor(item, 1)) return reject(this.full());
+      this.enqueue({ item, resolve, reject });
+      this.start();
+    });
   }
 
   /**
@@ -73,40 +75,57 @@ export class MicroBatcher<Item, Result> {
    * @throws QueueFull if more than `maxQueued` items would then wait.
    */
   addAll(items: readonly Item[]): Promise<Result[]> {
-    if (!this.makeRoomFor(items)) return this.refuse();
-    const results = items.map((item) => this.enqueue(item));
-    this.start();
-    return Promise.all(results);
+    if (items.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      if (!this.makeRoomFor(items[0]!, items.length)) return reject(this.full());
+      const results = new Array<Result>(items.length);
+      let missing = items.length;
+      items.forEach((item, index) => {
+        const take = (result: Result) => {
+          results[index] = result;
+          if (--missing === 0) resolve(results);
+        };
+        this.enqueue({ item, resolve: take, reject });
+      });
+      this.start();
+    });
+  }
+
+  /** Rejects what waits or runs, if there is a failure for it. It keeps its place, so `run` may still get it. */
+  fail(failureOf: (item: Item) => Error | undefined): void {
+    const tell = ({ item, reject }: Waiting<Item, Result>) => {
+      const failure = failureOf(item);
+      if (failure) reject(failure);
+    };
+    this.running.forEach(tell);
+    this.queue.forEach(tell);
   }
 
   /** Resolves when nothing is queued and nothing runs. */
   idle(): Promise<void> {
-    if (this.running === 0 && this.queue.length === 0) return Promise.resolve();
+    if (this.running.length === 0 && this.queue.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
-  private makeRoomFor(items: readonly Item[]): boolean {
-    if (this.hasRoomFor(items.length)) return true;
+  /** For this many items of one owner. */
+  private makeRoomFor(first: Item, count: number): boolean {
+    if (this.hasRoomFor(count)) return true;
     const { ownerOf } = this.options;
-    if (!ownerOf || items.length === 0) return false;
-    const displaced = this.queue.displace(ownerOf(items[0]!), items.length);
+    if (!ownerOf) return false;
+    const displaced = this.queue.displace(ownerOf(first), count);
     if (!displaced) return false;
     for (const { item, reject } of displaced) {
       this.queuedSize -= this.sizeOf(item);
       reject(this.full());
     }
-    return this.hasRoomFor(items.length);
+    return this.hasRoomFor(count);
   }
 
   /** An item that is too large for the queue is accepted if nothing waits. */
   private hasRoomFor(count: number): boolean {
     const { maxBatch, maxQueued, size } = this.options;
     if (size !== undefined && this.queuedSize >= size.maxQueued) return false;
-    return this.queue.length + count <= maxQueued + (this.running === 0 ? maxBatch : 0);
-  }
-
-  private refuse(): Promise<never> {
-    return Promise.reject(this.full());
+    return this.queue.length + count <= maxQueued + (this.running.length === 0 ? maxBatch : 0);
   }
 
   private full(): QueueFull {
@@ -117,18 +136,18 @@ export class MicroBatcher<Item, Result> {
     return this.options.size?.of(item) ?? 0;
   }
 
-  private enqueue(item: Item): Promise<Result> {
-    this.queuedSize += this.sizeOf(item);
-    return new Promise((resolve, reject) => this.queue.push({ item, resolve, reject }));
+  private enqueue(waiting: Waiting<Item, Result>): void {
+    this.queuedSize += this.sizeOf(waiting.item);
+    this.queue.push(waiting);
   }
 
   private start(): void {
-    if (this.running === 0 && this.queue.length > 0) void this.runNext();
+    if (this.running.length === 0 && this.queue.length > 0) void this.runNext();
   }
 
   private async runNext(): Promise<void> {
     const batch = this.takeBatch();
-    this.running = batch.length;
+    this.running = batch;
     let settle: () => void;
     try {
       const results = await this.options.run(batch.map((waiting) => waiting.item));
@@ -141,11 +160,11 @@ export class MicroBatcher<Item, Result> {
     } catch (error) {
       settle = () => batch.forEach((waiting) => waiting.reject(error));
     }
-    this.running = 0;
+    this.running = [];
     // The next batch leaves before callers get these results: their work runs while the next batch is in progress.
     this.start();
     settle();
-    if (this.running === 0) this.idleWaiters.splice(0).forEach((resolve) => resolve());
+    if (this.running.length === 0) this.idleWaiters.splice(0).forEach((resolve) => resolve());
   }
 
   /** Takes at least one item. */
