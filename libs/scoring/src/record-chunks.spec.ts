@@ -1,7 +1,7 @@
 import Papa from 'papaparse';
 import { describe, expect, test } from 'vitest';
 import { randomText, seeded } from '../../../test/support/generated-text.js';
-import { DelimitedTable } from './formats/delimited-table.js';
+import { QuotedTable } from './formats/quoted-table.js';
 import { InputError } from './order.js';
 import { firstRecord, splitRecords, type Position, type RecordChunk } from './record-chunks.js';
 
@@ -99,7 +99,7 @@ describe.each([
       const what = JSON.stringify({ text, ...cuts });
       const found: { cells: readonly string[]; line: number }[] = [];
       for (const { bytes, firstLine } of await split(Buffer.from(text), cuts)) {
-        const table = new DelimitedTable(bytes, firstLine, header);
+        const table = new QuotedTable(bytes, firstLine, header);
         expect(table.problems.size, what).toBe(0);
         for (let row = 0; row < table.rowCount; row++) {
           found.push({ cells: table.fields(row), line: table.placeOf(row) });

@@ -147,6 +147,10 @@ export class ParquetTable implements Table {
     };
   }
 
+  readNumbers(): boolean {
+    return false;
+  }
+
   placeOf(row: number): number {
     return this.rows.start + row + 1;
   }
