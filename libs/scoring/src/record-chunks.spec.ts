@@ -92,7 +92,13 @@ describe.each([
 
   test('chunks become the rows that were written, each with its line', async () => {
     const random = seeded(4);
-    const header = { columns: ['a', 'b', 'c'], delimiter, places: new Map(), flags: new Set<string>() };
+    const header = {
+      columns: ['a', 'b', 'c'],
+      delimiter,
+      places: new Map(),
+      flags: new Set<string>(),
+      numbers: new Set<string>(),
+    };
     for (let round = 0; round < 400; round++) {
       const { text, records } = randomText(random, delimiter);
       const cuts = { pieceBytes: 1 + random(70), chunkBytes: 1 + random(200), delimiter };

@@ -11,8 +11,7 @@ import { DELIMITERS } from './file-format.js';
 import { OutgrownError } from './formats/byte-text.js';
 import type { DelimitedHeader } from './formats/delimited-table.js';
 import { JsonLinesTable } from './formats/jsonl-table.js';
-import type { Stored } from './formats/parquet-pages.js';
-import type { ParquetFile, ParquetTable } from './formats/parquet-table.js';
+import type { CopiedColumn, ParquetFile, ParquetTable } from './formats/parquet-table.js';
 import { PlainTable } from './formats/plain-table.js';
 import { delimitedWriter, jsonLinesWriter, type Added, type TextWriter } from './formats/writers.js';
 import type { ThreadChunk } from './input.js';
@@ -169,10 +168,13 @@ function textOf(
 }
 
 /** As they are stored; what came as text stays text, and an empty cell is not a value. */
-function columnsOf(table: Table): (place: number) => Stored {
+function columnsOf(table: Table): (place: number) => CopiedColumn {
   if ('copied' in table) return (place) => (table as ParquetTable).copied(place);
   const rows = Array.from({ length: table.rowCount }, (_, row) => table.fields(row));
-  return (place) => ({ values: rows.map((fields) => (fields[place] === '' ? null : fields[place])) });
+  return (place) => ({
+    rows: rows.length,
+    values: rows.map((fields) => (fields[place] === '' ? null : fields[place])),
+  });
 }
 
 /** The bytes are moved, not copied; small ones may lie in memory that Node shares between buffers, and are copied. */

@@ -3,7 +3,8 @@ import type { SchemaElement } from 'hyparquet';
 import { ByteWriter } from 'hyparquet-writer';
 import { serializeTCompactProtocol } from 'hyparquet-writer/src/thrift.js';
 import { describe, expect, test } from 'vitest';
-import { readStored } from './parquet-pages.js';
+import { ColumnReader } from './parquet-pages.js';
+import { valueAt } from './parquet-stored.js';
 
 const NUMBER: SchemaElement = { name: 'x', type: 'INT32', repetition_type: 'REQUIRED' };
 const TEXT: SchemaElement = { name: 'x', type: 'BYTE_ARRAY', repetition_type: 'REQUIRED' };
@@ -32,10 +33,12 @@ const data = (values: number, encoding = PLAIN) => ({
 const words = (values: number) => ({ field_7: { field_1: values, field_2: PLAIN } });
 const int32 = (...values: number[]) => Buffer.from(Int32Array.from(values).buffer);
 
-const read = (pages: Buffer[], rows: number, element = NUMBER, codec = 'UNCOMPRESSED') =>
-  Array.from(
-    readStored(Buffer.concat(pages), { codec }, element, { start: 0, end: rows, rows }).values as never[],
-  );
+function read(pages: Buffer[], rows: number, element = NUMBER, codec = 'UNCOMPRESSED'): unknown[] {
+  const bytes = Buffer.concat(pages);
+  const at = (offset: number, length: number) => bytes.subarray(offset, offset + length);
+  const stored = new ColumnReader(at, { bytes: bytes.length, codec }, element, rows).values(0, rows);
+  return Array.from({ length: rows }, (_, row) => valueAt(stored, row));
+}
 
 /** A Thrift number with this many bytes. */
 const varint = (value: number): number[] =>
