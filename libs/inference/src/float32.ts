@@ -41,8 +41,10 @@ export function writeFloat32(value: number, bytes: Uint8Array, at: number): numb
     do digits++;
     while (digits < 9 && Math.fround(roundToDigits(size, digits, exponent)) !== size);
   }
-  const decimals = Math.max(0, digits - 1 - exponent);
-  const all = Math.round(size * POWERS_OF_TEN[decimals]!);
+  let decimals = Math.max(0, digits - 1 - exponent);
+  let all = Math.round(size * POWERS_OF_TEN[decimals]!);
+  // What is just below a power of ten may be rounded to it.
+  for (; decimals > 0 && all % 10 === 0; decimals--) all /= 10;
   const whole = Math.floor(all / POWERS_OF_TEN[decimals]!);
   let end = at;
   if (value < 0) bytes[end++] = MINUS;

@@ -7,14 +7,15 @@ import type { ColumnDecoder } from 'hyparquet/src/types.js';
 import { unpack } from './parquet-codecs.js';
 import {
   countOf,
+  isNumberType,
   joined,
   MOST_FILLING,
-  NUMBERS,
   numbersIn,
   part,
   placesIn,
   presence,
   spread,
+  type NumberType,
   type Stored,
 } from './parquet-stored.js';
 
@@ -204,14 +205,14 @@ function storedIn(
   const rows = valuesIn(header);
   const areWords = isOfWords(header);
   const encoding = (header.data_page_header ?? header.data_page_header_v2)!.encoding;
-  if ((areWords && dictionary) || (encoding === 'PLAIN' && element.type! in NUMBERS)) {
+  if ((areWords && dictionary) || (encoding === 'PLAIN' && isNumberType(element.type))) {
     checkPage(header, body, rows, element);
     const { levels, values } = sections(header, body, unpacked(header, body, codec, element), element);
     const present = levels && presence(levels, rows);
     const count = present ? countOf(present) : rows;
     const dense = areWords
       ? placesIn(values, count, rows, dictionary!.length)
-      : numbersIn(values, count, rows, element.type as keyof typeof NUMBERS);
+      : numbersIn(values, count, rows, element.type as NumberType);
     if (count === rows) return { rows, values: dense, words: areWords ? dictionary : undefined };
     spread(dense, present!, count);
     return { rows, values: dense, present, words: areWords ? dictionary : undefined };

@@ -18,11 +18,15 @@ export const NUMBERS = {
   FLOAT: Float32Array,
   DOUBLE: Float64Array,
 } as const;
-type NumberType = keyof typeof NUMBERS;
+export type NumberType = keyof typeof NUMBERS;
 type Numbers = InstanceType<(typeof NUMBERS)[NumberType]>;
 
 /** Values that pad a packed run: others write 63 groups of eight at a time. */
 export const MOST_FILLING = 512;
+
+export function isNumberType(type: string | undefined): type is NumberType {
+  return type !== undefined && Object.hasOwn(NUMBERS, type);
+}
 
 export function valueAt({ values, present, words }: Stored, row: number): unknown {
   if (present?.[row] === 0) return undefined;
@@ -45,7 +49,7 @@ export function joined(parts: readonly Stored[], { type }: SchemaElement): Store
   const areTyped = parts.every(
     ({ values, words: own }) => ArrayBuffer.isView(values) && (!own || ArrayBuffer.isView(own)),
   );
-  if (!words && !(areTyped && type! in NUMBERS)) {
+  if (!words && !(areTyped && isNumberType(type))) {
     const values = parts.flatMap((each) => Array.from({ length: each.rows }, (_, row) => valueAt(each, row)));
     return { rows, values };
   }

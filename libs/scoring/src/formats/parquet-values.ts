@@ -32,7 +32,7 @@ export function areNumbers(element: SchemaElement): boolean {
   const { type, converted_type: converted, logical_type: logical } = element;
   if (type === 'FLOAT' || type === 'DOUBLE') return true;
   if (type === 'INT32') return meaningOf(element) === undefined;
-  const isTime = /^TIME/.test(converted ?? '') || /^TIME/.test(logical?.type ?? '');
+  const isTime = [converted, logical?.type].some((each) => each?.startsWith('TIME'));
   return type === 'INT64' && !isTime && !isUnsigned(element) && !isDecimal(element);
 }
 
