@@ -33,6 +33,8 @@ const ADDED_TYPES = {
 } as const satisfies Record<AddedColumn['type'], Partial<SchemaElement>>;
 
 const ARRAYS = { float32: Float32Array, float64: Float64Array, integer: Int32Array } as const;
+/** A dictionary of so few words is written again as it is: to look for those that are used would take longer. */
+const FEW_WORDS = 1_024;
 /** The numbers of classes. */
 const MOST_SMALL = 256;
 const SMALL = Int32Array.from({ length: MOST_SMALL }, (_, value) => value);
@@ -123,7 +125,8 @@ function writeStored(writer: ByteWriter, column: ColumnEncoder, stored: CopiedCo
   let dataStart = start;
   const usesWords = stored.words !== undefined && (dense.length > 0 || stored.keepsWords);
   if (stored.words && usesWords) {
-    const { places, words } = stored.keepsWords
+    const keepsAll = stored.keepsWords || stored.words.length <= FEW_WORDS;
+    const { places, words } = keepsAll
       ? { places: dense, words: Array.from(stored.words) }
       : usedWords(dense, stored.words);
     size += writeDictionaryPage(writer, column, words as never);
