@@ -44,6 +44,14 @@ const CLI = 'dist/apps/cli/src/main.js';
 const script = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 const DATAFRAMES = ['polars', 'pandas'] as const;
 const DATAFRAME_SCRIPT = 'bench/batch/dataframe_onnx.py';
+/** Fails unless two files have the same rows and answers. */
+const SAME = `
+import sys, numpy, pandas
+read = pandas.read_csv if sys.argv[1].endswith(".csv") else pandas.read_parquet
+ours, theirs = map(read, sys.argv[1:])
+assert numpy.allclose(ours.yhat_prob, theirs.yhat_prob, rtol=1e-6), "other probabilities"
+assert ours[theirs.columns].drop(columns="yhat_prob").astype(float).equals(theirs.drop(columns="yhat_prob").astype(float)), "other rows"
+`;
 const artifact = (table: TableName) => `model-artifacts/${table}/1`;
 const HEAD =
   'table | variant | rows/s | seconds | processor s | peak MB | of polars | times MLflow | of parse-only | of the bare loop'.split(
@@ -125,14 +133,6 @@ function dataframeVariants(
     }),
   );
 }
-
-const SAME = `
-import sys, numpy, pandas
-read = pandas.read_csv if sys.argv[1].endswith(".csv") else pandas.read_parquet
-ours, theirs = map(read, sys.argv[1:])
-assert numpy.allclose(ours.yhat_prob, theirs.yhat_prob, rtol=1e-6), "other probabilities"
-assert ours[theirs.columns].drop(columns="yhat_prob").astype(float).equals(theirs.drop(columns="yhat_prob").astype(float)), "other rows"
-`;
 
 /** @throws unless both files have the same rows and answers */
 async function checkSame(mlflow: Mlflow, ours: string, theirs: string): Promise<void> {
