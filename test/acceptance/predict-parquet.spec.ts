@@ -197,6 +197,28 @@ describe('metadata that would take a lot of memory is refused before it does', (
   });
 });
 
+test('one byte flipped in a page with a checksum: the right rows or a refusal', async () => {
+  const file = readFileSync(`${SUPPORT}/checksums.parquet`);
+  const right = await textOf(file);
+  const { row_groups: groups } = parquetMetadata(new Uint8Array(file).buffer);
+  const ends = { refused: 0, read: 0 };
+  for (const { meta_data: meta } of groups[0]!.columns) {
+    const start = Number(meta!.dictionary_page_offset ?? meta!.data_page_offset);
+    const size = Number(meta!.total_compressed_size);
+    // Of each column the header of its first page, and then here and there.
+    for (let at = start; at < start + size; at += at < start + 16 ? 3 : Math.ceil(size / 5)) {
+      const damaged = Buffer.from(file);
+      damaged[at]! ^= 0x55;
+      const read = await textOf(damaged).catch((refusal: Error) => refusal);
+      if (read instanceof Error)
+        expect(read.constructor.name, `byte ${at}: ${read.stack}`).toBe('InputError');
+      else expect(read, `byte ${at}`).toEqual(right);
+      ends[read instanceof Error ? 'refused' : 'read']++;
+    }
+  }
+  expect(ends.refused).toBeGreaterThan(20);
+});
+
 test('a file damaged anywhere is read or refused, quickly and in a few words', async () => {
   const file = parquetOf({ ...PATIENT, other: [2] });
   const ends = { refused: 0, read: 0 };

@@ -26,6 +26,8 @@ export interface ColumnCoercion {
   readonly name: string;
   readonly convert: Convert;
   readonly absent: Converted;
+  /** Whether a number is right, and becomes what an array of the graph's type makes of it. */
+  readonly takes: (value: number) => boolean;
 }
 
 /** Nobody means longer texts as numbers, but they would cost time and space in the record. */
@@ -86,7 +88,8 @@ export function compileColumns(
 ): ColumnCoercion[] {
   return columns.map((column, index) => {
     const convert = compileColumn(column, elementTypes[index]!);
-    return { name: column.name, convert, absent: whenAbsent(column, convert) };
+    const takes = takesOf(column, elementTypes[index]!);
+    return { name: column.name, convert, absent: whenAbsent(column, convert), takes };
   });
 }
 
@@ -120,6 +123,19 @@ function compileColumn(column: Column, elementType: ElementType): Convert {
   const convert = { numeric, boolean, categorical }[column.type](column, elementType);
   const whenNull = column.nullable ? missing(column) : new Mistake('must not be null');
   return (value) => (value === null ? whenNull : convert(value));
+}
+
+/** For tables, whose cells are nearly all right: `convert` says what is wrong with the others. */
+function takesOf(
+  { type, minimum = -Infinity, maximum = Infinity }: Column,
+  elementType: ElementType,
+): (value: number) => boolean {
+  if (type === 'boolean') return (value) => value === 0 || value === 1;
+  const isFloat = elementType === 'float32' || elementType === 'float64';
+  if (type !== 'numeric' || !isFloat) return () => false;
+  // A number that has no float32 becomes infinite.
+  const rounded = elementType === 'float32' ? Math.fround : Number;
+  return (value) => Number.isFinite(rounded(value)) && value >= minimum && value <= maximum;
 }
 
 /** A number as the graph takes it: rounded to the nearest float32, or kept as a float64, or a whole number. */

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { seeded } from '../../../test/support/generated-text.js';
-import { formatFloat32 } from './float32.js';
+import { formatFloat32, MAX_FLOAT32_BYTES, writeFloat32 } from './float32.js';
 
 /** At these powers of two a text that is shorter, but not the nearest of its length, would read back as well. */
 const NOT_THE_SHORTEST = [2 ** -96, 2 ** 87, 2 ** 90];
 
+const bytes = Buffer.alloc(MAX_FLOAT32_BYTES);
 const bits = new Uint32Array(1);
 const floats = new Float32Array(bits.buffer);
 
@@ -23,6 +24,10 @@ function toBits(value: number): number {
 function mistakeIn(value: number): string[] {
   if (!Number.isFinite(value)) return [];
   const text = formatFloat32(value);
+  const written = writeFloat32(value, bytes, 0);
+  if (written > 0 && bytes.toString('latin1', 0, written) !== text) {
+    return [`${value}: ${bytes.toString('latin1', 0, written)} is written, and not ${text}`];
+  }
   if (value === 0) return text === '0' ? [] : [text];
   if (Math.fround(Number(text)) !== value) return [`${value}: ${text} is another float`];
   const length = significantDigits(text);

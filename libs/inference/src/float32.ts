@@ -23,6 +23,52 @@ export function formatFloat32(value: number): string {
   return String(value < 0 ? -nearest : nearest);
 }
 
+/** Enough for any number that is written digit by digit: six digits, a point, thirteen more and a sign. */
+export const MAX_FLOAT32_BYTES = 21;
+
+/**
+ * Writes the same digits as bytes, for numbers between 0.0001 and a million.
+ * @returns the position after them; the same position if it is another number, and nothing was written
+ */
+export function writeFloat32(value: number, bytes: Uint8Array, at: number): number {
+  const size = Math.abs(value);
+  if (!(size >= 1e-4 && size < 1e6)) return at;
+  const exponent = exponentOf(size);
+  let digits = 7;
+  if (Math.fround(roundToDigits(size, digits, exponent)) === size) {
+    while (digits > 1 && Math.fround(roundToDigits(size, digits - 1, exponent)) === size) digits--;
+  } else {
+    do digits++;
+    while (digits < 9 && Math.fround(roundToDigits(size, digits, exponent)) !== size);
+  }
+  let decimals = Math.max(0, digits - 1 - exponent);
+  let all = Math.round(size * POWERS_OF_TEN[decimals]!);
+  // What is just below a power of ten may be rounded to it.
+  for (; decimals > 0 && all % 10 === 0; decimals--) all /= 10;
+  const whole = Math.floor(all / POWERS_OF_TEN[decimals]!);
+  let end = at;
+  if (value < 0) bytes[end++] = MINUS;
+  end = writeDigits(whole, whole < 10 ? 1 : exponentOf(whole) + 1, bytes, end);
+  if (decimals === 0) return end;
+  bytes[end++] = POINT;
+  return writeDigits(all - whole * POWERS_OF_TEN[decimals]!, decimals, bytes, end);
+}
+
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+
+function writeDigits(whole: number, digits: number, bytes: Uint8Array, at: number): number {
+  let rest = whole;
+  for (let place = at + digits - 1; place >= at; place--) {
+    // Below 2^31, as all of these are: a division of whole numbers.
+    const tenth = (rest / 10) | 0;
+    bytes[place] = ZERO + (rest - tenth * 10);
+    rest = tenth;
+  }
+  return at + digits;
+}
+
 /** The exponent of the largest power of ten that is not above it. */
 function exponentOf(size: number): number {
   let exponent = 0;

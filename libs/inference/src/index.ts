@@ -27,6 +27,7 @@ export {
 } from './coercion.js';
 export type { ClassPrediction, ElementType, InputTensor, Prediction, Row, ValuePrediction } from './row.js';
 export { MISSING_VALUES } from './missing-values.js';
-export { formatFloat32, formatNumber } from './float32.js';
+export { readDecimal } from './decimal-bytes.js';
+export { formatFloat32, formatNumber, MAX_FLOAT32_BYTES, writeFloat32 } from './float32.js';
 export { Session } from './session.js';
 export type { InputRows, Outputs } from './tensors.js';

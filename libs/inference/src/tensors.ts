@@ -22,11 +22,22 @@ export interface InputLayout {
 /** Rows on their way into tensors. */
 export interface InputRows {
   set(row: number, column: number, value: number | string): void;
+  /** Where the numbers of a column are; undefined if they are no numbers of JavaScript. */
+  numbers(column: number): NumberPlaces | undefined;
   /** Copies one row over another. */
   copy(from: number, to: number): void;
   /** The tensor of the rows from `start` up to `end`. */
   feeds(start: number, end: number): Record<string, ort.Tensor>;
 }
+
+/** A column's numbers lie in an array, each so many places after the one before. */
+export interface NumberPlaces {
+  readonly array: NumberArray;
+  readonly first: number;
+  readonly step: number;
+}
+
+type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 export interface OutputLayout {
   readonly fetches: readonly string[];
@@ -77,6 +88,7 @@ function oneTensor(input: TensorMetadata, columns: readonly Column[]): InputLayo
       const cells = allocateCells(type, rows * width);
       return {
         set: (row, column, value) => cells.set(row * width + column, value),
+        numbers: (column) => cells.numbers && { array: cells.numbers, first: column, step: width },
         copy: (from, to) => cells.copy(from * width, to * width, width),
         feeds: (start, end) => ({
           [input.name]: cells.tensor(start * width, end * width, [end - start, width]),
@@ -117,6 +129,10 @@ function tensorPerColumn(inputs: readonly Metadata[], columns: readonly Column[]
       const cells = elementTypes.map((type) => allocateCells(type, rows));
       return {
         set: (row, column, value) => cells[column]!.set(row, value),
+        numbers: (column) => {
+          const array = cells[column]!.numbers;
+          return array && { array, first: 0, step: 1 };
+        },
         copy: (from, to) => cells.forEach((column) => column.copy(from, to, 1)),
         feeds: (start, end) =>
           Object.fromEntries(
@@ -144,6 +160,8 @@ function checkMissing(columns: readonly Column[], type: ElementType): void {
 
 /** The values of one tensor. */
 interface Cells {
+  /** Unless they are something else. */
+  readonly numbers?: NumberArray;
   set(index: number, value: number | string): void;
   copy(from: number, to: number, size: number): void;
   tensor(start: number, end: number, shape: number[]): ort.Tensor;
@@ -168,8 +186,9 @@ function allocateCells(type: ElementType, size: number): Cells {
       };
     }
     default: {
-      const values = new ARRAYS[type](size);
+      const values: NumberArray = new ARRAYS[type](size);
       return {
+        numbers: values,
         set: (index, value) => (values[index] = value as number),
         copy: (from, to, size) => values.copyWithin(to, from, from + size),
         tensor: (start, end, shape) => new ort.Tensor(type, values.subarray(start, end), shape),

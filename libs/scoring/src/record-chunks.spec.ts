@@ -1,7 +1,7 @@
 import Papa from 'papaparse';
 import { describe, expect, test } from 'vitest';
 import { randomText, seeded } from '../../../test/support/generated-text.js';
-import { DelimitedTable } from './formats/delimited-table.js';
+import { QuotedTable } from './formats/quoted-table.js';
 import { InputError } from './order.js';
 import { firstRecord, splitRecords, type Position, type RecordChunk } from './record-chunks.js';
 
@@ -92,14 +92,20 @@ describe.each([
 
   test('chunks become the rows that were written, each with its line', async () => {
     const random = seeded(4);
-    const header = { columns: ['a', 'b', 'c'], delimiter, places: new Map(), flags: new Set<string>() };
+    const header = {
+      columns: ['a', 'b', 'c'],
+      delimiter,
+      places: new Map(),
+      flags: new Set<string>(),
+      numbers: new Set<string>(),
+    };
     for (let round = 0; round < 400; round++) {
       const { text, records } = randomText(random, delimiter);
       const cuts = { pieceBytes: 1 + random(70), chunkBytes: 1 + random(200), delimiter };
       const what = JSON.stringify({ text, ...cuts });
       const found: { cells: readonly string[]; line: number }[] = [];
       for (const { bytes, firstLine } of await split(Buffer.from(text), cuts)) {
-        const table = new DelimitedTable(bytes, firstLine, header);
+        const table = new QuotedTable(bytes, firstLine, header);
         expect(table.problems.size, what).toBe(0);
         for (let row = 0; row < table.rowCount; row++) {
           found.push({ cells: table.fields(row), line: table.placeOf(row) });

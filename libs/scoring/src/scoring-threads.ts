@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { Calls, type Reply } from '#libs/calls';
-import { ArtifactError, type Artifact } from '#libs/inference';
+import type { Artifact } from '#libs/inference';
 import type { FileFormat } from './file-format.js';
 import type { ParquetContents } from './formats/parquet-table.js';
 import type { Chunk, ThreadChunk } from './input.js';
@@ -9,7 +9,7 @@ import { InputError, type OutputOrder } from './order.js';
 import type { Written } from './output-file.js';
 import type { AddedColumn } from './table.js';
 
-/** What a thread is started with. */
+/** What a thread is told first. */
 export interface ThreadOrder {
   artifact: Artifact;
   /** The model's columns that are in the input. */
@@ -29,8 +29,6 @@ export interface ThreadOrder {
   /** Names that the input may not have. */
   reserved: readonly string[];
   strict: boolean;
-  /** Its first element is 1 when the threads are to end. */
-  ended: Int32Array;
 }
 
 export interface ScoredChunk {
@@ -55,26 +53,26 @@ const WORKER = createRequire(import.meta.url).resolve('#scoring-worker');
  */
 const YOUNG_GENERATION_MB = 16;
 
-/** Threads that score chunks side by side; each chunk goes to the one with the least to do. */
+/**
+ * Threads that score chunks side by side; each chunk goes to the one with the least to do. They begin to load their
+ * modules at once: the order may come later.
+ */
 export class ScoringThreads {
   private readonly threads: readonly ScoringThread[];
 
-  constructor(
-    count: number,
-    private readonly order: Omit<ThreadOrder, 'ended'>,
-  ) {
+  constructor(count: number) {
     const ended = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    this.threads = Array.from({ length: count }, () => new ScoringThread({ ...order, ended }));
+    this.threads = Array.from({ length: count }, () => new ScoringThread(ended));
   }
 
-  /** @returns the columns that the output has in addition to the input's. @throws ArtifactError */
-  async start(): Promise<readonly AddedColumn[]> {
-    try {
-      const [added] = await Promise.all(this.threads.map((thread) => thread.ready));
-      return added!;
-    } catch (cause) {
-      throw new ArtifactError(this.order.artifact.folder, (cause as Error).message, { cause });
-    }
+  get count(): number {
+    return this.threads.length;
+  }
+
+  /** @returns the columns that the output has in addition to the input's. @throws Error if the model does not load */
+  async start(order: ThreadOrder): Promise<readonly AddedColumn[]> {
+    const [added] = await Promise.all(this.threads.map((thread) => thread.start(order)));
+    return added!;
   }
 
   score(chunk: Chunk): Promise<ScoredChunk> {
@@ -88,24 +86,26 @@ export class ScoringThreads {
 }
 
 class ScoringThread {
-  readonly ready: Promise<readonly AddedColumn[]>;
   private readonly worker: Worker;
   private readonly calls = new Calls<Answer, { message: string; isInputError: boolean }>(
     ({ message, isInputError }) => (isInputError ? new InputError(message) : new Error(message)),
   );
   private readonly exited: Promise<unknown>;
 
-  constructor(private readonly order: ThreadOrder) {
+  /** `ended`: its first element is 1 when the threads are to end. */
+  constructor(private readonly ended: Int32Array) {
     this.worker = new Worker(WORKER, {
-      workerData: order,
+      workerData: ended,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     this.worker.on('message', (reply: ThreadReply) => this.calls.settle(reply));
     this.worker.on('error', (error) => this.calls.end(error as Error));
     this.worker.on('exit', () => this.calls.end(new Error('a thread that scores has ended')));
     this.exited = new Promise((resolve) => this.worker.once('exit', resolve));
-    // It loads the model without being asked to.
-    this.ready = this.calls.make(() => undefined) as Promise<readonly AddedColumn[]>;
+  }
+
+  start(order: ThreadOrder): Promise<readonly AddedColumn[]> {
+    return this.calls.make(() => this.worker.postMessage(order)) as Promise<readonly AddedColumn[]>;
   }
 
   get waitingCount(): number {
@@ -125,7 +125,7 @@ class ScoringThread {
    */
   async end(): Promise<void> {
     this.calls.end(new Error('a thread that scores was told to end'));
-    Atomics.store(this.order.ended, 0, 1);
+    Atomics.store(this.ended, 0, 1);
     this.worker.postMessage('end');
     await this.exited;
   }

@@ -3,6 +3,11 @@ export interface Table {
   readonly rowCount: number;
   /** One column's values by row: undefined if there is nothing at all, null if the value is missing. */
   values(name: string): (row: number) => unknown;
+  /**
+   * One column's values as numbers, by row, as far as that needs no text: NaN is a row that `values` has to answer.
+   * @returns whether there are any
+   */
+  readNumbers(name: string, into: Float64Array): boolean;
   /** Texts that stand for a missing value, unless a category has that name. */
   readonly missing: ReadonlySet<string>;
   /** What is wrong with rows as a whole, by row. */

@@ -1,6 +1,6 @@
 import { ByteSource } from './byte-source.js';
 import { DELIMITERS, type FileFormat } from './file-format.js';
-import { parseHeader } from './formats/delimited-table.js';
+import { parseHeader } from './formats/header.js';
 import { membersIn } from './formats/jsonl-table.js';
 import type { Chunk, Input } from './input.js';
 import { InputError } from './order.js';
@@ -57,7 +57,7 @@ export class TextInput implements Input {
     const source = await ByteSource.open(path, signal);
     const beginning = await readBeginning(source, delimiter);
     if (delimiter)
-      return new TextInput(source, beginning, delimiter, parseHeader(beginning.first, delimiter));
+      return new TextInput(source, beginning, delimiter, await parseHeader(beginning.first, delimiter));
     const text = beginning.bytes.subarray(beginning.mark);
     return new TextInput(source, beginning, delimiter, areColumnsNeeded ? membersIn(wholeLines(text)) : []);
   }

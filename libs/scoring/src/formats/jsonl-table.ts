@@ -39,6 +39,10 @@ export class JsonLinesTable implements Table {
     return (row) => (Object.hasOwn(objects[row]!, name) ? objects[row]![name] : undefined);
   }
 
+  readNumbers(): boolean {
+    return false;
+  }
+
   placeOf(row: number): number {
     return this.lines[row]!;
   }

@@ -3,7 +3,8 @@ import type { SchemaElement } from 'hyparquet';
 import { ByteWriter } from 'hyparquet-writer';
 import { serializeTCompactProtocol } from 'hyparquet-writer/src/thrift.js';
 import { describe, expect, test } from 'vitest';
-import { readStored } from './parquet-pages.js';
+import { ColumnReader, Kept } from './parquet-pages.js';
+import { valueAt } from './parquet-stored.js';
 
 const NUMBER: SchemaElement = { name: 'x', type: 'INT32', repetition_type: 'REQUIRED' };
 const TEXT: SchemaElement = { name: 'x', type: 'BYTE_ARRAY', repetition_type: 'REQUIRED' };
@@ -32,10 +33,12 @@ const data = (values: number, encoding = PLAIN) => ({
 const words = (values: number) => ({ field_7: { field_1: values, field_2: PLAIN } });
 const int32 = (...values: number[]) => Buffer.from(Int32Array.from(values).buffer);
 
-const read = (pages: Buffer[], rows: number, element = NUMBER, codec = 'UNCOMPRESSED') =>
-  Array.from(
-    readStored(Buffer.concat(pages), { codec }, element, { start: 0, end: rows, rows }).values as never[],
-  );
+function read(pages: Buffer[], rows: number, element = NUMBER, codec = 'UNCOMPRESSED'): unknown[] {
+  const bytes = Buffer.concat(pages);
+  const at = (offset: number, length: number) => bytes.subarray(offset, offset + length);
+  const stored = new ColumnReader(at, { bytes: bytes.length, codec }, element, rows).values(0, rows);
+  return Array.from({ length: rows }, (_, row) => valueAt(stored, row));
+}
 
 /** A Thrift number with this many bytes. */
 const varint = (value: number): number[] =>
@@ -154,5 +157,87 @@ describe('pages', () => {
     expect(() => read([page({ says: { ...data(1), field_2: 4 }, body })], 1, NUMBER, 'GZIP')).toThrow(
       /page 1: /,
     );
+  });
+});
+
+describe('rows that are asked for in parts', () => {
+  const NULLABLE: SchemaElement = { name: 'x', type: 'DOUBLE', repetition_type: 'OPTIONAL' };
+  const doubles = (...values: number[]) => Buffer.from(Float64Array.from(values).buffer);
+  /** Version 1: the levels with their length before them. */
+  const body = (levels: number[], values: Uint8Array) => {
+    const packed = Buffer.from([(1 << 1) | 1, levels.reduce((byte, level, bit) => byte | (level << bit), 0)]);
+    return Buffer.concat([Buffer.from([packed.length, 0, 0, 0]), packed, values]);
+  };
+  // Places of two bits, packed.
+  const places = (...values: number[]) =>
+    Buffer.from([2, (1 << 1) | 1, values.reduce((sum, value, at) => sum | (value << (2 * at)), 0) & 255, 0]);
+  const pages = [
+    page({ type: DICTIONARY, says: words(3), body: doubles(0.5, 1.5, 2.5) }),
+    page({ says: data(4, RLE_DICTIONARY), body: body([1, 0, 1, 1], places(2, 0, 1)) }),
+    page({ says: data(3, RLE_DICTIONARY), body: body([0, 0, 1], places(1)) }),
+    // The dictionary was full.
+    page({ says: data(3), body: body([1, 1, 0], doubles(7, -0)) }),
+  ];
+  const all = [2.5, undefined, 0.5, 1.5, undefined, undefined, 1.5, 7, -0, undefined];
+
+  function reader() {
+    const bytes = Buffer.concat(pages);
+    const reads: number[] = [];
+    const at = (offset: number, length: number) => {
+      reads.push(offset);
+      return bytes.subarray(offset, offset + length);
+    };
+    return {
+      reads,
+      column: new ColumnReader(at, { bytes: bytes.length, codec: 'UNCOMPRESSED' }, NULLABLE, 10),
+    };
+  }
+
+  test.each([1, 2, 3, 4, 5, 7, 10])('of %i are the same, and no page is read twice', (size) => {
+    const { column, reads } = reader();
+    const found: unknown[] = [];
+    for (let start = 0; start < 10; start += size) {
+      const stored = column.values(start, Math.min(start + size, 10));
+      for (let row = 0; row < stored.rows; row++) found.push(valueAt(stored, row));
+    }
+    expect(found).toEqual(all);
+    expect(new Set(reads).size).toBe(reads.length);
+  });
+
+  test('may leave some out, or go back', () => {
+    const { column } = reader();
+    const read = (start: number, end: number) => {
+      const stored = column.values(start, end);
+      return Array.from({ length: stored.rows }, (_, row) => valueAt(stored, row));
+    };
+    expect(read(8, 10)).toEqual(all.slice(8, 10));
+    expect(read(1, 3)).toEqual(all.slice(1, 3));
+    expect(read(5, 8)).toEqual(all.slice(5, 8));
+  });
+
+  test('of a page that is too large to be kept are the same', () => {
+    const rows = 2 ** 23 + 8;
+    const large = page({
+      says: data(rows),
+      body: Buffer.from(Float64Array.from({ length: rows }, (_, row) => row).buffer),
+    });
+    let reads = 0;
+    const at = (offset: number, length: number) => {
+      reads++;
+      return large.subarray(offset, offset + length);
+    };
+    const element = { ...NULLABLE, repetition_type: 'REQUIRED' as const };
+    const kept = new Kept();
+    const column = new ColumnReader(at, { bytes: large.length, codec: 'UNCOMPRESSED' }, element, rows, kept);
+    for (const start of [0, 5_000_000]) {
+      expect(valueAt(column.values(start, start + 10), 3)).toBe(start + 3);
+      expect(kept.bytes).toBe(0);
+    }
+    expect(reads).toBe(4);
+  });
+
+  test('are refused if a value is not in the dictionary', () => {
+    const bad = [pages[0]!, page({ says: data(1, RLE_DICTIONARY), body: body([1], places(3)) })];
+    expect(() => read(bad, 1, NULLABLE)).toThrow('page 2: a value is not in its dictionary');
   });
 });

@@ -1,24 +1,29 @@
 import { crc32 } from 'node:zlib';
-import { flatten, type DecodedArray, type PageHeader, type ParquetType, type SchemaElement } from 'hyparquet';
+import { type DecodedArray, type PageHeader, type ParquetType, type SchemaElement } from 'hyparquet';
 import { parquetHeader, readPage } from 'hyparquet/src/column.js';
 import { convert } from 'hyparquet/src/convert.js';
 import { deltaBinaryUnpack } from 'hyparquet/src/delta.js';
 import type { ColumnDecoder } from 'hyparquet/src/types.js';
 import { unpack } from './parquet-codecs.js';
+import {
+  countOf,
+  isNumberType,
+  joined,
+  MOST_FILLING,
+  numbersIn,
+  part,
+  placesIn,
+  presence,
+  spread,
+  type NumberType,
+  type Stored,
+} from './parquet-stored.js';
 
 /** One column of one row group, as it is in the file. */
 export interface ColumnChunk {
   offset: number;
   bytes: number;
   codec: string;
-}
-
-/** Rows of a row group, counted within it. */
-export interface Selection {
-  start: number;
-  end: number;
-  /** In the row group. */
-  rows: number;
 }
 
 /**
@@ -32,72 +37,137 @@ const MAX_PAGE_TEXTS = 2 ** 22;
 /** The largest header of a page: in some files it holds statistics of large objects that nobody needs. */
 const MAX_HEADER_BYTES = 1024 ** 2;
 
-/** Values that pad a packed run: others write 63 groups of eight at a time. */
-const MOST_FILLING = 512;
+/** Decoded values are kept for the next rows up to this size, in each thread; what is larger is decoded again. */
+const MAX_KEPT_BYTES = 64 * 1024 ** 2;
+/** What a decoded text takes beside its bytes. */
+const BYTES_OF_AN_OBJECT = 100;
+/** Nearly every header of a page is shorter. */
+const USUAL_HEADER_BYTES = 1024;
 
-export interface Stored {
-  /** By row; null or undefined if there is none. */
-  values: ArrayLike<unknown>;
-  /** The words of its dictionary, in order, if all of the values are from it. */
-  words?: ArrayLike<unknown>;
+/** How much the readers of one file keep together. */
+export class Kept {
+  bytes = 0;
 }
 
 /**
- * The values of a column as they are stored, in these rows of its row group.
+ * A column of a row group, read from its beginning to its end: each page once, if the rows that are asked for go up and
+ * what is decoded is not too large to be kept.
  *
- * hyparquet decodes the pages. What it would not notice is checked first: a wrong checksum, and data that would become
- * much larger than it is. Only the pages that have some of these rows are unpacked.
- *
- * @throws Error saying what is wrong, for a caller that knows which column it is
+ * hyparquet decodes the pages that are no plain numbers. What it would not notice is checked first: a wrong checksum,
+ * and data that would become much larger than it is. Only the pages that have some of the rows are unpacked.
  */
-export function readStored(
-  bytes: Uint8Array,
-  { codec }: Pick<ColumnChunk, 'codec'>,
-  element: SchemaElement,
-  { start, end, rows }: Selection,
-): Stored {
-  const found: DecodedArray[] = [];
-  let dictionary: DecodedArray | undefined;
-  let row = 0;
-  let firstRow = 0;
-  let areWords = true;
-  for (let page = 1, at = 0; row < end; page++) {
-    if (at >= bytes.length) throw new Error(`it has ${row} rows, and its row group ${rows}`);
-    try {
-      const { header, body, next } = pageAt(bytes, at);
-      at = next;
-      const values = valuesIn(header);
-      if (header.type === 'DICTIONARY_PAGE') {
-        dictionary = convert(...decoded(header, body, codec, element));
-        continue;
+export class ColumnReader {
+  /** Where the next page begins, its number and its first row. */
+  private at = 0;
+  private pageNumber = 1;
+  private row = 0;
+  private dictionary: DecodedArray | undefined;
+  private dictionaryBytes = 0;
+  /** The page before, and its first row. */
+  private last?: { start: number; stored: Stored };
+  private keptBytes = 0;
+
+  /** `read`: bytes of the column chunk, from its beginning; `rows`: in the row group. */
+  constructor(
+    private readonly read: (offset: number, length: number) => Uint8Array,
+    private readonly chunk: Pick<ColumnChunk, 'bytes' | 'codec'>,
+    private readonly element: SchemaElement,
+    private readonly rows: number,
+    private readonly kept = new Kept(),
+  ) {}
+
+  /**
+   * Rows of the row group, counted within it.
+   * @throws Error saying what is wrong, for a caller that knows which column it is
+   */
+  values(start: number, end: number): Stored {
+    if (start < (this.last?.start ?? this.row)) this.forget();
+    const parts: Stored[] = [];
+    const take = ({ start: first, stored }: NonNullable<typeof this.last>) => {
+      const [from, to] = [Math.max(start - first, 0), Math.min(end - first, stored.rows)];
+      if (from < to) parts.push(part(stored, from, to));
+    };
+    if (this.last) take(this.last);
+    while (this.row < end) {
+      if (this.at >= this.chunk.bytes) {
+        throw new Error(`it has ${this.row} rows, and its row group ${this.rows}`);
       }
-      if (header.type !== 'DATA_PAGE' && header.type !== 'DATA_PAGE_V2') continue;
-      if (values > rows - row) throw new Error('it has more rows than there are');
-      if (row + values > start) {
-        const [data] = decoded(header, body, codec, element, dictionary);
-        // If there is nothing but nulls, some write none.
-        if (
-          isOfWords(header) &&
-          !dictionary &&
-          Array.from(data).some((word) => word !== null && word !== undefined)
-        ) {
-          throw new Error('the dictionary of its values is not there');
-        }
-        if (found.length === 0) firstRow = row;
-        found.push(data);
-        areWords &&= isOfWords(header);
+      try {
+        const page = this.next(start);
+        if (page) take(page);
+      } catch (cause) {
+        throw new Error(`page ${this.pageNumber}: ${(cause as Error).message}`, { cause });
       }
-      row += values;
-    } catch (cause) {
-      throw new Error(`page ${page}: ${(cause as Error).message}`, { cause });
+      this.pageNumber++;
+    }
+    this.keep(end);
+    return joined(parts, this.element);
+  }
+
+  /** Forgets what is decoded, and begins again with the first page. */
+  forget(): void {
+    this.kept.bytes -= this.keptBytes;
+    [this.keptBytes, this.at, this.pageNumber, this.row, this.dictionaryBytes] = [0, 0, 1, 0, 0];
+    this.dictionary = this.last = undefined;
+  }
+
+  /** Goes past one page. @returns its values, if it has any from this row on */
+  private next(from: number): NonNullable<typeof this.last> | undefined {
+    const { codec, bytes } = this.chunk;
+    const { header, start } = this.header();
+    const packed = header.compressed_page_size;
+    if (start + packed > bytes) throw new Error('it is cut off');
+    this.at = start + packed;
+    const values = valuesIn(header);
+    const body = () => this.read(start, packed);
+    if (header.type === 'DICTIONARY_PAGE') {
+      this.dictionary = convert(...decoded(header, body(), codec, this.element));
+      this.dictionaryBytes = bytesOf(this.dictionary);
+      return undefined;
+    }
+    if (header.type !== 'DATA_PAGE' && header.type !== 'DATA_PAGE_V2') return undefined;
+    if (values > this.rows - this.row) throw new Error('it has more rows than there are');
+    const first = this.row;
+    this.row += values;
+    if (this.row <= from) return undefined;
+    this.last = { start: first, stored: storedIn(header, body(), codec, this.element, this.dictionary) };
+    return this.last;
+  }
+
+  private header(): { header: PageHeader; start: number } {
+    const left = this.chunk.bytes - this.at;
+    for (let length = Math.min(USUAL_HEADER_BYTES, left); ; length = Math.min(MAX_HEADER_BYTES, left)) {
+      const bytes = this.read(this.at, length);
+      const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset: 0 };
+      try {
+        const header = parquetHeader(reader);
+        checkHeader(header);
+        return { header, start: this.at + reader.offset };
+      } catch (error) {
+        if (length >= Math.min(MAX_HEADER_BYTES, left)) throw error;
+      }
     }
   }
-  const all = flatten(found);
-  const isExact = firstRow === start && all.length === end - start;
-  return {
-    values: isExact ? all : all.slice(start - firstRow, end - firstRow),
-    words: areWords ? dictionary : undefined,
-  };
+
+  /** Keeps what later rows need, if there is room for it. */
+  private keep(end: number): void {
+    if (this.last && this.last.start + this.last.stored.rows <= end) this.last = undefined;
+    const bytes = this.dictionaryBytes + bytesOf(this.last?.stored.values) + (this.last?.stored.rows ?? 0);
+    this.kept.bytes += bytes - this.keptBytes;
+    this.keptBytes = bytes;
+    if (this.kept.bytes > MAX_KEPT_BYTES) this.forget();
+  }
+}
+
+/** About how much memory it takes. */
+function bytesOf(values: ArrayLike<unknown> = []): number {
+  if (ArrayBuffer.isView(values)) return values.byteLength;
+  let bytes = 0;
+  for (let row = 0; row < values.length; row++) {
+    bytes +=
+      8 + (values[row] instanceof Uint8Array ? BYTES_OF_AN_OBJECT + (values[row] as Uint8Array).length : 0);
+  }
+  return bytes;
 }
 
 /** Whether its values are positions in a dictionary. */
@@ -113,12 +183,8 @@ function valuesIn({
   return (v1 ?? v2 ?? words)?.num_values ?? 0;
 }
 
-/** The page that begins there. @throws Error if what it says about itself is impossible */
-function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint8Array; next: number } {
-  const length = Math.min(MAX_HEADER_BYTES, bytes.length - at);
-  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset + at, length), offset: 0 };
-  const header = parquetHeader(reader);
-  const start = at + reader.offset;
+/** @throws Error if what it says about itself is impossible */
+function checkHeader(header: PageHeader): void {
   const { compressed_page_size: packed, uncompressed_page_size: size, data_page_header_v2: v2 } = header;
   const levels = [v2?.repetition_levels_byte_length ?? 0, v2?.definition_levels_byte_length ?? 0];
   // As numbers: what is missing, or is something else, is not one of these.
@@ -126,9 +192,53 @@ function pageAt(bytes: Uint8Array, at: number): { header: PageHeader; body: Uint
   if (!counts.every((count) => Number.isInteger(count) && count >= 0) || size < levels[0]! + levels[1]!) {
     throw new Error('its header is damaged');
   }
-  const body = bytes.subarray(start, start + packed);
-  if (body.length < packed) throw new Error('it is cut off');
-  return { header, body, next: start + packed };
+}
+
+/** The values of a data page: numbers in an array of their type, texts that are in the dictionary as places in it. */
+function storedIn(
+  header: PageHeader,
+  body: Uint8Array,
+  codec: string,
+  element: SchemaElement,
+  dictionary: DecodedArray | undefined,
+): Stored {
+  const rows = valuesIn(header);
+  const areWords = isOfWords(header);
+  const encoding = (header.data_page_header ?? header.data_page_header_v2)!.encoding;
+  if ((areWords && dictionary) || (encoding === 'PLAIN' && isNumberType(element.type))) {
+    checkPage(header, body, rows, element);
+    const { levels, values } = sections(header, body, unpacked(header, body, codec, element), element);
+    const present = levels && presence(levels, rows);
+    const count = present ? countOf(present) : rows;
+    const dense = areWords
+      ? placesIn(values, count, rows, dictionary!.length)
+      : numbersIn(values, count, rows, element.type as NumberType);
+    if (count === rows) return { rows, values: dense, words: areWords ? dictionary : undefined };
+    spread(dense, present!, count);
+    return { rows, values: dense, present, words: areWords ? dictionary : undefined };
+  }
+  const [data] = decoded(header, body, codec, element, dictionary);
+  // If there is nothing but nulls, some write none.
+  if (areWords && Array.from(data).some((word) => word !== null && word !== undefined)) {
+    throw new Error('the dictionary of its values is not there');
+  }
+  return { rows, values: data };
+}
+
+/** The levels of a page, if it has any, and its values, both unpacked. */
+function sections(
+  { data_page_header_v2: v2 }: PageHeader,
+  body: Uint8Array,
+  page: Uint8Array,
+  { repetition_type }: SchemaElement,
+): { levels?: Uint8Array; values: Uint8Array } {
+  if (repetition_type === 'REQUIRED') return { values: page };
+  if (v2) {
+    const start = v2.repetition_levels_byte_length;
+    return { levels: body.subarray(start, start + v2.definition_levels_byte_length), values: page };
+  }
+  const end = 4 + lengthAt(page, 0);
+  return { levels: page.subarray(4, end), values: page.subarray(end) };
 }
 
 /** A page's values, and what they are decoded with. @throws Error if it is damaged, or too large to be read */

@@ -4,8 +4,9 @@ import { formatFloat32 } from '#libs/inference';
 import { quoted } from '../messages.js';
 import { InputError } from '../order.js';
 import type { Table } from '../table.js';
-import { type ColumnChunk, readStored, type Stored } from './parquet-pages.js';
-import { isSingle, type Meaning, meaningOf, Numeral } from './parquet-values.js';
+import { type ColumnChunk, ColumnReader, Kept } from './parquet-pages.js';
+import { type Stored, valueAt } from './parquet-stored.js';
+import { areNumbers, isSingle, type Meaning, meaningOf, Numeral } from './parquet-values.js';
 
 /** A row group, as it is in the file: its columns in the order of the schema. */
 export interface RowGroupPlace {
@@ -33,6 +34,12 @@ export interface ParquetContents {
   keyValues: readonly KeyValue[];
 }
 
+/** A column that is written again. */
+export interface CopiedColumn extends Stored {
+  /** Its dictionary says which categories there are, and is written with all words that it has. */
+  readonly keepsWords?: boolean;
+}
+
 /** The most that one column of these rows may hold: texts stored once and used often are small only in the file. */
 const MAX_COLUMN_BYTES = 256 * 1024 ** 2;
 /** A dictionary that is kept is in each row group that is written, which has this many rows. */
@@ -44,6 +51,10 @@ export class ParquetFile {
   private readonly fd: number;
   private readonly places: ReadonlyMap<string, number>;
   private readonly meanings: readonly (Meaning | undefined)[];
+  private readonly readers = new Map<number, { of: number; reader: ColumnReader }>();
+  private readonly kept = new Kept();
+  /** A dictionary is used for many rows: its words are made numbers once. */
+  private readonly numbersOf = new WeakMap<object, Float64Array>();
   readonly schema: readonly SchemaElement[];
   readonly categorical: ReadonlySet<number>;
   /** How much of it was read so far, unpacked. */
@@ -64,11 +75,9 @@ export class ParquetFile {
   /** A column's values as they are stored. @throws InputError naming it */
   stored(place: number, { start, end, group }: ParquetRows): Stored {
     const element = this.schema[place]!;
-    const column = group.columns[place]!;
     return this.naming(place, `row group ${group.number}`, () => {
-      const selection = { start: start - group.start, end: end - group.start, rows: group.rows };
-      const stored = readStored(this.bytesOf(column), column, element, selection);
-      const bytes = bytesIn(stored.values, element);
+      const stored = this.reader(place, group).values(start - group.start, end - group.start);
+      const bytes = bytesIn(stored, element);
       if (bytes > MAX_COLUMN_BYTES) {
         throw new Error(
           `rows ${start + 1} to ${end} of it have more than ${MAX_COLUMN_BYTES / 1024 ** 2} MiB`,
@@ -77,6 +86,27 @@ export class ParquetFile {
       this.unpackedBytes += bytes;
       return stored;
     });
+  }
+
+  /** @returns whether the column is one of numbers */
+  readNumbers(place: number, { rows, values, present, words }: Stored, into: Float64Array): boolean {
+    if (!areNumbers(this.schema[place]!)) return false;
+    const numbers = words ? this.wordsAsNumbers(words) : undefined;
+    for (let row = 0; row < rows; row++) {
+      if (present?.[row] === 0) into[row] = NaN;
+      else if (numbers) into[row] = numbers[values[row] as number]!;
+      else into[row] = numberOf(values[row]);
+    }
+    return true;
+  }
+
+  private wordsAsNumbers(words: ArrayLike<unknown>): Float64Array {
+    let numbers = this.numbersOf.get(words);
+    if (!numbers) {
+      numbers = Float64Array.from(words, numberOf);
+      this.numbersOf.set(words, numbers);
+    }
+    return numbers;
   }
 
   /** What a value of a column means; null if it is missing. @throws InputError naming the column and the row */
@@ -102,10 +132,21 @@ export class ParquetFile {
     }
   }
 
-  private bytesOf({ offset, bytes }: ColumnChunk): Uint8Array {
-    const buffer = Buffer.allocUnsafeSlow(bytes);
-    for (let read = 0; read < bytes;) {
-      const more = readSync(this.fd, buffer, read, bytes - read, offset + read);
+  private reader(place: number, { number, rows, columns }: RowGroupPlace): ColumnReader {
+    const found = this.readers.get(place);
+    if (found?.of === number) return found.reader;
+    found?.reader.forget();
+    const column = columns[place]!;
+    const read = (offset: number, length: number) => this.bytesAt(column, offset, length);
+    const reader = new ColumnReader(read, column, this.schema[place]!, rows, this.kept);
+    this.readers.set(place, { of: number, reader });
+    return reader;
+  }
+
+  private bytesAt(column: ColumnChunk, offset: number, length: number): Uint8Array {
+    const buffer = Buffer.allocUnsafeSlow(length);
+    for (let read = 0; read < length;) {
+      const more = readSync(this.fd, buffer, read, length - read, column.offset + offset + read);
       if (more === 0) throw new Error('the file ends before it');
       read += more;
     }
@@ -113,11 +154,16 @@ export class ParquetFile {
   }
 }
 
-function bytesIn(values: ArrayLike<unknown>, { type, type_length: length }: SchemaElement): number {
-  if (type !== 'BYTE_ARRAY') return values.length * (WIDTHS[type!] ?? length ?? 0);
+/** What is not there is NaN; a whole number is rounded as its text would be. */
+function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : NaN;
+}
+
+function bytesIn(stored: Stored, { type, type_length: length }: SchemaElement): number {
+  if (type !== 'BYTE_ARRAY') return stored.rows * (WIDTHS[type!] ?? length ?? 0);
   let bytes = 0;
-  for (let row = 0; row < values.length; row++)
-    bytes += 4 + ((values[row] as Uint8Array | null)?.length ?? 0);
+  for (let row = 0; row < stored.rows; row++)
+    bytes += 4 + ((valueAt(stored, row) as Uint8Array | null | undefined)?.length ?? 0);
   return bytes;
 }
 
@@ -142,9 +188,14 @@ export class ParquetTable implements Table {
     if (place === undefined) return () => undefined;
     const column = this.column(place);
     return (row) => {
-      const value = this.file.meant(place, column[row], this.placeOf(row));
+      const value = this.file.meant(place, valueAt(column, row), this.placeOf(row));
       return value instanceof Numeral ? value.text : value;
     };
+  }
+
+  readNumbers(name: string, into: Float64Array): boolean {
+    const place = this.file.placeOf(name);
+    return place !== undefined && this.file.readNumbers(place, this.column(place), into);
   }
 
   placeOf(row: number): number {
@@ -171,18 +222,17 @@ export class ParquetTable implements Table {
   }
 
   /** A column as it is written again: as it is stored, and not kept here. @throws InputError */
-  copied(place: number): Stored {
-    const { values, words } = this.columns.get(place) ?? this.file.stored(place, this.rows);
-    if (this.file.schema[place]!.type === 'INT96') this.checkNanoseconds(place, values);
-    const areCategories =
-      this.file.categorical.has(place) && words !== undefined && words.length <= MAX_WORDS;
-    return { values, words: areCategories ? words : undefined };
+  copied(place: number): CopiedColumn {
+    const stored = this.columns.get(place) ?? this.file.stored(place, this.rows);
+    if (this.file.schema[place]!.type === 'INT96') this.checkNanoseconds(place, stored);
+    const keepsWords = this.file.categorical.has(place) && (stored.words?.length ?? Infinity) <= MAX_WORDS;
+    return { ...stored, keepsWords };
   }
 
   /** Times of 96 bits are written with 64. */
-  private checkNanoseconds(place: number, values: ArrayLike<unknown>): void {
-    for (let row = 0; row < values.length; row++) {
-      const nanos = values[row] as bigint | null | undefined;
+  private checkNanoseconds(place: number, stored: Stored): void {
+    for (let row = 0; row < stored.rows; row++) {
+      const nanos = valueAt(stored, row) as bigint | null | undefined;
       if (nanos === null || nanos === undefined || BigInt.asIntN(64, nanos) === nanos) continue;
       throw this.file.refusal(
         place,
@@ -192,14 +242,14 @@ export class ParquetTable implements Table {
     }
   }
 
-  private column(place: number): ArrayLike<unknown> {
+  private column(place: number): Stored {
     const stored = this.columns.get(place) ?? this.file.stored(place, this.rows);
     this.columns.set(place, stored);
-    return stored.values;
+    return stored;
   }
 
   private meant(place: number, row: number): ReturnType<Meaning> | null {
-    return this.file.meant(place, this.column(place)[row], this.placeOf(row));
+    return this.file.meant(place, valueAt(this.column(place), row), this.placeOf(row));
   }
 }
 

@@ -27,6 +27,15 @@ export function meaningOf(element: SchemaElement): Meaning | undefined {
   }
 }
 
+/** Whether what is stored means a number, and an INT64 a whole one. */
+export function areNumbers(element: SchemaElement): boolean {
+  const { type, converted_type: converted, logical_type: logical } = element;
+  if (type === 'FLOAT' || type === 'DOUBLE') return true;
+  if (type === 'INT32') return meaningOf(element) === undefined;
+  const isTime = [converted, logical?.type].some((each) => each?.startsWith('TIME'));
+  return type === 'INT64' && !isTime && !isUnsigned(element) && !isDecimal(element);
+}
+
 /** Whether its numbers have no more digits than 32 bits have. */
 export function isSingle({ type, logical_type: logical }: SchemaElement): boolean {
   return type === 'FLOAT' || logical?.type === 'FLOAT16';

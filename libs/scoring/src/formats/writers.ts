@@ -1,42 +1,43 @@
-import Papa from 'papaparse';
-import { formatNumber } from '#libs/inference';
 import { DELIMITERS } from '../file-format.js';
 import type { AddedColumn, AddedValues, Table } from '../table.js';
-import { DelimitedTable } from './delimited-table.js';
+import { ByteText } from './byte-text.js';
+import { PlainTable } from './plain-table.js';
+
+/** What a prediction and its error usually take; more is made room for. */
+const USUAL_ADDED_BYTES = 32;
 
 /** A column that is added, with its values. */
 export type Added = readonly (AddedColumn & { readonly at: AddedValues })[];
 
 /** Rows of a table, with what is added to them, as text. @throws OutgrownError */
-export type TextWriter = (table: Table, added: Added, rows: Iterable<number>) => string;
-
-/** Rows that are small when they are read, and very large when they are written. */
-export class OutgrownError extends Error {}
+export type TextWriter = (table: Table, added: Added, rows: readonly number[]) => Uint8Array;
 
 export function delimitedWriter(
   format: keyof typeof DELIMITERS,
   newline: string,
   hasColumns: boolean,
-  maxCharacters: number,
+  maxBytes: number,
 ): TextWriter {
   const delimiter = DELIMITERS[format];
   return (table, added, rows) => {
-    const originals = table instanceof DelimitedTable && table.delimiter === delimiter ? table : undefined;
-    let text = '';
+    const plain = table instanceof PlainTable && table.delimiter === delimiter ? table : undefined;
+    const written = new ByteText((plain?.view.byteLength ?? 0) + rows.length * USUAL_ADDED_BYTES, maxBytes);
     for (const row of rows) {
-      text += originals?.textOf(row) ?? writeFields(table.fields(row), delimiter);
-      let separator = hasColumns ? delimiter : '';
-      for (const { type, at } of added) {
-        const value = at(row);
-        text += separator;
-        separator = delimiter;
-        if (value !== null)
-          text += type === 'string' ? writeField(value as string, delimiter) : numeral(type, value);
+      if (plain && plain.fieldsIn(row) <= plain.width) {
+        written.copy(plain.view, plain.startOf(row), plain.endOf(row));
+        for (let field = plain.fieldsIn(row); field < plain.width; field++) written.text(delimiter);
+      } else {
+        written.text(writeFields(table.fields(row), delimiter));
       }
-      text += newline;
-      if (text.length > maxCharacters) throw new OutgrownError();
+      for (let column = 0; column < added.length; column++) {
+        const value = added[column]!.at(row);
+        if (hasColumns || column > 0) written.text(delimiter);
+        if (typeof value === 'number') written.number(value);
+        else if (value !== null) written.text(writeField(value, delimiter));
+      }
+      written.text(newline);
     }
-    return text;
+    return written.whole();
   };
 }
 
@@ -44,30 +45,28 @@ export function writeFields(fields: readonly string[], delimiter: string): strin
   return fields.map((field) => writeField(field, delimiter)).join(delimiter);
 }
 
-/** Most fields need no quotes, and looking first is quicker. */
+/** RFC 4180; white space and a byte order mark at an edge would be lost in some readers. */
 function writeField(field: string, delimiter: string): string {
-  return /["\r\n\t,]|^\s|\s$/.test(field) ? Papa.unparse([[field]], { delimiter }) : field;
+  const needsQuotes = /["\r\n]|^[ \uFEFF]|[ \uFEFF]$/.test(field) || field.includes(delimiter);
+  return needsQuotes ? `"${field.replaceAll('"', '""')}"` : field;
 }
 
-export function jsonLinesWriter(maxCharacters: number): TextWriter {
+export function jsonLinesWriter(maxBytes: number): TextWriter {
   return (table, added, rows) => {
-    const names = added.map(({ name }) => JSON.stringify(name));
-    let text = '';
+    const names = added.map(({ name }) => `${JSON.stringify(name)}:`);
+    const written = new ByteText(rows.length * USUAL_ADDED_BYTES, maxBytes);
     for (const row of rows) {
       const members = table.members(row);
-      text += members === '' ? '{' : `{${members},`;
-      for (const [index, { type, at }] of added.entries()) {
+      written.text(members === '' ? '{' : `{${members},`);
+      for (const [index, { at }] of added.entries()) {
         const value = at(row);
-        const json = value === null || type === 'string' ? JSON.stringify(value) : numeral(type, value);
-        text += `${index > 0 ? ',' : ''}${names[index]}:${json}`;
+        if (index > 0) written.text(',');
+        written.text(names[index]!);
+        if (typeof value === 'number') written.number(value);
+        else written.text(JSON.stringify(value));
       }
-      text += '}\n';
-      if (text.length > maxCharacters) throw new OutgrownError();
+      written.text('}\n');
     }
-    return text;
+    return written.whole();
   };
-}
-
-function numeral(type: AddedColumn['type'], value: number | string): string {
-  return type === 'integer' ? String(value) : formatNumber(value as number);
 }
