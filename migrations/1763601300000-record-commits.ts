@@ -66,7 +66,9 @@ const OPEN_MONTHS = `
 async function replaceKeys(runner: QueryRunner): Promise<void> {
   const months: { month: string }[] = await runner.query(OPEN_MONTHS);
   for (const { month } of months)
-    await runner.query(`ALTER TABLE responses_${month} DROP CONSTRAINT IF EXISTS responses_${month}_request_fkey`);
+    await runner.query(
+      `ALTER TABLE responses_${month} DROP CONSTRAINT IF EXISTS responses_${month}_request_fkey`,
+    );
 
   await runner.query(`ALTER TABLE requests DROP CONSTRAINT requests_user_id_fkey`);
   const [{ version }] = await runner.query(`SELECT current_setting('server_version_num')::int AS version`);
