@@ -61,16 +61,16 @@ describe('the time limit', () => {
 
   test('ends each call at its own deadline, while the run of the first is still in progress', async () => {
     const model = await load(SLOW, { timeLimitMs: 40 });
-    const refusedAfter = async (call: Promise<unknown>, started = performance.now()) => {
-      await expect(call).rejects.toBeInstanceOf(TimeLimitExceeded);
+    const refusedAfter = async (row: number[]) => {
+      const started = performance.now();
+      await expect(model.infer([row])).rejects.toBeInstanceOf(TimeLimitExceeded);
       return performance.now() - started;
     };
-    const first = refusedAfter(model.infer([[1, 1]]));
+    const first = refusedAfter([1, 1]);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const second = refusedAfter(model.infer([[2, 2]]));
+    const second = refusedAfter([2, 2]);
     expect(await first).toBeGreaterThanOrEqual(40);
     expect(await second).toBeGreaterThanOrEqual(40);
-    expect(model.queued).toBe(1);
   });
 
   test('names itself', async () => {
