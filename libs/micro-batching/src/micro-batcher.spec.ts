@@ -204,14 +204,14 @@ describe('limits', () => {
   test('an item beyond maxQueued is refused with QueueFull and is never run', async () => {
     const { batcher, runs, batches } = controlledBatcher({ maxQueued: 2 });
     const taken = [batcher.add('a'), batcher.add('b')];
-    expect(batcher.isFull).toBe(false);
+    expect(batcher.isFullFor(undefined)).toBe(false);
     taken.push(batcher.add('c'));
-    expect(batcher.isFull).toBe(true);
+    expect(batcher.isFullFor(undefined)).toBe(true);
 
     await expect(batcher.add('refused')).rejects.toBeInstanceOf(QueueFull);
 
     await runs[0]!.succeed();
-    expect(batcher.isFull).toBe(false);
+    expect(batcher.isFullFor(undefined)).toBe(false);
     taken.push(batcher.add('d'));
     await runs[1]!.succeed();
     await runs[2]!.succeed();
@@ -363,12 +363,12 @@ describe('items of different size', () => {
     const { batcher, runs } = controlledBatcher({ size });
     void batcher.add('first');
     void batcher.add('12345');
-    expect(batcher.isFull).toBe(false);
+    expect(batcher.isFullFor(undefined)).toBe(false);
     void batcher.add('67890');
-    expect(batcher.isFull).toBe(true);
+    expect(batcher.isFullFor(undefined)).toBe(true);
     await expect(batcher.add('x')).rejects.toBeInstanceOf(QueueFull);
     await runs[0]!.succeed();
-    expect(batcher.isFull).toBe(false);
+    expect(batcher.isFullFor(undefined)).toBe(false);
     void batcher.add('x');
     await runs[1]!.succeed();
     await runs[2]!.succeed();
