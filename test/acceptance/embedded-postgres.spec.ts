@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -61,6 +61,25 @@ async function breakConfiguration(file: string): Promise<() => Promise<void>> {
   await writeFile(file, "max_connections = 'none'\n");
   return () => writeFile(file, before);
 }
+
+test('when it is closed, all of its processes have ended', async () => {
+  const dataDir = await createPreparedDataDir();
+  const postgres = await EmbeddedPostgres.open({ dataDir: dataDir.path, purpose: 'command' });
+  const running = await dataDir.postgresProcesses();
+  const logger = Number.parseInt(
+    running.find((line) => line.includes('logger'))!,
+    10,
+  );
+  process.kill(logger, 'SIGSTOP');
+  let isClosed = false;
+  const closing = postgres.close().then(() => (isClosed = true));
+  await expect.poll(() => existsSync(join(dataDir.path, 'postgres/postmaster.pid'))).toBe(false);
+  await sleep(500);
+  expect(isClosed).toBe(false);
+  process.kill(logger, 'SIGCONT');
+  await closing;
+  expect(await dataDir.postgresProcesses()).toEqual([]);
+});
 
 describe('the role of the service', () => {
   test('owns its database and is not a superuser', async () => {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readOrCreateSecret } from '#libs/config';
 import { Connection } from './connection.js';
 import { DATABASE, OWNER, prepareRoles, SUPERUSER, upgradeRoles, type Passwords } from './embedded-roles.js';
-import { accountFor, runPostgres, type Account } from './postgres-binaries.js';
+import { accountFor, type Account } from './postgres-binaries.js';
 import {
   ignorable,
   initialise,
@@ -12,6 +12,7 @@ import {
   readPostmaster,
   removeIfStale,
   start,
+  stop,
 } from './postgres-cluster.js';
 
 /** Advisory locks in the database `postgres`, to which only the superuser may connect. */
@@ -101,9 +102,7 @@ export class EmbeddedPostgres {
     try {
       await this.keeper.query('SELECT pg_advisory_unlock_all()');
       const { rows } = await this.keeper.query('SELECT pg_try_advisory_lock($1) AS last', [USERS]);
-      // `fast` ends the keeper's own connection as well.
-      const stop = ['stop', '-m', 'fast', '-w', '-t', '30'];
-      if (rows[0].last) await runPostgres('pg_ctl', this.clusterDir, stop, this.account);
+      if (rows[0].last) await stop(this.clusterDir, this.account);
       else await this.keeper.end();
     } catch (error) {
       // The server is already gone: there is nothing left to stop.

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runPostgres, type Account } from './postgres-binaries.js';
 
 /** The files of an embedded PostgreSQL and the server on them: made, started, found. */
@@ -80,6 +81,41 @@ export async function start(
   } catch (cause) {
     const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
     throw new Error(lines.at(-1) ?? (cause as Error).message, { cause });
+  }
+}
+
+/** How long a process may take to end once the server has removed its pid file: milliseconds, on an idle machine. */
+const ENDING_MS = 10_000;
+
+/**
+ * Stops the server. `pg_ctl` waits for the pid file to go, which the server removes before it has ended, and before its
+ * logger does: when this resolves, they have.
+ */
+export async function stop(clusterDir: string, account: Account | undefined): Promise<void> {
+  const pid = readPostmaster(clusterDir)?.pid;
+  const pids = pid === undefined ? [] : [pid, ...childrenOf(pid)];
+  // `fast` ends all connections, our own as well.
+  await runPostgres('pg_ctl', clusterDir, ['stop', '-m', 'fast', '-w', '-t', '30'], account);
+  for (const deadline = Date.now() + ENDING_MS; pids.some(isRunning) && Date.now() < deadline;)
+    await sleep(10);
+}
+
+/** Only on Linux; elsewhere the server itself is all that is waited for. */
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    // Empty for a zombie, which nobody may ever collect.
+    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+    return process.kill(pid, 0);
+  } catch (error) {
+    return ignorable(error, 'EPERM');
   }
 }
 
