@@ -67,10 +67,15 @@ async function inFlight(service: Service, { token }: TestUser) {
   };
 }
 
+/**
+ * A connection that arrives as the last process closes is answered by nobody until the service has ended (docs/adr/0013): it
+ * is given up, and the next one is refused.
+ */
 async function isRefused(service: Service): Promise<boolean> {
-  return fetch(`${service.url}/livez`, { headers: ownConnection }).then(
+  const signal = AbortSignal.timeout(1_000);
+  return fetch(`${service.url}/livez`, { headers: ownConnection, signal }).then(
     () => false,
-    () => true,
+    () => !signal.aborted,
   );
 }
 
